@@ -1,0 +1,52 @@
+"""Errors of the provider: each says what was tried, what answered, what follows and what to do about it."""
+
+from __future__ import annotations
+
+
+class HearthError(RuntimeError):
+    """Something that a person has to read. `str()` of it is the whole message; no traceback is ever shown.
+
+    `summary` is one line; `detail` is what the machine said (the last lines of stderr, say); `remedy` is what to do.
+    """
+
+    def __init__(self, summary: str, *, detail: str = "", remedy: str = "") -> None:
+        self.summary = summary
+        self.detail = detail.strip()
+        self.remedy = remedy
+        super().__init__(summary)
+
+    def __str__(self) -> str:
+        parts = [self.summary]
+        if self.detail:
+            parts.append("\n".join(f"  | {line}" for line in self.detail.splitlines()[-12:]))
+        if self.remedy:
+            parts.append(f"  What to do: {self.remedy}")
+        return "\n".join(parts)
+
+
+class InvalidInput(HearthError, ValueError):
+    """A resource asks for something that can't be: found before anything was touched."""
+
+
+class CommandFailed(HearthError):
+    """A command on a machine ended with a status that was not expected."""
+
+    def __init__(self, summary: str, *, status: int, detail: str = "", remedy: str = "") -> None:
+        super().__init__(summary, detail=detail, remedy=remedy)
+        self.status = status
+
+
+class DeadlineExceeded(HearthError, TimeoutError):
+    """An operation took longer than it may."""
+
+
+class WishNotFulfilled(HearthError):
+    """Everything ran, and yet the machine is not as it was asked to be."""
+
+
+class ConnectionFailed(HearthError, ConnectionError):
+    """A machine can't be reached, or won't let us in. Trying again at once would answer the same."""
+
+
+class ConnectionLost(HearthError, ConnectionError):
+    """A connection that worked has dropped. The operation may be tried again: apply may run twice."""

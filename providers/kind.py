@@ -1,0 +1,126 @@
+"""What a kind of resource is: one pydantic model of inputs, one of facts, and three functions over them.
+
+The contract is written out, with a worked example, in docs/resources.md. The plugin turns a kind into Pulumi's verbs;
+a kind never sees Pulumi.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from providers.session import Session
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
+    )
+
+
+class Inputs(_Model):
+    """What somebody wishes for. Field names are snake_case here and camelCase in Pulumi.
+
+    A field that is None is not managed: it is neither looked at nor changed. Every field has a description; the schema
+    and the typed resource classes are generated from it.
+    """
+
+    host: Annotated[str, Field(min_length=1, description="Name of the machine: a key of `hearth:hosts`.")]
+
+
+class Facts(_Model):
+    """What is on the machine now: enough to compare with the wish, and enough to put it back later.
+
+    A field that has the name of an input is compared with it, property by property. Fields of other names are for
+    `restore`, or are outputs where the kind lists them in `Kind.outputs`.
+    """
+
+    present: bool = Field(description="Whether the thing is there at all.")
+
+
+InputsT = TypeVar("InputsT", bound=Inputs)
+FactsT = TypeVar("FactsT", bound=Facts)
+
+
+@dataclass(frozen=True)
+class Kind(Generic[InputsT, FactsT]):
+    """One kind of resource. Its module defines the two models, the three functions, and one `KIND = Kind(...)`.
+
+    - `observe(session, inputs)`: what is there now; changes nothing; one round trip (use `asyncio.gather` to pipeline).
+    - `apply(session, inputs, facts)`: makes it so. Safe to run twice. Only called when facts differ from the wish.
+    - `restore(session, inputs, before)`: puts back what `observe` said before the resource was created. Safe to run
+      twice, and does nothing where the machine is already as `before` says.
+    """
+
+    token: str
+    """Pulumi's type token, as `hearth:host:File`."""
+    inputs: type[InputsT]
+    facts: type[FactsT]
+    observe: Callable[[Session, InputsT], Awaitable[FactsT]]
+    apply: Callable[[Session, InputsT, FactsT], Awaitable[None]]
+    restore: Callable[[Session, InputsT, FactsT], Awaitable[None]]
+    identity: tuple[str, ...]
+    """Inputs that say *which* thing it is: a change of one of them replaces the resource."""
+    identify: Callable[[InputsT], str]
+    """The part of the resource's id behind `machine/`, from the identity inputs."""
+    parse: Callable[[str], dict[str, Any]] | None = None
+    """The inverse of `identify`, for import: the identity inputs. None where there is nothing to adopt."""
+    outputs: tuple[str, ...] = ()
+    """Fields of the facts that are outputs, beside the inputs."""
+    locks: Callable[[InputsT], Sequence[str]] = field(default=lambda _inputs: ())
+    """Names of what must not be changed by two at once, as `file:/etc/fstab` or `packages`; held on the machine while
+    an operation that changes something runs, within one `up` and between two."""
+    deadline: float = 60.0
+    """Seconds that one operation may take, unless the resource's `custom_timeouts` say otherwise."""
+    differs: Callable[[str, Any, Any], bool] = field(default=lambda _name, wish, found: bool(wish != found))
+    """`differs(field, wish, found)`: whether a found value does not fulfil a wish."""
+
+    @property
+    def name(self) -> str:
+        return self.token.rsplit(":", 1)[1]
+
+    def differences(self, inputs: InputsT, facts: FactsT) -> dict[str, tuple[Any, Any]]:
+        """Field -> (wish, found) for each managed field in which facts fall short of inputs. A pure function."""
+        found_fields = type(facts).model_fields
+        result: dict[str, tuple[Any, Any]] = {}
+        for name in type(inputs).model_fields:
+            wish = getattr(inputs, name)
+            if name not in found_fields or wish is None:
+                continue
+            found = getattr(facts, name)
+            if self.differs(name, wish, found):
+                result[name] = (wish, found)
+        return result
+
+
+def _absolute(value: str) -> str:
+    if not value.startswith("/") or "\x00" in value or "\n" in value:
+        raise ValueError("must be an absolute path, as /etc/motd, on one line; write it from the root")
+    if value != "/" and (value.endswith("/") or "//" in value or "/./" in value or "/../" in f"{value}/"):
+        raise ValueError("must be a plain path without a trailing slash, '//', '.' or '..'; write it out")
+    return value
+
+
+def _mode(value: str) -> str:
+    digits = value.removeprefix("0o")
+    if not (3 <= len(digits) <= 4) or any(digit not in "01234567" for digit in digits):
+        raise ValueError("must be an octal mode of three or four digits in quotes, as '0644'")
+    return digits.zfill(4)
+
+
+def _name(value: str) -> str:
+    if not value or len(value) > 32 or value[0] == "-" or not all(c.isalnum() or c in "_-.$" for c in value):
+        raise ValueError("must be a user or group name: up to 32 letters, digits, '_', '-' and '.'")
+    return value
+
+
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+"""An absolute path on a machine, in its plain form."""
+Mode = Annotated[str, AfterValidator(_mode)]
+"""Permission bits as four octal digits, as `0640`."""
+AccountName = Annotated[str, AfterValidator(_name)]
+"""The name of a user or a group."""

@@ -1,0 +1,131 @@
+"""What a kind may do on a machine. The SSH session implements it; unit tests put a fake in its place.
+
+Every call is one request to a long-lived worker on the machine, which answers requests in the order in which they were
+sent. Calls awaited together with `asyncio.gather` therefore cost one round trip.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+FileType = Literal["file", "directory", "symlink", "other"]
+
+
+@dataclass(frozen=True)
+class Stat:
+    """What is at a path. `content` is there where it was asked for: a file's bytes, a link's target."""
+
+    type: FileType
+    mode: str
+    """Four octal digits."""
+    owner: str
+    """User name, or the number where it has no name."""
+    group: str
+    size: int
+    """Bytes."""
+    content: bytes | None = None
+    entries: tuple[str, ...] | None = None
+    """Names in a directory, sorted, where they were asked for."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that has ended."""
+
+    status: int
+    """Exit status; 128 + n for signal n; 127 where the command does not exist."""
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        return self.status == 0
+
+
+@dataclass(frozen=True)
+class Account:
+    """An entry of the password database."""
+
+    name: str
+    uid: int
+    gid: int
+    group: str
+    """Name of the primary group."""
+    groups: tuple[str, ...]
+    """Names of the supplementary groups, sorted."""
+    home: str
+    shell: str
+    gecos: str
+
+
+class Session(Protocol):
+    """One worker on one machine, acting as root."""
+
+    @property
+    def machine(self) -> str:
+        """The machine's name in the settings, for messages."""
+        ...
+
+    async def stat(self, path: str, *, content: bool = False, entries: bool = False) -> Stat | None:
+        """What is at `path`, links not followed; None where nothing is. Content over 4 MiB is refused."""
+        ...
+
+    async def write(
+        self, path: str, content: bytes, *, mode: str | None = None, owner: str | None = None, group: str | None = None
+    ) -> None:
+        """Write a file whole, by a new file and a rename. Attributes not given stay as they are; for a new file they
+        are 0644 root root. The folder must exist. Links that an ordinary user could have planted are refused."""
+        ...
+
+    async def set_attributes(
+        self, path: str, *, mode: str | None = None, owner: str | None = None, group: str | None = None
+    ) -> None:
+        """Change mode, owner, group of what is at `path`; a link is never followed."""
+        ...
+
+    async def symlink(self, path: str, target: str) -> None:
+        """Make `path` a symbolic link to `target`, in place of a file or link that is there."""
+        ...
+
+    async def make_directory(self, path: str, *, mode: str, owner: str, group: str) -> None:
+        """Make one directory; its parent must exist. Nothing happens where it is there."""
+        ...
+
+    async def remove(self, path: str, *, recursive: bool = False) -> None:
+        """Remove a file, a link or a directory; a directory with content only if `recursive`. Nothing there: fine."""
+        ...
+
+    async def account(self, name: str) -> Account | None:
+        """The user of that name; None where there is none."""
+        ...
+
+    async def run(
+        self,
+        *argv: str,
+        stdin: str | bytes = b"",
+        script: str | None = None,
+        user: str | None = None,
+        cwd: str | None = None,
+        check: bool = True,
+        timeout: float | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> Completed:
+        """Run a command (no shell). With `user`, as that user, with HOME, XDG_RUNTIME_DIR and the session bus of their
+        own manager set. `script` is handed over as a file that only this command sees; its path is added to `argv`, so
+        `run("sh", "-eu", script=text)` runs a text without showing it in the process list. `environment` is for
+        settings of tools (DEBIAN_FRONTEND), never for values of a user's.
+
+        With `check`, a status other than 0 raises CommandFailed with the last lines of stderr. `timeout` is in seconds
+        and never reaches past the operation's deadline; past it the command's process group is killed and
+        DeadlineExceeded raised.
+        """
+        ...
+
+    def progress(self, message: str) -> None:
+        """Tell the person who waits what is going on, in one line. No secrets."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """Say something that the person should know when all is over. No secrets."""
+        ...
