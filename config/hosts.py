@@ -1,0 +1,98 @@
+"""The machines: `hearth:hosts`, `hearth:lost` and `hearth:ssh-config`.
+
+The program reads these keys to check references to machines, and the provider `hearth` reads the same keys to connect:
+Pulumi hands the project's namespace to the provider of the same name, each value as a JSON text. Nothing here is
+secret: keys and passwords stay with the user's own SSH configuration and agent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from config.model import AccountName, Address, HostName, Port, Settings
+
+KEYS = ("hosts", "lost", "ssh-config")
+"""The keys of the namespace `hearth` that are about machines."""
+
+
+def _one_line(value: str) -> str:
+    if not value or value.startswith("-") or any(character in value for character in "\n\r\x00 "):
+        raise ValueError("must be the name or the path of a Python interpreter; write it as /usr/bin/python3")
+    return value
+
+
+class Host(Settings):
+    """One machine, reached over SSH. What is not given here is as the SSH configuration says."""
+
+    address: Address | None = Field(
+        default=None,
+        description="Name or IP address. Without it: the machine's own name, as the SSH configuration knows it.",
+    )
+    port: Port | None = Field(
+        default=None, description="Port of its SSH server. Without it: as the SSH configuration says, else 22."
+    )
+    user: AccountName | None = Field(
+        default=None, description="User to log in as. Without it: as the SSH configuration says, else root."
+    )
+    python: Annotated[str, AfterValidator(_one_line)] = Field(
+        default="python3", description="The machine's own Python, 3.9 or later, that carries out the work there."
+    )
+    sudo: bool | None = Field(
+        default=None,
+        description="Whether to become root by `sudo -n`. Without it: where the user who logs in is not root.",
+    )
+
+    def needs_sudo(self, login: str) -> bool:
+        """Whether work on the machine goes through sudo, where `login` is the user who has logged in."""
+        return login != "root" if self.sudo is None else self.sudo
+
+
+def _empty_is_default(value: Any) -> Any:
+    """A machine named without anything else (`brain:` alone in YAML) has every default."""
+    return {} if value is None else value
+
+
+class Machines(Settings):
+    """Every machine that the settings name, and how to reach them."""
+
+    hosts: dict[HostName, Annotated[Host, BeforeValidator(_empty_is_default)]] = Field(
+        description="The machines, by name."
+    )
+    lost: frozenset[str] = Field(
+        default=frozenset(),
+        description="Addresses of machines that are gone for good: destroy and replacement do not wait for them.",
+    )
+    ssh_config: Path = Field(
+        default=Path("~/.ssh/config"),
+        description="An OpenSSH client configuration. A relative path starts at the project's folder.",
+    )
+
+    def ssh_config_file(self, project: Path | None = None) -> Path:
+        """Where the SSH configuration is, `~` and a path relative to `project` (or the current folder) worked out."""
+        return (project or Path.cwd()) / self.ssh_config.expanduser()
+
+    def address(self, name: str) -> str:
+        """What to connect to for the machine `name`: its address, else its name."""
+        return self.hosts[name].address or name
+
+    @classmethod
+    def from_namespace(cls, values: Mapping[str, Any]) -> Machines:
+        """From the namespace `hearth` as the engine hands it to a provider: objects and lists are JSON texts.
+
+        Keys of other purposes are left alone. Raises pydantic's ValidationError; config.mistakes lists what it holds.
+        """
+        known: dict[str, Any] = {"hosts": {}}
+        for key in KEYS:
+            value = values.get(key)
+            if key != "ssh-config" and isinstance(value, str):
+                with contextlib.suppress(ValueError):  # left as it is: the model says what it ought to be
+                    value = json.loads(value)
+            if value is not None:
+                known[key] = value
+        return cls.model_validate(known)
