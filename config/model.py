@@ -22,7 +22,7 @@ class Settings(BaseModel):
     )
 
 
-def _matches(pattern: str, rule: str) -> AfterValidator:
+def matches(pattern: str, rule: str) -> AfterValidator:
     """A validator that raises `rule` (written as `rule; remedy`) where a text does not match `pattern` as a whole."""
     compiled = re.compile(pattern)
 
@@ -54,7 +54,7 @@ MachinePath = Annotated[
 HostName = Annotated[
     str,
     Field(max_length=63),
-    _matches(
+    matches(
         r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?",
         "must be small letters, digits, '-' and '.', and begin and end with a letter or a digit; rename the machine",
     ),
@@ -63,7 +63,7 @@ HostName = Annotated[
 
 Address = Annotated[
     str,
-    _matches(
+    matches(
         r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]*",
         "must be a host name or an IP address and nothing else; give port and user as keys of their own",
     ),
@@ -73,7 +73,7 @@ Address = Annotated[
 AccountName = Annotated[
     str,
     Field(max_length=32),
-    _matches(
+    matches(
         r"[a-z_][a-z0-9_-]*",
         "must be a user name: small letters, digits, '_' and '-', not beginning with a digit; choose such a name",
     ),
@@ -82,7 +82,7 @@ AccountName = Annotated[
 
 ImageName = Annotated[
     str,
-    _matches(
+    matches(
         r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?/[a-z0-9._/-]+(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{64})?",
         "must be the full name of an image, with its registry; write it as docker.io/ollama/ollama:latest",
     ),

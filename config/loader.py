@@ -1,0 +1,202 @@
+"""From the settings of a stack to models, or to one error that lists every mistake.
+
+Reads the namespace `hearth` whole. A system is deployed where its key is present. Secrets are keys of their own, read
+from Pulumi's encrypted settings, or from the file that `hearth:secrets-file` names: there for a lab, whose secrets are
+made on the spot and have no place in a tracked file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import pulumi
+from pulumi.runtime import config as runtime_config
+from pydantic import ValidationError
+
+from config.hosts import KEYS as MACHINE_KEYS
+from config.hosts import Machines
+from config.mistakes import Mistake, WrongSettings, mistakes_of, shown
+from config.model import Settings
+from config.secondbrain import SECRETS as SECONDBRAIN_SECRETS
+from config.secondbrain import SecondBrain
+
+NAMESPACE = "hearth"
+SECRETS_FILE = "secrets-file"
+SYSTEMS: dict[str, type[Settings]] = {"secondbrain": SecondBrain}
+"""Key of each system -> the model of its settings."""
+SECRETS: dict[str, str] = {**SECONDBRAIN_SECRETS}
+"""Each secret key -> what it is for."""
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Estate:
+    """Everything that the settings of one stack say, checked. Secrets are apart, by key."""
+
+    machines: Machines
+    systems: Mapping[str, Settings] = field(default_factory=dict[str, Settings])
+    secrets: Mapping[str, pulumi.Output[str]] = field(default_factory=dict[str, pulumi.Output[str]])
+
+    def system(self, key: str, model: type[SettingsT]) -> SettingsT | None:
+        """The settings of one system; None where it is not deployed."""
+        found = self.systems.get(key)
+        return found if isinstance(found, model) else None
+
+    @property
+    def secondbrain(self) -> SecondBrain | None:
+        return self.system("secondbrain", SecondBrain)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What the plain part of the settings says, and the secret keys that are there."""
+
+    machines: Machines
+    systems: Mapping[str, Settings]
+    from_file: Mapping[str, str]
+    """Secrets that came from the file of secrets."""
+
+
+def _object(text: Any) -> Any:
+    """A structured value: Pulumi hands objects, lists, numbers and truth values over as JSON texts."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def read_secrets_file(path: Path) -> tuple[dict[str, str], list[Mistake]]:
+    """The secrets in a JSON file of texts by key, which only its owner may read."""
+    where = f"{NAMESPACE}:{SECRETS_FILE}"
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            rule = f"must not be readable by others than its owner; its mode is {mode:04o}"
+            return {}, [Mistake(where, rule, f"chmod 600 {path}", shown(str(path)))]
+        content: Any = json.loads(path.read_text())
+    except FileNotFoundError:
+        remedy = "for the lab: python -m lab up (make up does it); otherwise write the file, or remove this key"
+        return {}, [Mistake(where, "must be there", remedy, shown(str(path)))]
+    except (OSError, ValueError) as error:
+        rule = f"must be a JSON file that can be read ({type(error).__name__})"
+        return {}, [Mistake(where, rule, 'write it as {"secondbrain-smb-password": "..."}', shown(str(path)))]
+    entries = cast(dict[str, Any], content) if isinstance(content, dict) else {}
+    if not isinstance(content, dict) or not all(isinstance(value, str) for value in entries.values()):
+        rule = "must hold one JSON object of texts"
+        return {}, [Mistake(where, rule, 'write it as {"secondbrain-smb-password": "..."}', shown(str(path)))]
+    unknown = [
+        Mistake(f"{where} ({key})", "is not a secret that exists", "look for a slip of the pen, or remove it")
+        for key in sorted(entries.keys() - SECRETS.keys())
+    ]
+    return {key: value for key, value in entries.items() if key in SECRETS}, unknown
+
+
+def _unknown_keys(values: Mapping[str, Any]) -> list[Mistake]:
+    known = [*MACHINE_KEYS, SECRETS_FILE, *SYSTEMS, *SECRETS]
+    found: list[Mistake] = []
+    for key in sorted(values.keys() - set(known)):
+        near = difflib.get_close_matches(key, known, n=1)
+        remedy = f"did you mean {NAMESPACE}:{near[0]}?" if near else f"remove it; there are {', '.join(known)}"
+        found.append(Mistake(f"{NAMESPACE}:{key}", "is not a key that exists", remedy))
+    return found
+
+
+def _host_references(systems: Mapping[str, Settings], machines: Machines | None) -> list[Mistake]:
+    if machines is None:
+        return []
+    found: list[Mistake] = []
+    for key, settings in systems.items():
+        host = getattr(settings, "host", None)
+        if isinstance(host, str) and host not in machines.hosts:
+            names = ", ".join(sorted(machines.hosts)) or "none yet"
+            path = f"{NAMESPACE}:{key}.host"
+            found.append(
+                Mistake(path, f"must be a machine of {NAMESPACE}:hosts (there: {names})", "add it there", shown(host))
+            )
+    return found
+
+
+def _missing_secrets(systems: Mapping[str, Settings], available: set[str]) -> list[Mistake]:
+    secondbrain = systems.get("secondbrain")
+    if not isinstance(secondbrain, SecondBrain) or secondbrain.share is None:
+        return []
+    return [
+        Mistake(
+            f"{NAMESPACE}:{key}",
+            f"is missing; {NAMESPACE}:secondbrain.share needs it",
+            f"pulumi config set --secret {NAMESPACE}:{key}",
+        )
+        for key in ("secondbrain-smb-username", "secondbrain-smb-password")
+        if key not in available
+    ]
+
+
+def parse(values: Mapping[str, Any], secret_keys: set[str], project: Path) -> Parsed:
+    """Check everything. `values` is the namespace without its prefix, `secret_keys` those kept encrypted by Pulumi.
+
+    Raises WrongSettings, which lists every mistake.
+    """
+    mistakes = _unknown_keys(values)
+    machines: Machines | None = None
+    try:
+        machines = Machines.from_namespace(values)
+    except ValidationError as error:
+        mistakes += [
+            Mistake(m.path.replace(f"{NAMESPACE}.", f"{NAMESPACE}:", 1), m.rule, m.remedy, m.value)
+            for m in mistakes_of(error, NAMESPACE)
+        ]
+    systems: dict[str, Settings] = {}
+    for key, model in SYSTEMS.items():
+        if key not in values:
+            continue
+        try:
+            systems[key] = model.model_validate(_object(values[key]))
+        except ValidationError as error:
+            mistakes += mistakes_of(error, f"{NAMESPACE}:{key}")
+    for key in sorted(SECRETS.keys() & values.keys() - secret_keys):
+        remedy = f"give the secret another value, then: pulumi config set --secret {NAMESPACE}:{key}"
+        mistakes.append(Mistake(f"{NAMESPACE}:{key}", "stands in plain text, and a secret must be encrypted", remedy))
+    from_file: dict[str, str] = {}
+    if SECRETS_FILE in values:
+        from_file, wrong = read_secrets_file(project / Path(str(values[SECRETS_FILE])).expanduser())
+        mistakes += wrong
+        if wrong and not from_file:
+            from_file = dict.fromkeys(SECRETS, "")  # the file is the mistake; its keys are not missing besides
+    mistakes += _host_references(systems, machines)
+    mistakes += _missing_secrets(systems, (values.keys() & SECRETS.keys()) | from_file.keys())
+    if mistakes or machines is None:
+        raise WrongSettings(mistakes)
+    return Parsed(machines, systems, from_file)
+
+
+def _namespace() -> tuple[dict[str, Any], set[str]]:
+    """Every key of the namespace with its raw value, and the keys that are secret. Pulumi's Config can't list keys."""
+    everything: dict[str, Any] = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
+    prefix = f"{NAMESPACE}:"
+    values = {key.removeprefix(prefix): value for key, value in everything.items() if key.startswith(prefix)}
+    return values, {key for key in values if runtime_config.is_config_secret(f"{prefix}{key}")}
+
+
+def load(project: Path | None = None) -> Estate:
+    """The settings of the stack that is being deployed.
+
+    Raises pulumi.RunError, which lists every mistake, before any resource is made.
+    """
+    values, secret_keys = _namespace()
+    try:
+        parsed = parse(values, secret_keys, project or Path.cwd())
+    except WrongSettings as error:
+        raise pulumi.RunError(f"Pulumi.{pulumi.get_stack()}.yaml: {error}") from None
+    config = pulumi.Config(NAMESPACE)
+    secrets = {key: pulumi.Output.secret(value) for key, value in parsed.from_file.items()}
+    secrets |= {key: config.require_secret(key) for key in SECRETS if key in values}
+    return Estate(parsed.machines, parsed.systems, secrets)

@@ -1,0 +1,108 @@
+"""The JSON Schema of Pulumi.<stack>.yaml, for completion in editors; and tables of settings for the documentation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from config.hosts import Machines
+from config.loader import NAMESPACE, SECRETS, SECRETS_FILE, SYSTEMS
+
+SCHEMA_FILE = Path(__file__).with_name("settings.schema.json")
+
+
+def _of_model(model: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of one model; the models it refers to go into `definitions`."""
+    schema = model.model_json_schema(ref_template="#/$defs/{model}")
+    definitions.update(cast(dict[str, Any], schema.pop("$defs", {})))
+    return schema
+
+
+def schema() -> dict[str, Any]:
+    """The schema of a whole file of settings."""
+    definitions: dict[str, Any] = {}
+    machines = _of_model(Machines, definitions)
+    properties: dict[str, Any] = {
+        f"{NAMESPACE}:{key}": value for key, value in cast(dict[str, Any], machines["properties"]).items()
+    }
+    properties[f"{NAMESPACE}:{SECRETS_FILE}"] = {
+        "type": "string",
+        "description": "A JSON file of secrets by key, mode 0600, outside git. Without it: Pulumi's settings.",
+    }
+    for key, model in SYSTEMS.items():
+        definition = _of_model(model, definitions)
+        properties[f"{NAMESPACE}:{key}"] = definition
+    for key, description in SECRETS.items():
+        properties[f"{NAMESPACE}:{key}"] = {
+            "type": "object",
+            "description": f"{description} Secret: set with `pulumi config set --secret {NAMESPACE}:{key}`.",
+            "properties": {"secure": {"type": "string"}},
+            "required": ["secure"],
+            "additionalProperties": False,
+        }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Settings of a Hearth stack",
+        "type": "object",
+        "properties": {
+            "secretsprovider": {"type": "string"},
+            "encryptedkey": {"type": "string"},
+            "encryptionsalt": {"type": "string"},
+            "config": {
+                "type": "object",
+                "properties": properties,
+                "patternProperties": {f"^(?!{NAMESPACE}:)": {}},
+                "additionalProperties": False,
+            },
+        },
+        "additionalProperties": False,
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def text() -> str:
+    """The schema as it stands in its file."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _default(value: Any) -> str:
+    """A default as it is written in YAML, in one table cell."""
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return f"`[{', '.join(str(entry) for entry in cast(tuple[Any, ...], value))}]`"
+    return f"`{json.dumps(value) if isinstance(value, bool) else value}`"
+
+
+def _rows(model: type[BaseModel], prefix: str) -> list[str]:
+    rows: list[str] = []
+    for name, field in model.model_fields.items():
+        key = f"{prefix}{field.alias or name}"
+        inner = next(
+            (part for part in (field.annotation, *getattr(field.annotation, "__args__", ())) if _is_model(part)), None
+        )
+        if inner is not None:
+            rows.append(f"| `{key}` | | {field.description} |")
+            rows += _rows(cast(type[BaseModel], inner), f"{key}.")
+            continue
+        if field.is_required():
+            default = "required"
+        elif field.default_factory is not None:
+            default = "`{}`"
+        else:
+            default = _default(field.default)
+        rows.append(f"| `{key}` | {default} | {field.description} |")
+    return rows
+
+
+def _is_model(part: Any) -> bool:
+    return isinstance(part, type) and issubclass(part, BaseModel)
+
+
+def table(system: str) -> str:
+    """The settings of one system as a Markdown table: key, default, meaning."""
+    head = ["| Key | Default | Meaning |", "| --- | --- | --- |"]
+    return "\n".join([*head, *_rows(SYSTEMS[system], "")]) + "\n"
