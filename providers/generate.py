@@ -1,0 +1,106 @@
+"""Writes what is made from the kinds' models: the schema, and the typed resource classes that components use.
+
+`python -m providers.generate` writes both; a test says when they are stale.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+
+from providers.kind import Kind
+from providers.kinds import KINDS
+from providers.plugin.schema import about, output_properties, properties, schema
+
+ROOT = Path(__file__).parent
+SCHEMA = ROOT / "schema.json"
+RESOURCES = ROOT / "host" / "resources.py"
+
+_HEADER = '''\
+"""Typed resources of the provider `hearth`. Made by `python -m providers.generate`: not to edit."""
+
+# ruff: noqa: E501
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+from pulumi import Input, Output, ResourceOptions
+'''
+
+_PYTHON = {"string": "str", "boolean": "bool", "integer": "int", "number": "float"}
+
+
+def _python_type(typed: dict[str, Any], *, is_input: bool) -> str:
+    match typed["type"]:
+        case "array":
+            inner = _python_type(typed["items"], is_input=is_input)
+            return f"Sequence[Input[{inner}]]" if is_input else f"Sequence[{inner}]"
+        case "object":
+            inner = _python_type(typed["additionalProperties"], is_input=is_input)
+            return f"Mapping[str, Input[{inner}]]" if is_input else f"Mapping[str, {inner}]"
+        case simple:
+            return _PYTHON[simple]
+
+
+def _annotation(typed: dict[str, Any], required: bool, *, is_input: bool) -> str:
+    plain = _python_type(typed, is_input=is_input)
+    if is_input:
+        return f"Input[{plain}]" if required else f"Input[{plain}] | None = None"
+    return f"Output[{plain}]" if required else f"Output[{plain} | None]"
+
+
+def resource_class(kind: Kind[Any, Any]) -> str:
+    """The source text of one kind's resource class."""
+    fields, made = properties(kind.inputs), output_properties(kind)
+    models = kind.inputs.model_fields
+    # Required ones first, `host` at their head; keyword-only, so the order is for reading.
+    names = sorted(fields, key=lambda name: (name != "host", not models[name].is_required()))
+    lines = [f"class {kind.name}(pulumi.CustomResource):"]
+    lines.append(textwrap.indent(f'"""{about(kind)}\n"""', "    "))
+    for name in names:
+        always = models[name].is_required() or "default" in fields[name]
+        lines.append(f"    {name}: {_annotation(fields[name], always, is_input=False)}")
+        lines.append(f'    """{fields[name]["description"]}"""')
+    for name in made:
+        lines.append(f"    {name}: {_annotation(made[name], True, is_input=False)}")
+        lines.append(f'    """{made[name]["description"]}"""')
+    lines.append("    machine: Output[Mapping[str, Any]]")
+    lines.append('    """The machine that it is on: its own id, address, port and user."""')
+    lines += ["", "    def __init__(", "        self,", "        resource_name: str,", "        *,"]
+    for name in names:
+        lines.append(f"        {name}: {_annotation(fields[name], models[name].is_required(), is_input=True)},")
+    lines += ["        opts: ResourceOptions | None = None,", "    ) -> None:"]
+    lines.append("        properties: dict[str, Any] = {")
+    lines += [f'            "{to_camel(name)}": {name},' for name in names]
+    lines += [f'            "{to_camel(name)}": None,' for name in (*made, "machine")]
+    lines += ["        }", f'        super().__init__("{kind.token}", resource_name, properties, opts)']
+    pairs = [(name, to_camel(name)) for name in (*names, *made) if to_camel(name) != name]
+    if pairs:
+        back = ", ".join(f'"{camel}": "{name}"' for name, camel in pairs)
+        forth = ", ".join(f'"{name}": "{camel}"' for name, camel in pairs)
+        lines += ["", "    def translate_output_property(self, prop: str) -> str:"]
+        lines.append(f"        return {{{back}}}.get(prop, prop)")
+        lines += ["", "    def translate_input_property(self, prop: str) -> str:"]
+        lines.append(f"        return {{{forth}}}.get(prop, prop)")
+    return "\n".join(lines) + "\n"
+
+
+def generated() -> dict[Path, str]:
+    """Every generated file and its text."""
+    classes = [resource_class(kind) for kind in KINDS]
+    return {
+        SCHEMA: json.dumps(schema(KINDS), indent=2) + "\n",
+        RESOURCES: "\n\n".join([_HEADER, *classes]),
+    }
+
+
+if __name__ == "__main__":
+    for path, text in generated().items():
+        path.write_text(text)
+        print(f"wrote {path.relative_to(ROOT.parent)}")

@@ -1,0 +1,266 @@
+"""One SSH connection to one machine, with a few long-lived workers on it.
+
+The user's own OpenSSH configuration, agent, jump hosts and known_hosts apply (asyncssh reads them); host keys are
+always verified. No key is ever an input, so none reaches a state. A worker is `agent.py`, run by the machine's python3
+as root: directly, or through `sudo -n`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shlex
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any
+
+import asyncssh
+
+from config.hosts import Host
+from providers.errors import ConnectionFailed, ConnectionLost, HearthError
+
+WORKERS = 4
+"""Workers on one connection. sshd refuses the eleventh session of a connection, counting those that are still closing
+(sshd_config(5), MaxSessions), and a person may be logged in through a shared connection as well."""
+CONNECT_TIMEOUT = 15.0
+PING_INTERVAL = 5.0
+
+_AGENT = (files("providers.host") / "agent.py").read_bytes()
+# Reads its own program from stdin first, so that nothing of it stands in the process list but this line.
+_BOOT = """\
+import os
+n = int(b"".join(iter(lambda: os.read(0, 1).strip(), b"")))
+s = b""
+while len(s) < n:
+    s += os.read(0, n - len(s))
+exec(compile(s, "hearth", "exec"))
+"""
+
+
+class Worker:
+    """One process on the machine. Requests are answered in order; several may be under way at once."""
+
+    def __init__(self, process: asyncssh.SSHClientProcess[bytes], label: str) -> None:
+        self._process = process
+        self._label = label
+        self._waiting: asyncio.Queue[asyncio.Future[dict[str, Any]]] = asyncio.Queue()
+        self._reader = asyncio.create_task(self._read())
+        self._pinger = asyncio.create_task(self._ping())
+        self.lost = False
+
+    async def call(self, op: str, **args: Any) -> Any:
+        """The result of an operation; raises HearthError where the worker refuses, ConnectionLost where it is gone."""
+        if self.lost:
+            raise ConnectionLost(f"the connection to {self._label} has dropped")
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait(future)
+        data = json.dumps({"op": op, "args": args}).encode()
+        self._send(data)
+        reply = await future
+        if "result" in reply:
+            return reply["result"]
+        if "refused" in reply:
+            raise HearthError(reply["refused"])
+        raise _system_error(self._label, op, reply)
+
+    def _send(self, data: bytes) -> None:
+        with contextlib.suppress(OSError, asyncssh.Error):  # the reader notices, and tells those who wait
+            self._process.stdin.write(b"%d\n" % len(data) + data)
+
+    async def _read(self) -> None:
+        stdout = self._process.stdout
+        try:
+            while True:
+                size = int(await stdout.readuntil(b"\n"))
+                reply = json.loads(await stdout.readexactly(size))
+                self._waiting.get_nowait().set_result(reply)
+        except (OSError, asyncssh.Error, asyncio.IncompleteReadError, ValueError, asyncio.QueueEmpty) as error:
+            self._fail(str(error))
+
+    def _fail(self, why: str) -> None:
+        self.lost = True
+        while not self._waiting.empty():
+            future = self._waiting.get_nowait()
+            if not future.done():
+                future.set_exception(ConnectionLost(f"the connection to {self._label} has dropped", detail=why))
+
+    async def _ping(self) -> None:
+        while not self.lost:
+            await asyncio.sleep(PING_INTERVAL)
+            self._send(b"")
+
+    async def close(self) -> None:
+        self._pinger.cancel()
+        self._reader.cancel()
+        self._process.stdin.write_eof()
+        self._process.close()
+
+
+def _system_error(label: str, op: str, reply: dict[str, Any]) -> HearthError:
+    place = f" {reply['path']}" if reply.get("path") else ""
+    remedies = {
+        2: "make the folder first, with a Directory that this resource depends on",
+        13: "see which file system or security module forbids it to root",
+        28: "free space on the machine (df -h; du -xh / | sort -h | tail), then run up again",
+        30: "the file system is mounted read-only: see dmesg for the reason, remount it, then run up again",
+        39: "something is in the folder; remove it by hand, or set purge",
+        122: "raise the disk quota on the machine, then run up again",
+    }
+    return HearthError(
+        f"{op.replace('_', ' ')}{place} on {label} failed: {reply['error']}",
+        remedy=remedies.get(int(reply.get("errno") or 0), ""),
+    )
+
+
+class Connection:
+    """The connection to a machine and its workers, opened when first used."""
+
+    def __init__(self, name: str, host: Host, ssh_config: str | None) -> None:
+        self.name = name
+        self.host = host
+        login = f"{host.user}@" if host.user else ""
+        self._target = f"{login}{host.address or name}"
+        self.label = f"{name} ({self._target})" if self._target != name else name
+        self._ssh_config = ssh_config
+        self._ssh: asyncssh.SSHClientConnection | None = None
+        self._opening: asyncio.Task[asyncssh.SSHClientConnection] | None = None
+        self._idle: list[Worker] = []
+        self._places = asyncio.Semaphore(WORKERS)
+        self._machine_id: str | None = None
+        self.locks: dict[str, asyncio.Lock] = {}
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncGenerator[Worker]:
+        """A worker for one operation, back in the pool afterwards. Raises ConnectionFailed or ConnectionLost."""
+        async with self._places:
+            worker = await self._take()
+            try:
+                yield worker
+            except BaseException as error:
+                # What was cancelled may still be running on the machine: its worker ends when it is done.
+                if isinstance(error, asyncio.CancelledError | ConnectionLost):
+                    await worker.close()
+                    worker.lost = True
+                raise
+            finally:
+                if not worker.lost:
+                    self._idle.append(worker)
+
+    async def machine_id(self) -> str:
+        """The machine's own identity (machine-id(5)), which a change of address leaves alone."""
+        if self._machine_id is None:
+            async with self.worker() as worker:
+                self._machine_id = str((await worker.call("identity"))["id"])
+        return self._machine_id
+
+    async def close(self) -> None:
+        for worker in self._idle:
+            await worker.close()
+        self._idle.clear()
+        if self._ssh is not None:
+            self._ssh.close()
+            with contextlib.suppress(OSError, asyncssh.Error):
+                await asyncio.wait_for(self._ssh.wait_closed(), 3)
+
+    async def _take(self) -> Worker:
+        while self._idle:
+            worker = self._idle.pop()
+            if not worker.lost:
+                return worker
+        ssh = await self._connected()
+        return await self._start_worker(ssh)
+
+    async def _connected(self) -> asyncssh.SSHClientConnection:
+        if self._ssh is not None and not self._ssh.is_closed():
+            return self._ssh
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(self._open())
+        return await asyncio.shield(self._opening)
+
+    async def _open(self) -> asyncssh.SSHClientConnection:
+        host = self.host
+        options: dict[str, Any] = {"keepalive_interval": 5, "keepalive_count_max": 3}
+        if host.user is not None:
+            options["username"] = host.user
+        if host.port is not None:
+            options["port"] = host.port
+        if self._ssh_config is not None:
+            options["config"] = [self._ssh_config]
+        try:
+            self._ssh = await asyncssh.connect(
+                host.address or self.name, connect_timeout=CONNECT_TIMEOUT, login_timeout=CONNECT_TIMEOUT, **options
+            )
+        except (OSError, asyncssh.Error) as error:
+            raise self._refusal(error) from None
+        return self._ssh
+
+    def _refusal(self, error: Exception) -> ConnectionFailed:
+        where = self.label
+        ssh = f"ssh {f'-F {self._ssh_config} ' if self._ssh_config else ''}{self._target}"
+        if isinstance(error, asyncssh.HostKeyNotVerifiable):
+            return ConnectionFailed(
+                f"the host key of {where} is not the one in known_hosts, so nothing was sent to it",
+                detail=str(error),
+                remedy="compare the key's fingerprint on the machine itself"
+                " (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub);"
+                f" only if it is right, `ssh-keygen -R` the old one and take the new one with `{ssh}`",
+            )
+        if isinstance(error, asyncssh.PermissionDenied):
+            return ConnectionFailed(
+                f"{where} does not accept our key or user name",
+                detail=str(error),
+                remedy=f"`{ssh}` must log in without a question: check the user in hearth:hosts and IdentityFile in"
+                " your ssh config, or load the key into ssh-agent",
+            )
+        return ConnectionFailed(
+            f"{where} can't be reached: {str(error) or f'no answer within {CONNECT_TIMEOUT:.0f} s'}",
+            remedy=f"see whether it is on and `{ssh}` works; if it is gone for good, add its address to hearth:lost,"
+            " and neither destroy nor replacement waits for it",
+        )
+
+    async def _start_worker(self, ssh: asyncssh.SSHClientConnection) -> Worker:
+        command = shlex.join([self.host.python, "-I", "-c", _BOOT])
+        if self.host.needs_sudo(str(ssh.get_extra_info("username"))):
+            command = f"sudo -n -- {command}"
+        try:
+            process = await ssh.create_process(command, encoding=None)
+        except (OSError, asyncssh.Error) as error:
+            raise ConnectionLost(f"no session could be opened on {self.label}", detail=str(error)) from None
+        process.stdin.write(b"%d\n" % len(_AGENT) + _AGENT)
+        worker = Worker(process, self.label)
+        try:
+            self._machine_id = str((await worker.call("identity"))["id"])
+        except ConnectionLost as error:
+            raise await self._why_no_worker(process, error) from None
+        return worker
+
+    async def _why_no_worker(
+        self, process: asyncssh.SSHClientProcess[bytes], error: ConnectionLost
+    ) -> ConnectionFailed | ConnectionLost:
+        try:
+            text = (await asyncio.wait_for(process.stderr.read(4096), 3)).decode(errors="replace")
+        except (TimeoutError, OSError, asyncssh.Error):
+            text = ""
+        user = self.host.user or "the user"
+        if "sudo" in text:
+            return ConnectionFailed(
+                f"{user} may not become root on {self.label} without a password",
+                detail=text,
+                remedy=f"on the machine, as root: echo '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/hearth"
+                " (visudo -cf checks it), or connect as root",
+            )
+        if process.exit_status in (126, 127) or "not found" in text or "No such file" in text:
+            return ConnectionFailed(
+                f"{self.label} has no {self.host.python}, which Hearth needs there (3.8 or later)",
+                detail=text,
+                remedy="install it (apt-get install python3-minimal), or give its path as `python` in hearth:hosts",
+            )
+        return (
+            ConnectionLost(error.summary, detail=text or error.detail)
+            if not text
+            else ConnectionFailed(
+                f"the worker on {self.label} did not start", detail=text, remedy="see what the lines above say"
+            )
+        )

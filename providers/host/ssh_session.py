@@ -1,0 +1,200 @@
+"""`Session` over SSH: one worker, for as long as one operation on one resource takes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from providers.errors import CommandFailed, DeadlineExceeded, HearthError
+from providers.host.connection import Worker
+from providers.session import Account, Completed, Stat
+
+FOLDER = "/var/lib/hearth"
+RECORDS = f"{FOLDER}/records"
+"""Where a machine keeps what was there before each resource; root alone may read it."""
+
+Tell = Callable[[str], None]
+
+
+def _encoded(data: str | bytes) -> str:
+    return base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
+
+
+class SshSession:
+    """Carries out a kind's calls; see `providers.session.Session` for what they mean.
+
+    `deadline` is a moment of `time.monotonic()`. `progress` and `warn` reach the person who runs Pulumi.
+    """
+
+    def __init__(self, machine: str, worker: Worker, deadline: float, progress: Tell, warn: Tell) -> None:
+        self._machine = machine
+        self._worker = worker
+        self._deadline = deadline
+        self._progress = progress
+        self._warn = warn
+
+    @property
+    def machine(self) -> str:
+        return self._machine
+
+    def progress(self, message: str) -> None:
+        self._progress(message)
+
+    def warn(self, message: str) -> None:
+        self._warn(message)
+
+    def _left(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded(
+                f"the deadline has passed on {self._machine}",
+                remedy="see what holds it up there, or give the resource more time with custom_timeouts",
+            )
+        return left
+
+    async def _call(self, op: str, **args: Any) -> Any:
+        # The machine ends what is late by itself; the margin is for its answer to arrive.
+        try:
+            return await asyncio.wait_for(self._worker.call(op, **args), self._left() + 15)
+        except TimeoutError as error:
+            if isinstance(error, HearthError):
+                raise
+            raise DeadlineExceeded(f"{self._machine} did not answer within the deadline") from None
+
+    async def stat(self, path: str, *, content: bool = False, entries: bool = False) -> Stat | None:
+        found = await self._call("stat", path=path, content=content, entries=entries)
+        if found is None:
+            return None
+        data = found.pop("content", None)
+        names = found.pop("entries", None)
+        return Stat(
+            **found,
+            content=None if data is None else base64.b64decode(data),
+            entries=None if names is None else tuple(names),
+        )
+
+    async def write(
+        self, path: str, content: bytes, *, mode: str | None = None, owner: str | None = None, group: str | None = None
+    ) -> None:
+        await self._call("write", path=path, content=_encoded(content), mode=mode, owner=owner, group=group)
+
+    async def set_attributes(
+        self, path: str, *, mode: str | None = None, owner: str | None = None, group: str | None = None
+    ) -> None:
+        await self._call("set_attributes", path=path, mode=mode, owner=owner, group=group)
+
+    async def symlink(self, path: str, target: str) -> None:
+        await self._call("symlink", path=path, target=target)
+
+    async def make_directory(self, path: str, *, mode: str, owner: str, group: str) -> None:
+        await self._call("make_directory", path=path, mode=mode, owner=owner, group=group)
+
+    async def remove(self, path: str, *, recursive: bool = False) -> None:
+        await self._call("remove", path=path, recursive=recursive)
+
+    async def account(self, name: str) -> Account | None:
+        found = await self._call("account", name=name)
+        if found is None:
+            return None
+        groups: list[str] = found.pop("groups")
+        return Account(**found, groups=tuple(groups))
+
+    async def run(
+        self,
+        *argv: str,
+        stdin: str | bytes = b"",
+        script: str | None = None,
+        user: str | None = None,
+        cwd: str | None = None,
+        check: bool = True,
+        timeout: float | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> Completed:
+        limit = min(self._left(), timeout if timeout is not None else float("inf"))
+        reply = await self._call(
+            "run",
+            argv=argv,
+            stdin=_encoded(stdin),
+            script=None if script is None else _encoded(script),
+            user=user,
+            cwd=cwd,
+            timeout=limit,
+            environment=environment,
+        )
+        line = " ".join(argv) + (" (a script)" if script is not None else "")
+        by = f" as {user}" if user else ""
+        if reply["late"]:
+            raise DeadlineExceeded(
+                f"`{line}`{by} on {self._machine} took longer than {limit:.0f} s and was ended",
+                detail=reply["stderr"] or reply["stdout"],
+                remedy="see what holds it up on the machine, or give the resource more time with custom_timeouts",
+            )
+        if check and reply["status"] != 0:
+            raise CommandFailed(
+                f"`{line}`{by} on {self._machine} ended with status {reply['status']}",
+                status=reply["status"],
+                detail=reply["stderr"] or reply["stdout"],
+            )
+        return Completed(reply["status"], reply["stdout"], reply["stderr"])
+
+    async def lock(self, names: Sequence[str]) -> None:
+        """Hold locks until `unlock` or until the worker ends, across all programs that use Hearth on this machine."""
+        reply = await self._call("lock", names=list(names), timeout=self._left())
+        if "busy" in reply:
+            raise DeadlineExceeded(
+                f"{reply['holder']} on {self._machine} still holds Hearth's lock `{reply['busy']}`",
+                remedy="another `pulumi up` is at work there, or one that was killed is finishing its last command:"
+                " wait for it and run up again",
+            )
+
+    async def unlock(self) -> None:
+        await self._call("unlock")
+
+
+class Record:
+    """What was there before a resource was created, kept on the machine until it has been restored.
+
+    It is written before anything is changed: a creation that was cut short is in no Pulumi state, and the next one
+    must find what was there first, and not take its own half-done work for it.
+    """
+
+    def __init__(self, session: SshSession, urn: str, identity: str) -> None:
+        self._session = session
+        self._urn = urn
+        self._identity = identity
+        digest = hashlib.sha256(f"{urn}\0{identity}".encode()).hexdigest()
+        self.path = f"{RECORDS}/{digest[:40]}.json"
+
+    async def read(self) -> dict[str, Any] | None:
+        """The facts that were recorded; None where there is no record."""
+        found = await self._session.stat(self.path, content=True)
+        return None if found is None or found.content is None else json.loads(found.content)["before"]
+
+    async def write(self, before: dict[str, Any]) -> None:
+        text = json.dumps({"urn": self._urn, "id": self._identity, "before": before}, indent=1)
+        folder = {"mode": "0700", "owner": "root", "group": "root"}
+        for attempt in range(5):
+            try:
+                await asyncio.gather(
+                    self._session.make_directory(FOLDER, **folder),
+                    self._session.make_directory(RECORDS, **folder),
+                    self._session.write(self.path, text.encode(), mode="0600", owner="root", group="root"),
+                )
+                return
+            except HearthError:  # somebody may just have removed the folder with its last record
+                if attempt == 4:
+                    raise
+
+    async def remove(self) -> None:
+        """Remove the record, and the folders with the last one."""
+        await self._session.remove(self.path)
+        for folder in (RECORDS, FOLDER):
+            try:
+                await self._session.remove(folder)
+            except HearthError:  # others are in it still
+                return

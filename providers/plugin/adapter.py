@@ -1,0 +1,250 @@
+"""Pulumi's provider protocol over the verbs: the one module that speaks gRPC to the engine.
+
+It implements the generated service itself and not the SDK's experimental `Provider`, which puts a traceback behind
+every error, takes an unknown value for a text, and has no way to report a half-done creation (docs/decisions.md).
+Source of the protocol: pulumi/proto/pulumi/provider.proto.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar, cast
+
+import grpc
+import grpc.aio
+from google.protobuf import any_pb2, empty_pb2
+from pulumi.runtime.proto import (
+    engine_pb2,
+    engine_pb2_grpc,
+    plugin_pb2,
+    provider_pb2,
+    provider_pb2_grpc,
+    status_pb2,
+)
+from pydantic import ValidationError
+
+from config.hosts import KEYS, Machines
+from providers.errors import HearthError
+from providers.kind import Kind
+from providers.plugin.machines import Estate
+from providers.plugin.schema import VERSION, schema
+from providers.plugin.values import Properties, decode, encode
+from providers.plugin.verbs import Difference, HalfDone, State, Tellers, Verbs, redacted
+
+Result = TypeVar("Result")
+log = logging.getLogger("hearth")
+
+
+class Adapter(provider_pb2_grpc.ResourceProviderServicer):
+    """The provider as the engine sees it."""
+
+    def __init__(self, kinds: Iterable[Kind[Any, Any]], engine_address: str, project: Path) -> None:
+        self._kinds = tuple(kinds)
+        self._verbs = {kind.token: Verbs(kind) for kind in self._kinds}
+        self._project = project
+        self._estate = Estate(Machines(hosts={}), project)
+        self._engine = engine_pb2_grpc.EngineStub(grpc.aio.insecure_channel(engine_address)) if engine_address else None
+        self._sayings: set[asyncio.Task[Any]] = set()
+
+    # --- about the provider itself ---
+
+    async def GetPluginInfo(self, request: Any, context: Any) -> Any:
+        return plugin_pb2.PluginInfo(version=VERSION)
+
+    async def GetSchema(self, request: Any, context: Any) -> Any:
+        return provider_pb2.GetSchemaResponse(schema=json.dumps(schema(self._kinds)))
+
+    async def CheckConfig(self, request: Any, context: Any) -> Any:
+        """Of the namespace `hearth`, which is the whole program's, the provider takes its own keys and no others."""
+        news = decode(request.news)
+        own = Properties({key: news.values[key] for key in KEYS if key in news.values})
+        failures: list[Any] = []
+        try:
+            Machines.from_namespace(own.values)
+        except ValidationError as error:
+            for mistake in error.errors(include_url=False):
+                place = ".".join(str(part) for part in mistake["loc"])
+                failures.append(provider_pb2.CheckFailure(property=f"hearth:{place}", reason=mistake["msg"]))
+        return provider_pb2.CheckResponse(inputs=encode(own), failures=failures)
+
+    async def DiffConfig(self, request: Any, context: Any) -> Any:
+        changes = decode(request.olds).values != decode(request.news).values
+        response = provider_pb2.DiffResponse
+        return response(changes=response.DIFF_SOME if changes else response.DIFF_NONE)
+
+    async def Configure(self, request: Any, context: Any) -> Any:
+        try:
+            self._estate = Estate(Machines.from_namespace(decode(request.args).values), self._project)
+        except ValidationError as error:
+            lines = [f"hearth:{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "\n".join(lines))
+        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True, acceptResources=False)
+
+    async def Cancel(self, request: Any, context: Any) -> Any:
+        return empty_pb2.Empty()
+
+    async def close(self) -> None:
+        await self._estate.close()
+
+    # --- the verbs ---
+
+    async def Check(self, request: Any, context: Any) -> Any:
+        inputs, failures = self._of(request.urn).check(decode(request.news))
+        return provider_pb2.CheckResponse(
+            inputs=encode(inputs),
+            failures=[provider_pb2.CheckFailure(property=place, reason=reason) for place, reason in failures],
+        )
+
+    async def Diff(self, request: Any, context: Any) -> Any:
+        old, new = decode(request.olds), decode(request.news)
+        ignored = set(request.ignoreChanges)
+        found = await self._answer(
+            context, request.urn, [old, new], lambda _: self._of(request.urn).difference(self._estate, old, new)
+        )
+        return _diff_response(found, ignored)
+
+    async def Create(self, request: Any, context: Any) -> Any:
+        news = decode(request.properties)
+        verbs = self._of(request.urn)
+        if request.preview:
+            return provider_pb2.CreateResponse(id="", properties=encode(verbs.planned(news)))
+        state = await self._answer(
+            context,
+            request.urn,
+            [news],
+            lambda tell: verbs.create(self._estate, request.urn, news, request.timeout, tell),
+        )
+        return provider_pb2.CreateResponse(id=state.id, properties=encode(state.outputs))
+
+    async def Update(self, request: Any, context: Any) -> Any:
+        old, news = decode(request.olds), decode(request.news)
+        verbs = self._of(request.urn)
+        if request.preview:
+            return provider_pb2.UpdateResponse(properties=encode(verbs.planned(news, old)))
+        state = await self._answer(
+            context,
+            request.urn,
+            [old, news],
+            lambda tell: verbs.update(self._estate, request.urn, State(request.id, old), news, request.timeout, tell),
+        )
+        return provider_pb2.UpdateResponse(properties=encode(state.outputs))
+
+    async def Read(self, request: Any, context: Any) -> Any:
+        state = State(request.id, decode(request.properties), decode(request.inputs))
+        verbs = self._of(request.urn)
+        found = await self._answer(
+            context,
+            request.urn,
+            [state.outputs, state.inputs],
+            lambda tell: verbs.read(self._estate, request.id, state, tell),
+        )
+        return provider_pb2.ReadResponse(id=found.id, properties=encode(found.outputs), inputs=encode(found.inputs))
+
+    async def Delete(self, request: Any, context: Any) -> Any:
+        state = State(request.id, decode(request.properties), decode(request.old_inputs))
+        verbs = self._of(request.urn)
+        await self._answer(
+            context,
+            request.urn,
+            [state.outputs, state.inputs],
+            lambda tell: verbs.delete(self._estate, request.urn, state, request.timeout, tell),
+        )
+        return empty_pb2.Empty()
+
+    # --- plumbing ---
+
+    def _of(self, urn: str) -> Verbs[Any, Any]:
+        token = urn.split("::")[2].rsplit("$", 1)[-1]
+        return self._verbs[token]
+
+    async def _answer(
+        self, context: Any, urn: str, secrets: list[Properties], work: Callable[[Tellers], Awaitable[Result]]
+    ) -> Result:
+        """Carry out a verb; turn what goes wrong into the engine's errors, with every secret taken out."""
+        clean = redacted(secrets)
+        tell = Tellers(
+            progress=lambda message: self._say(urn, clean(message), engine_pb2.INFO, ephemeral=True),
+            warn=lambda message: self._say(urn, clean(message), engine_pb2.WARNING),
+        )
+        try:
+            return await work(tell)
+        except HalfDone as error:
+            await _abort_half_done(context, error, clean(str(error)))
+        except HearthError as error:
+            await context.abort(grpc.StatusCode.UNKNOWN, clean(str(error)))
+        except ValidationError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, clean(str(error)))
+        except Exception as error:  # a mistake of ours: the person gets a line, the log the rest
+            log.exception("%s", urn)
+            name = type(error).__name__
+            await context.abort(
+                grpc.StatusCode.INTERNAL, clean(f"a mistake in Hearth itself: {name}: {error}; please report it")
+            )
+        raise AssertionError("abort always raises")
+
+    def _say(self, urn: str, message: str, severity: Any, *, ephemeral: bool = False) -> None:
+        if self._engine is None:
+            return
+        request = engine_pb2.LogRequest(severity=severity, message=message, urn=urn, ephemeral=ephemeral)
+        task = asyncio.ensure_future(self._log(request))
+        self._sayings.add(task)
+        task.add_done_callback(self._sayings.discard)
+
+    async def _log(self, request: Any) -> None:
+        assert self._engine is not None
+        try:
+            await cast(Any, self._engine).Log(request)  # the SDK's stub is typed for the synchronous channel
+        except grpc.aio.AioRpcError:
+            log.debug("the engine took no message: %s", request.message)
+
+
+async def _abort_half_done(context: Any, error: HalfDone, message: str) -> NoReturn:
+    """Tell the engine to keep the resource, as failed: destroy then puts back what was there."""
+    details = provider_pb2.ErrorResourceInitFailed(
+        id=error.state.id,
+        properties=encode(error.state.outputs),
+        inputs=encode(error.state.inputs),
+        reasons=[message],
+    )
+    packed = any_pb2.Any()
+    packed.Pack(details)
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message, details=[packed])
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    await context.abort(grpc.StatusCode.UNKNOWN, message)
+    raise AssertionError("abort always raises")
+
+
+def _diff_response(found: Difference, ignored: set[str]) -> Any:
+    response, property_diff = provider_pb2.DiffResponse, provider_pb2.PropertyDiff
+    changes = {name: change for name, change in found.changes.items() if name not in ignored}
+    replaces = [name for name in found.replaces if name not in ignored]
+    return response(
+        changes=response.DIFF_SOME if changes or replaces else response.DIFF_NONE,
+        diffs=list(changes),
+        replaces=replaces,
+        deleteBeforeReplace=found.delete_first,
+        hasDetailedDiff=True,
+        detailedDiff={
+            name: property_diff(kind=cast(Any, change.value + (1 if name in replaces else 0)))
+            for name, change in changes.items()
+        },
+    )
+
+
+async def serve(adapter: Adapter, announce: Callable[[int], None], until: Awaitable[Any]) -> None:
+    """Serve on a free port of the loopback address, say which, and go on until `until` is done."""
+    limit = 400 * 1024 * 1024  # as the engine's own
+    server = grpc.aio.server(
+        options=[("grpc.max_receive_message_length", limit), ("grpc.max_send_message_length", limit)]
+    )
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(adapter, server)  # pyright: ignore[reportUnknownMemberType]
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    announce(port)
+    await until
+    await adapter.close()
+    await server.stop(grace=1)
