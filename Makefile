@@ -1,0 +1,51 @@
+# Hearth's commands. `make` alone prints them; each takes STACK= (default dev).
+STACK ?= dev
+PYTHON ?= python3
+TOOLCHAIN = $(PYTHON) -m toolchain
+VENV = .venv/bin
+# The project's own tools first, on every recipe's PATH.
+export PATH := $(CURDIR)/$(VENV):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up preview check drift test lint soak bench down lab
+
+help:  ## print this list
+	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | awk -F ':.*  ## ' '{printf "make %-8s %s\n", $$1, $$2}'
+
+setup:  ## get the toolchain: .venv, Pulumi's engine, a place for the state
+	@$(TOOLCHAIN) setup
+
+up: setup lab  ## bring the stack up (dev: on lab machines, made first)
+	@$(TOOLCHAIN) up --stack $(STACK)
+
+preview: setup  ## show what `up` would change
+	@$(TOOLCHAIN) preview --stack $(STACK)
+
+check: setup  ## ask the running stack what its users would ask
+	@$(VENV)/python -m checks --stack $(STACK)
+
+drift: setup  ## show what changed on the machines since `up` (exit code 7 if anything did)
+	@$(TOOLCHAIN) drift --stack $(STACK)
+
+test: lint  ## run every test but the soak, after the linters
+	@$(VENV)/pytest -m "not soak"
+
+soak: setup  ## repeat the hard tests for a long time
+	@$(VENV)/pytest -m soak
+
+bench: setup  ## measure against Ansible on lab machines
+	@$(VENV)/python -m tests.bench
+
+down: setup  ## take the stack down (dev: and the lab with it)
+	@$(TOOLCHAIN) down --stack $(STACK)
+	@if [ "$(STACK)" = dev ]; then $(VENV)/python -m lab down; fi
+
+lint: setup
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/basedpyright --level error
+	@$(VENV)/lint-imports
+	@git ls-files -z .ci '*.sh' | xargs -0 $(VENV)/shellcheck
+
+lab: setup
+	@if [ "$(STACK)" = dev ]; then $(VENV)/python -m lab up; fi

@@ -1,0 +1,88 @@
+"""`python -m toolchain <command>`: setup, up, preview, drift, down, pulumi, env.
+
+Before `.venv` exists this runs in any Python 3.11 or later, so only the standard library is imported up here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from typing import NoReturn
+
+from toolchain.bootstrap import ensure_environment
+from toolchain.errors import ToolchainError
+from toolchain.versions import LOCK_FILE, ROOT
+
+ENVIRONMENT = ROOT / ".venv"
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m toolchain", description="Gets Pulumi's engine, and runs it.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands.add_parser("setup", help="make the toolchain ready: .venv, the engine, .state")
+    commands.add_parser("env", help="print the environment of the plain pulumi command, for `eval`")
+    plain = commands.add_parser("pulumi", help="run pulumi with that environment: python -m toolchain pulumi -- ARGS")
+    plain.add_argument("rest", nargs=argparse.REMAINDER)
+    for name, text in (
+        ("up", "bring a stack up; goes on after a run that was killed"),
+        ("preview", "show what `up` would change; changes nothing"),
+        ("drift", "show what changed on the machines since `up`; exit code 7 if anything did"),
+        ("down", "take a stack down: everything is put back as it was found"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--stack", default="dev", help="the stack (default: dev)")
+        command.add_argument("rest", nargs="*", help="further arguments for pulumi, after --")
+    return parser
+
+
+def enter_environment() -> None:
+    """Makes `.venv` right, and goes on in its Python."""
+    begun = time.monotonic()
+    done = ensure_environment(ENVIRONMENT, LOCK_FILE, lambda text: print(f"Python environment: {text}", flush=True))
+    python = ENVIRONMENT / "bin" / "python"
+    if os.path.realpath(sys.prefix) == os.path.realpath(ENVIRONMENT):
+        return
+    outcome = "installed requirements.lock" if done else "ready"
+    report = {"HEARTH_BOOTSTRAP_REPORT": f"{outcome} {time.monotonic() - begun:.2f}"}
+    command = [str(python), "-m", "toolchain", *sys.argv[1:]]
+    os.chdir(ROOT)
+    os.execve(python, command, {**os.environ, **report})
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Does what the command line says."""
+    if parsed.command == "setup":
+        enter_environment()
+        from toolchain.setup import setup
+
+        setup()
+        return 0
+    from toolchain import run as runner
+
+    if parsed.command == "env":
+        print(runner.exports(ROOT))
+        return 0
+    rest = parsed.rest[1:] if parsed.rest[:1] == ["--"] else parsed.rest
+    if parsed.command == "pulumi":
+        return runner.become_pulumi(ROOT, rest)
+    return runner.COMMANDS[parsed.command](ROOT, parsed.stack, rest)
+
+
+def main() -> NoReturn:
+    """Runs, and shows what stops it as one message."""
+    try:
+        code = run(arguments().parse_args())
+    except ToolchainError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,314 @@
+"""Runs Pulumi programs written in Python for an engine that was built from modules and so lacks its own Python host.
+
+The engine starts this as `pulumi-language-python`, reads a port from stdout, and speaks gRPC's LanguageRuntime to it.
+It runs programs, in this interpreter, and answers what the engine asks on the way. It does not install packages
+(`make setup` does), generate code, or start providers and policies written in Python: those are answered with gRPC's
+"unimplemented", which the engine knows how to take.
+
+It imports nothing of the project, because the program that it runs may be any project's.
+Protocol: pulumi/pulumi, proto/pulumi/language.proto; behaviour: sdk/python/cmd/pulumi-language-python-exec.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import importlib.metadata
+import linecache
+import logging
+import os
+import runpy
+import signal
+import sys
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi import log
+from pulumi.errors import RunError
+from pulumi.runtime import reset_options, run_in_stack, set_all_config
+from pulumi.runtime.proto import LanguageRuntimeServicer, language_pb2, plugin_pb2
+from pulumi.runtime.proto.language_pb2_grpc import add_LanguageRuntimeServicer_to_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+# As the engine's own limit for one message.
+MESSAGE_LIMIT_BYTES = 400 * 1024 * 1024
+PARENT_POLL_SECONDS = 0.5
+INSTALL_ADVICE = (
+    "Python packages are not installed by the engine here. Run `make setup`: it installs requirements.lock.\n"
+)
+
+
+class LanguageHost(LanguageRuntimeServicer):
+    """Pulumi's LanguageRuntime service for Python programs, one run at a time."""
+
+    def __init__(self) -> None:
+        # The working directory, sys.path and sys.modules belong to the process, so two programs can't share it.
+        self._one_at_a_time = threading.Lock()
+
+    def Handshake(self, request: Any, context: Any) -> Any:
+        """Answers an engine that attaches to a host that runs already."""
+        return language_pb2.LanguageHandshakeResponse()
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:
+        """The version that this host speaks for: the SDK's."""
+        return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
+
+    def GetRequiredPackages(self, request: Any, context: Any) -> Any:
+        """None: an engine without its installer can't fetch plugins either, and asks for each when it is used."""
+        return language_pb2.GetRequiredPackagesResponse()
+
+    def GetRequiredPlugins(self, request: Any, context: Any) -> Any:
+        """None, as above; the older form of the question."""
+        return language_pb2.GetRequiredPluginsResponse()
+
+    def About(self, request: Any, context: Any) -> Any:
+        """Which Python this is, for `pulumi about`."""
+        version = ".".join(str(part) for part in sys.version_info[:3])
+        return language_pb2.AboutResponse(executable=sys.executable, version=version)
+
+    def GetProgramDependencies(self, request: Any, context: Any) -> Any:
+        """The installed Python packages, for `pulumi about`."""
+        found = {d.name: d.version for d in importlib.metadata.distributions()}
+        names = sorted(found, key=str.lower)
+        dependencies = [language_pb2.DependencyInfo(name=name, version=found[name]) for name in names]
+        return language_pb2.GetProgramDependenciesResponse(dependencies=dependencies)
+
+    def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:
+        """Installs nothing, and says who does."""
+        yield language_pb2.InstallDependenciesResponse(stdout=INSTALL_ADVICE.encode())
+
+    def Run(self, request: Any, context: Any) -> Any:
+        """Runs the program once, for a preview or an update, and reports its errors to the engine."""
+        directory = Path(request.info.program_directory or request.pwd)
+        program = program_file(directory, request.info.entry_point or request.program)
+        if not program.is_file():
+            return failed(f"{directory} has no {program.name}: write the program there, or set `main` in Pulumi.yaml")
+        with self._one_at_a_time, borrowed_process(directory, program, request.args[1:]):
+            # The SDK keeps its settings in context variables: each run gets its own.
+            return contextvars.copy_context().run(run_program, request, program)
+
+    def Cancel(self, request: Any, context: Any) -> Any:
+        """Agrees; the engine's interrupt follows."""
+        return empty_pb2.Empty()
+
+
+def _unimplemented(method: str) -> Any:
+    def answer(_host: LanguageHost, _request: Any, context: grpc.ServicerContext) -> None:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"this Python host has no {method}: install Pulumi for that")
+
+    return answer
+
+
+# The SDK's own answer raises, which gRPC prints as a traceback among the user's output.
+for _method in (
+    "RuntimeOptionsPrompts",
+    "Template",
+    "RunPlugin",
+    "GenerateProgram",
+    "GenerateProject",
+    "GeneratePackage",
+    "Pack",
+    "Link",
+):
+    setattr(LanguageHost, _method, _unimplemented(_method))
+
+
+def program_file(directory: Path, entry_point: str) -> Path:
+    """The file to run: the entry point, or `__main__.py` in it when it is a folder."""
+    path = directory / (entry_point or ".")
+    return path / "__main__.py" if path.is_dir() else path
+
+
+def failed(message: str) -> Any:
+    """An answer that the engine prints as an error of the program."""
+    return language_pb2.RunResponse(error=message)
+
+
+@contextmanager
+def borrowed_process(directory: Path, program: Path, arguments: Sequence[str]) -> Iterator[None]:
+    """Makes the process look as if it ran the program alone, and afterwards forgets what the program imported.
+
+    A preview and the update after it run in one process: the second must read the modules as they are on disk.
+    Packages in site-packages stay loaded; they don't change between the two.
+    """
+    before_directory = Path.cwd()
+    before_path, before_arguments, before_modules = list(sys.path), list(sys.argv), set(sys.modules)
+    os.chdir(directory)
+    sys.path.insert(0, str(program.parent))
+    sys.argv = [str(program), *arguments]
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.chdir(before_directory)
+        sys.path[:], sys.argv = before_path, before_arguments
+        for name in set(sys.modules) - before_modules:
+            if belongs_to_program(getattr(sys.modules[name], "__file__", None), directory):
+                del sys.modules[name]
+
+
+def belongs_to_program(module_file: str | None, directory: Path) -> bool:
+    """Whether a module is the program's own, and not an installed package's that happens to lie below it."""
+    if not module_file:
+        return False
+    path = Path(module_file)
+    return path.is_relative_to(directory) and "site-packages" not in path.parts
+
+
+def run_program(request: Any, program: Path) -> Any:
+    """Runs the file inside a stack resource, on an event loop of its own, and turns what it raises into an answer."""
+    # asyncio complains of futures that nobody awaited, which is normal when a Pulumi program ends early.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    parallel = max(request.parallel, 1)
+    reset_options(
+        project=request.project,
+        stack=request.stack,
+        root_directory=request.info.root_directory or None,
+        parallel=parallel,
+        engine_address=request.args[0] if request.args else "",
+        monitor_address=request.monitor_address,
+        preview=request.dryRun,
+        organization=request.organization or "organization",
+    )
+    set_all_config(dict(request.config), list(request.configSecretKeys))
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    # As many threads as Pulumi's own host has: every registration in flight holds one.
+    executor = ThreadPoolExecutor(max_workers=parallel * 4)
+    loop.set_default_executor(executor)
+    try:
+        loop.run_until_complete(run_in_stack(lambda: run_file(program)))
+    except RunError as error:
+        return reported(str(error))
+    except grpc.RpcError as error:
+        return monitor_failed(error)
+    except SystemExit as error:
+        return program_exited(error)
+    except Exception:  # noqa: BLE001 - whatever a program raises is shown as its error
+        return reported("Program failed with an unhandled exception:\n" + program_traceback(program))
+    finally:
+        end_loop(loop)
+        executor.shutdown(wait=False, cancel_futures=True)
+    return language_pb2.RunResponse()
+
+
+def run_file(program: Path) -> None:
+    """The program, as `python program` would run it."""
+    linecache.checkcache()
+    runpy.run_path(str(program), run_name="__main__")
+
+
+def reported(message: str) -> Any:
+    """Shows the message at the stack, and tells the engine to stop without a second one."""
+    log.error(message)
+    return language_pb2.RunResponse(bail=True)
+
+
+def monitor_failed(error: grpc.RpcError) -> Any:
+    """A call to the engine that failed. An engine that has closed its side has said why already."""
+    code, details = getattr(error, "code", None), getattr(error, "details", None)
+    if code is not None and code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+        return language_pb2.RunResponse(bail=True)
+    return reported(f"A call to Pulumi's engine failed: {details() if details else error}")
+
+
+def program_exited(error: SystemExit) -> Any:
+    """`sys.exit()` in a program: 0 ends it well, a text is its message, any other code is an error."""
+    if error.code in (None, 0):
+        return language_pb2.RunResponse()
+    if isinstance(error.code, str):
+        return reported(error.code)
+    return failed(f"Program exited with non-zero exit code: {error.code}")
+
+
+def program_traceback(program: Path) -> str:
+    """The traceback of the current exception, from the program's own first line on."""
+    shown = traceback.TracebackException(*sys.exc_info())
+    seen: set[int] = set()
+    pending: list[traceback.TracebackException | None] = [shown]
+    while pending:
+        part = pending.pop()
+        if part is None or id(part) in seen:
+            continue
+        seen.add(id(part))
+        part.stack = own_frames(part.stack, program)
+        pending += [part.__cause__, part.__context__, *(part.exceptions or [])]
+    return "".join(shown.format())
+
+
+def own_frames(stack: traceback.StackSummary, program: Path) -> traceback.StackSummary:
+    """A stack without what lies above the program: this host, runpy and the SDK's runner."""
+    for index, frame in enumerate(stack):
+        if frame.filename == str(program):
+            return traceback.StackSummary.from_list(stack[index:])
+    kept = [f for f in stack if f.filename not in (__file__, runpy.__file__) and "<frozen" not in f.filename]
+    return traceback.StackSummary.from_list(kept)
+
+
+def end_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancels what an error left pending, so that asyncio has nothing to complain of, and closes the loop."""
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            loop.run_until_complete(task)
+    loop.close()
+    asyncio.set_event_loop(None)
+
+
+def end_quietly(signal_number: int, frame: FrameType | None) -> None:
+    """Ends at once. The engine interrupts its hosts when it is done; a traceback would land in the user's output."""
+    leave()
+
+
+def leave() -> None:
+    """Ends the process without waiting for threads of the program, which may block for ever."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(0)
+
+
+def watch_parent(parent: int) -> None:
+    """Ends this process when the engine that started it is gone.
+
+    Asked for by polling: the kernel's own signal (PR_SET_PDEATHSIG) is tied to the thread that forked, and Go ends
+    threads while the engine lives.
+    """
+    while os.getppid() == parent:
+        time.sleep(PARENT_POLL_SECONDS)
+    leave()
+
+
+def main() -> None:
+    """Serves until the engine interrupts it or ends. The arguments, the engine's address among them, come per run."""
+    parent = os.getppid()
+    # Lines of the program's `print` are shown as they come, not when a buffer is full.
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(line_buffering=True)
+    limits = [("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES), ("grpc.max_send_message_length", -1)]
+    server = grpc.server(ThreadPoolExecutor(max_workers=8), options=limits)
+    add_LanguageRuntimeServicer_to_server(LanguageHost(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end_quietly)
+    threading.Thread(target=watch_parent, args=(parent,), daemon=True).start()
+    print(port, flush=True)
+    server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    main()

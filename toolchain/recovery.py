@@ -1,0 +1,103 @@
+"""Readies a stack whose last run was killed: its lock, and the operations that were under way.
+
+A killed run leaves its lock file, and in the state a list of pending operations. Pulumi then refuses to start, and
+later only warns; a pending creation is in no state, so nothing would ever take it away. Here the lock of a dead process
+of this very machine is cancelled, and the list is cleared, which is safe with Hearth's provider: each creation finds
+the record that it left on the machine and goes on from there. The run that follows refreshes, so that what was half
+updated or half deleted is read from the machines.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolchain import locks
+from toolchain.errors import ToolchainError
+from toolchain.files import exclusive
+from toolchain.locks import Holder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+SHOWN_OPERATIONS = 5
+COMMAND_SECONDS = 300
+
+
+def recover(
+    folder: Path, project: str, stack: str, environment: Mapping[str, str], say: Callable[[str], None]
+) -> list[tuple[str, str]]:
+    """Clears what a killed run left of a stack; gives the operations, as (kind, URN), that were under way.
+
+    Does nothing where the state is not in a folder of this machine: other backends keep locks of their own kind.
+    Raises ToolchainError if the lock is held by a living process or another machine.
+    """
+    backend = locks.backend_folder(environment.get("PULUMI_BACKEND_URL", ""))
+    if backend is None:
+        return []
+    with exclusive(backend / ".hearth-recovery.lock", say):
+        break_dead_locks(folder, project, stack, environment, backend, say)
+        pending = locks.pending_operations(backend, project, stack)
+        if pending:
+            say(describe(pending))
+            forget_pending(folder, stack, environment)
+    return pending
+
+
+def break_dead_locks(
+    folder: Path, project: str, stack: str, environment: Mapping[str, str], backend: Path, say: Callable[[str], None]
+) -> None:
+    """Cancels the locks of a stack if every one is held by a dead process of this machine."""
+    found = locks.read_locks(backend, project, stack)
+    if not found:
+        return
+    machine = locks.this_machine(lock.pid for lock in found)
+    shared = locks.is_shared(backend)
+    for lock in found:
+        who = locks.holder(lock, machine, shared=shared)
+        if who is not Holder.DEAD:
+            raise ToolchainError(
+                f"The stack {stack} is locked by {lock.describe()}: {who.value}. Nothing was changed. "
+                f"Wait for it to end; if you know that it has, run `pulumi cancel --stack {stack}` and try again."
+            )
+    held = "; ".join(lock.describe() for lock in found)
+    say(f"The last run of {stack} was killed ({held}); its lock is taken away.")
+    pulumi(folder, environment, "cancel", "--yes", "--stack", stack)
+
+
+def forget_pending(folder: Path, stack: str, environment: Mapping[str, str]) -> None:
+    """Clears the list of pending operations: an import of one's own export does that, and opens no connection."""
+    # Secrets in an export are encrypted, unless asked for otherwise.
+    with tempfile.TemporaryDirectory(prefix="hearth-") as temporary:
+        file = str(Path(temporary) / "state.json")
+        pulumi(folder, environment, "stack", "export", "--stack", stack, "--file", file)
+        pulumi(folder, environment, "stack", "import", "--stack", stack, "--file", file)
+
+
+def describe(pending: Sequence[tuple[str, str]]) -> str:
+    """What was under way, for the user; the names alone, and not all of a hundred."""
+    names = [f"{kind} {urn.rpartition('::')[2]}" for kind, urn in pending[:SHOWN_OPERATIONS]]
+    more = f" and {len(pending) - SHOWN_OPERATIONS} more" if len(pending) > SHOWN_OPERATIONS else ""
+    return (
+        f"The last run ended in the middle of {', '.join(names)}{more}. "
+        "What became of that is read from the machines, and done again where needed."
+    )
+
+
+def pulumi(folder: Path, environment: Mapping[str, str], *arguments: str) -> str:
+    """Runs a short pulumi command quietly; its output, or ToolchainError with what it said."""
+    command = ["pulumi", *arguments, "--non-interactive", "--color", "never"]
+    try:
+        answer = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+        )
+    except FileNotFoundError as error:
+        raise ToolchainError("There is no pulumi on the PATH: run `make setup` first.") from error
+    except subprocess.TimeoutExpired as error:
+        raise ToolchainError(f"`pulumi {' '.join(arguments)}` took more than {COMMAND_SECONDS} s.") from error
+    if answer.returncode != 0:
+        said = (answer.stderr or answer.stdout).strip()
+        raise ToolchainError(f"`pulumi {' '.join(arguments)}` ended with {answer.returncode}:\n{said}")
+    return answer.stdout

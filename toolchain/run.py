@@ -1,0 +1,133 @@
+"""What `make up`, `preview`, `drift` and `down` do: plain Pulumi, with environment and stack made ready for it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from toolchain import locks
+from toolchain.environment import VIRTUAL_ENVIRONMENT, defaults, prepare_state, pulumi_environment
+from toolchain.errors import ToolchainError
+from toolchain.recovery import pulumi, recover
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+# Brought up on this very machine, so nobody need be asked; any other stack is shown first, and confirmed on a terminal.
+STACK_WITHOUT_QUESTIONS = "dev"
+
+
+def up(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
+    """Brings a stack up, after a killed run from where that ended."""
+    environment = ready(folder, stack)
+    pending = recover(folder, project_name(folder), stack, environment, say)
+    refresh = ["--refresh"] if pending else []
+    become(folder, environment, ["up", "--stack", stack, *consent(stack), *refresh, *rest])
+
+
+def preview(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
+    """Shows what `up` would change."""
+    become(folder, ready(folder, stack), ["preview", "--stack", stack, "--diff", *rest])
+
+
+def drift(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
+    """Reads every resource from its machine and shows what differs; Pulumi's exit code 7 says that something does."""
+    flags = ["--refresh", "--diff", "--expect-no-changes"]
+    become(folder, ready(folder, stack), ["preview", "--stack", stack, *flags, *rest])
+
+
+def down(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
+    """Takes a stack down. The program runs, so that the settings of today are used, such as a machine declared lost."""
+    environment = ready(folder, stack)
+    pending = recover(folder, project_name(folder), stack, environment, say)
+    creations = [urn for kind, urn in pending if kind == "creating"]
+    if creations:
+        finish(folder, stack, environment, creations)
+    refresh = ["--refresh"] if pending else []
+    become(folder, environment, ["destroy", "--stack", stack, "--run-program", *consent(stack), *refresh, *rest])
+
+
+def finish(folder: Path, stack: str, environment: Mapping[str, str], creations: Sequence[str]) -> None:
+    """Ends creations that were cut short, because only what is in the state can be taken down exactly."""
+    say("What was being created is finished first, so that it can be taken away again.")
+    targets = [part for urn in creations for part in ("--target", urn)]
+    command = ["pulumi", "up", "--stack", stack, "--yes", "--skip-preview", *targets]
+    if subprocess.run(command, cwd=folder, env=environment, check=False).returncode != 0:
+        raise ToolchainError(
+            f"Not everything that a killed run began on {stack} could be finished, and what is not in the state can't "
+            "be taken down. Nothing was taken down. Correct what Pulumi names above and run this again; "
+            f"or leave those leftovers where they are with `pulumi destroy --stack {stack}`."
+        )
+
+
+COMMANDS: dict[str, Callable[[Path, str, Sequence[str]], NoReturn]] = {
+    "up": up,
+    "preview": preview,
+    "drift": drift,
+    "down": down,
+}
+
+
+def consent(stack: str) -> list[str]:
+    """Whether Pulumi shows a preview and asks. Without a terminal there is nobody to ask; it is printed."""
+    if stack == STACK_WITHOUT_QUESTIONS:
+        return ["--yes", "--skip-preview"]
+    return [] if sys.stdin.isatty() and sys.stdout.isatty() else ["--yes"]
+
+
+def ready(folder: Path, stack: str) -> dict[str, str]:
+    """The environment, with the state's folder and the stack in being."""
+    environment = pulumi_environment(folder)
+    launcher = VIRTUAL_ENVIRONMENT / "bin" / "pulumi"
+    if not launcher.exists():
+        raise ToolchainError(f"{launcher} is not there: run `make setup` first.")
+    backend = locks.backend_folder(environment["PULUMI_BACKEND_URL"])
+    if defaults(folder, os.environ).keys() & {"PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"}:
+        prepare_state(folder)
+    stacks = [] if backend is None else (backend / ".pulumi" / "stacks" / project_name(folder)).glob(f"{stack}.json*")
+    if not any(stacks):
+        pulumi(folder, environment, "stack", "select", "--create", stack)
+    return environment
+
+
+def project_name(folder: Path) -> str:
+    """The project's name in Pulumi.yaml."""
+    file = folder / "Pulumi.yaml"
+    found = re.search(r"^name:\s*[\"']?([\w.-]+)", file.read_text(), re.MULTILINE) if file.is_file() else None
+    if found is None:
+        raise ToolchainError(f"{file} has no line `name: <project>`: without it Pulumi knows no project.")
+    return found[1]
+
+
+def become_pulumi(folder: Path, rest: Sequence[str]) -> NoReturn:
+    """The plain command line, with the environment of this folder."""
+    if defaults(folder, os.environ).keys() & {"PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"}:
+        prepare_state(folder)
+    become(folder, pulumi_environment(folder), rest)
+
+
+def become(folder: Path, environment: Mapping[str, str], arguments: Sequence[str]) -> NoReturn:
+    """Turns this process into pulumi, so that signals and exit codes are its own."""
+    sys.stdout.flush()
+    os.chdir(folder)
+    try:
+        os.execvpe("pulumi", ["pulumi", *arguments], dict(environment))
+    except FileNotFoundError as error:
+        raise ToolchainError("There is no pulumi on the PATH: run `make setup` first.") from error
+
+
+def exports(folder: Path) -> str:
+    """Lines for a shell's `eval` that make the plain `pulumi` find the same state."""
+    wanted = defaults(folder, os.environ)
+    wanted["PATH"] = pulumi_environment(folder)["PATH"]
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in wanted.items())
+
+
+def say(text: str) -> None:
+    """One line to the user."""
+    print(text, flush=True)
