@@ -1,0 +1,19 @@
+"""Machines to try and test on, made on this one out of containers that run systemd and sshd. See docs/lab.md."""
+
+from lab.errors import EngineError, LabError, RequirementError
+from lab.lab import Lab
+from lab.machine import Machine
+from lab.service import Service, WindowsShare
+from lab.snapshot import Snapshot, difference
+
+__all__ = [
+    "EngineError",
+    "Lab",
+    "LabError",
+    "Machine",
+    "RequirementError",
+    "Service",
+    "Snapshot",
+    "WindowsShare",
+    "difference",
+]

@@ -1,0 +1,142 @@
+"""Makes the lab's network and containers: the Docker options that turn a container into a machine."""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import itertools
+import json
+import re
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab import engine, names
+from lab.errors import EngineError, LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lab.machine import Machine
+
+# By their numbers in capabilities(7). A container can't be given what this machine's own processes may not have.
+CAPABILITIES = (
+    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
+    "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN "
+    "SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE "
+    "MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
+)
+NETWORK_TRIES = 5
+# On a real disk, and not on the container's own layers: rootless podman and Docker get their native overlay.
+VOLUMES = {"lib": "/var/lib", "home": "/home"}
+
+
+def missing_capabilities(status: str) -> list[str]:
+    """Return the capabilities outside the bounding set, from the text of /proc/self/status."""
+    match = re.search(r"^CapBnd:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    if match is None:
+        return []
+    bounding = int(match.group(1), 16)
+    return [name for number, name in enumerate(CAPABILITIES.split()) if not bounding >> number & 1]
+
+
+def machine_options(container: str) -> list[str]:
+    """Return the options of `docker create` for a machine, after systemd's container interface."""
+    dropped = missing_capabilities(Path("/proc/self/status").read_text())
+    options = ["--cap-add", "ALL", *(word for name in dropped for word in ("--cap-drop", name))]
+    for option in ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"):
+        options += ["--security-opt", option]
+    for device in ("/dev/fuse", "/dev/net/tun"):
+        if Path(device).exists():
+            options += ["--device", device]
+    options += ["--tmpfs", "/run:exec,mode=755", "--tmpfs", "/tmp:exec,mode=1777"]
+    options += ["--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--cgroupns", "host", "--env", "container=docker"]
+    for role, path in VOLUMES.items():
+        options += ["--volume", f"{container}-{role}:{path}"]
+    # So that `reboot` on the machine does what it says.
+    return [*options, "--stop-signal", "SIGRTMIN+3", "--restart", "always"]
+
+
+def taken_subnets() -> list[str]:
+    """Return the networks that this machine has routes to or that Docker has given out."""
+    taken: list[str] = []
+    ids = engine.docker("network", "ls", "--quiet").stdout.split()
+    if ids:
+        for network in json.loads(engine.docker("network", "inspect", *ids).stdout):
+            taken += [entry["Subnet"] for entry in network["IPAM"].get("Config") or [] if entry.get("Subnet")]
+    return taken + routes(Path("/proc/net/route").read_text())
+
+
+def routes(table: str) -> list[str]:
+    """Return the destinations in the text of /proc/net/route, the default route left out."""
+    found: list[str] = []
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        destination, mask = (int.from_bytes(bytes.fromhex(fields[index]), "little") for index in (1, 7))
+        if mask:
+            found.append(f"{ipaddress.IPv4Address(destination)}/{mask.bit_count()}")
+    return found
+
+
+def ensure_network(name: str, labels: dict[str, str]) -> dict[str, Any]:
+    """Return the lab's network, made on a free subnet if it was missing."""
+    error: EngineError | None = None
+    for attempt in range(NETWORK_TRIES):
+        found = engine.inspect("network", name)
+        if found is not None:
+            return found
+        subnet = names.choose_subnet(taken_subnets(), f"{name}-{attempt}" if attempt else name)
+        words = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
+        try:
+            engine.docker("network", "create", "--driver", "bridge", "--subnet", str(subnet), *words, name)
+        except EngineError as failure:
+            # Another lab may have taken the subnet between looking and asking.
+            error = failure
+    raise LabError(f"Docker gave the lab no network in {NETWORK_TRIES} tries. The last answer:\n{error}")
+
+
+def free_address(network: dict[str, Any], prefix: str, name: str) -> str:
+    """Return the address for a machine or service: fixed for services, the lowest free one for machines."""
+    subnet = ipaddress.IPv4Network(network["IPAM"]["Config"][0]["Subnet"])
+    fixed = {"registry": names.REGISTRY_HOST_NUMBER, "windows": names.WINDOWS_HOST_NUMBER}
+    if name in fixed:
+        return str(subnet[fixed[name]])
+    taken: set[str] = set()
+    # All containers of the lab, running or not: a machine that is off keeps its address.
+    listed = engine.docker("ps", "--all", "--quiet", "--filter", f"network={prefix}").stdout.split()
+    if listed:
+        for container in json.loads(engine.docker("container", "inspect", *listed).stdout):
+            ends = container["NetworkSettings"]["Networks"].get(prefix) or {}
+            taken |= {(ends.get("IPAMConfig") or {}).get("IPv4Address", ""), ends.get("IPAddress", "")}
+    return names.choose_address(subnet, taken)
+
+
+def create_container(
+    container: str, name: str, tag: str, network: str, address: str, labels: dict[str, str], options: list[str]
+) -> None:
+    """Create a container on the lab's network, under its own name there, not started yet."""
+    words = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
+    for option, value in itertools.pairwise(options):
+        if option == "--volume" and value.startswith(f"{container}-"):
+            engine.docker("volume", "create", *words, value.partition(":")[0])
+    place = ["--network", network, "--ip", address, "--network-alias", name, "--hostname", name]
+    engine.docker("create", "--name", container, *place, *words, *options, tag)
+
+
+def admit(machine: Machine, public_key: str, users: Sequence[str]) -> None:
+    """Before a machine's first start: let the lab's key in as root and as admin; start it; make its ordinary users."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        folder = tarfile.TarInfo("lab_keys")
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+        archive.addfile(folder)
+        for user in ("root", machine.user):
+            data = f"{public_key}\n".encode()
+            member = tarfile.TarInfo(f"lab_keys/{user}")
+            member.size, member.mode = len(data), 0o644
+            archive.addfile(member, io.BytesIO(data))
+    engine.docker("cp", "-", f"{machine.container}:/etc/ssh", stdin=stream.getvalue())
+    engine.docker("start", machine.container)
+    for user in users:
+        # HOME_MODE of Debian 13 is 0700; the subordinate range comes from useradd itself.
+        machine.run(f"useradd --create-home --shell /bin/bash {names.checked_name(user, 'a user')}")

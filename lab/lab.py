@@ -1,0 +1,281 @@
+"""A lab: machines, a registry and a Windows stand-in on a network of their own, made on this machine with Docker."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab import create, engine, host, names, old_containers, service, ssh_files
+from lab.errors import LabError
+from lab.images import Images
+from lab.locks import machine_lock
+from lab.machine import Machine
+from lab.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+PROJECT = Path(__file__).resolve().parent.parent
+DEFAULT_USERS = ("backstage440",)
+# What `python -m lab up` makes: the dev stack's machine, and what it talks to.
+DEFAULT_MACHINES = ("brain", "registry", "windows")
+FILES = ("ssh_config", "known_hosts", "id_ed25519", "id_ed25519.pub", "hosts.json", "windows.json")
+
+
+class Lab:
+    """One lab. Everything that it makes carries its name and a hash of its folder; nothing else is touched.
+
+    It asks Docker what there is at every step, so several processes may use the same lab. Errors are LabErrors.
+    """
+
+    def __init__(
+        self, name: str = "hearth-lab", folder: Path | None = None, say: Callable[[str], None] | None = None
+    ) -> None:
+        self.name = names.checked_name(name, "a lab")
+        self.folder = (folder or PROJECT / ".lab").resolve()
+        self.prefix = names.prefix(name, self.folder)
+        self.say = say or (lambda _line: None)
+        self._images: Images | None = None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of everything that belongs to this lab."""
+        return {names.LABEL_LAB: self.name, names.LABEL_FOLDER: names.folder_hash(self.folder)}
+
+    @property
+    def images(self) -> Images:
+        """The images, made when first asked for."""
+        if self._images is None:
+            self._images = Images(self.say)
+        return self._images
+
+    @property
+    def ssh_config(self) -> Path:
+        """The ssh_config that knows every machine of the lab by its name."""
+        return self.folder / "ssh_config"
+
+    def prepare(self) -> None:
+        """See to it that Docker answers (installing and starting it where that is allowed); make folder and key."""
+        host.prepare(self.say)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ssh_files.ensure_key(self.folder)
+
+    def up(self, machines: Sequence[str] = DEFAULT_MACHINES) -> None:
+        """Make what is missing of these and switch on what is off: `registry`, `windows`, a machine, or NAME:IMAGE."""
+        self.prepare()
+        wanted = [word.partition(":") for word in machines]
+        with ThreadPoolExecutor(3, thread_name_prefix="lab-up") as pool:
+            futures = [pool.submit(self._up_one, name, image or "machine") for name, _, image in wanted]
+            for future in futures:
+                future.result()
+
+    def _up_one(self, name: str, image: str) -> None:
+        if name == "registry":
+            self.registry()
+        elif name == "windows":
+            self.windows()
+        else:
+            self.machine(name, image=image)
+
+    def machine(
+        self, name: str, *, image: str = "machine", users: Sequence[str] = DEFAULT_USERS, fresh: bool = False
+    ) -> Machine:
+        """Return the machine of that name, up and reachable over ssh; make it if there is none.
+
+        `image` is "machine" (a plain Debian 13 server) or "machine-podman" (with podman and the rest installed).
+        `users` are ordinary users to make, the first with uid 1000 and the range 100000:65536, as Debian does it.
+        `fresh` removes a machine of that name first.
+        """
+        names.checked_name(name, "a machine")
+        if name in {"registry", "windows"}:
+            raise LabError(f"{name!r} is the name of a service of the lab. Nothing was made. Choose another name.")
+        self.prepare()
+        if fresh:
+            self.remove(name)
+        tag = self.images.ensure(image)
+        container = self._container(name)
+        with machine_lock(f"{container}"):
+            found = engine.inspect("container", container)
+            if found is None:
+                self._create(name, image, tag, create.machine_options(container))
+                created = True
+            else:
+                created = False
+                if not found["State"]["Running"]:
+                    engine.docker("start", container)
+            machine = self._as_machine(name)
+            if created:
+                create.admit(machine, ssh_files.ensure_key(self.folder), users)
+            key = machine.wait_until_up()
+            self._record(name, {**self._entry(machine), "host-key": " ".join(key.split()[:2])})
+        return machine
+
+    def machines(self, wanted: Iterable[str], **options: Any) -> list[Machine]:
+        """Make several machines at once; the options are those of `machine`."""
+        with ThreadPoolExecutor(4, thread_name_prefix="lab-machines") as pool:
+            return list(pool.map(lambda name: self.machine(name, **options), wanted))
+
+    def registry(self) -> Service:
+        """Return the image registry, up and filled; machines reach it as `registry:5000` and as docker.io's mirror."""
+        self.prepare()
+        tag = service.ensure_registry_image(self.images, self.say)
+        return self._service("registry", tag, service.REGISTRY_PORT)
+
+    def windows(self) -> Service:
+        """Return the stand-in for the Windows machine, up, with its share's password in .lab/windows.json."""
+        self.prepare()
+        made = self._service("windows", self.images.ensure("windows"), 445)
+        service.set_share_password(made, self.folder)
+        return made
+
+    def share(self) -> service.WindowsShare:
+        """Return how to reach the share of the Windows stand-in."""
+        path = self.folder / "windows.json"
+        if not path.exists():
+            raise LabError(
+                "The Windows stand-in was not made yet, so its share has no password. Call `windows()` first."
+            )
+        return service.WindowsShare(**json.loads(path.read_text()))
+
+    def seed_old_containers(self, machine: Machine, user: str = "backstage440") -> None:
+        """Give a user the task list's rootless containers `secondbrain-backend` and `secondbrain-ollama`, running."""
+        self.registry()
+        old_containers.seed(machine, user)
+
+    def remove(self, name: str) -> None:
+        """Remove one machine or service with its volumes; no error if there is none."""
+        container = self._container(name)
+        if engine.inspect("container", container) is not None:
+            engine.docker("rm", "--force", "--volumes", container)
+        volumes = engine.names("volume", {**self.labels, names.LABEL_MACHINE: name})
+        if volumes:
+            engine.docker("volume", "rm", "--force", *volumes)
+        if self.folder.exists():
+            self._record(name, None)
+
+    def hosts(self) -> dict[str, dict[str, Any]]:
+        """Return what .lab/hosts.json says: name -> address, port, user, image, kind and host key."""
+        path = self.folder / "hosts.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def status(self) -> list[dict[str, str]]:
+        """Return one entry per container of the lab: name, kind, address, image, state."""
+        rows: list[dict[str, str]] = []
+        for container in engine.names("container", self.labels):
+            found = engine.inspect("container", container)
+            if found is None:
+                continue
+            labels = found["Config"]["Labels"]
+            rows.append(
+                {
+                    "name": labels.get(names.LABEL_MACHINE, container),
+                    "kind": labels.get(names.LABEL_KIND, ""),
+                    "address": self._address(found),
+                    "image": labels.get("hearth.lab.image", ""),
+                    "state": found["State"]["Status"],
+                }
+            )
+        return rows
+
+    def down(self, *, purge: bool = False) -> None:
+        """Remove everything of this lab; with `purge` the shared images too.
+
+        A Docker that a lab started ends with the last lab; one that was there before stays.
+        """
+        if host.engine_answers():
+            containers = engine.names("container", self.labels)
+            if containers:
+                engine.docker("rm", "--force", "--volumes", *containers)
+            volumes = engine.names("volume", self.labels)
+            if volumes:
+                engine.docker("volume", "rm", "--force", *volumes)
+            for network in engine.names("network", self.labels):
+                engine.docker("network", "rm", network)
+            self.say(f"removed {len(containers)} containers, {len(volumes)} volumes and the network")
+            if purge:
+                self._purge()
+            host.end_docker_if_ours(self.say)
+        elif host.look().client_installed:
+            self.say(
+                "Docker does not answer, so nothing of the lab runs; what it may have left shows when Docker runs again"
+            )
+        for name in FILES:
+            (self.folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            # Only if nothing else lies in it: the folder may have been the caller's.
+            self.folder.rmdir()
+
+    def _purge(self) -> None:
+        tags = engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "hearth-lab/*").stdout.split()
+        kept = [tag for tag in tags if not engine.docker("rmi", tag, check=False).ok]
+        # A parent can't go before its children, so what is left is tried once more.
+        kept = [tag for tag in kept if not engine.docker("rmi", tag, check=False).ok]
+        self.say(f"removed {len(tags) - len(kept)} images" + (f"; in use elsewhere: {', '.join(kept)}" if kept else ""))
+
+    def _container(self, name: str) -> str:
+        return f"{self.prefix}-{name}"
+
+    def _service(self, name: str, tag: str, port: int) -> Service:
+        container = self._container(name)
+        with machine_lock(container):
+            found = engine.inspect("container", container)
+            if found is None:
+                self._create(name, name, tag, ["--restart", "unless-stopped"])
+                engine.docker("start", container)
+            elif not found["State"]["Running"]:
+                engine.docker("start", container)
+            found = engine.inspect("container", container)
+            assert found is not None
+            made = Service(name, container, self._address(found), name, port)
+            made.wait_until_up()
+            self._record(name, {"kind": "service", "address": made.address, "port": port, "image": name})
+        return made
+
+    def _create(self, name: str, image: str, tag: str, options: list[str]) -> None:
+        with machine_lock(f"{self.prefix}-network"):
+            network = create.ensure_network(self.prefix, self.labels)
+            address = create.free_address(network, self.prefix, name)
+            kind = "service" if name in {"registry", "windows"} else "machine"
+            labels = {**self.labels, names.LABEL_MACHINE: name, names.LABEL_KIND: kind, "hearth.lab.image": image}
+            create.create_container(self._container(name), name, tag, self.prefix, address, labels, options)
+
+    def _as_machine(self, name: str) -> Machine:
+        container = self._container(name)
+        found = engine.inspect("container", container)
+        if found is None:
+            raise LabError(f"There is no machine {name!r} in the lab {self.name!r}. Make it with `machine({name!r})`.")
+        image = found["Config"]["Labels"].get("hearth.lab.image", "machine")
+        return Machine(name, container, self._address(found), image, self.prefix, self.folder)
+
+    def _address(self, found: dict[str, Any]) -> str:
+        # The wish, not the lease: a container that is off has no lease, and its address is fixed.
+        ends = found["NetworkSettings"]["Networks"].get(self.prefix) or {}
+        return str((ends.get("IPAMConfig") or {}).get("IPv4Address") or ends.get("IPAddress") or "")
+
+    def _entry(self, machine: Machine) -> dict[str, Any]:
+        return {
+            "kind": "machine",
+            "address": machine.address,
+            "port": machine.port,
+            "user": machine.user,
+            "image": machine.image,
+        }
+
+    def _record(self, name: str, entry: dict[str, Any] | None) -> None:
+        with machine_lock(f"{self.prefix}-files"):
+            hosts = self.hosts()
+            hosts.pop(name, None)
+            if entry is not None:
+                hosts[name] = entry
+            machines = [
+                ssh_files.Host(key, value["address"], value["port"], value["user"], value["host-key"])
+                for key, value in hosts.items()
+                if value["kind"] == "machine"
+            ]
+            write = ssh_files.write_private
+            write(self.folder / "hosts.json", json.dumps(hosts, indent=2, sort_keys=True) + "\n")
+            write(self.folder / "known_hosts", ssh_files.render_known_hosts(machines))
+            write(self.folder / "ssh_config", ssh_files.render_ssh_config(machines, self.folder))

@@ -1,0 +1,167 @@
+"""One machine of the lab: what a test does with it, over Docker and not over its network."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab import engine, snapshot
+from lab.engine import Result
+from lab.errors import EngineError, LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lab.snapshot import Snapshot
+
+STOP_SECONDS = 30
+UP_SECONDS = 90
+
+_READY = """
+n=0
+until systemctl is-active --quiet ssh.service && systemctl is-active --quiet multi-user.target; do
+    n=$((n + 1))
+    [ "$n" -lt {tries} ] || {{ systemctl --no-pager --failed; systemctl --no-pager list-jobs; exit 1; }}
+    sleep 0.1
+done
+# What logind keeps the door shut with until the boot is over.
+while [ -e /run/nologin ]; do sleep 0.1; done
+cat /etc/ssh/ssh_host_ed25519_key.pub
+"""
+
+
+@dataclass
+class Machine:
+    """A container that runs systemd and sshd. `run` goes through Docker, so it works with the network cut."""
+
+    name: str
+    container: str
+    address: str
+    image: str
+    network: str
+    folder: Path
+    port: int = 22
+    user: str = "admin"
+
+    @property
+    def ssh_config(self) -> Path:
+        """The lab's ssh_config; with it, `ssh -F <ssh_config> <name>` reaches the machine."""
+        return self.folder / "ssh_config"
+
+    def run(
+        self,
+        command: str,
+        *,
+        user: str = "root",
+        stdin: str | bytes | None = None,
+        timeout: float = 120,
+        check: bool = True,
+    ) -> Result:
+        """Run a shell command on the machine as a user, in that user's session environment; `timeout` in seconds.
+
+        Raises EngineError (with the last lines of stderr) if it fails and `check` is set.
+        """
+        if user == "root":
+            words = ["sh", "-c", command]
+        else:
+            # The user's own manager and containers are found through these two, as after a login.
+            script = f"export XDG_RUNTIME_DIR=/run/user/$(id -u); cd; {command}"
+            words = ["runuser", "-u", user, "--", "env", "-C", "/", "HOME=" + self._home(user), "sh", "-c", script]
+        return engine.docker("exec", "-i", self.container, *words, stdin=stdin or "", timeout=timeout, check=check)
+
+    def ssh(self, command: str, *, user: str | None = None, timeout: float = 60, check: bool = True) -> Result:
+        """Run a command over the network with the lab's key and the known host key."""
+        login = [] if user is None else ["-l", user]
+        return engine.run(["ssh", "-F", str(self.ssh_config), *login, self.name, command], timeout=timeout, check=check)
+
+    def read(self, path: str) -> str:
+        """Return a text file's content."""
+        return self.run(f"cat -- {shlex.quote(path)}").stdout
+
+    def write(self, path: str, text: str, *, mode: str = "0644", owner: str = "root:root") -> None:
+        """Write a text file, making its folder where it is missing."""
+        quoted = shlex.quote(path)
+        self.run(
+            f'mkdir -p "$(dirname {quoted})" && cat > {quoted} && chmod {mode} {quoted} && chown {owner} {quoted}',
+            stdin=text,
+        )
+
+    def exists(self, path: str) -> bool:
+        """Say whether a path (or a dangling link) is there."""
+        quoted = shlex.quote(path)
+        return self.run(f"[ -e {quoted} ] || [ -L {quoted} ]", check=False).ok
+
+    def wait_until_up(self, timeout: float = UP_SECONDS) -> str:
+        """Wait for the end of the boot; return the machine's public host key, read out through Docker."""
+        try:
+            return self.run(_READY.format(tries=int(timeout * 10)), timeout=timeout + 10).stdout.strip()
+        except EngineError as error:
+            log = engine.docker("logs", "--tail", "20", self.container, check=False)
+            raise LabError(
+                f"The machine {self.name!r} ({self.container}) was not up within {timeout:g} s. It is left as it is: "
+                f"look with `docker exec -it {self.container} journalctl -b`.\n{error}\n{log.stdout}{log.stderr}"
+            ) from error
+
+    def stop(self) -> None:
+        """Shut the machine down in order; it stays off until `start`."""
+        engine.docker("stop", "--time", str(STOP_SECONDS), self.container, timeout=STOP_SECONDS + 60)
+
+    def start(self) -> None:
+        """Switch the machine on and wait for the end of the boot."""
+        engine.docker("start", self.container)
+        self.wait_until_up()
+
+    def restart(self) -> None:
+        """Restart the machine in order, and wait for the end of the boot."""
+        self.stop()
+        self.start()
+
+    def power_cut(self) -> None:
+        """End the machine at once, as when its plug is pulled; it stays off until `start`."""
+        engine.docker("kill", "--signal", "KILL", self.container)
+
+    def cut_network(self) -> None:
+        """Pull the network cable: packets are lost without an answer, connections hang. `run` goes on working."""
+        self.run("ip link set dev eth0 down")
+
+    def restore_network(self) -> None:
+        """Put the cable back. The default route went with the link and is put back too."""
+        self.run("ip link set dev eth0 up && ip route replace default via " + self._gateway())
+
+    @contextlib.contextmanager
+    def network_cut(self) -> Iterator[None]:
+        """Have no network inside a `with`."""
+        self.cut_network()
+        try:
+            yield
+        finally:
+            self.restore_network()
+
+    def machine_id(self) -> str:
+        """Return the machine's id, which survives restarts and is another one for a machine made anew."""
+        return self.read("/etc/machine-id").strip()
+
+    def host_key(self) -> str:
+        """Return the public host key (`ssh-ed25519 AAAA...`), read out through Docker."""
+        return " ".join(self.read("/etc/ssh/ssh_host_ed25519_key.pub").split()[:2])
+
+    def is_running(self) -> bool:
+        """Say whether the machine is on."""
+        found = engine.inspect("container", self.container)
+        return found is not None and bool(found["State"]["Running"])
+
+    def snapshot(self) -> Snapshot:
+        """Return what is on the machine now: see lab/snapshot.py."""
+        return snapshot.take(self)
+
+    def _home(self, user: str) -> str:
+        return self.run(f"getent passwd {shlex.quote(user)} | cut -d: -f6").stdout.strip() or "/"
+
+    def _gateway(self) -> str:
+        found = engine.inspect("network", self.network)
+        if found is None:
+            raise LabError(f"The network {self.network} of machine {self.name!r} is gone. Make the lab anew.")
+        return found["IPAM"]["Config"][0]["Gateway"]

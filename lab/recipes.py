@@ -1,0 +1,78 @@
+"""The lab's images: what is made from what, and the name that follows from the content."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import LabError
+
+FOLDER = Path(__file__).parent / "images"
+REPOSITORY = "hearth-lab"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An image: a Debian release (`release`, no parent), or a folder of lab/images on top of a parent."""
+
+    name: str
+    release: str
+    parent: str | None = None
+
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe("debian-trixie", "trixie"),
+        Recipe("debian-bookworm", "bookworm"),
+        Recipe("machine", "trixie", "debian-trixie"),
+        Recipe("machine-podman", "trixie", "machine"),
+        Recipe("registry-server", "trixie", "debian-trixie"),
+        Recipe("windows", "trixie", "debian-trixie"),
+        Recipe("python311", "bookworm", "debian-bookworm"),
+        Recipe("tiny", "trixie", "debian-trixie"),
+        Recipe("ollama", "trixie", "tiny"),
+        Recipe("backend", "trixie", "tiny"),
+    )
+}
+
+# The registry's content: public name -> recipe. What is here is pulled by its public name on a lab machine.
+PUBLISHED: dict[str, str] = {
+    "library/debian:trixie-slim": "debian-trixie",
+    "library/debian:bookworm-slim": "debian-bookworm",
+    "library/python:3.11-slim": "python311",
+    "ollama/ollama:latest": "ollama",
+    "secondbrain/backend:latest": "backend",
+}
+
+
+def recipe(name: str) -> Recipe:
+    """Return the recipe of that name; raise LabError naming those that exist."""
+    if name not in RECIPES:
+        raise LabError(f"There is no lab image {name!r}. The images are: {', '.join(sorted(RECIPES))}.")
+    return RECIPES[name]
+
+
+def digest(name: str, host: str) -> str:
+    """Return twelve hex digits over a recipe's files, its parents' and the host's settings (their digest)."""
+    own = recipe(name)
+    total = hashlib.sha256(f"{own.name}\n{own.release}\n{host}\n".encode())
+    if own.parent is not None:
+        total.update(digest(own.parent, host).encode())
+        folder = FOLDER / own.name
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                total.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())
+    return total.hexdigest()[:12]
+
+
+def tag(name: str, host: str) -> str:
+    """Return the image's tag, `hearth-lab/NAME:DIGEST`: same content, same tag, so it is made once and shared."""
+    return f"{REPOSITORY}/{name}:{digest(name, host)}"
+
+
+def registry_tag(server: str, published: dict[str, str]) -> str:
+    """Return the tag of the registry's image when it is filled with these images (public name -> local tag)."""
+    content = "\n".join([server, *(f"{name} {local}" for name, local in sorted(published.items()))])
+    return f"{REPOSITORY}/registry:{hashlib.sha256(content.encode()).hexdigest()[:12]}"

@@ -1,0 +1,159 @@
+"""The lab's services, containers without sshd: the image registry, and the stand-in for the Windows machine."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab import engine, recipes
+from lab.engine import Result
+from lab.errors import EngineError, LabError
+from lab.locks import machine_lock
+from lab.ssh_files import write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lab.images import Images
+
+REGISTRY_PORT = 5000
+START_SECONDS = 30
+PUSH_SECONDS = 300
+_FILLING = "hearth-lab-registry-filling"
+
+
+@dataclass
+class Service:
+    """A container of the lab that answers on a port of its own address."""
+
+    name: str
+    container: str
+    address: str
+    image: str
+    port: int
+
+    def run(
+        self, command: str, *, stdin: str | bytes | None = None, timeout: float = 120, check: bool = True
+    ) -> Result:
+        """Run a shell command in the container, as root, through Docker."""
+        words = ["exec", "-i", self.container, "sh", "-c", command]
+        return engine.docker(*words, stdin=stdin or "", timeout=timeout, check=check)
+
+    def stop(self) -> None:
+        """Switch the service off, as when the Windows machine sleeps; its address answers nothing until `start`."""
+        engine.docker("stop", "--time", "3", self.container)
+
+    def start(self) -> None:
+        """Switch the service on and wait until it answers."""
+        engine.docker("start", self.container)
+        self.wait_until_up()
+
+    def is_running(self) -> bool:
+        """Say whether the service is on."""
+        found = engine.inspect("container", self.container)
+        return found is not None and bool(found["State"]["Running"])
+
+    def wait_until_up(self) -> None:
+        """Wait until the port answers; raise LabError with the service's last words otherwise."""
+        # Asked from inside, so that the answer does not depend on this machine's own network or proxy.
+        hexadecimal = f"{self.port:04X}"
+        script = f"grep -qE ' (0{{8}}|0{{32}}):{hexadecimal} ' /proc/net/tcp /proc/net/tcp6"
+        deadline = time.monotonic() + START_SECONDS
+        while not engine.docker("exec", self.container, "sh", "-c", script, check=False).ok:
+            if time.monotonic() > deadline:
+                log = engine.docker("logs", "--tail", "12", self.container, check=False)
+                raise LabError(
+                    f"The lab's {self.name} did not listen on port {self.port} within {START_SECONDS} s. It is left as "
+                    f"it is: look with `docker logs {self.container}`. Its last words:\n{log.stdout}{log.stderr}"
+                )
+            time.sleep(0.1)
+
+
+@dataclass(frozen=True)
+class WindowsShare:
+    """How to reach the share of the stand-in for the Windows machine."""
+
+    host: str
+    address: str
+    share: str
+    user: str
+    password: str
+    domain: str
+
+
+def ensure_registry_image(images: Images, say: Callable[[str], None]) -> str:
+    """Return the tag of the filled registry's image, having made and filled it if it was missing."""
+    published = {name: images.tag(recipe) for name, recipe in recipes.PUBLISHED.items()}
+    tag = recipes.registry_tag(images.tag("registry-server"), published)
+    if engine.inspect("image", tag) is not None:
+        return tag
+    server, *_ = images.ensure_all(["registry-server", *recipes.PUBLISHED.values()])
+    with machine_lock("registry-filling"):
+        if engine.inspect("image", tag) is None:
+            started = time.monotonic()
+            _fill(server, published, tag)
+            say(f"image registry: filled with {len(published)} images in {time.monotonic() - started:.0f} s")
+    return tag
+
+
+def _fill(server: str, published: dict[str, str], tag: str) -> None:
+    # The name is fixed: what a filling that was cut short left behind goes first.
+    engine.docker("rm", "--force", "--volumes", _FILLING, check=False)
+    # Docker trusts a registry without TLS on the loopback address alone, so it is there for as long as this takes.
+    engine.docker("run", "--detach", "--name", _FILLING, "--publish", f"127.0.0.1::{REGISTRY_PORT}", server)
+    pushed: list[str] = []
+    try:
+        found = engine.inspect("container", _FILLING)
+        assert found is not None
+        port = int(found["NetworkSettings"]["Ports"][f"{REGISTRY_PORT}/tcp"][0]["HostPort"])
+        _wait_for_registry(port)
+        for name, local in published.items():
+            remote = f"127.0.0.1:{port}/{name}"
+            engine.docker("tag", local, remote)
+            pushed.append(remote)
+            engine.docker("push", remote, timeout=PUSH_SECONDS)
+        engine.docker("stop", "--time", "5", _FILLING)
+        engine.docker("commit", _FILLING, tag)
+    finally:
+        if pushed:
+            engine.docker("rmi", "--no-prune", *pushed, check=False)
+        engine.docker("rm", "--force", "--volumes", _FILLING, check=False)
+
+
+def _wait_for_registry(port: int) -> None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with opener.open(f"http://127.0.0.1:{port}/v2/", timeout=5):
+                return
+        except (urllib.error.URLError, OSError) as error:
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    f"The registry that is being filled does not answer on port {port}: {error}"
+                ) from error
+            time.sleep(0.2)
+
+
+def share_password(folder: Path) -> str:
+    """Return the password of the share, made up at the first use and kept in the lab's folder (0600)."""
+    path = folder / "windows.json"
+    if path.exists():
+        return str(json.loads(path.read_text())["password"])
+    return secrets.token_urlsafe(18)
+
+
+def set_share_password(service: Service, folder: Path) -> WindowsShare:
+    """Give the share's user the kept password and write down how to reach the share."""
+    share = WindowsShare(
+        "windows", service.address, "PersonalAssistantHub", "share", share_password(folder), "WORKGROUP"
+    )
+    service.run("smbpasswd -s -a share", stdin=f"{share.password}\n{share.password}\n")
+    write_private(folder / "windows.json", json.dumps(share.__dict__, indent=2) + "\n")
+    return share
