@@ -17,19 +17,22 @@ from providers.kinds import KINDS
 from providers.plugin.adapter import Adapter, serve
 
 
-async def _engine_gone(engine: int) -> None:
-    """Done when the process that started us is no longer our parent."""
+async def _over(engine: int) -> None:
+    """Done when the engine asks us to end (SIGINT, then SIGKILL 5 s later), or is no longer our parent."""
+    asked = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, asked.set)
     while os.getppid() == engine:
-        await asyncio.sleep(0.5)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asked.wait(), 0.5)
+            return
 
 
 async def _main() -> None:
     engine = os.getppid()
     addresses = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     adapter = Adapter(KINDS, addresses[0] if addresses else "", Path.cwd())
-    # Ctrl-C reaches the whole process group; the engine decides when we end.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
-    await serve(adapter, lambda port: print(port, flush=True), _engine_gone(engine))
+    await serve(adapter, lambda port: print(port, flush=True), _over(engine))
 
 
 if __name__ == "__main__":

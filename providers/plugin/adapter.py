@@ -55,6 +55,15 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
     async def GetPluginInfo(self, request: Any, context: Any) -> Any:
         return plugin_pb2.PluginInfo(version=VERSION)
 
+    async def Handshake(self, request: Any, context: Any) -> Any:
+        """The engine says where the program is: paths in the settings start there."""
+        if request.HasField("program_directory") and request.program_directory:
+            self._project = Path(request.program_directory)
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
+
+    async def Attach(self, request: Any, context: Any) -> Any:
+        return empty_pb2.Empty()
+
     async def GetSchema(self, request: Any, context: Any) -> Any:
         return provider_pb2.GetSchemaResponse(schema=json.dumps(schema(self._kinds)))
 
