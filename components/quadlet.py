@@ -1,0 +1,190 @@
+"""The texts of Quadlet units: pure functions, from a description of a pod to the files that podman turns into services.
+
+Two forms. From podman 5.0 the containers share a `.pod`, and a service counts as started once it is healthy. Podman
+4.4 to 4.9 knows no `.pod` and no `Notify=healthy`: there the containers share a `.network`, and `podman wait` holds
+the start back. Source: podman-systemd.unit(5) of 4.4, 4.9 and 5.4.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import IPv6Address, ip_address
+
+RESTART_SECONDS = 5
+HEALTH_INTERVAL = 5
+HEALTH_TIMEOUT = 5
+HEALTH_RETRIES = 6
+
+
+class Form(Enum):
+    """How containers that belong together are described."""
+
+    POD = "pod"
+    NETWORK = "network"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A container's port, published under the same number on one address of the machine."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.address}]" if isinstance(ip_address(self.address), IPv6Address) else self.address
+        return f"{host}:{self.port}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container, as its unit describes it. Paths are the machine's; nothing here is secret."""
+
+    name: str
+    """Also the stem of its unit's name, and of its service's."""
+    description: str
+    image: str
+    health_command: str
+    publications: tuple[Publication, ...] = ()
+    volumes: tuple[str, ...] = ()
+    """As podman writes them: `source:destination:options`."""
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    environment_file: str | None = None
+    after: tuple[str, ...] = ()
+    """Names of containers that must be healthy first."""
+    groups: tuple[str, ...] = ()
+    """Further groups of the container's user, by number."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Containers that belong together and reach each other."""
+
+    name: str
+    description: str
+    containers: tuple[Container, ...]
+    start_timeout: int
+    """Seconds until a container that is not healthy counts as failed."""
+
+
+@dataclass(frozen=True)
+class UnitFile:
+    """A file for `~/.config/containers/systemd/`."""
+
+    name: str
+    text: str
+
+
+def form_for(version: str) -> Form:
+    """The form that a version of podman understands, from `5.4`, `5.4.2` or the answer of `podman --version`.
+
+    Raises ValueError for what is no version, and for podman before 4.4, which has no Quadlet.
+    """
+    match = re.search(r"(\d+)\.(\d+)", version)
+    if match is None:
+        raise ValueError(f"{version!r} holds no version of podman; ask `podman --version` on the machine")
+    major, minor = int(match[1]), int(match[2])
+    if (major, minor) < (4, 4):
+        raise ValueError(
+            f"podman {major}.{minor} has no Quadlet, which came with 4.4, so no unit can be made; "
+            "install a newer podman, or set manager: podmgr"
+        )
+    return Form.POD if major >= 5 else Form.NETWORK
+
+
+def escaped(value: str) -> str:
+    """A value in which systemd finds no specifier and no variable: `%` and `$` are doubled."""
+    return value.replace("%", "%%").replace("$", "$$")
+
+
+def quoted(value: str) -> str:
+    """A value in double quotes, as systemd.syntax(7) reads them."""
+    inner = escaped(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{inner}"'
+
+
+def group_file(group: Group, form: Form) -> UnitFile:
+    """The unit of the pod, or of the network, that the containers share."""
+    lines = ["[Unit]", f"Description={escaped(group.description)}", ""]
+    if form is Form.POD:
+        lines += ["[Pod]", f"PodName={group.name}"]
+        lines += [f"PublishPort={each}" for container in group.containers for each in container.publications]
+        # Otherwise the pod goes down, and its services with it, when all containers happen to restart at once.
+        lines += ["PodmanArgs=--exit-policy=continue", "", "[Service]", f"RestartSec={RESTART_SECONDS}"]
+        lines += ["", "[Install]", "WantedBy=default.target"]
+    else:
+        lines += ["[Network]", f"NetworkName={group.name}"]
+    return UnitFile(f"{group.name}.{form.value}", "\n".join(lines) + "\n")
+
+
+def container_file(container: Container, group: Group, form: Form) -> UnitFile:
+    """The unit of one container."""
+    lines = ["[Unit]", f"Description={escaped(container.description)}"]
+    for name in container.after:
+        lines += [f"Requires={name}.service", f"After={name}.service"]
+    lines += ["", "[Container]", f"ContainerName={container.name}", f"Image={escaped(container.image)}"]
+    if form is Form.POD:
+        lines += [f"Pod={group.name}.pod", "Notify=healthy"]
+    else:
+        lines.append(f"Network={group.name}.network")
+        lines += [f"PublishPort={each}" for each in container.publications]
+    lines += [f"Volume={escaped(volume)}" for volume in container.volumes]
+    lines += [f"Environment={quoted(f'{name}={value}')}" for name, value in sorted(container.environment.items())]
+    if container.environment_file:
+        lines.append(f"EnvironmentFile={escaped(container.environment_file)}")
+    lines += [f"PodmanArgs=--group-add={number}" for number in container.groups]
+    lines += [
+        f"HealthCmd={escaped(container.health_command)}",
+        f"HealthInterval={HEALTH_INTERVAL}s",
+        f"HealthTimeout={HEALTH_TIMEOUT}s",
+        f"HealthRetries={HEALTH_RETRIES}",
+        f"HealthStartPeriod={group.start_timeout}s",
+        # A container that has become unhealthy ends, and so is started anew.
+        "HealthOnFailure=kill",
+        "",
+        "[Service]",
+        "Restart=always",
+        f"RestartSec={RESTART_SECONDS}",
+        f"TimeoutStartSec={group.start_timeout}",
+    ]
+    if form is Form.NETWORK:
+        lines.append(f"ExecStartPost=/usr/bin/podman wait --condition=healthy {container.name}")
+    lines += ["", "[Install]", "WantedBy=default.target"]
+    return UnitFile(f"{container.name}.container", "\n".join(lines) + "\n")
+
+
+def service_of(unit: str) -> str:
+    """The service that podman makes of a Quadlet file: `x.pod` becomes `x-pod.service`, `x.container` `x.service`."""
+    stem, _, suffix = unit.rpartition(".")
+    return f"{stem}.service" if suffix in ("container", "kube") else f"{stem}-{suffix}.service"
+
+
+def reach(container: str, form: Form) -> str:
+    """The name under which containers of a group reach one of them."""
+    return "127.0.0.1" if form is Form.POD else container
+
+
+def http_health_command(port: int, path: str) -> str:
+    """A shell command for inside a container: success where `http://127.0.0.1:PORT PATH` answers 2xx or 3xx.
+
+    Takes curl, else wget (busybox has one), else Python: whichever the image has.
+    """
+    url = f"http://127.0.0.1:{port}{path}"
+    return (
+        f"if command -v curl >/dev/null; then curl -fsS -o /dev/null -m 4 '{url}'; "
+        f"elif command -v wget >/dev/null; then wget -q -O /dev/null -T 4 '{url}'; "
+        f"else python3 -c \"import urllib.request as request; request.urlopen('{url}', timeout=4)\"; fi"
+    )
+
+
+def shared_folder(mount_point: str) -> str:
+    """The volume that shows a container what is mounted at `mount_point`, now or later, read-only.
+
+    It binds the folder above: binding an automount point itself would wait for the other machine, and fail where that
+    is off; and only a mount below a bound folder reaches a container that runs already (`rslave`). What is mounted
+    later keeps its own flags: it is read-only only where its own options say `ro`.
+    """
+    folder = mount_point.rpartition("/")[0]
+    return f"{folder}:{folder}:ro,rslave"
