@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import shlex
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -26,6 +27,8 @@ WORKERS = 4
 (sshd_config(5), MaxSessions), and a person may be logged in through a shared connection as well."""
 CONNECT_TIMEOUT = 15.0
 PING_INTERVAL = 5.0
+REFUSAL_STANDS = 4.0
+"""Seconds for which a refusal answers everybody: a hundred resources must not each wait for a machine that is off."""
 
 _AGENT = (files("providers.host") / "agent.py").read_bytes()
 # Reads its own program from stdin first, so that nothing of it stands in the process list but this line.
@@ -129,6 +132,7 @@ class Connection:
         self._idle: list[Worker] = []
         self._places = asyncio.Semaphore(WORKERS)
         self._machine_id: str | None = None
+        self._refused: tuple[float, ConnectionFailed] | None = None
         self.locks: dict[str, asyncio.Lock] = {}
 
     @asynccontextmanager
@@ -175,6 +179,8 @@ class Connection:
     async def _connected(self) -> asyncssh.SSHClientConnection:
         if self._ssh is not None and not self._ssh.is_closed():
             return self._ssh
+        if self._refused is not None and time.monotonic() - self._refused[0] < REFUSAL_STANDS:
+            raise self._refused[1]
         if self._opening is None or self._opening.done():
             self._opening = asyncio.create_task(self._open())
         return await asyncio.shield(self._opening)
@@ -193,7 +199,9 @@ class Connection:
                 host.address or self.name, connect_timeout=CONNECT_TIMEOUT, login_timeout=CONNECT_TIMEOUT, **options
             )
         except (OSError, asyncssh.Error) as error:
-            raise self._refusal(error) from None
+            refusal = self._refusal(error)
+            self._refused = (time.monotonic(), refusal)
+            raise refusal from None
         return self._ssh
 
     def _refusal(self, error: Exception) -> ConnectionFailed:

@@ -161,14 +161,18 @@ class Record:
 
     It is written before anything is changed: a creation that was cut short is in no Pulumi state, and the next one
     must find what was there first, and not take its own half-done work for it.
+
+    One thing may have records of several resources: one that got another name or parent in the program is, to Pulumi,
+    a new resource made before the old one is deleted. The old one then hands its record over instead of restoring.
     """
 
-    def __init__(self, session: SshSession, urn: str, identity: str) -> None:
+    def __init__(self, session: SshSession, urn: str, token: str, identity: str) -> None:
         self._session = session
         self._urn = urn
         self._identity = identity
-        digest = hashlib.sha256(f"{urn}\0{identity}".encode()).hexdigest()
-        self.path = f"{RECORDS}/{digest[:40]}.json"
+        self._thing = _digest(token, identity)
+        self._name = f"{self._thing}-{_digest(urn)}.json"
+        self.path = f"{RECORDS}/{self._name}"
 
     async def read(self) -> dict[str, Any] | None:
         """The facts that were recorded; None where there is no record."""
@@ -190,6 +194,19 @@ class Record:
                 if attempt == 4:
                     raise
 
+    async def hand_over(self, before: dict[str, Any]) -> bool:
+        """Give `before` to another resource that has the same thing; whether there was one."""
+        folder = await self._session.stat(RECORDS, entries=True)
+        names = folder.entries if folder is not None and folder.entries is not None else ()
+        others = [name for name in names if name.startswith(f"{self._thing}-") and name != self._name]
+        for name in others:
+            path = f"{RECORDS}/{name}"
+            found = await self._session.stat(path, content=True)
+            if found is not None and found.content is not None:
+                text = json.dumps({**json.loads(found.content), "before": before}, indent=1)
+                await self._session.write(path, text.encode())
+        return bool(others)
+
     async def remove(self) -> None:
         """Remove the record, and the folders with the last one."""
         await self._session.remove(self.path)
@@ -198,3 +215,7 @@ class Record:
                 await self._session.remove(folder)
             except HearthError:  # others are in it still
                 return
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]

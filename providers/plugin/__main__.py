@@ -36,7 +36,9 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+    logging.basicConfig(
+        level=os.environ.get("HEARTH_LOG", "WARNING"), stream=sys.stderr, format="%(name)s: %(message)s"
+    )
     logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_main())

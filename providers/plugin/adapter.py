@@ -188,10 +188,13 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         except ValidationError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, clean(str(error)))
         except Exception as error:  # a mistake of ours: the person gets a line, the log the rest
-            log.exception("%s", urn)
+            log.debug("%s", urn, exc_info=True)
             name = type(error).__name__
             await context.abort(
-                grpc.StatusCode.INTERNAL, clean(f"a mistake in Hearth itself: {name}: {error}; please report it")
+                grpc.StatusCode.INTERNAL,
+                clean(
+                    f"a mistake in Hearth itself: {name}: {error}; please report it, with what HEARTH_LOG=DEBUG shows"
+                ),
             )
         raise AssertionError("abort always raises")
 

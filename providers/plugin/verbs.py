@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -63,7 +63,7 @@ class Verbs(Generic[InputsT, FactsT]):
         self.kind = kind
         self._aliases = {name: info.alias or name for name, info in kind.inputs.model_fields.items()}
         self._found_types: dict[str, TypeAdapter[Any]] = {
-            name: TypeAdapter[Any](info.annotation)
+            name: TypeAdapter[Any](cast(Any, info.annotation))
             for name, info in kind.facts.model_fields.items()
             if name in self._aliases
         }
@@ -118,7 +118,7 @@ class Verbs(Generic[InputsT, FactsT]):
         return changes
 
     def _typed_wish(self, name: str, wish: Any) -> Any:
-        return TypeAdapter[Any](self.kind.inputs.model_fields[name].annotation).validate_python(wish)
+        return TypeAdapter[Any](cast(Any, self.kind.inputs.model_fields[name].annotation)).validate_python(wish)
 
     def _dump(self, model: Inputs | Facts) -> dict[str, Any]:
         return model.model_dump(mode="json", by_alias=True)
@@ -209,7 +209,7 @@ class Verbs(Generic[InputsT, FactsT]):
 
         async def work(session: SshSession) -> FactsT:
             nonlocal last
-            record = Record(session, urn, identity)
+            record = Record(session, urn, kind.token, identity)
             recorded, facts = await asyncio.gather(record.read(), kind.observe(session, inputs))
             if recorded is None:
                 await record.write(self._dump(facts))
@@ -227,7 +227,7 @@ class Verbs(Generic[InputsT, FactsT]):
                 connection,
                 work,
                 deadline=timeout or kind.deadline,
-                locks=self._locks(urn, inputs),
+                locks=self._locks(inputs),
                 progress=tell.progress,
                 warn=tell.warn,
             )
@@ -325,26 +325,27 @@ class Verbs(Generic[InputsT, FactsT]):
         kind = self.kind
 
         async def work(session: SshSession) -> None:
-            record = Record(session, urn, kind.identify(inputs))
+            record = Record(session, urn, kind.token, kind.identify(inputs))
             recorded = await record.read()
             if recorded is None:
                 tell.progress("was there before Hearth, or is gone: left as it is")
                 return
-            await kind.restore(session, inputs, kind.facts.model_validate(recorded))
+            if not await record.hand_over(recorded):
+                await kind.restore(session, inputs, kind.facts.model_validate(recorded))
             await record.remove()
 
         await operate(
             estate.connection(inputs.host, where),
             work,
             deadline=timeout or kind.deadline,
-            locks=self._locks(urn, inputs),
+            locks=self._locks(inputs),
             progress=tell.progress,
             warn=tell.warn,
         )
 
-    def _locks(self, urn: str, inputs: InputsT) -> Sequence[str]:
+    def _locks(self, inputs: InputsT) -> Sequence[str]:
         """What the kind shares with others, and the resource itself: a try whose connection dropped may still run."""
-        return (*self.kind.locks(inputs), f"resource:{urn.rsplit('::', 1)[-1]}:{self.kind.identify(inputs)}")
+        return (*self.kind.locks(inputs), f"{self.kind.name}:{self.kind.identify(inputs)}")
 
 
 @dataclass(frozen=True)
