@@ -1,0 +1,129 @@
+"""A Pulumi project in a folder of its own, with its own state and passphrase, for tests and trials.
+
+It runs the engine that `make setup` readied, through the plain command line. Nothing of the caller's Pulumi
+environment (backend, passphrase, login) is used or touched.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolchain.environment import VIRTUAL_ENVIRONMENT, prepare_state, pulumi_environment
+from toolchain.errors import ToolchainError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEADLINE_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A project folder, the environment to run Pulumi in, and the stack that is used."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    stack: str
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        program: str,
+        *,
+        name: str = "trial",
+        stack: str = "dev",
+        providers: Mapping[str, Path] | None = None,
+        extra_environment: Mapping[str, str] | None = None,
+    ) -> Workspace:
+        """Writes Pulumi.yaml and `__main__.py` into a folder, and makes the stack.
+
+        `providers` names folders that hold an executable `pulumi-resource-<name>`.
+        """
+        if not (VIRTUAL_ENVIRONMENT / "bin" / "pulumi").exists():
+            raise ToolchainError("There is no engine: run `make setup` first.")
+        folder = folder.absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        project: dict[str, Any] = {"name": name, "runtime": "python"}
+        if providers:
+            project["plugins"] = {"providers": [{"name": key, "path": str(path)} for key, path in providers.items()]}
+        # JSON is YAML.
+        (folder / "Pulumi.yaml").write_text(json.dumps(project, indent=2) + "\n")
+        prepare_state(folder)
+        environment = {**pulumi_environment(folder, own_state=True), **(extra_environment or {})}
+        workspace = cls(folder, environment, stack)
+        workspace.write(program)
+        workspace.pulumi("stack", "select", "--create", stack)
+        return workspace
+
+    def write(self, program: str) -> None:
+        """Replaces the program."""
+        (self.folder / "__main__.py").write_text(program)
+
+    def pulumi(
+        self, *arguments: str, check: bool = True, timeout: float = DEADLINE_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a command to its end. With `check`, any other exit code than 0 raises with all that was printed."""
+        command = ["pulumi", *arguments, "--non-interactive", "--color", "never"]
+        answer = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and answer.returncode != 0:
+            said = f"{answer.stdout}\n{answer.stderr}"
+            raise ToolchainError(f"`{' '.join(command)}` ended with {answer.returncode}:\n{said}")
+        return answer
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts a command, in a process group of its own, and leaves it running."""
+        return subprocess.Popen(
+            ["pulumi", *arguments, "--non-interactive", "--color", "never"],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def up(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`pulumi up`, without a preview."""
+        return self.pulumi("up", "--yes", "--skip-preview", "--stack", self.stack, *arguments, check=check)
+
+    def preview(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`pulumi preview`, property by property."""
+        return self.pulumi("preview", "--diff", "--stack", self.stack, *arguments, check=check)
+
+    def drift(self) -> subprocess.CompletedProcess[str]:
+        """What `make drift` runs: its exit code is 0 when nothing drifted and 7 when something did."""
+        return self.preview("--refresh", "--expect-no-changes", check=False)
+
+    def destroy(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`pulumi destroy`, as `make down` runs it."""
+        flags = ("--yes", "--skip-preview", "--run-program", "--stack", self.stack)
+        return self.pulumi("destroy", *flags, *arguments, check=check)
+
+    def configure(self, key: str, value: str, *, secret: bool = False) -> None:
+        """Sets one value of the stack's settings; `hearth:x.y` style paths with `--path` are for `pulumi` itself."""
+        kind = "--secret" if secret else "--plaintext"
+        self.pulumi("config", "set", kind, "--stack", self.stack, key, "--", value)
+
+    def outputs(self, *, show_secrets: bool = False) -> dict[str, Any]:
+        """The stack's outputs."""
+        flags = ["--show-secrets"] if show_secrets else []
+        return json.loads(self.pulumi("stack", "output", "--json", "--stack", self.stack, *flags).stdout)
+
+    def state(self) -> dict[str, Any]:
+        """The stack's state: its `resources` and `pending_operations` among others. Secrets stay encrypted."""
+        return json.loads(self.pulumi("stack", "export", "--stack", self.stack).stdout)["deployment"]
