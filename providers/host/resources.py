@@ -53,3 +53,490 @@ class File(pulumi.CustomResource):
             "machine": None,
         }
         super().__init__("hearth:host:File", resource_name, properties, opts)
+
+
+class Directory(pulumi.CustomResource):
+    """A directory on a machine: that it is there, and its mode, owner and group.
+
+    Manages the directory itself, not what lies in it, and not its parents. On destroy a directory that was not there
+    before is removed if it is empty by then; with `purge`, with everything in it. One that was there gets its attributes
+    back. A mount point is never emptied.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    path: Output[str]
+    """Where it is. Its parent must exist. A change replaces it."""
+    mode: Output[str]
+    """Permission bits, as four octal digits."""
+    owner: Output[str]
+    """Name of the user who owns it."""
+    group: Output[str]
+    """Name of the group that owns it."""
+    purge: Output[bool]
+    """Whether destroy removes it with everything in it, where it was not there before."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        path: Input[str],
+        mode: Input[str] | None = None,
+        owner: Input[str] | None = None,
+        group: Input[str] | None = None,
+        purge: Input[bool] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "path": path,
+            "mode": mode,
+            "owner": owner,
+            "group": group,
+            "purge": purge,
+            "machine": None,
+        }
+        super().__init__("hearth:host:Directory", resource_name, properties, opts)
+
+
+class Block(pulumi.CustomResource):
+    """A managed block of lines in a text file that others own too, as /etc/fstab.
+
+    The block stands between `# BEGIN hearth NAME` and `# END hearth NAME`. The rest of the file, its mode and its owner
+    are kept, byte for byte; a file that is not there is made, 0644 and root's. Where the very lines stand in the file
+    already, written by hand, the two markers are put around them, so that nothing is there twice; destroy takes the markers
+    away and leaves the lines. A file that blocks have made goes with the last of them, if nothing else is in it by then.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    path: Output[str]
+    """The file it stands in. A change replaces the resource."""
+    name: Output[str]
+    """Tells blocks of one file apart. A change replaces it."""
+    content: Output[str]
+    """The lines between the markers; a final newline may be left out."""
+    comment: Output[str]
+    """What begins a comment in that file."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        path: Input[str],
+        name: Input[str],
+        content: Input[str],
+        comment: Input[str] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "path": path,
+            "name": name,
+            "content": content,
+            "comment": comment,
+            "machine": None,
+        }
+        super().__init__("hearth:host:Block", resource_name, properties, opts)
+
+
+class Package(pulumi.CustomResource):
+    """A package of Debian or Ubuntu, installed with apt.
+
+    Manages that the package is there; not its version, its configuration or its services. A package that was there before
+    stays on destroy. One that Hearth installed is purged, with the packages that came along and that nobody else needs.
+    Upgrades of other packages that an installation asked for are not taken back.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    name: Output[str]
+    """Name of the package, as apt knows it. A change replaces the resource."""
+    recommends: Output[bool]
+    """Whether what the package recommends comes along when it is installed."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        name: Input[str],
+        recommends: Input[bool] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "name": name,
+            "recommends": recommends,
+            "machine": None,
+        }
+        super().__init__("hearth:host:Package", resource_name, properties, opts)
+
+
+class User(pulumi.CustomResource):
+    """What an account on a machine is wished to be, and what it is now. See `user` for what is managed.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    name: Output[str]
+    """Name of the account. A change replaces the resource."""
+    system: Output[bool]
+    """Whether the account is a system account, with a low number. Only heeded when it is made."""
+    home: Output[str | None]
+    """The home directory; made where it is missing."""
+    shell: Output[str]
+    """The login shell."""
+    groups: Output[Sequence[str] | None]
+    """Every group that the account is in, beside its own."""
+    subordinate_ids: Output[str | None]
+    """Subordinate user and group ids for rootless containers: `auto` for a free range, or START:COUNT, which is refused where it overlaps anybody else's."""
+    linger: Output[bool | None]
+    """Whether the account's own service manager runs from boot on, without a login."""
+    home_mode: Output[str]
+    """Permission bits of the home directory, where there is one."""
+    remove_home: Output[bool]
+    """Whether destroy removes the home of an account that Hearth made, with all in it."""
+    uid: Output[int]
+    """The account's number."""
+    gid: Output[int]
+    """The number of its own group."""
+    subordinate_start: Output[int]
+    """First subordinate id, 0 where there are none."""
+    subordinate_count: Output[int]
+    """How many subordinate ids."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        name: Input[str],
+        system: Input[bool] | None = None,
+        home: Input[str] | None = None,
+        shell: Input[str] | None = None,
+        groups: Input[Sequence[Input[str]]] | None = None,
+        subordinate_ids: Input[str] | None = None,
+        linger: Input[bool] | None = None,
+        home_mode: Input[str] | None = None,
+        remove_home: Input[bool] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "name": name,
+            "system": system,
+            "home": home,
+            "shell": shell,
+            "groups": groups,
+            "subordinateIds": subordinate_ids,
+            "linger": linger,
+            "homeMode": home_mode,
+            "removeHome": remove_home,
+            "uid": None,
+            "gid": None,
+            "subordinateStart": None,
+            "subordinateCount": None,
+            "machine": None,
+        }
+        super().__init__("hearth:host:User", resource_name, properties, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        return {"subordinateIds": "subordinate_ids", "homeMode": "home_mode", "removeHome": "remove_home", "subordinateStart": "subordinate_start", "subordinateCount": "subordinate_count"}.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        return {"subordinate_ids": "subordinateIds", "home_mode": "homeMode", "remove_home": "removeHome", "subordinate_start": "subordinateStart", "subordinate_count": "subordinateCount"}.get(prop, prop)
+
+
+class Script(pulumi.CustomResource):
+    """Texts of one's own, for what has no kind: `apply` makes it so, `check` asks whether it holds, `undo` takes it back.
+
+    `check` ends with 0 where it holds; it must change nothing, and is run at every refresh. `apply` is run only where it
+    does not hold, so a changed `apply` text is run only when `check` fails: let `check` look at what the change is about.
+    `undo` is run on destroy, if `check` did not hold before the resource was created; it must not mind being run twice, or
+    after an `apply` that stopped half-way. The texts are handed over as files that only their process sees, so
+    they show in no process list. Not managed: anything that `check` does not look at. Nothing can be imported: a machine
+    does not know the texts.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    name: Output[str]
+    """Which script this is on its machine. A change replaces it."""
+    apply: Output[str]
+    """Makes it so; safe to run twice. Only run where `check` does not hold."""
+    check: Output[str]
+    """Ends with 0 where it holds; changes nothing."""
+    undo: Output[str | None]
+    """Takes it back on destroy, where it did not hold before; safe to run twice."""
+    interpreter: Output[str]
+    """What runs the texts."""
+    user: Output[str | None]
+    """The user who runs them; root where none is given."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        name: Input[str],
+        apply: Input[str],
+        check: Input[str],
+        undo: Input[str] | None = None,
+        interpreter: Input[str] | None = None,
+        user: Input[str] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "name": name,
+            "apply": apply,
+            "check": check,
+            "undo": undo,
+            "interpreter": interpreter,
+            "user": user,
+            "machine": None,
+        }
+        super().__init__("hearth:host:Script", resource_name, properties, opts)
+
+
+class GitCheckout(pulumi.CustomResource):
+    """A git checkout on a machine, at one branch, tag or commit, owned by one account.
+
+    Git runs on the machine, as the owner. HEAD is detached at the commit that `revision` means; tracked files are as in
+    that commit. A refresh asks no network: a tag or branch is compared with what was fetched at the last apply, so a branch
+    that has moved upstream is not noticed. Pin a tag or a commit, and change it. Credentials in an https address are used
+    to fetch, and kept nowhere on the machine. Not managed: submodules, large file storage, untracked files.
+
+    A checkout that was there before is put back at its branch or commit, with its remote; what was fetched stays among its
+    objects. One with local changes is refused rather than overwritten. In one that Hearth has made or changed, local
+    changes are drift, and are overwritten.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    path: Output[str]
+    """The folder; its parent must exist. A change replaces the resource."""
+    url: Output[str]
+    """Where it comes from: https, ssh or file. Make it a secret if it holds a token."""
+    revision: Output[str]
+    """A tag or a commit; or a branch, which is looked up when something else is applied."""
+    owner: Output[str]
+    """Name of the user who owns it, and whom git runs as."""
+    commit: Output[str]
+    """The commit that is checked out, in full."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        path: Input[str],
+        url: Input[str],
+        revision: Input[str],
+        owner: Input[str] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "path": path,
+            "url": url,
+            "revision": revision,
+            "owner": owner,
+            "commit": None,
+            "machine": None,
+        }
+        super().__init__("hearth:host:GitCheckout", resource_name, properties, opts)
+
+
+class Venv(pulumi.CustomResource):
+    """A Python virtual environment on a machine, with packages in it, owned by one account.
+
+    Manages that it is there with the wished interpreter, that what `requirements` names is installed, and a project that is
+    installed as editable. A requirement `name==version` must be there in that version; of any other only the
+    presence is looked at, so pin what matters. Not managed: what packages need in turn, and packages that a requirement
+    once named and none does now. pip runs as the owner, with the machine's own pip configuration, and keeps no cache.
+
+    One that was there before gets its list of packages back, in their versions, which pip has to find again.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    path: Output[str]
+    """Its folder; the parent must exist. A change replaces the resource."""
+    python: Output[str]
+    """The Python that it is made with. A change makes it anew."""
+    requirements: Output[Sequence[str] | None]
+    """What pip installs: each a requirement in pip's form, best `name==version`."""
+    editable: Output[str | None]
+    """Folder of a project that is installed as editable (`pip install -e`)."""
+    owner: Output[str]
+    """Name of the user who owns it, and whom pip runs as."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        path: Input[str],
+        python: Input[str] | None = None,
+        requirements: Input[Sequence[Input[str]]] | None = None,
+        editable: Input[str] | None = None,
+        owner: Input[str] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "path": path,
+            "python": python,
+            "requirements": requirements,
+            "editable": editable,
+            "owner": owner,
+            "machine": None,
+        }
+        super().__init__("hearth:host:Venv", resource_name, properties, opts)
+
+
+class ContainerRecord(pulumi.CustomResource):
+    """What a user's container was like, written down on the machine before anybody touches it: its port and its image.
+
+    For taking over from containers that were started by hand. Reads the container with `podman inspect` and changes nothing
+    about it. The record is a small file of its own, so that it outlives the container: once written it is what counts, and
+    it is never written anew. Destroy removes it.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    path: Output[str]
+    """Where the record is kept. A change replaces it."""
+    user: Output[str]
+    """The user who runs the container. A change replaces the record."""
+    container: Output[str]
+    """The container's name. A change replaces the record."""
+    port_needed: Output[bool]
+    """Whether a port that can't be told is an error."""
+    port: Output[int]
+    """The TCP port on which the container listens; 0 where it can't be told."""
+    image: Output[str]
+    """The full name of the image it was made from."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        path: Input[str],
+        user: Input[str],
+        container: Input[str],
+        port_needed: Input[bool] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "path": path,
+            "user": user,
+            "container": container,
+            "portNeeded": port_needed,
+            "port": None,
+            "image": None,
+            "machine": None,
+        }
+        super().__init__("hearth:host:ContainerRecord", resource_name, properties, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        return {"portNeeded": "port_needed"}.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        return {"port_needed": "portNeeded"}.get(prop, prop)
+
+
+class Fact(pulumi.CustomResource):
+    """What a command on a machine answers, as an output that other resources use. Manages nothing and changes nothing.
+
+    For what only the machine knows and another resource's inputs depend on, as the version of a program. The command must
+    change nothing: it is run at creation and at every refresh, never by a plain `up`. Its answer must be no secret.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    name: Output[str]
+    """Which fact this is. A change replaces it."""
+    command: Output[Sequence[str]]
+    """The program and its arguments; no shell."""
+    user: Output[str | None]
+    """The user who asks; root where none is given."""
+    answer: Output[str]
+    """What the command wrote to standard output, blanks around it removed."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        name: Input[str],
+        command: Input[Sequence[Input[str]]],
+        user: Input[str] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "name": name,
+            "command": command,
+            "user": user,
+            "answer": None,
+            "machine": None,
+        }
+        super().__init__("hearth:host:Fact", resource_name, properties, opts)
+
+
+class MountPoint(pulumi.CustomResource):
+    """A directory on which a file system is mounted, now or later: that it is there, and whose it is beneath the mount.
+
+    Manages the directory, not the mount. While something is mounted there, an automount's trap included, mode and owner
+    that can be seen are those of what is mounted, so they are taken to be as they were wished, and are not changed. On
+    destroy a directory that was not there before is removed if it is empty and nothing is mounted on it.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    path: Output[str]
+    """Where it is. Its parent must exist. A change replaces it."""
+    mode: Output[str]
+    """Permission bits, as four octal digits."""
+    owner: Output[str]
+    """Name of the user who owns it."""
+    group: Output[str]
+    """Name of the group that owns it."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        path: Input[str],
+        mode: Input[str] | None = None,
+        owner: Input[str] | None = None,
+        group: Input[str] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "path": path,
+            "mode": mode,
+            "owner": owner,
+            "group": group,
+            "machine": None,
+        }
+        super().__init__("hearth:host:MountPoint", resource_name, properties, opts)
