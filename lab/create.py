@@ -7,6 +7,7 @@ import ipaddress
 import itertools
 import json
 import re
+import socket
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,6 +122,18 @@ def create_container(
             engine.docker("volume", "create", *words, value.partition(":")[0])
     place = ["--network", network, "--ip", address, "--network-alias", name, "--hostname", name]
     engine.docker("create", "--name", container, *place, *words, *options, tag)
+
+
+def check_reachable(machine: Machine) -> None:
+    """Raise LabError if this machine can't reach the other one's sshd by its address (Docker in a virtual machine)."""
+    try:
+        socket.create_connection((machine.address, machine.port), timeout=10).close()
+    except OSError as error:
+        raise LabError(
+            f"{machine.name} runs, but its sshd at {machine.address}:{machine.port} can't be reached from here: "
+            f"{error}. Hearth works over ssh, so this lab is of no use. Docker Desktop hides containers' addresses, "
+            "a firewall may too: use Docker Engine on Linux itself, and let this machine talk to its Docker networks."
+        ) from error
 
 
 def admit(machine: Machine, public_key: str, users: Sequence[str]) -> None:

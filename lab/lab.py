@@ -109,7 +109,12 @@ class Lab:
             machine = self._as_machine(name)
             if created:
                 create.admit(machine, ssh_files.ensure_key(self.folder), users)
+            elif found is not None and found["Config"]["Image"] != tag:
+                self.say(
+                    f"{name} was made from another recipe than today's; `python -m lab down` and `up` make it anew"
+                )
             key = machine.wait_until_up()
+            create.check_reachable(machine)
             self._record(name, {**self._entry(machine), "host-key": " ".join(key.split()[:2])})
         return machine
 
@@ -144,6 +149,18 @@ class Lab:
         """Give a user the task list's rootless containers `secondbrain-backend` and `secondbrain-ollama`, running."""
         self.registry()
         old_containers.seed(machine, user)
+
+    def change_address(self, machine: Machine) -> Machine:
+        """Give a machine another address, as a router does with a new lease; it stays the same machine, running."""
+        with machine_lock(f"{self.prefix}-network"):
+            network = create.ensure_network(self.prefix, self.labels)
+            address = create.free_address(network, self.prefix, machine.name)
+            engine.docker("network", "disconnect", self.prefix, machine.container)
+            place = ["--ip", address, "--alias", machine.name]
+            engine.docker("network", "connect", *place, self.prefix, machine.container)
+        moved = self._as_machine(machine.name)
+        self._record(moved.name, {**self._entry(moved), "host-key": moved.host_key()})
+        return moved
 
     def remove(self, name: str) -> None:
         """Remove one machine or service with its volumes; no error if there is none."""

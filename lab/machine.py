@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 STOP_SECONDS = 30
 UP_SECONDS = 90
 
+# The user's own systemd and containers are found through these two.
+_AS_AFTER_A_LOGIN = """
+HOME=$(getent passwd "$(id -u)" | cut -d: -f6) XDG_RUNTIME_DIR=/run/user/$(id -u)
+export HOME XDG_RUNTIME_DIR
+cd "$HOME" || exit 1
+"""
+
 _READY = """
 n=0
 until systemctl is-active --quiet ssh.service && systemctl is-active --quiet multi-user.target; do
@@ -67,9 +74,7 @@ class Machine:
         if user == "root":
             words = ["sh", "-c", command]
         else:
-            # The user's own manager and containers are found through these two, as after a login.
-            script = f"export XDG_RUNTIME_DIR=/run/user/$(id -u); cd; {command}"
-            words = ["runuser", "-u", user, "--", "env", "-C", "/", "HOME=" + self._home(user), "sh", "-c", script]
+            words = ["runuser", "-u", user, "--", "sh", "-c", _AS_AFTER_A_LOGIN + command]
         return engine.docker("exec", "-i", self.container, *words, stdin=stdin or "", timeout=timeout, check=check)
 
     def ssh(self, command: str, *, user: str | None = None, timeout: float = 60, check: bool = True) -> Result:
@@ -156,9 +161,6 @@ class Machine:
     def snapshot(self) -> Snapshot:
         """Return what is on the machine now: see lab/snapshot.py."""
         return snapshot.take(self)
-
-    def _home(self, user: str) -> str:
-        return self.run(f"getent passwd {shlex.quote(user)} | cut -d: -f6").stdout.strip() or "/"
 
     def _gateway(self) -> str:
         found = engine.inspect("network", self.network)

@@ -107,7 +107,6 @@ def main() -> None:
                 if os.path.isdir("/var/lib/systemd/linger")  # noqa: PTH112
                 else [],
                 "stores": stores(),
-                "processes_of_users": output("ps", "-eo", "user:32="),
             }
         )
     )

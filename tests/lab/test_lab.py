@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import socket
+import subprocess
+import time
 from typing import TYPE_CHECKING
 
+import asyncssh
 import pytest
 
 from lab import Lab, Machine, Service, difference
@@ -66,3 +72,141 @@ def test_a_machine_pulls_a_public_image_from_the_labs_registry(
     host.run("podman pull -q docker.io/library/python:3.11-slim")
     asked = "podman run --rm --cgroups=disabled docker.io/library/python:3.11-slim python --version"
     assert host.run(asked, timeout=60).stdout.startswith("Python 3.11.")
+
+
+def test_a_restart_keeps_the_machine_its_address_its_key_and_its_files(lab: Lab, brain: Machine) -> None:
+    brain.write("/etc/kept", "kept")
+    before = (brain.machine_id(), brain.host_key(), brain.ssh("hostname").stdout, lab.hosts()["brain"]["address"])
+    boot = brain.read("/proc/sys/kernel/random/boot_id"), brain.run("stat -c %Y /proc/1").stdout
+    brain.restart()
+    assert (brain.machine_id(), brain.host_key(), brain.ssh("hostname").stdout, brain.address) == before
+    assert brain.read("/etc/kept") == "kept"
+    assert brain.run("stat -c %Y /proc/1").stdout != boot[1]
+    assert brain.run("systemctl list-units --failed --no-legend --plain").stdout == ""
+
+
+def test_a_machine_can_restart_itself(brain: Machine) -> None:
+    first = brain.run("cut -d ' ' -f 22 /proc/1/stat").stdout
+    brain.ssh("sudo systemctl reboot", check=False)
+    deadline = 60
+    brain.run("true", check=False)
+    while deadline and brain.run("cut -d ' ' -f 22 /proc/1/stat", check=False).stdout in {first, ""}:
+        time.sleep(0.5)
+        deadline -= 1
+    brain.wait_until_up()
+    assert brain.run("cut -d ' ' -f 22 /proc/1/stat").stdout != first
+
+
+def test_a_power_cut_ends_a_machine_at_once_and_it_comes_back(brain: Machine) -> None:
+    brain.power_cut()
+    assert not brain.is_running()
+    brain.start()
+    assert brain.ssh("id -un").stdout.strip() == "admin"
+
+
+def test_a_cut_network_answers_nothing_and_an_open_connection_survives_it(brain: Machine) -> None:
+    ssh = ["ssh", "-F", str(brain.ssh_config), brain.name, "read line && echo got $line && read line && echo got $line"]
+    with subprocess.Popen(ssh, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
+        assert session.stdin is not None
+        assert session.stdout is not None
+        session.stdin.write("before\n")
+        session.stdin.flush()
+        assert session.stdout.readline() == "got before\n"
+        with brain.network_cut():
+            session.stdin.write("during\n")
+            session.stdin.flush()
+            with pytest.raises(OSError):  # noqa: PT011 - a timeout or "no route to host": both mean no answer
+                socket.create_connection((brain.address, brain.port), timeout=2)
+            assert brain.run("echo reached").stdout == "reached\n"
+        assert session.stdout.readline() == "got during\n"
+    assert brain.run("ip route show default").stdout.startswith("default via ")
+
+
+def test_a_machine_with_a_new_address_is_the_same_machine(lab: Lab, machine: MachineFactory) -> None:
+    first = machine("mover")
+    moved = lab.change_address(first)
+    assert moved.address != first.address
+    assert moved.machine_id() == first.machine_id()
+    assert moved.ssh("id -un").stdout.strip() == "admin"
+
+
+def test_a_machine_made_anew_is_another_machine(machine: MachineFactory) -> None:
+    first = machine("twice")
+    old = first.machine_id(), first.host_key()
+    second = machine("twice")
+    assert second.machine_id() != old[0]
+    assert second.host_key() != old[1]
+    assert second.ssh("hostname").stdout.strip() == "twice"
+
+
+def test_asyncssh_reaches_a_machine_by_name_with_the_labs_ssh_config(brain: Machine) -> None:
+    async def whoami() -> str:
+        async with asyncssh.connect(brain.name, config=[str(brain.ssh_config)]) as connection:
+            return str((await connection.run("sudo id -un", check=True)).stdout)
+
+    assert asyncio.run(whoami()).strip() == "root"
+
+
+def test_asyncssh_refuses_a_machine_whose_host_key_changed(lab: Lab, machine: MachineFactory) -> None:
+    host = machine("impostor")
+    host.run("rm /etc/ssh/ssh_host_*; systemctl restart hearth-lab-boot ssh")
+
+    async def connect() -> None:
+        async with asyncssh.connect(host.name, config=[str(lab.ssh_config)]):
+            pytest.fail("a changed host key was accepted")
+
+    with pytest.raises(asyncssh.HostKeyNotVerifiable):
+        asyncio.run(connect())
+
+
+def test_the_old_users_containers_run_and_tell_their_port(lab: Lab, machine: MachineFactory) -> None:
+    host = machine("seeded", image="machine-podman")
+    lab.seed_old_containers(host)
+    lab.seed_old_containers(host)
+    names = host.run("podman ps --format '{{.Names}}'", user="backstage440").stdout.split()
+    assert sorted(names) == ["secondbrain-backend", "secondbrain-ollama"]
+    asked = "podman inspect secondbrain-backend --format '{{json .Config.ExposedPorts}} {{.ImageName}}'"
+    assert host.run(asked, user="backstage440").stdout.split() == [
+        '{"8000/tcp":{}}',
+        "localhost/secondbrain/backend:latest",
+    ]
+    assert [entry["images"] for owner, entry in host.snapshot().stores.items() if owner == "backstage440"] == [
+        ["docker.io/ollama/ollama:latest", "localhost/secondbrain/backend:latest"]
+    ]
+
+
+def test_the_ollama_stand_in_answers_as_ollama_does_and_keeps_its_models(
+    machine: MachineFactory, registry: Service
+) -> None:
+    host = machine("thinker", image="machine-podman")
+    run = "podman run -d --name o --cgroups=disabled -p 11434:11434 -v models:/root/.ollama docker.io/ollama/ollama"
+    host.run(run)
+    host.run("until podman exec o ollama list; do sleep 0.2; done", timeout=30)
+    host.run("podman exec o ollama pull llama3.2:1b")
+    host.run(f"podman rm -f -t 5 o && {run} && until podman exec o ollama list; do sleep 0.2; done", timeout=60)
+    listed = host.run("podman exec o ollama list").stdout.splitlines()
+    assert listed[0].split() == ["NAME", "ID", "SIZE", "MODIFIED"]
+    assert listed[1].split()[0] == "llama3.2:1b"
+    get = "import sys, urllib.request as u; print(u.urlopen('http://127.0.0.1:11434' + sys.argv[1]).read().decode())"
+    tags = json.loads(host.run(f'python3 -c "{get}" /api/tags').stdout)
+    version = json.loads(host.run(f'python3 -c "{get}" /api/version').stdout)
+    assert [model["name"] for model in tags["models"]] == ["llama3.2:1b"]
+    assert version == {"version": "0.0.0-hearth-stand-in"}
+
+
+def test_the_share_opens_with_its_password_only_and_not_while_windows_is_off(
+    lab: Lab, machine: MachineFactory, windows: Service
+) -> None:
+    host = machine("reader", image="machine-podman")
+    share = lab.share()
+    host.write("/root/good", f"username={share.user}\npassword={share.password}\ndomain={share.domain}\n", mode="0600")
+    host.write("/root/bad", f"username={share.user}\npassword=wrong\ndomain={share.domain}\n", mode="0600")
+    listing = f"smbclient -A /root/%s -m SMB3 -c ls //{share.host}/{share.share}"
+    assert "README.txt" in host.run(listing % "good").stdout
+    refused = host.run(listing % "bad", check=False)
+    assert not refused.ok
+    assert "NT_STATUS_LOGON_FAILURE" in refused.stdout + refused.stderr
+    windows.stop()
+    assert not host.run(listing % "good", check=False, timeout=60).ok
+    windows.start()
+    assert "README.txt" in host.run(listing % "good").stdout

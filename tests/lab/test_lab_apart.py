@@ -1,0 +1,163 @@
+"""A lab touches nothing but its own, leaves nothing behind, and brings Docker along where there is none."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import lab as package
+from lab import Lab, engine
+from lab.create import VOLUMES, machine_options
+from tests.lab.support import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(package.__file__).parent
+
+
+@pytest.fixture
+def foreign(lab: Lab) -> Iterator[dict[str, str]]:
+    """A container, a network and a volume of somebody else, with names that look like the lab's."""
+    name = f"hearth-lab-somebody-else-{os.getpid()}"
+    image = lab.images.ensure("tiny")
+    engine.docker("network", "create", "--subnet", "10.214.77.0/24", name)
+    engine.docker("volume", "create", name)
+    engine.docker("run", "-d", "--name", name, "--network", name, "-v", f"{name}:/mnt", image, "sleep", "3600")
+    try:
+        yield {kind: name for kind in ("container", "network", "volume")}
+    finally:
+        engine.docker("rm", "--force", name)
+        engine.docker("network", "rm", name)
+        engine.docker("volume", "rm", name)
+
+
+def belongings(made: Lab) -> dict[str, list[str]]:
+    """What Docker has of a lab, asked by its prefix and not by its labels."""
+    listed = {
+        "container": engine.docker("ps", "--all", "--format", "{{.Names}}").stdout.split(),
+        "network": engine.docker("network", "ls", "--format", "{{.Name}}").stdout.split(),
+        "volume": engine.docker("volume", "ls", "--format", "{{.Name}}").stdout.split(),
+    }
+    return {kind: [name for name in found if name.startswith(made.prefix)] for kind, found in listed.items()}
+
+
+def test_down_removes_the_labs_own_and_leaves_everything_else_running(foreign: dict[str, str], tmp_path: Path) -> None:
+    before = {kind: engine.inspect(kind, name) for kind, name in foreign.items()}
+    made = Lab("hearth-lab", tmp_path / "lab")
+    made.up(["brain", "windows"])
+    assert [len(found) for found in belongings(made).values()] == [2, 1, 2]
+    made.down()
+    assert belongings(made) == {"container": [], "network": [], "volume": []}
+    assert not made.folder.exists()
+    after = {kind: engine.inspect(kind, name) for kind, name in foreign.items()}
+    assert after["container"] is not None
+    assert after["container"]["State"]["Running"]
+    assert [found and found.get("Id", found.get("Name")) for found in after.values()] == [
+        found and found.get("Id", found.get("Name")) for found in before.values()
+    ]
+
+
+def test_down_leaves_a_file_that_is_not_the_labs(tmp_path: Path) -> None:
+    require("lab")
+    made = Lab("hearth-lab", tmp_path)
+    made.prepare()
+    (tmp_path / "notes").write_text("mine")
+    made.down()
+    assert [path.name for path in tmp_path.iterdir()] == ["notes"]
+
+
+def test_two_labs_of_the_same_name_in_two_folders_do_not_meet(lab: Lab, tmp_path: Path) -> None:
+    one, two = Lab("hearth-lab", tmp_path / "one"), Lab("hearth-lab", tmp_path / "two")
+    try:
+        first, second = one.machine("brain"), two.machine("brain")
+        assert first.address != second.address
+        first.write("/etc/which", "one")
+        assert not second.exists("/etc/which")
+        one.down()
+        assert second.ssh("hostname").stdout.strip() == "brain"
+    finally:
+        one.down()
+        two.down()
+
+
+def test_up_twice_changes_nothing_and_switches_on_what_is_off(tmp_path: Path) -> None:
+    require("lab")
+    made = Lab("hearth-lab", tmp_path / "lab")
+    try:
+        made.up(["brain"])
+        first = made.machine("brain")
+        identity = first.machine_id()
+        made.up(["brain"])
+        first.stop()
+        assert [row["state"] for row in made.status()] == ["exited"]
+        assert [row["address"] for row in made.status()] == [first.address]
+        made.up(["brain"])
+        assert made.machine("brain").machine_id() == identity
+    finally:
+        made.down()
+
+
+@pytest.fixture
+def bare_machine(lab: Lab) -> Iterator[str]:
+    """A Debian without Docker and without a running systemd: what a container of the machine image is, not booted."""
+    container = f"{lab.prefix}-bare"
+    options = machine_options(container)
+    # Its own restarts are not wanted here; the rest is what Docker inside a container needs.
+    options = options[: options.index("--restart")]
+    words = [word for key, value in lab.labels.items() for word in ("--label", f"{key}={value}")]
+    for role in VOLUMES:
+        engine.docker("volume", "create", *words, f"{container}-{role}")
+    image = lab.images.ensure("machine")
+    engine.docker("run", "-d", "--name", container, *words, *options, image, "sleep", "3600")
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        archive.add(PACKAGE, arcname="lab", filter=lambda member: None if "__pycache__" in member.name else member)
+        # The preparation alone is tried here: the package's own imports would ask for asyncssh.
+        archive.addfile(tarfile.TarInfo("lab/__init__.py"))
+    engine.docker("exec", container, "mkdir", "-p", "/opt/hearth")
+    engine.docker("cp", "-", f"{container}:/opt/hearth", stdin=stream.getvalue())
+    try:
+        yield container
+    finally:
+        engine.docker("rm", "--force", "--volumes", container)
+
+
+def test_where_docker_is_missing_it_is_installed_started_and_ended_again(bare_machine: str) -> None:
+    require("root")
+    script = """
+import json, os, pathlib
+from lab import engine, host
+assert not host.engine_answers()
+host.prepare(print)
+assert host.engine_answers()
+record = json.loads(host.RECORD.read_text())
+host.prepare(print)
+assert json.loads(host.RECORD.read_text()) == record
+engine.docker("network", "create", "--label", "hearth.lab=another", "another")
+host.end_docker_if_ours(print)
+assert host.engine_answers(), "another lab's Docker was ended"
+engine.docker("network", "rm", "another")
+host.end_docker_if_ours(print)
+assert not host.engine_answers()
+state = pathlib.Path("/proc/%d/stat" % record["pid"])
+assert not state.exists() or " Z " in state.read_text()
+assert not host.RECORD_FOLDER.exists()
+print(json.dumps(record))
+"""
+    result = engine.docker(
+        "exec", "-i", "-w", "/opt/hearth", bare_machine, "python3", "-", stdin=script, timeout=400, check=False
+    )
+    assert result.ok, result.stdout + result.stderr
+    told = result.stdout.splitlines()
+    assert told[0].startswith("missing on this machine, being installed: docker.io, docker-cli, debootstrap")
+    pid = json.loads(told[-1])["pid"]
+    assert f"started dockerd (process {pid}); the last `lab down` ends it" in told
+    assert f"Docker (process {pid}), which a lab started, has other users: left running" in told
+    assert f"ended Docker (process {pid}), which a lab had started" in told
