@@ -116,7 +116,7 @@ def potential(databases: Databases, name: str) -> list[Range]:
 
 def clash(wish: Range, databases: Databases, name: str, uid: int | None) -> Range | None:
     """The first range of anybody else that `wish` overlaps."""
-    return next((each for each in sorted(taken(databases, name, uid)) if each.overlaps(wish)), None)
+    return next((each for each in taken(databases, name, uid) if each.overlaps(wish)), None)
 
 
 def free_range(databases: Databases, name: str, uid: int | None) -> Range | None:

@@ -166,17 +166,15 @@ async def restore(session: Session, inputs: UserInputs, before: UserFacts) -> No
 async def _restore_home(session: Session, inputs: UserInputs, now: UserFacts, before: UserFacts) -> None:
     if inputs.home is not None and now.home != before.home:
         await _set_home(session, inputs.name, now.uid, before.home)
-        if now.home_exists:
-            session.warn(f"{now.home} on {session.machine}, the home that {inputs.name} had, stays with what is in it")
-        return
-    if before.home_exists and now.home_exists:
+    elif before.home_exists and now.home_exists:
         owner, group = before.home_owner, before.home_group
         await session.set_attributes(before.home, mode=before.home_mode, owner=owner, group=group)
-    elif now.home_exists and inputs.home is not None:
-        try:
-            await session.remove(before.home)
-        except HearthError:
-            session.warn(f"{before.home} on {session.machine} stays: something has been put into it")
+    if inputs.home is None or before.wished_home_exists or not now.home_exists:
+        return
+    try:
+        await session.remove(inputs.home)
+    except HearthError:
+        session.warn(f"{inputs.home} on {session.machine}, the home that {inputs.name} had, stays with what is in it")
 
 
 KIND = Kind(
