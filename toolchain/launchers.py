@@ -7,6 +7,7 @@ becomes the engine, so that a person who activates the environment uses the plai
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 from pathlib import Path
@@ -67,12 +68,15 @@ def place_engine(engine: Engine, target: Path) -> bool:
         return place_link(target, engine.path.resolve())
     if target.is_file() and not target.is_symlink() and same_content(engine.path, target):
         return False
-    remove(target)
+    fresh = target.with_name(f".{target.name}-{os.getpid()}")
     try:
-        target.hardlink_to(engine.path.resolve())
+        fresh.hardlink_to(engine.path.resolve())
     except OSError:
         # The cache may be on another file system.
-        shutil.copy2(engine.path, target)
+        shutil.copy2(engine.path, fresh)
+    # In one step: another terminal may be about to start it. A link to the same file would be left by a rename.
+    fresh.replace(target)
+    fresh.unlink(missing_ok=True)
     return True
 
 
@@ -88,8 +92,9 @@ def place_link(link: Path, target: Path) -> bool:
     """Makes a symbolic link; says whether it had to."""
     if link.is_symlink() and link.readlink() == target and target.exists():
         return False
-    remove(link)
-    link.symlink_to(target)
+    fresh = link.with_name(f".{link.name}-{os.getpid()}")
+    fresh.symlink_to(target)
+    fresh.replace(link)
     return True
 
 

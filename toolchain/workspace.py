@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEADLINE_SECONDS = 300.0
+QUIET = ("--non-interactive", "--color", "never")
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,10 @@ class Workspace:
             raise ToolchainError("There is no engine: run `make setup` first.")
         folder = folder.absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        project: dict[str, Any] = {"name": name, "runtime": "python"}
-        if providers:
-            project["plugins"] = {"providers": [{"name": key, "path": str(path)} for key, path in providers.items()]}
-        # JSON is YAML.
-        (folder / "Pulumi.yaml").write_text(json.dumps(project, indent=2) + "\n")
+        plugins = [{"name": key, "path": str(path)} for key, path in (providers or {}).items()]
+        # A value in JSON is one in YAML.
+        project = f"name: {name}\nruntime: python\nplugins: {json.dumps({'providers': plugins})}\n"
+        (folder / "Pulumi.yaml").write_text(project)
         prepare_state(folder)
         environment = {**pulumi_environment(folder, own_state=True), **(extra_environment or {})}
         workspace = cls(folder, environment, stack)
@@ -65,15 +65,18 @@ class Workspace:
         (self.folder / "__main__.py").write_text(program)
 
     def pulumi(
-        self, *arguments: str, check: bool = True, timeout: float = DEADLINE_SECONDS
+        self, *arguments: str, check: bool = True, timeout: float = DEADLINE_SECONDS, text: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command to its end. With `check`, any other exit code than 0 raises with all that was printed."""
-        command = ["pulumi", *arguments, "--non-interactive", "--color", "never"]
+        """Runs a command to its end. `text` is its standard input.
+
+        With `check`, any other exit code than 0 raises with all that was printed.
+        """
+        command = ["pulumi", *QUIET, *arguments]
         answer = subprocess.run(
             command,
             cwd=self.folder,
             env=self.environment,
-            stdin=subprocess.DEVNULL,
+            input=text,
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -87,7 +90,7 @@ class Workspace:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Starts a command, in a process group of its own, and leaves it running."""
         return subprocess.Popen(
-            ["pulumi", *arguments, "--non-interactive", "--color", "never"],
+            ["pulumi", *QUIET, *arguments],
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -117,7 +120,8 @@ class Workspace:
     def configure(self, key: str, value: str, *, secret: bool = False) -> None:
         """Sets one value of the stack's settings; `hearth:x.y` style paths with `--path` are for `pulumi` itself."""
         kind = "--secret" if secret else "--plaintext"
-        self.pulumi("config", "set", kind, "--stack", self.stack, key, "--", value)
+        # On stdin, so that no list of processes ever shows it.
+        self.pulumi("config", "set", kind, "--raw", "--stack", self.stack, key, text=value)
 
     def outputs(self, *, show_secrets: bool = False) -> dict[str, Any]:
         """The stack's outputs."""
