@@ -21,15 +21,16 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import AfterValidator, Field
 
 from providers.errors import CommandFailed, HearthError, InvalidInput
-from providers.host.directory import refuse_missing_parent
 from providers.host.file import path_to_identity
-from providers.host.tree import change_owner, clear, ready_folder
-from providers.kind import AbsolutePath, AccountName, Facts, Inputs, Kind
-from providers.session import FileType, Session
+from providers.host.tree import TreeFacts, folder_facts, put_folder_back, put_owner_back, take_folder
+from providers.kind import AbsolutePath, AccountName, Inputs, Kind
+from providers.session import Session
 
 PROGRAM = Path(__file__).with_name("git_checkout.sh").read_text()
 ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "/bin/false", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
 HALF_MADE = ".git.hearth"
+ANY = "0" * 40
+"""The revision of an import, which asks for what is there. No commit has this id."""
 
 
 def _address(value: str) -> str:
@@ -62,16 +63,11 @@ class GitCheckoutInputs(Inputs):
     owner: Annotated[AccountName, Field(description="Name of the user who owns it, and whom git runs as.")] = "root"
 
 
-class GitCheckoutFacts(Facts):
+class GitCheckoutFacts(TreeFacts):
     url: str = Field(default="", description="Address of the remote `origin`, without credentials.")
     revision: str = Field(default="", description="The wished revision where HEAD is there; else what is there.")
-    owner: str = ""
     commit: str = Field(default="", description="The commit that is checked out, in full.")
     branch: str = Field(default="", description="The branch that HEAD is on; empty where it is detached.")
-    type: FileType | None = Field(default=None, description="What is at the path, checkout or not.")
-    mode: str = ""
-    group: str = ""
-    entries: int = Field(default=0, description="How many names are in the folder.")
 
 
 def split_credentials(url: str) -> tuple[str, str]:
@@ -100,10 +96,10 @@ def program(call: str, **values: str) -> str:
 
 def revision_of(wish: str, found: dict[str, list[str]]) -> str:
     """What the field `revision` says: the wish itself where HEAD is there and no tracked file was changed."""
-    commit, branch = found["commit"][0], found["branch"][0]
+    commit = found["commit"][0]
     changed = found.get("modified", [])
-    if not wish:
-        here = branch or commit
+    if wish == ANY:
+        here = found["branch"][0] or found["tag"][0] or commit
     elif commit and found["wanted"][0] == commit:
         here = wish
     else:
@@ -134,15 +130,15 @@ async def observe(session: Session, inputs: GitCheckoutInputs) -> GitCheckoutFac
     if stat is None:
         return GitCheckoutFacts(present=False)
     names = set(stat.entries or ()) - {HALF_MADE}
-    folder = {"owner": stat.owner, "group": stat.group, "mode": stat.mode, "type": stat.type, "entries": len(names)}
+    folder = folder_facts(stat, names)
     if stat.type != "directory" or ".git" not in names:
-        return GitCheckoutFacts.model_validate({**folder, "present": False})
-    wish = getattr(inputs, "revision", "")  # an import knows none
-    script = program("observe", path=inputs.path, revision=wish)
+        return GitCheckoutFacts(present=False, **folder)
+    script = program("observe", path=inputs.path, revision=inputs.revision)
     result = await session.run("/bin/sh", script=script, check=False)
     if not result.ok:
         raise _explain(session, inputs, result.status, result.stderr)
-    return GitCheckoutFacts.model_validate({**folder, **parse_facts(wish, result.stdout), "present": True})
+    folder.update(parse_facts(inputs.revision, result.stdout))
+    return GitCheckoutFacts(present=True, **folder)
 
 
 def _explain(session: Session, inputs: GitCheckoutInputs, status: int, stderr: str) -> HearthError:
@@ -194,23 +190,7 @@ async def _run_as_owner(session: Session, inputs: GitCheckoutInputs, owner: str,
 
 
 async def apply(session: Session, inputs: GitCheckoutInputs, facts: GitCheckoutFacts) -> None:
-    if not facts.present and (facts.entries or facts.type not in (None, "directory")):
-        what = "a folder with other things in it" if facts.type == "directory" else f"a {facts.type}"
-        raise InvalidInput(
-            f"{inputs.path} on {session.machine} is {what}, and no git checkout",
-            remedy="move it away, or choose another path",
-        )
-    if facts.present and inputs.owner == "root" and facts.owner != "root":
-        raise InvalidInput(
-            f"the checkout {inputs.path} on {session.machine} belongs to {facts.owner}, and a checkout can name"
-            " programs that git runs: root does not take over another account's",
-            remedy=f"set owner to {facts.owner!r}, or move the checkout away",
-        )
-    if facts.type is None:
-        await refuse_missing_parent(session, inputs.path)
-    await ready_folder(session, inputs.path, inputs.owner)
-    if facts.present and facts.owner != inputs.owner:
-        await change_owner(session, inputs.path, facts.owner, f"{inputs.owner}:")
+    await take_folder(session, inputs.path, inputs.owner, facts, "git checkout")
     url, credentials = split_credentials(inputs.url)
     values = {"url": url, "credentials": credentials, "section": remote_section(url)}
     script = program("make", path=inputs.path, revision=inputs.revision, **values)
@@ -218,20 +198,15 @@ async def apply(session: Session, inputs: GitCheckoutInputs, facts: GitCheckoutF
 
 
 async def restore(session: Session, inputs: GitCheckoutInputs, before: GitCheckoutFacts) -> None:
-    if before.type is None:
-        await session.remove(inputs.path, recursive=True)
+    if not await put_folder_back(session, inputs.path, before):
         return
-    found = await session.stat(inputs.path, entries=True)
-    if found is None or found.type != "directory" or (before.present and ".git" not in (found.entries or ())):
-        session.warn(f"{inputs.path} on {session.machine} was removed or replaced by somebody: it was left as it is")
-    elif before.present:
-        put_back = program("put_back", path=inputs.path, commit=before.commit, branch=before.branch, url=before.url)
-        await _run_as_owner(session, inputs, found.owner, put_back)
-        if found.owner != before.owner:
-            await change_owner(session, inputs.path, found.owner, f"{before.owner}:{before.group}")
-    elif not before.entries and before.type == "directory":
-        await clear(session, inputs.path, found)
-        await session.set_attributes(inputs.path, mode=before.mode, owner=before.owner, group=before.group)
+    now = await session.stat(inputs.path, entries=True)
+    if now is None or ".git" not in (now.entries or ()):
+        session.warn(f"{inputs.path} on {session.machine} is no git checkout any more: it was left as it is")
+        return
+    script = program("put_back", path=inputs.path, commit=before.commit, branch=before.branch, url=before.url)
+    await _run_as_owner(session, inputs, now.owner, script)
+    await put_owner_back(session, inputs.path, now.owner, before)
 
 
 def _differs(field: str, wish: str, found: str) -> bool:
@@ -247,7 +222,7 @@ KIND = Kind(
     restore=restore,
     identity=("path",),
     identify=lambda inputs: path_to_identity(inputs.path),
-    parse=lambda identity: {"path": f"/{identity}"},
+    parse=lambda identity: {"path": f"/{identity}", "url": "file:///-", "revision": ANY},
     outputs=("commit",),
     locks=lambda inputs: (f"file:{inputs.path}",),
     deadline=300.0,

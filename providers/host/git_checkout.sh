@@ -38,7 +38,8 @@ observe() {
     echo "commit $(git rev-parse --quiet --verify HEAD || true)"
     echo "branch $(git symbolic-ref --quiet --short HEAD || true)"
     echo "url $(git config --get remote.origin.url || true)"
-    [ -z "$revision" ] || echo "wanted $(resolve || true)"
+    echo "tag $(git tag --points-at HEAD 2>/dev/null | head -n 1)"
+    echo "wanted $(resolve || true)"
     git status --porcelain --untracked-files=no --ignore-submodules | sed 's/^.../modified /'
 }
 

@@ -59,7 +59,9 @@ def _program(value: str) -> str:
 
 
 class VenvInputs(Inputs):
-    path: Annotated[AbsolutePath, Field(description="Its folder; the parent must exist. A change replaces the resource.")]
+    path: Annotated[
+        AbsolutePath, Field(description="Its folder; the parent must exist. A change replaces the resource.")
+    ]
     python: Annotated[
         str, AfterValidator(_program), Field(description="The Python that it is made with. A change makes it anew.")
     ] = "python3"
@@ -209,13 +211,12 @@ def _explain(session: Session, inputs: VenvInputs, python: str, status: int, sai
 
 
 async def apply(session: Session, inputs: VenvInputs, facts: VenvFacts) -> None:
-    half_made = not facts.present and facts.type == "directory" and await _is_half_made(session, inputs.path)
-    await take_folder(session, inputs.path, inputs.owner, facts.model_copy(update={"entries": 0}) if half_made else facts, "venv")
+    await take_folder(session, inputs.path, inputs.owner, facts, "virtual environment")
     script = program(
         "make",
         path=inputs.path,
         python=inputs.python,
-        rebuild="--clear" if facts.present and facts.python != inputs.python else "",
+        rebuild="yes" if facts.present and facts.python != inputs.python else "",
         install="\n".join(wanted_lines(inputs)),
         options="",
     )
@@ -234,7 +235,7 @@ async def restore(session: Session, inputs: VenvInputs, before: VenvFacts) -> No
             "put_back",
             path=inputs.path,
             python=python,
-            rebuild="--clear" if moved else "",
+            rebuild="yes" if moved else "",
             install="\n".join(install),
             options="--no-deps",
             remove="\n".join(remove),

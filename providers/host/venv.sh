@@ -13,9 +13,12 @@ make() {
     if [ -n "$rebuild" ] || [ ! -f pyvenv.cfg ] || ! bin/python -m pip --version >/dev/null 2>&1; then
         command -v "$python" >/dev/null || exit 45
         "$python" -c 'import ensurepip, venv' 2>/dev/null || exit 46
-        # shellcheck disable=SC2086
-        "$python" -m venv $rebuild "$path"
+        # The mark of an environment stays or comes first: after a kill the next run knows it, and goes on.
+        [ -z "$rebuild" ] || find . -mindepth 1 -maxdepth 1 ! -name pyvenv.cfg -exec rm -rf {} +
+        [ -e pyvenv.cfg ] || : >pyvenv.cfg
+        "$python" -m venv "$path"
     fi
+    # shellcheck disable=SC2086
     [ -z "$install" ] || printf '%s\n' "$install" | pip install $options -r /dev/stdin
 }
 

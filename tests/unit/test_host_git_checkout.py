@@ -1,6 +1,7 @@
 """The kind GitCheckout with a real git in folders of the test."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -37,14 +38,10 @@ def commit(folder: Path, text: str) -> str:
 class Place:
     """An origin with the tags v1 and v2 and the branch main at v2, and a path for the checkout."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, template: Path) -> None:
         self.origin, self.path = folder / "origin", folder / "checkout"
-        self.origin.mkdir()
-        git(self.origin, "init", "-q")
-        self.first = commit(self.origin, "one")
-        git(self.origin, "tag", "v1")
-        self.second = commit(self.origin, "two")
-        git(self.origin, "tag", "v2")
+        shutil.copytree(template, self.origin)
+        self.first, self.second = git(self.origin, "rev-parse", "v1", "v2").split()
         self.url = f"file://{self.origin}"
         self.session = LocalSession()
 
@@ -73,9 +70,20 @@ class Place:
         }
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("template")
+    git(folder, "init", "-q")
+    commit(folder, "one")
+    git(folder, "tag", "v1")
+    commit(folder, "two")
+    git(folder, "tag", "v2")
+    return folder
+
+
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(tmp_path: Path, template: Path) -> Place:
+    return Place(tmp_path, template)
 
 
 @pytest.mark.parametrize("revision", ["v1", "main", "commit", "short"])
@@ -249,6 +257,18 @@ async def test_no_value_is_an_argument_of_a_command(place: Place):
     assert not [line for line in place.session.lines if place.url in line or "v1" in line]
 
 
+@pytest.mark.parametrize("detached", [False, True])
+async def test_an_import_finds_the_branch_or_tag_and_the_address(place: Place, detached: bool):
+    place.clone()
+    if detached:
+        git(place.path, "checkout", "-q", "--detach", place.first)
+    assert KIND.parse is not None
+    assert KIND.identify(place.wish()) == str(place.path)[1:]
+    inputs = GitCheckoutInputs.model_validate({"host": "here", **KIND.parse(str(place.path)[1:])})
+    found = await observe(place.session, inputs)
+    assert (found.revision, found.url, found.owner) == ("v1" if detached else "main", place.url, ME)
+
+
 @pytest.mark.parametrize(
     ("url", "clean", "credentials"),
     [
@@ -284,6 +304,7 @@ def test_values_are_quoted_in_the_program():
         ("revision", "a..b", "must be the name of a branch"),
     ],
 )
-def test_a_wrong_value_is_rejected_with_its_rule(field: str, value: str, rule: str, tmp_path: Path):
+def test_a_wrong_value_is_rejected_with_its_rule(field: str, value: str, rule: str):
+    inputs = {"host": "here", "path": "/srv/a", "url": "https://example.org/a", "revision": "v1", field: value}
     with pytest.raises(ValidationError, match=rule):
-        Place(tmp_path).wish(**{field: value})
+        GitCheckoutInputs.model_validate(inputs)
