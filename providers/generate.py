@@ -77,8 +77,8 @@ def resource_class(kind: Kind[Any, Any]) -> str:
         lines.append(f"        {name}: {_annotation(fields[name], models[name].is_required(), is_input=True)},")
     lines += ["        opts: ResourceOptions | None = None,", "    ) -> None:"]
     lines.append("        properties: dict[str, Any] = {")
-    lines += [f'            "{to_camel(name)}": {name},' for name in names]
-    lines += [f'            "{to_camel(name)}": None,' for name in (*made, "machine")]
+    lines += [f'            "{name}": {name},' for name in names]
+    lines += [f'            "{name}": None,' for name in (*made, "machine")]
     lines += ["        }", f'        super().__init__("{kind.token}", resource_name, properties, opts)']
     pairs = [(name, to_camel(name)) for name in (*names, *made) if to_camel(name) != name]
     if pairs:
