@@ -10,6 +10,7 @@ import base64
 import errno
 import fcntl
 import grp
+import hashlib
 import json
 import os
 import pwd
@@ -197,7 +198,11 @@ def op_symlink(path, target):
     temporary = ".hearth-%d-link" % os.getpid()
     try:
         os.symlink(target, temporary, dir_fd=folder)
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        try:
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except OSError:
+            os.unlink(temporary, dir_fd=folder)
+            raise
     finally:
         os.close(folder)
 
@@ -332,7 +337,9 @@ def op_run(argv, stdin="", script=None, user=None, cwd=None, timeout=60.0, envir
         descriptors = (descriptor,)
         argv.append("/proc/self/fd/%d" % descriptor)
     # Files, not pipes: a daemon that keeps the output open does not hold us, and a long line does not hang.
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as into:
+    # The input is a memory file: it may be secret, and a full disk does not matter to it.
+    given = os.fdopen(os.memfd_create("hearth-input"), "w+b")
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, given as into:
         into.write(base64.b64decode(stdin))
         into.seek(0)
         try:
@@ -358,14 +365,14 @@ def op_run(argv, stdin="", script=None, user=None, cwd=None, timeout=60.0, envir
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:
-            late = True
-            for number, grace in ((signal.SIGTERM, 3), (signal.SIGKILL, 3)):
+            late, status = True, -signal.SIGKILL
+            # SIGKILL always follows: the leader may have ended at SIGTERM and left children that did not.
+            for number in (signal.SIGTERM, signal.SIGKILL):
                 try:
                     os.killpg(process.pid, number)
-                    status = process.wait(grace)
-                    break
+                    status = process.wait(3)
                 except (subprocess.TimeoutExpired, ProcessLookupError):
-                    status = -9
+                    pass
         return {
             "status": status if status >= 0 else 128 - status,
             "stdout": tail(out),
@@ -377,12 +384,18 @@ def op_run(argv, stdin="", script=None, user=None, cwd=None, timeout=60.0, envir
 # --- locks and identity --------------------------------------------------------------------------------------------
 
 
+def lock_file(name):
+    """The file of a lock: its name where that fits; two long names that begin alike must not share one."""
+    plain = name.replace("/", "!")
+    return plain if len(os.fsencode(plain)) <= 200 else hashlib.sha256(os.fsencode(name)).hexdigest()
+
+
 def op_lock(names, timeout):
     """Take file locks, in the order given; they go when they are released or when this worker ends."""
     os.makedirs(LOCKS, mode=0o700, exist_ok=True)
     end = time.monotonic() + timeout
     for name in names:
-        path = os.path.join(LOCKS, name.replace("/", "!")[:200])
+        path = os.path.join(LOCKS, lock_file(name))
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         while True:
             try:

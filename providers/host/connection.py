@@ -37,7 +37,10 @@ import os
 n = int(b"".join(iter(lambda: os.read(0, 1).strip(), b"")))
 s = b""
 while len(s) < n:
-    s += os.read(0, n - len(s))
+    piece = os.read(0, n - len(s))
+    if not piece:
+        raise SystemExit("the connection ended early")
+    s += piece
 exec(compile(s, "hearth", "exec"))
 """
 
@@ -64,9 +67,11 @@ class Worker:
         reply = await future
         if "result" in reply:
             return reply["result"]
+        path = f" {args['path']}" if "path" in args else ""
+        what = f"{op.replace('_', ' ')}{path} on {self._label}"
         if "refused" in reply:
-            raise HearthError(reply["refused"])
-        raise _system_error(self._label, op, reply)
+            raise HearthError(f"{what} was refused: {reply['refused']}")
+        raise _system_error(what, reply)
 
     def _send(self, data: bytes) -> None:
         with contextlib.suppress(OSError, asyncssh.Error):  # the reader notices, and tells those who wait
@@ -74,11 +79,17 @@ class Worker:
 
     async def _read(self) -> None:
         stdout = self._process.stdout
+        begun = False
         try:
             while True:
-                size = int(await stdout.readuntil(b"\n"))
+                line = await stdout.readuntil(b"\n")
+                if not begun and not line.strip().isdigit():
+                    continue  # what the login's own start files say
+                begun, size = True, int(line)
                 reply = json.loads(await stdout.readexactly(size))
-                self._waiting.get_nowait().set_result(reply)
+                future = self._waiting.get_nowait()
+                if not future.done():  # whoever asked may have given up
+                    future.set_result(reply)
         except (OSError, asyncssh.Error, asyncio.IncompleteReadError, ValueError, asyncio.QueueEmpty) as error:
             self._fail(str(error))
 
@@ -94,15 +105,17 @@ class Worker:
             await asyncio.sleep(PING_INTERVAL)
             self._send(b"")
 
-    async def close(self) -> None:
+    def abandon(self) -> None:
+        """Let go of it, whatever it is at: it ends by itself when that is done, and nobody waits for its answer."""
         self._pinger.cancel()
         self._reader.cancel()
-        self._process.stdin.write_eof()
-        self._process.close()
+        self._fail("it was given up")
+        with contextlib.suppress(OSError, asyncssh.Error):
+            self._process.stdin.write_eof()
+            self._process.close()
 
 
-def _system_error(label: str, op: str, reply: dict[str, Any]) -> HearthError:
-    place = f" {reply['path']}" if reply.get("path") else ""
+def _system_error(what: str, reply: dict[str, Any]) -> HearthError:
     remedies = {
         2: "make the folder first, with a Directory that this resource depends on",
         13: "see which file system or security module forbids it to root",
@@ -112,7 +125,7 @@ def _system_error(label: str, op: str, reply: dict[str, Any]) -> HearthError:
         122: "raise the disk quota on the machine, then run up again",
     }
     return HearthError(
-        f"{op.replace('_', ' ')}{place} on {label} failed: {reply['error']}",
+        f"{what} failed: {reply['error']}",
         remedy=remedies.get(int(reply.get("errno") or 0), ""),
     )
 
@@ -145,8 +158,7 @@ class Connection:
             except BaseException as error:
                 # What was cancelled may still be running on the machine: its worker ends when it is done.
                 if isinstance(error, asyncio.CancelledError | ConnectionLost):
-                    await worker.close()
-                    worker.lost = True
+                    worker.abandon()
                 raise
             finally:
                 if not worker.lost:
@@ -161,7 +173,7 @@ class Connection:
 
     async def close(self) -> None:
         for worker in self._idle:
-            await worker.close()
+            worker.abandon()
         self._idle.clear()
         if self._ssh is not None:
             self._ssh.close()
@@ -198,7 +210,7 @@ class Connection:
             self._ssh = await asyncssh.connect(
                 host.address or self.name, connect_timeout=CONNECT_TIMEOUT, login_timeout=CONNECT_TIMEOUT, **options
             )
-        except (OSError, asyncssh.Error) as error:
+        except (OSError, asyncssh.Error, ValueError) as error:  # ValueError: a key or an ssh_config that can't be read
             refusal = self._refusal(error)
             self._refused = (time.monotonic(), refusal)
             raise refusal from None
@@ -222,6 +234,12 @@ class Connection:
                 remedy=f"`{ssh}` must log in without a question: check the user in hearth:hosts and IdentityFile in"
                 " your ssh config, or load the key into ssh-agent",
             )
+        if isinstance(error, ValueError | FileNotFoundError):
+            return ConnectionFailed(
+                f"the SSH configuration or a key in it can't be used for {where}",
+                detail=str(error),
+                remedy=f"see whether `{ssh}` works; a key with a passphrase must be in ssh-agent",
+            )
         return ConnectionFailed(
             f"{where} can't be reached: {str(error) or f'no answer within {CONNECT_TIMEOUT:.0f} s'}",
             remedy=f"see whether it is on and `{ssh}` works; if it is gone for good, add its address to hearth:lost,"
@@ -236,22 +254,31 @@ class Connection:
             process = await ssh.create_process(command, encoding=None)
         except (OSError, asyncssh.Error) as error:
             raise ConnectionLost(f"no session could be opened on {self.label}", detail=str(error)) from None
-        process.stdin.write(b"%d\n" % len(_AGENT) + _AGENT)
+        with contextlib.suppress(OSError, asyncssh.Error):  # it may have ended at once: the call below says why
+            process.stdin.write(b"%d\n" % len(_AGENT) + _AGENT)
         worker = Worker(process, self.label)
         try:
             self._machine_id = str((await worker.call("identity"))["id"])
         except ConnectionLost as error:
-            raise await self._why_no_worker(process, error) from None
+            raise await self._why_no_worker(process, str(ssh.get_extra_info("username")), error) from None
+        except HearthError:
+            worker.abandon()
+            raise
         return worker
 
     async def _why_no_worker(
-        self, process: asyncssh.SSHClientProcess[bytes], error: ConnectionLost
+        self, process: asyncssh.SSHClientProcess[bytes], user: str, error: ConnectionLost
     ) -> ConnectionFailed | ConnectionLost:
         try:
             text = (await asyncio.wait_for(process.stderr.read(4096), 3)).decode(errors="replace")
         except (TimeoutError, OSError, asyncssh.Error):
             text = ""
-        user = self.host.user or "the user"
+        if "sudo" in text and "not found" in text:
+            return ConnectionFailed(
+                f"{self.label} has no sudo, and {user} is not root",
+                detail=text,
+                remedy=f"as root: apt-get install sudo, and let {user} use it; or connect as root",
+            )
         if "sudo" in text:
             return ConnectionFailed(
                 f"{user} may not become root on {self.label} without a password",
@@ -265,10 +292,8 @@ class Connection:
                 detail=text,
                 remedy="install it (apt-get install python3-minimal), or give its path as `python` in hearth:hosts",
             )
-        return (
-            ConnectionLost(error.summary, detail=text or error.detail)
-            if not text
-            else ConnectionFailed(
-                f"the worker on {self.label} did not start", detail=text, remedy="see what the lines above say"
-            )
+        if not text:
+            return error
+        return ConnectionFailed(
+            f"the worker on {self.label} did not start", detail=text, remedy="see what the lines above say"
         )

@@ -64,7 +64,12 @@ class SshSession:
         except TimeoutError as error:
             if isinstance(error, HearthError):
                 raise
-            raise DeadlineExceeded(f"{self._machine} did not answer within the deadline") from None
+            # What hangs there (a dead network file system, say) would hold up whoever gets this worker next.
+            self._worker.abandon()
+            raise DeadlineExceeded(
+                f"{self._machine} did not answer `{op}` within the deadline",
+                remedy="see on the machine what it waits for (ps axo pid,stat,wchan:30,args | grep ' D')",
+            ) from None
 
     async def stat(self, path: str, *, content: bool = False, entries: bool = False) -> Stat | None:
         found = await self._call("stat", path=path, content=content, entries=entries)
@@ -139,6 +144,7 @@ class SshSession:
                 f"`{line}`{by} on {self._machine} ended with status {reply['status']}",
                 status=reply["status"],
                 detail=reply["stderr"] or reply["stdout"],
+                remedy="put right what the lines above name, then run up again: it goes on from there",
             )
         return Completed(reply["status"], reply["stdout"], reply["stderr"])
 

@@ -102,10 +102,19 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
     # --- the verbs ---
 
     async def Check(self, request: Any, context: Any) -> Any:
-        inputs, failures = self._of(request.urn).check(decode(request.news))
+        news = decode(request.news)
+        token = _token(request.urn)
+        if token not in self._verbs:
+            known = ", ".join(sorted(self._verbs))
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"the provider hearth has no resource {token!r}, so nothing was touched; it has: {known}",
+            )
+        inputs, failures = self._verbs[token].check(news)
+        clean = redacted([news])
         return provider_pb2.CheckResponse(
             inputs=encode(inputs),
-            failures=[provider_pb2.CheckFailure(property=place, reason=reason) for place, reason in failures],
+            failures=[provider_pb2.CheckFailure(property=place, reason=clean(reason)) for place, reason in failures],
         )
 
     async def Diff(self, request: Any, context: Any) -> Any:
@@ -167,8 +176,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
     # --- plumbing ---
 
     def _of(self, urn: str) -> Verbs[Any, Any]:
-        token = urn.split("::")[2].rsplit("$", 1)[-1]
-        return self._verbs[token]
+        return self._verbs[_token(urn)]
 
     async def _answer(
         self, context: Any, urn: str, secrets: list[Properties], work: Callable[[Tellers], Awaitable[Result]]
@@ -212,6 +220,11 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
             await cast(Any, self._engine).Log(request)  # the SDK's stub is typed for the synchronous channel
         except grpc.aio.AioRpcError:
             log.debug("the engine took no message: %s", request.message)
+
+
+def _token(urn: str) -> str:
+    """The type in `urn:pulumi:STACK::PROJECT::PARENT-TYPE$TYPE::NAME`."""
+    return urn.split("::")[2].rsplit("$", 1)[-1]
 
 
 async def _abort_half_done(context: Any, error: HalfDone, message: str) -> NoReturn:

@@ -48,7 +48,9 @@ class Estate:
     def __init__(self, machines: Machines, project: Path) -> None:
         self.machines = machines
         config = machines.ssh_config_file(project)
-        self._ssh_config = str(config) if config.is_file() else None
+        # The usual file need not be there; one that the settings name must, and connecting says so.
+        usual = machines.ssh_config == Machines.model_fields["ssh_config"].default
+        self._ssh_config = None if usual and not config.is_file() else str(config)
         self._connections: dict[tuple[str, Host], Connection] = {}
 
     def host(self, name: str) -> Host:
@@ -110,7 +112,7 @@ async def operate(
 
     `deadline` is in seconds and counts from when the work has its worker and its locks; each try has it anew.
     """
-    ordered = sorted(locks)  # everybody in one order, so that no two wait for each other
+    ordered = sorted(set(locks))  # everybody in one order, so that no two wait for each other
     async with contextlib.AsyncExitStack() as stack:
         for name in ordered:
             await stack.enter_async_context(connection.locks.setdefault(name, asyncio.Lock()))
@@ -123,6 +125,7 @@ async def operate(
                     if not ordered:
                         return await work(session)
                     await session.lock(ordered)
+                    session = SshSession(connection.name, worker, time.monotonic() + deadline, progress, warn)
                     try:
                         return await work(session)
                     finally:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, Generic, TypeVar, cast
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
 from providers.errors import ConnectionFailed, HearthError, InvalidInput, WishNotFulfilled
+from providers.host.connection import Connection
 from providers.host.ssh_session import Record, SshSession, Tell
 from providers.kind import Facts, Inputs, Kind
 from providers.plugin.machines import Estate, Where, operate
@@ -78,15 +82,30 @@ class Verbs(Generic[InputsT, FactsT]):
         try:
             values = self._dump(self.kind.inputs.model_validate(known))
         except ValidationError as error:
-            values = dict(known)
+            values = self._canonical(known)
             for mistake in error.errors(include_url=False):
                 place = ".".join(str(part) for part in mistake["loc"])
-                if mistake["loc"] and mistake["loc"][0] in news.unknown:
+                # A rule about the whole can't be judged either while a part of it is unknown.
+                if news.unknown and (not mistake["loc"] or mistake["loc"][0] in news.unknown):
                     continue
                 secret = not mistake["loc"] or mistake["loc"][0] in news.secret
                 failures.append((place, self._reason(dict(mistake), place, secret)))
         inputs = {name: value for name, value in values.items() if name not in news.unknown}
         return Properties(inputs, news.secret, news.unknown), failures
+
+    def _canonical(self, known: dict[str, Any]) -> dict[str, Any]:
+        """What validation makes of each property by itself, for when it can't pass as a whole; defaults filled in."""
+        values = dict(known)
+        for name, info in self.kind.inputs.model_fields.items():
+            alias = self._aliases[name]
+            if alias not in known:
+                if not info.is_required():
+                    values[alias] = info.get_default(call_default_factory=True)
+                continue
+            adapter = TypeAdapter[Any](cast(Any, Annotated)[info.annotation, *info.metadata])
+            with contextlib.suppress(ValidationError):
+                values[alias] = adapter.dump_python(adapter.validate_python(known[alias]), mode="json")
+        return values
 
     def _reason(self, mistake: dict[str, Any], place: str, secret: bool) -> str:
         rule = str(mistake["msg"]).removeprefix("Value error, ")
@@ -262,6 +281,7 @@ class Verbs(Generic[InputsT, FactsT]):
     async def read(self, estate: Estate, resource_id: str, state: State, tell: Tellers) -> State:
         """The resource as it is now; an empty id where it is gone. Without a state: adopt what the id names."""
         importing = not state.inputs.values
+        where: Where | None = None
         if importing:
             inputs = self._parsed(resource_id)
         else:
@@ -270,7 +290,7 @@ class Verbs(Generic[InputsT, FactsT]):
             if where is not None and where.address in estate.machines.lost:
                 tell.warn(f"{where.address} is declared lost, so {resource_id} counts as gone")
                 return State("", Properties())
-        connection = estate.connection(inputs.host)
+        connection = await _whereabouts(estate, inputs.host, where)
         facts = await operate(
             connection,
             lambda session: self.kind.observe(session, inputs),
@@ -285,12 +305,12 @@ class Verbs(Generic[InputsT, FactsT]):
                     remedy=f"correct the id (it is MACHINE/{self.kind.identify(inputs)}), or create it without import",
                 )
             return State("", Properties())
-        where = await estate.where(inputs.host, connection)
+        now = await estate.where(inputs.host, connection)
         if importing:
             inputs = self._adopted(inputs, facts)
             found = Properties({name: value for name, value in self._dump(inputs).items() if value is not None})
-            return State(resource_id, self._outputs(inputs, facts, where, found), found)
-        return State(resource_id, self._outputs(inputs, facts, where, state.inputs), state.inputs)
+            return State(resource_id, self._outputs(inputs, facts, now, found), found)
+        return State(resource_id, self._outputs(inputs, facts, now, state.inputs), state.inputs)
 
     def _parsed(self, resource_id: str) -> InputsT:
         host, _, identity = resource_id.partition("/")
@@ -335,7 +355,7 @@ class Verbs(Generic[InputsT, FactsT]):
             await record.remove()
 
         await operate(
-            estate.connection(inputs.host, where),
+            await _whereabouts(estate, inputs.host, where),
             work,
             deadline=timeout or kind.deadline,
             locks=self._locks(inputs),
@@ -358,7 +378,10 @@ class Tellers:
 
 def redacted(secrets: Sequence[Properties]) -> Callable[[str], str]:
     """A function that takes every text out of a message that is secret in one of `secrets`."""
-    texts = sorted({text for each in secrets for text in each.texts() if len(text.strip()) >= 4}, key=len, reverse=True)
+    plain = {text for each in secrets for text in each.texts() if len(text.strip()) >= 4}
+    # Also as a message may quote it: in Python's form, in JSON's, and for a shell.
+    quoted = {form for text in plain for form in (repr(text)[1:-1], json.dumps(text)[1:-1], shlex.quote(text))}
+    texts = sorted(plain | quoted, key=len, reverse=True)
 
     def clean(message: str) -> str:
         for text in texts:
@@ -368,8 +391,19 @@ def redacted(secrets: Sequence[Properties]) -> Callable[[str], str]:
     return clean
 
 
+async def _whereabouts(estate: Estate, name: str, where: Where | None) -> Connection:
+    """The connection to the machine that a resource is on. Where the settings have another address for it since, that
+    may be the same machine, or another one that has nothing to do with this resource."""
+    if where is not None and name in estate.machines.hosts and not estate.is_at(name, where):
+        moved = estate.connection(name)
+        with contextlib.suppress(ConnectionFailed):
+            if await moved.machine_id() == where.id:
+                return moved
+    return estate.connection(name, where)
+
+
 async def _where_if_known(estate: Estate, name: str, connection: Any) -> Where | None:
     try:
         return await estate.where(name, connection)
-    except ConnectionFailed:
+    except HearthError:
         return None
