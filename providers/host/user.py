@@ -29,7 +29,7 @@ async def apply(session: Session, inputs: UserInputs, facts: UserFacts) -> None:
     else:
         await _change(session, inputs, facts)
     if wanted is not None:
-        if facts.subordinate_ids:
+        if facts.subordinate_ids and str(wanted) not in facts.subordinate_ids:
             session.warn(
                 f"the subordinate ids of {inputs.name} on {session.machine} change from {facts.subordinate_ids} to"
                 f" {wanted}: what its containers wrote under the old ones is no longer theirs (podman system migrate)"
@@ -81,7 +81,15 @@ async def _set_home(session: Session, name: str, uid: int, home: str) -> None:
         session.progress(f"stopping what {name} runs on {session.machine}, to change its home")
         await session.run("systemctl", "stop", manager)
     try:
-        await session.run("usermod", "--home", home, name)
+        done = await session.run("usermod", "--home", home, name, check=False)
+        if not done.ok:
+            raise CommandFailed(
+                f"the home of {name} on {session.machine} could not be changed to {home}",
+                status=done.status,
+                detail=done.stderr,
+                remedy=f"usermod refuses while {name} is logged in or runs something: end it (ps -u {name}), then run"
+                " up again",
+            )
     finally:
         if ran:
             await session.run("systemctl", "start", manager)

@@ -194,6 +194,16 @@ async def test_linger_that_can_not_be_switched_on_says_what_it_needs():
         await KIND.apply(machine, WISH, await KIND.observe(machine, WISH))
 
 
+async def test_a_home_that_can_not_be_changed_starts_the_manager_again():
+    machine = Machine()
+    await create(machine)
+    machine.on("systemctl is-active", 0).on("usermod --home", Completed(8, "", "usermod: used by process 7"))
+    wish = WISH.model_copy(update={"home": "/var/lib/other"})
+    with pytest.raises(CommandFailed, match="could not be changed to /var/lib/other"):
+        await KIND.apply(machine, wish, await KIND.observe(machine, wish))
+    assert machine.lines()[-1] == "systemctl start user@990.service"
+
+
 async def test_processes_that_do_not_end_keep_the_account(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(user_removal, "PATIENCE", 0.1)
     machine = Machine()
