@@ -47,7 +47,7 @@ def machine_options(container: str) -> list[str]:
     options = ["--cap-add", "ALL", *(word for name in dropped for word in ("--cap-drop", name))]
     for option in ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"):
         options += ["--security-opt", option]
-    for device in ("/dev/fuse", "/dev/net/tun"):
+    for device in ("/dev/fuse", "/dev/net/tun", "/dev/autofs"):
         if Path(device).exists():
             options += ["--device", device]
     options += ["--tmpfs", "/run:exec,mode=755", "--tmpfs", "/tmp:exec,mode=1777"]

@@ -22,7 +22,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_USERS = ("backstage440",)
 # What `python -m lab up` makes: the dev stack's machine, and what it talks to.
 DEFAULT_MACHINES = ("brain", "registry", "windows")
-FILES = ("ssh_config", "known_hosts", "id_ed25519", "id_ed25519.pub", "hosts.json", "windows.json")
+FILES = ("ssh_config", "known_hosts", "id_ed25519", "id_ed25519.pub", "hosts.json", "windows.json", "secrets.json")
 
 
 class Lab:

@@ -156,4 +156,8 @@ def set_share_password(service: Service, folder: Path) -> WindowsShare:
     )
     service.run("smbpasswd -s -a share", stdin=f"{share.password}\n{share.password}\n")
     write_private(folder / "windows.json", json.dumps(share.__dict__, indent=2) + "\n")
+    # The same under the names of the dev stack's secrets: `hearth:secrets-file` of its settings names this file.
+    keys = {"username": share.user, "password": share.password, "domain": share.domain}
+    settings = {f"secondbrain-smb-{key}": value for key, value in keys.items()}
+    write_private(folder / "secrets.json", json.dumps(settings, indent=2) + "\n")
     return share
