@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 
 def write_whole(path: Path, content: str, mode: int) -> bool:
@@ -33,7 +33,7 @@ def write_whole(path: Path, content: str, mode: int) -> bool:
 
 
 @contextmanager
-def exclusive(lock: Path, say: Callable[[str], None]) -> Iterator[None]:
+def exclusive(lock: Path, say: Callable[[str], None]) -> Generator[None]:
     """Holds a lock that goes with the process, so that two at the same work wait for each other."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:

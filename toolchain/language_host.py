@@ -37,8 +37,7 @@ from pulumi.runtime.proto import LanguageRuntimeServicer, language_pb2, plugin_p
 from pulumi.runtime.proto.language_pb2_grpc import add_LanguageRuntimeServicer_to_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from types import FrameType
+    from collections.abc import Generator, Iterator, Sequence
 
 # As the engine's own limit for one message.
 MESSAGE_LIMIT_BYTES = 400 * 1024 * 1024
@@ -66,10 +65,6 @@ class LanguageHost(LanguageRuntimeServicer):
     def GetRequiredPackages(self, request: Any, context: Any) -> Any:
         """None: an engine without its installer can't fetch plugins either, and asks for each when it is used."""
         return language_pb2.GetRequiredPackagesResponse()
-
-    def GetRequiredPlugins(self, request: Any, context: Any) -> Any:
-        """None, as above; the older form of the question."""
-        return language_pb2.GetRequiredPluginsResponse()
 
     def About(self, request: Any, context: Any) -> Any:
         """Which Python this is, for `pulumi about`."""
@@ -110,16 +105,8 @@ def _unimplemented(method: str) -> Any:
 
 
 # The SDK's own answer raises, which gRPC prints as a traceback among the user's output.
-for _method in (
-    "RuntimeOptionsPrompts",
-    "Template",
-    "RunPlugin",
-    "GenerateProgram",
-    "GenerateProject",
-    "GeneratePackage",
-    "Pack",
-    "Link",
-):
+UNIMPLEMENTED = "RuntimeOptionsPrompts Template RunPlugin GenerateProgram GenerateProject GeneratePackage Pack Link"
+for _method in UNIMPLEMENTED.split():
     setattr(LanguageHost, _method, _unimplemented(_method))
 
 
@@ -135,7 +122,7 @@ def failed(message: str) -> Any:
 
 
 @contextmanager
-def borrowed_process(directory: Path, program: Path, arguments: Sequence[str]) -> Iterator[None]:
+def borrowed_process(directory: Path, program: Path, arguments: Sequence[str]) -> Generator[None]:
     """Makes the process look as if it ran the program alone, and afterwards forgets what the program imported.
 
     A preview and the update after it run in one process: the second must read the modules as they are on disk.
@@ -195,8 +182,8 @@ def run_program(request: Any, program: Path) -> Any:
         return monitor_failed(error)
     except SystemExit as error:
         return program_exited(error)
-    except Exception:  # noqa: BLE001 - whatever a program raises is shown as its error
-        return reported("Program failed with an unhandled exception:\n" + program_traceback(program))
+    except Exception as error:  # noqa: BLE001 - whatever a program raises is shown as its error
+        return reported("Program failed with an unhandled exception:\n" + program_traceback(error, program))
     finally:
         end_loop(loop)
         executor.shutdown(wait=False, cancel_futures=True)
@@ -232,9 +219,9 @@ def program_exited(error: SystemExit) -> Any:
     return failed(f"Program exited with non-zero exit code: {error.code}")
 
 
-def program_traceback(program: Path) -> str:
-    """The traceback of the current exception, from the program's own first line on."""
-    shown = traceback.TracebackException(*sys.exc_info())
+def program_traceback(error: BaseException, program: Path) -> str:
+    """The traceback of an exception, from the program's own first line on."""
+    shown = traceback.TracebackException.from_exception(error)
     seen: set[int] = set()
     pending: list[traceback.TracebackException | None] = [shown]
     while pending:
@@ -266,13 +253,11 @@ def end_loop(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(None)
 
 
-def end_quietly(signal_number: int, frame: FrameType | None) -> None:
-    """Ends at once. The engine interrupts its hosts when it is done; a traceback would land in the user's output."""
-    leave()
+def leave(*_signal: object) -> None:
+    """Ends the process without a word, and without waiting for threads of the program, which may block for ever.
 
-
-def leave() -> None:
-    """Ends the process without waiting for threads of the program, which may block for ever."""
+    The engine interrupts its hosts when it is done; a traceback would land in the user's output.
+    """
     with suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -304,7 +289,7 @@ def main() -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end_quietly)
+        signal.signal(number, leave)
     threading.Thread(target=watch_parent, args=(parent,), daemon=True).start()
     print(port, flush=True)
     server.wait_for_termination()

@@ -164,5 +164,6 @@ def pending_operations(backend: Path, project: str, stack: str) -> list[tuple[st
         checkpoint: dict[str, Any] = json.loads(path.read_text())["checkpoint"]
     except (OSError, ValueError, KeyError):
         return []
-    latest = checkpoint.get("latest") or {}
-    return [(one["type"], one["resource"]["urn"]) for one in latest.get("pending_operations") or []]
+    latest: dict[str, Any] = checkpoint.get("latest") or {}
+    operations: list[dict[str, Any]] = latest.get("pending_operations") or []
+    return [(one["type"], one["resource"]["urn"]) for one in operations]

@@ -89,8 +89,9 @@ def ready(folder: Path, stack: str) -> dict[str, str]:
     backend = locks.backend_folder(environment["PULUMI_BACKEND_URL"])
     if defaults(folder, os.environ).keys() & {"PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"}:
         prepare_state(folder)
-    stacks = [] if backend is None else (backend / ".pulumi" / "stacks" / project_name(folder)).glob(f"{stack}.json*")
-    if not any(stacks):
+    # For a folder that is seen here, without the half second that asking Pulumi takes.
+    there = backend is not None and any((backend / ".pulumi/stacks" / project_name(folder)).glob(f"{stack}.json*"))
+    if not there:
         pulumi(folder, environment, "stack", "select", "--create", stack)
     return environment
 

@@ -1,0 +1,141 @@
+"""The parts of the language host that need no engine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import grpc
+import pytest
+
+from toolchain import language_host as host
+
+
+@pytest.fixture
+def reported(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was shown as errors of the stack."""
+    shown: list[str] = []
+    monkeypatch.setattr(host.log, "error", shown.append)
+    return shown
+
+
+def traceback_of(program: Path) -> str:
+    """The traceback that a user sees of a program that fails."""
+    try:
+        host.run_file(program)
+    except BaseException as error:  # noqa: BLE001 - the test's own program raises it
+        return host.program_traceback(error, program)
+    raise AssertionError("the program did not fail")
+
+
+def test_a_traceback_begins_at_the_program(tmp_path: Path) -> None:
+    program = tmp_path / "__main__.py"
+    program.write_text("def fail():\n    {}['key']\nfail()\n")
+    lines = traceback_of(program).splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[1] == f'  File "{program}", line 3, in <module>'
+    assert lines[-1] == "KeyError: 'key'"
+    assert not [line for line in lines if "runpy" in line or "language_host" in line]
+
+
+def test_each_part_of_a_chained_exception_begins_at_the_program(tmp_path: Path) -> None:
+    program = tmp_path / "__main__.py"
+    program.write_text(
+        "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n"
+        "    raise ExceptionGroup('several', [ValueError('one')]) from error\n"
+    )
+    text = traceback_of(program)
+    assert text.count(f'File "{program}"') == 2
+    assert "ZeroDivisionError" in text
+    assert "ValueError: one" in text
+    assert "runpy" not in text
+
+
+def test_a_mistake_in_the_syntax_names_the_line(tmp_path: Path) -> None:
+    program = tmp_path / "__main__.py"
+    program.write_text("x = 1\ny = = 2\n")
+    text = traceback_of(program)
+    assert f'File "{program}", line 2' in text
+    assert "SyntaxError" in text
+    assert "runpy" not in text
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "bail", "message"),
+    [
+        (None, "", False, None),
+        (0, "", False, None),
+        (4, "Program exited with non-zero exit code: 4", False, None),
+        ("wrong settings", "", True, "wrong settings"),
+    ],
+)
+def test_an_exit_is_answered_by_its_code(
+    reported: list[str], code: int | str | None, error: str, bail: bool, message: str | None
+) -> None:
+    answer = host.program_exited(SystemExit(code))
+    assert (answer.error, answer.bail) == (error, bail)
+    assert reported == ([] if message is None else [message])
+
+
+class Failed(grpc.RpcError):
+    """A call that failed with a code."""
+
+    def __init__(self, code: grpc.StatusCode) -> None:
+        super().__init__()
+        self._code = code
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str:
+        return "no such type"
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
+def test_an_engine_that_closed_its_side_needs_no_second_message(reported: list[str], code: grpc.StatusCode) -> None:
+    assert host.monitor_failed(Failed(code)).bail
+    assert reported == []
+
+
+def test_a_call_that_the_engine_refused_is_shown(reported: list[str]) -> None:
+    assert host.monitor_failed(Failed(grpc.StatusCode.UNKNOWN)).bail
+    assert reported == ["A call to Pulumi's engine failed: no such type"]
+
+
+@pytest.mark.parametrize(
+    ("module_file", "own"),
+    [
+        ("/project/config/model.py", True),
+        ("/project/.venv/lib/python3.11/site-packages/pydantic/main.py", False),
+        ("/usr/lib/python3.11/json/__init__.py", False),
+        (None, False),
+    ],
+)
+def test_only_the_programs_own_modules_are_forgotten(module_file: str | None, own: bool) -> None:
+    assert host.belongs_to_program(module_file, Path("/project")) is own
+
+
+def test_the_process_is_given_back_as_it_was(tmp_path: Path) -> None:
+    program = tmp_path / "__main__.py"
+    (tmp_path / "helper_of_the_program.py").write_text("value = 1\n")
+    program.write_text("import helper_of_the_program, sys\nassert sys.argv[1:] == ['an argument']\n")
+    before = Path.cwd(), list(sys.path), list(sys.argv)
+    with host.borrowed_process(tmp_path, program, ["an argument"]):
+        host.run_file(program)
+        assert Path.cwd() == tmp_path
+        assert "helper_of_the_program" in sys.modules
+    assert (Path.cwd(), sys.path, sys.argv) == before
+    assert "helper_of_the_program" not in sys.modules
+
+
+def test_the_entry_point_is_a_file_or_a_folder_with_a_main(tmp_path: Path) -> None:
+    found = [host.program_file(tmp_path, entry_point).name for entry_point in ("", ".", "main.py")]
+    assert found == ["__main__.py", "__main__.py", "main.py"]
+
+
+def test_it_ends_when_its_parent_is_another_than_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(host.os, "_exit", ended.append)
+    host.watch_parent(parent=os.getppid() + 1)
+    assert ended == [0]
