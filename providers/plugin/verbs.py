@@ -102,7 +102,8 @@ class Verbs(Generic[InputsT, FactsT]):
                 if not info.is_required():
                     values[alias] = info.get_default(call_default_factory=True)
                 continue
-            adapter = TypeAdapter[Any](cast(Any, Annotated)[info.annotation, *info.metadata])
+            # The description is there so that there is something to annotate with.
+            adapter = TypeAdapter[Any](cast(Any, Annotated)[info.annotation, info.description, *info.metadata])
             with contextlib.suppress(ValidationError):
                 values[alias] = adapter.dump_python(adapter.validate_python(known[alias]), mode="json")
         return values

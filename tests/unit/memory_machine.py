@@ -1,0 +1,225 @@
+"""Machines in memory behind the provider's own connections, and a toy kind, for tests of verbs and adapter.
+
+`World` stands in for the network: addresses, and the machines behind them. The verbs, the sessions and the records on
+top are the real ones.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+import pytest
+from pydantic import AfterValidator, Field
+
+from config.hosts import Host, Machines
+from providers.errors import ConnectionFailed, ConnectionLost, HearthError
+from providers.host.ssh_session import RECORDS
+from providers.kind import Facts, Inputs, Kind
+from providers.plugin import machines
+from providers.plugin.machines import Estate
+from providers.session import Session
+
+
+@dataclass
+class MemoryMachine:
+    """Files by path (content, attributes), and what goes wrong: `breaks` by operation name, each raised once."""
+
+    id: str
+    files: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
+    breaks: list[tuple[str, str, Exception]] = field(default_factory=list[tuple[str, str, Exception]])
+    """(operation, start of the path, what is raised)"""
+    off: bool = False
+
+    def text(self, path: str) -> str | None:
+        found = self.files.get(path)
+        return None if found is None else base64.b64decode(found["content"]).decode()
+
+    def put(self, path: str, text: str) -> None:
+        content = base64.b64encode(text.encode()).decode()
+        self.files[path] = {"type": "file", "content": content, "mode": "0644", "owner": "root", "group": "root"}
+
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(self.text(path) or "") for path in sorted(self.files) if path.startswith(f"{RECORDS}/")]
+
+    def changes(self) -> list[str]:
+        """What was written, made or removed outside Hearth's own folder, in order."""
+        reading = {"stat", "identity", "lock", "unlock"}
+        return [
+            f"{op} {args['path']}"
+            for op, args in self.requests
+            if op not in reading and not args["path"].startswith("/var/lib/hearth")
+        ]
+
+    def answer(self, op: str, args: dict[str, Any]) -> Any:
+        self.requests.append((op, args))
+        for entry in self.breaks:
+            if entry[0] == op and args.get("path", "").startswith(entry[1]):
+                self.breaks.remove(entry)
+                raise entry[2]
+        return getattr(self, f"_{op}")(**args)
+
+    def _identity(self) -> dict[str, str]:
+        return {"id": self.id}
+
+    def _lock(self, names: list[str], timeout: float) -> dict[str, str]:
+        return {}
+
+    def _unlock(self) -> None:
+        return
+
+    def _stat(self, path: str, content: bool = False, entries: bool = False) -> dict[str, Any] | None:
+        found = self.files.get(path)
+        if found is None:
+            return None
+        result = {**found, "size": 0}
+        if not content:
+            result.pop("content", None)
+        if entries:
+            result["entries"] = [PurePosixPath(name).name for name in self.files if name.startswith(f"{path}/")]
+        return result
+
+    def _write(self, path: str, content: str, **attributes: str | None) -> None:
+        old = self.files.get(path, {"mode": "0644", "owner": "root", "group": "root"})
+        given = {name: value for name, value in attributes.items() if value is not None}
+        self.files[path] = {**old, **given, "type": "file", "content": content}
+
+    def _make_directory(self, path: str, **attributes: str) -> None:
+        self.files.setdefault(path, {"type": "directory", **attributes})
+
+    def _remove(self, path: str, recursive: bool = False) -> None:
+        if any(name.startswith(f"{path}/") for name in self.files):
+            raise HearthError(f"remove {path} failed: Directory not empty")
+        self.files.pop(path, None)
+
+
+class MemoryWorker:
+    def __init__(self, machine: MemoryMachine) -> None:
+        self._machine = machine
+        self.lost = False
+
+    async def call(self, op: str, **args: Any) -> Any:
+        return self._machine.answer(op, args)
+
+    def abandon(self) -> None:
+        self.lost = True
+
+
+class MemoryConnection:
+    """Stands in for `providers.host.connection.Connection`."""
+
+    def __init__(self, world: World, name: str, host: Host) -> None:
+        self._world = world
+        self.name, self.host, self.label = name, host, name
+        self.locks: dict[str, Any] = {}
+
+    def _machine(self) -> MemoryMachine:
+        address = self.host.address or self.name
+        self._world.opened.append(address)
+        machine = self._world.machines.get(address)
+        if machine is None or machine.off:
+            raise ConnectionFailed(f"{self.name} ({address}) can't be reached", remedy="see whether it is on")
+        return machine
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncGenerator[MemoryWorker]:
+        yield MemoryWorker(self._machine())
+
+    async def machine_id(self) -> str:
+        return self._machine().id
+
+    async def close(self) -> None:
+        return
+
+
+@dataclass
+class World:
+    """Machines by address, and the addresses to which connections were opened."""
+
+    machines: dict[str, MemoryMachine]
+    opened: list[str] = field(default_factory=list[str])
+
+    def estate(self, hosts: dict[str, Any] | None = None, lost: list[str] | None = None) -> Estate:
+        hosts = {"box": {}} if hosts is None else hosts
+        return Estate(Machines.model_validate({"hosts": hosts, "lost": lost or []}), Path("/"))
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world with the one machine `box`."""
+    made = World({"box": MemoryMachine("id-of-box")})
+    monkeypatch.setattr(machines, "Connection", lambda name, host, _config: MemoryConnection(made, name, host))
+    monkeypatch.setattr(machines, "RECONNECT", 0.0)
+    return made
+
+
+# --- a toy kind: a text file of lines `field=value` ---
+
+
+def _no_shouting(value: str) -> str:
+    if value != value.lower():
+        raise ValueError(f"must be in small letters, and {value!r} is not; write it so")
+    return value.strip()
+
+
+class NoteInputs(Inputs):
+    name: Annotated[str, Field(description="Which note it is.")]
+    text: Annotated[str, AfterValidator(_no_shouting), Field(description="What it says.")]
+    colour: Annotated[str | None, Field(description="Its colour.")] = None
+    lines: Annotated[list[str], Field(description="More of it.")] = Field(default_factory=list[str])
+    pen_type: Annotated[str, Field(description="What it is written with; the machine can't tell.")] = "ink"
+
+
+class NoteFacts(Facts):
+    text: str = ""
+    colour: str | None = None
+    lines: list[str] = Field(default_factory=list[str])
+    serial: int = Field(default=0, description="A number that the machine gives.")
+
+
+def note_path(inputs: NoteInputs) -> str:
+    return f"/notes/{inputs.name}"
+
+
+async def observe(session: Session, inputs: NoteInputs) -> NoteFacts:
+    found = await session.stat(note_path(inputs), content=True)
+    if found is None or found.content is None:
+        return NoteFacts(present=False)
+    return NoteFacts(present=True, **json.loads(found.content))
+
+
+async def apply(session: Session, inputs: NoteInputs, facts: NoteFacts) -> None:
+    note = {"text": inputs.text, "lines": inputs.lines, "serial": facts.serial + 1}
+    note["colour"] = facts.colour if inputs.colour is None else inputs.colour
+    await session.write(note_path(inputs), json.dumps(note).encode())
+
+
+async def restore(session: Session, inputs: NoteInputs, before: NoteFacts) -> None:
+    if not before.present:
+        await session.remove(note_path(inputs))
+        return
+    note = before.model_dump(exclude={"present"})
+    await session.write(note_path(inputs), json.dumps(note).encode())
+
+
+NOTE = Kind(
+    token="hearth:test:Note",
+    inputs=NoteInputs,
+    facts=NoteFacts,
+    observe=observe,
+    apply=apply,
+    restore=restore,
+    identity=("name",),
+    identify=lambda inputs: inputs.name,
+    parse=lambda identity: {"name": identity},
+    outputs=("serial",),
+    locks=lambda inputs: (f"note:{inputs.name}",),
+)
+
+NO_ANSWER = ConnectionLost("the connection to box has dropped")
