@@ -14,6 +14,7 @@ from rich.table import Table
 from toolchain import launchers
 from toolchain.engine import choose, default_sources
 from toolchain.environment import prepare_state
+from toolchain.repository import ensure_filter
 from toolchain.versions import ROOT
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ def setup(root: Path = ROOT) -> None:
         return f"{engine.origin}{': .venv/bin/pulumi now starts it' if changed else ''}"
 
     def state(say: Callable[[str], None]) -> str:
-        return "made .state with a passphrase of its own" if prepare_state(root) else READY
+        done = "made .state with a passphrase of its own" if prepare_state(root) else ""
+        filtered = "git keeps this clone's salt out of Pulumi.dev.yaml" if ensure_filter(root) else ""
+        return "; ".join(filter(None, (done, filtered))) or READY
 
     progress.run("Pulumi engine", engine_and_launchers)
     progress.run("State and passphrase", state)
