@@ -168,6 +168,15 @@ class Share(Settings):
         description="File on the machine that holds user and password, for root alone.",
     )
     port: Port | None = Field(default=None, description="Port of the Windows machine's file service. Without it: 445.")
+    read_only: bool = Field(
+        default=True,
+        description="Whether it is mounted read-only. Otherwise the backend may write to it too: a container's "
+        "read-only view does not reach what is mounted after it has started.",
+    )
+    smbclient: bool = Field(
+        default=False,
+        description="Whether smbclient is installed too: the checks need it where the kernel has no CIFS.",
+    )
 
 
 class Podmgr(Settings):

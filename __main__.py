@@ -1,0 +1,25 @@
+"""The estate: every system whose settings are present in the stack's file."""
+
+import pulumi
+
+from components.second_brain import SecondBrain, SecondBrainArgs
+from components.second_brain_share import ShareAccess
+from config.loader import load
+
+estate = load()
+
+if settings := estate.secondbrain:
+    secrets = {key.removeprefix("secondbrain-"): value for key, value in estate.secrets.items()}
+    second_brain = SecondBrain(
+        "secondbrain",
+        SecondBrainArgs(
+            settings,
+            share_access=ShareAccess(
+                secrets["smb-username"], secrets["smb-password"], secrets.get("smb-domain", "WORKGROUP")
+            )
+            if settings.share
+            else None,
+            backend_environment=secrets.get("backend-environment"),
+        ),
+    )
+    pulumi.export("secondbrain", second_brain.deployed)

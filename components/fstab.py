@@ -1,0 +1,81 @@
+"""A line of /etc/fstab for a Windows share, and the names of the units that systemd makes of it: pure functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_REASONS = """\
+# credentials     user and password, in a file that root alone may read
+# uid, gid        files belong to the service account
+# file_mode       it and its group may read files, nobody else
+# dir_mode        and look into folders
+# soft            a Windows machine that is away gives an error, not a process that hangs
+# _netdev         needs the network
+# x-systemd.automount  mounted at the first access, so that a boot never waits for it
+# nofail          a boot goes on without it"""
+
+
+@dataclass(frozen=True)
+class CifsMount:
+    """A Windows share and where it is mounted. `uid` and `gid` are numbers of the machine."""
+
+    server: str
+    share: str
+    mount_point: str
+    credentials_file: str
+    uid: int
+    gid: int
+    port: int | None = None
+    read_only: bool = True
+
+
+def cifs_line(mount: CifsMount) -> str:
+    """The line, without a newline. Source of the options: mount.cifs(8), systemd.mount(5)."""
+    server = f"[{mount.server}]" if ":" in mount.server else mount.server
+    options = [
+        f"credentials={mount.credentials_file}",
+        f"uid={mount.uid}",
+        f"gid={mount.gid}",
+        "file_mode=0640",
+        "dir_mode=0750",
+        "soft",
+        "_netdev",
+        "x-systemd.automount",
+        "nofail",
+    ]
+    if mount.port is not None:
+        options.append(f"port={mount.port}")
+    if mount.read_only:
+        options.append("ro")
+    return f"//{server}/{mount.share} {mount.mount_point} cifs {','.join(options)} 0 0"
+
+
+def cifs_block(mount: CifsMount) -> str:
+    """The line below a comment that explains each option, for a managed block."""
+    reasons = f"{_REASONS}\n# ro              nobody writes, the containers included" if mount.read_only else _REASONS
+    return f"{reasons}\n{cifs_line(mount)}\n"
+
+
+def unit_of(path: str, suffix: str) -> str:
+    """The unit that systemd makes for a path, as `mnt-share.automount`. Source: systemd.unit(5), string escaping."""
+    name = ""
+    for position, byte in enumerate(path.strip("/").encode()):
+        character = chr(byte)
+        if character == "/":
+            name += "-"
+        elif character.isascii() and (character.isalnum() or character in ":_" or (character == "." and position)):
+            name += character
+        else:
+            name += f"\\x{byte:02x}"
+    return f"{name or '-'}.{suffix}"
+
+
+def credentials(username: str, password: str, domain: str) -> str:
+    """The text of a credentials file, as mount.cifs(8) and smbclient(1) read it.
+
+    Raises ValueError for a value that would break the file's lines; the value itself is not in the message.
+    """
+    for key, value in (("username", username), ("password", password), ("domain", domain)):
+        if any(character in value for character in "\n\r\x00"):
+            raise ValueError(f"the share's {key} must be one line; set that secret again")
+    return f"username={username}\npassword={password}\ndomain={domain}\n"

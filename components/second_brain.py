@@ -1,0 +1,284 @@
+"""The SecondBrain host: a service account, its pod of containers (ollama, then the backend), and the Windows share.
+
+The pod's units (and podmgr) are in second_brain_pod.py, the old user's containers in second_brain_migration.py, the
+share in second_brain_share.py. docs/secondbrain.md tells what it does for those who run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi import Input, Output, ResourceOptions
+
+from components.quadlet import Container, Group, Publication, http_health_command, shared_folder
+from components.second_brain_migration import Migration
+from components.second_brain_pod import PodmgrPod, QuadletPod
+from components.second_brain_scripts import COMMANDS, PACKAGES, require_script
+from components.second_brain_share import ShareAccess, WindowsShare
+from config.secondbrain import SecondBrain as Settings
+from providers.host.resources import ContainerImage, Directory, Package, Script, Unit, User
+
+ONLINE_UNIT = """\
+[Unit]
+Description=Have the network online before SecondBrain's containers start
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+
+[Install]
+WantedBy=multi-user.target
+"""
+"""Rootless Quadlet units wait for network-online.target, which nothing else may start: podman-systemd.unit(5)."""
+
+
+@dataclass(frozen=True)
+class SecondBrainArgs:
+    """What a SecondBrain host is made from: its settings, and its secrets apart from them."""
+
+    settings: Settings
+    share_access: ShareAccess | None = None
+    """User and password of the Windows share; needed where the settings have a share."""
+    backend_environment: Input[str] | None = None
+    """Secret lines of NAME=value for the backend."""
+
+
+class SecondBrain(pulumi.ComponentResource):
+    """A SecondBrain host. It only composes resources; every one of them is on the machine `settings.host`.
+
+    Does not manage the Windows machine, firewalls, models in ollama, or who may reach the published ports.
+    """
+
+    backend_url: Output[str]
+    """Where the backend answers, on the first of its addresses."""
+    account_uid: Output[int]
+    subordinate_range: Output[str]
+    """The account's subordinate ids, as START:COUNT."""
+    units: Output[Sequence[str]]
+    """The services that make up the pod, of the account's own manager; empty under podmgr."""
+    deployed: Output[Mapping[str, Any]]
+    """What the checks need to know."""
+
+    def __init__(self, name: str, args: SecondBrainArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("hearth:secondbrain:SecondBrain", name, None, opts)
+        self._name, self._settings, self._args = name, args.settings, args
+        settings = args.settings
+        prerequisites = self._prerequisites()
+        account = self._account(prerequisites)
+        self._private_homes()
+        online = Unit(
+            f"{name}-online",
+            host=settings.host,
+            name=f"{settings.account.name}-online.service",
+            text=ONLINE_UNIT,
+            enabled=True,
+            running=True,
+            opts=self._options(),
+        )
+        models = Directory(
+            f"{name}-models",
+            host=settings.host,
+            path=f"{settings.account.home}/ollama",
+            mode="0700",
+            owner=account.name,
+            group=account.name,
+            purge=settings.data == "remove",
+            opts=self._options(account, protect=settings.protect_data),
+        )
+        migration = Migration(name, settings, self, prerequisites) if settings.migrate else None
+        images = self._images(account, migration)
+        share = None
+        if settings.share is not None and args.share_access is not None:
+            share = WindowsShare(name, settings, args.share_access, account, self, after=[online])
+        ready = [online, models, *images, *([share.mount_point] if share else [])]
+        if migration:
+            ready.append(migration.stop(after=images))
+        group = Output.all(
+            port=self._backend_port(migration), image=self._backend_image(migration), ollama=settings.pod.ollama_image
+        ).apply(lambda found: self._group(found["port"], found["image"]))
+        make = QuadletPod if settings.manager == "quadlet" else PodmgrPod
+        pod = make(name, settings, account, group, self, prerequisites, ready, images, args.backend_environment)
+        if migration:
+            migration.remove(after=pod.healthy)
+        self._outputs(account, group, pod.units)
+
+    def _options(self, *after: pulumi.Resource, protect: bool | None = None) -> ResourceOptions:
+        return ResourceOptions(parent=self, depends_on=list(after) or None, protect=protect or None)
+
+    def _prerequisites(self) -> list[pulumi.Resource]:
+        """Packages, installed; or a check that stops with the names of those that are missing."""
+        settings = self._settings
+        podmgr = ("git", "python3-venv") if settings.manager == "podmgr" else ()
+        if settings.prerequisites == "install":
+            return [
+                Package(f"{self._name}-package-{package}", host=settings.host, name=package, opts=self._options())
+                for package in (*PACKAGES, *podmgr)
+            ]
+        commands = (*COMMANDS, *(("git",) if podmgr else ()), *(("mount.cifs",) if settings.share else ()))
+        packages = (*PACKAGES, *podmgr, *(("cifs-utils",) if settings.share else ()))
+        apply, check = require_script(commands, packages)
+        script = Script(
+            f"{self._name}-prerequisites",
+            host=settings.host,
+            name=f"{self._name}-prerequisites",
+            apply=apply,
+            check=check,
+            opts=self._options(),
+        )
+        return [script]
+
+    def _account(self, prerequisites: Sequence[pulumi.Resource]) -> User:
+        account = self._settings.account
+        return User(
+            f"{self._name}-account",
+            host=self._settings.host,
+            name=account.name,
+            system=True,
+            home=str(account.home),
+            home_mode="0700",
+            shell="/usr/sbin/nologin",
+            subordinate_ids=account.subordinate_ids,
+            linger=True,
+            remove_home=self._settings.data == "remove",
+            # Its own manager starts with linger, and must find D-Bus installed.
+            opts=self._options(*prerequisites, protect=self._settings.protect_data),
+        )
+
+    def _private_homes(self) -> None:
+        for user in self._settings.account.private_homes:
+            Directory(
+                f"{self._name}-home-{user}",
+                host=self._settings.host,
+                path=f"/home/{user}",
+                mode="0700",
+                owner=user,
+                group=user,
+                opts=self._options(),
+            )
+
+    def _backend_port(self, migration: Migration | None) -> Input[int]:
+        known = self._settings.pod.backend_port
+        if known is None and migration is not None:
+            return migration.port
+        assert known is not None, "the settings' model asks for a port where there is no old container"
+        return known
+
+    def _backend_image(self, migration: Migration | None) -> Input[str]:
+        known = self._settings.pod.backend_image
+        if known is None and migration is not None:
+            return migration.image
+        assert known is not None, "the settings' model asks for an image where there is no old container"
+        return known
+
+    def _images(self, account: User, migration: Migration | None) -> list[ContainerImage]:
+        """The two images in the account's own store."""
+        settings = self._settings
+        source = "pull"
+        if settings.migrate:
+            source = f"user:{settings.migrate.user}"
+        elif settings.pod.backend_archive:
+            source = f"archive:{settings.pod.backend_archive}"
+        after = [account, *migration.recorded] if migration else [account]
+        return [
+            ContainerImage(
+                f"{self._name}-image-{role}",
+                host=settings.host,
+                name=image,
+                user=account.name,
+                source=origin,
+                opts=self._options(*after),
+            )
+            for role, image, origin in (
+                ("ollama", settings.pod.ollama_image, "pull"),
+                ("backend", self._backend_image(migration), source),
+            )
+        ]
+
+    def _group(self, port: int, image: str) -> Group:
+        """The two containers, as they are described to Quadlet or podmgr. A pure function of settings and arguments."""
+        settings, pod = self._settings, self._settings.pod
+        if port == pod.ollama_port:
+            raise pulumi.RunError(
+                f"the old backend's port {port} is also hearth:secondbrain.pod.ollama-port, so one of the two "
+                "containers could not be reached; give ollama-port another value"
+            )
+        ollama = Container(
+            name=f"{pod.name}-ollama",
+            description="Ollama, the models of SecondBrain",
+            image=pod.ollama_image,
+            health_command="ollama list",
+            publications=tuple(Publication(str(address), pod.ollama_port) for address in pod.ollama_addresses),
+            volumes=(f"{settings.account.home}/ollama:/root/.ollama",),
+            environment={"OLLAMA_HOST": f"0.0.0.0:{pod.ollama_port}"},
+        )
+        backend = Container(
+            name=f"{pod.name}-backend",
+            description="The backend of SecondBrain",
+            image=image,
+            health_command=pod.backend_health_command or http_health_command(port, pod.backend_health_path),
+            publications=tuple(Publication(str(address), port) for address in pod.backend_addresses),
+            volumes=(shared_folder(str(settings.share.mount_point)),) if settings.share else (),
+            environment=pod.backend_environment,
+            environment_file=f"{settings.account.home}/backend.env" if self._args.backend_environment else None,
+            after=(ollama.name,),
+            # The share's files are the account's group's to read, and that is group 0 in its containers: so a
+            # backend whose user is not root reads them too.
+            groups=("0",) if settings.share else (),
+        )
+        return Group(pod.name, "The containers of SecondBrain", (ollama, backend), pod.start_timeout)
+
+    def _outputs(self, account: User, group: Output[Group], units: Output[Sequence[str]]) -> None:
+        settings, pod = self._settings, self._settings.pod
+        address = str(pod.backend_addresses[0])
+        host = f"[{address}]" if ":" in address else address
+        port = group.apply(lambda found: found.containers[-1].publications[0].port)
+        self.backend_url = port.apply(lambda number: f"http://{host}:{number}")
+        self.account_uid = account.uid
+        self.subordinate_range = Output.format("{0}:{1}", account.subordinate_start, account.subordinate_count)
+        self.units = units
+        share = settings.share
+        self.deployed = Output.all(
+            host=settings.host,
+            manager=settings.manager,
+            account=settings.account.name,
+            account_uid=account.uid,
+            account_home=str(settings.account.home),
+            subordinate_range=self.subordinate_range,
+            pod=pod.name,
+            units=units,
+            start_timeout=pod.start_timeout,
+            backend_url=self.backend_url,
+            health_path=pod.backend_health_path,
+            ollama_url=_url(pod.ollama_addresses, pod.ollama_port),
+            share=share
+            and {
+                "server": share.server,
+                "name": share.name,
+                "port": share.port,
+                "mount_point": str(share.mount_point),
+                "credentials_file": str(share.credentials_file),
+            },
+        )
+        self.register_outputs(
+            {
+                "backend_url": self.backend_url,
+                "account_uid": self.account_uid,
+                "subordinate_range": self.subordinate_range,
+                "units": self.units,
+                "deployed": self.deployed,
+            }
+        )
+
+
+def _url(addresses: Sequence[object], port: int) -> str | None:
+    """Where a port is published first; None where it is not."""
+    if not addresses:
+        return None
+    address = str(addresses[0])
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
