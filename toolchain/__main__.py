@@ -1,4 +1,4 @@
-"""`python -m toolchain <command>`: setup, up, preview, drift, down, pulumi, env.
+"""`python -m toolchain <command>`: setup, up, preview, drift, down, pulumi, env, stacks.
 
 Before `.venv` exists this runs in any Python 3.11 or later, so only the standard library is imported up here.
 """
@@ -6,6 +6,7 @@ Before `.venv` exists this runs in any Python 3.11 or later, so only the standar
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -24,6 +25,8 @@ def arguments() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     commands.add_parser("setup", help="make the toolchain ready: .venv, the engine, .state")
     commands.add_parser("env", help="print the environment of the plain pulumi command, for `eval`")
+    changed = commands.add_parser("stacks", help="print, as JSON, the stacks that the changes since a commit affect")
+    changed.add_argument("--since", required=True, metavar="COMMIT")
     plain = commands.add_parser("pulumi", help="run pulumi with that environment: python -m toolchain pulumi -- ARGS")
     plain.add_argument("rest", nargs=argparse.REMAINDER)
     for name, text in (
@@ -59,6 +62,11 @@ def run(parsed: argparse.Namespace) -> int:
         from toolchain.setup import setup
 
         setup()
+        return 0
+    if parsed.command == "stacks":
+        from toolchain.changes import affected_since
+
+        print(json.dumps(affected_since(ROOT, parsed.since)))
         return 0
     from toolchain import run as runner
 

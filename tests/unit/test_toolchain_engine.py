@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import io
+import json
 import os
 import re
 import subprocess
@@ -58,9 +59,21 @@ def test_the_engine_is_pinned_to_the_same_version_in_both_places() -> None:
     assert (versions.parse_version(versions.ENGINE) or ()) >= versions.ENGINE_FLOOR
 
 
-def test_each_pin_has_a_renovate_comment_above_it() -> None:
-    for file in (Path(versions.__file__), versions.GO_MODULE_FILE):
-        assert re.search(r"(#|//) renovate: datasource=go depName=github\.com/pulumi/pulumi/pkg/v3", file.read_text())
+def test_the_previews_of_pull_requests_run_the_same_engine() -> None:
+    text = (versions.ROOT / ".github/workflows/preview.yml").read_text()
+    assert set(re.findall(r"pulumi-version: (\S+)", text)) == {versions.ENGINE}
+
+
+def test_renovate_finds_each_pin_by_the_comment_above_it() -> None:
+    manager = json.loads((versions.ROOT / "renovate.json").read_text())["customManagers"][0]
+    # Renovate writes named groups as JavaScript does.
+    pattern = re.compile(manager["matchStrings"][0].replace("(?<", "(?P<"))
+    for file, package in (
+        ("toolchain/versions.py", "github.com/pulumi/pulumi/pkg/v3"),
+        (".github/workflows/preview.yml", "pulumi/pulumi"),
+    ):
+        found = [(m["depName"], m["currentValue"]) for m in pattern.finditer((versions.ROOT / file).read_text())]
+        assert set(found) == {(package, versions.ENGINE)}, file
 
 
 def test_a_build_is_named_by_what_goes_into_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

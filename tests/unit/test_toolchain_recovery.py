@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from toolchain import locks, recovery, run
+from toolchain import changes, locks, recovery, run
 from toolchain.errors import ToolchainError
 from toolchain.locks import Holder, Lock, Machine, Process
 
@@ -226,3 +226,24 @@ def test_the_project_name_is_read_from_its_file(tmp_path: Path, text: str) -> No
 def test_a_folder_without_a_project_is_named(tmp_path: Path) -> None:
     with pytest.raises(ToolchainError, match=r"Pulumi\.yaml has no line `name: <project>`"):
         run.project_name(tmp_path)
+
+
+# Previews in pull requests
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        (["Pulumi.prod.yaml"], ["prod"]),
+        (["Pulumi.prod.yaml", "docs/lab.md", "README.md", "tests/unit/test_x.py"], ["prod"]),
+        (["Pulumi.dev.yaml"], []),
+        (["components/second_brain.py"], ["prod", "staging"]),
+        (["requirements.lock", "Pulumi.prod.yaml"], ["prod", "staging"]),
+        (["Pulumi.yaml"], ["prod", "staging"]),
+        (["docs/secondbrain.md"], []),
+        (["Pulumi.gone.yaml"], []),
+        ([], []),
+    ],
+)
+def test_a_pull_request_previews_the_stacks_that_it_can_affect(changed: list[str], expected: list[str]) -> None:
+    assert changes.affected(changed, ["staging", "dev", "prod"]) == expected
