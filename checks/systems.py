@@ -1,0 +1,27 @@
+"""Which checks belong to which system of the estate. A new system is one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from checks.result import CheckResult
+from checks.secondbrain import check_prerequisites, check_us1, check_us2
+from checks.secondbrain_share import check_us3
+from providers.session import Session
+
+Check = Callable[[Session, Mapping[str, Any]], Awaitable[Sequence[CheckResult]]]
+
+CHECKS: Mapping[str, Sequence[Check]] = {
+    "secondbrain": (check_prerequisites, check_us1, check_us2, check_us3),
+}
+"""Key of a system in the stack's outputs -> its checks, in the order in which they are asked. The output of a system
+says on which machine (`host`) it is."""
+
+
+async def check_system(key: str, session: Session, deployed: Mapping[str, Any]) -> list[CheckResult]:
+    """Every row of one system. A check whose forerunner failed is still asked: its row says what it sees."""
+    rows: list[CheckResult] = []
+    for check in CHECKS[key]:
+        rows += await check(session, deployed)
+    return rows
