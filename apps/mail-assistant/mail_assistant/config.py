@@ -1,0 +1,103 @@
+"""What the environment says, read once at start. What a user sets is in services/known_settings.py."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+DRIVER = "postgresql+asyncpg"
+SHORT_SECRET = 16
+"""A SECRET_KEY with fewer characters can be guessed; the application says so and goes on."""
+
+
+def _http_address(value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("must be an address of http or https; write it as http://ollama:11434")
+    return value.rstrip("/")
+
+
+class Settings(BaseSettings):
+    """What the environment (or a file `.env`) says. An empty value counts as none."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    secret_key: SecretStr = Field(description="Signs the forms' tokens.")
+    postgres_password: SecretStr | None = Field(default=None, description="The database's password.")
+    database_url: SecretStr | None = Field(default=None, description="Takes the place of every POSTGRES_ value.")
+    postgres_host: str = "postgres"
+    postgres_port: Annotated[int, Field(ge=1, le=65535)] = 5432
+    postgres_user: str = "mail_assistant"
+    postgres_db: str = "mail_assistant"
+    gmail_client_id: str | None = None
+    gmail_client_secret: SecretStr | None = None
+    gmail_refresh_token: SecretStr | None = None
+    gmail_token_url: Annotated[str, AfterValidator(_http_address)] = "https://oauth2.googleapis.com/token"
+    ollama_base_url: Annotated[str | None, AfterValidator(_http_address)] = Field(
+        default=None, description="Where Ollama answers, until a user saves another address. Without it: no AI."
+    )
+    db_connect_attempts: Annotated[int, Field(ge=1, le=1000)] = 5
+    db_connect_delay_seconds: Annotated[int, Field(ge=0, le=60)] = 2
+    host: str = Field(default="0.0.0.0", description="Address to listen on.")
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="after")
+    def _database_is_known(self) -> Settings:
+        if self.database_url is None and self.postgres_password is None:
+            raise ValueError("POSTGRES_PASSWORD is missing (or DATABASE_URL instead of it)")
+        if self.database_url is not None:
+            try:
+                scheme = make_url(self.database_url.get_secret_value()).get_backend_name()
+            except (ArgumentError, ValueError):
+                scheme = ""
+            if scheme not in {"postgresql", "postgres"}:
+                raise ValueError("DATABASE_URL must be written as postgresql://user@host:5432/name")
+        return self
+
+    @property
+    def database(self) -> URL:
+        """Where the database is, for SQLAlchemy. `str` of it hides the password."""
+        if self.database_url is not None:
+            return make_url(self.database_url.get_secret_value()).set(drivername=DRIVER)
+        assert self.postgres_password is not None, "the validator asks for it where there is no DATABASE_URL"
+        return URL.create(
+            DRIVER,
+            username=self.postgres_user,
+            password=self.postgres_password.get_secret_value(),
+            host=self.postgres_host,
+            port=self.postgres_port,
+            database=self.postgres_db,
+        )
+
+    def secrets(self) -> list[str]:
+        """Every secret value, so that the logs can be kept free of them."""
+        found = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+        return [*found, *([self.database.password] if self.database.password else [])]
+
+
+def problems(error: ValidationError) -> list[str]:
+    """One sentence for each mistake: the variable's name and the rule, never the value."""
+    found: list[str] = []
+    for detail in error.errors(include_input=False, include_url=False):
+        name = "_".join(str(part) for part in detail["loc"]).upper()
+        if detail["type"] == "missing":
+            remedy = ", for example to what `openssl rand -hex 32` prints" if name == "SECRET_KEY" else ""
+            found.append(f"{name} is missing; set it in the environment or in .env{remedy}")
+        else:
+            rule = detail["msg"].removeprefix("Value error, ")
+            found.append(f"{name} is wrong ({rule})" if name else f"{rule}; set it in the environment or in .env")
+    return found

@@ -1,0 +1,175 @@
+"""How the application is: its database, the language model's server, and the mailbox."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+
+import httpx
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from mail_assistant.config import Settings
+from mail_assistant.database import UNREACHABLE, reason
+from mail_assistant.logging_config import get_logger
+from mail_assistant.services.config_service import ConfigService
+from mail_assistant.services.llm_service import LLMAdapter, NoLLM, OllamaAdapter
+from mail_assistant.services.mail_service import GmailAdapter
+from mail_assistant.services.status import ServiceStatus, Status
+
+CHECK_SECONDS = 3.0
+SETTINGS_SECONDS = 1.0
+"""How long a check of another service waits for the database to tell its settings; then the last known ones hold."""
+
+NAMES: Mapping[str, str] = {"db": "Database", "llm": "Language model", "mail": "Mail"}
+PROBLEMS: Mapping[str, str] = {
+    "db": "Settings unavailable — database unreachable",
+    "llm": "AI features unavailable — LLM unreachable",
+    "mail": "Mail unavailable — Gmail unreachable",
+}
+
+
+@dataclass(frozen=True)
+class Health:
+    """The checks of one moment."""
+
+    checks: Mapping[str, ServiceStatus]
+    at: float = field(default_factory=time.monotonic)
+
+    @property
+    def degraded(self) -> bool:
+        """Whether something that is configured does not answer."""
+        return bool(self.problems)
+
+    @property
+    def status(self) -> str:
+        return "degraded" if self.degraded else "ok"
+
+    @property
+    def problems(self) -> list[str]:
+        """A line for each service that is away, for the banner."""
+        return [PROBLEMS[name] for name, check in self.checks.items() if check.status is Status.UNREACHABLE]
+
+
+class HealthService:
+    """Checks what the application depends on. Many who ask at once share one round of checks."""
+
+    def __init__(
+        self, settings: Settings, sessions: async_sessionmaker[AsyncSession], client: httpx.AsyncClient | None = None
+    ) -> None:
+        self._settings = settings
+        self._sessions = sessions
+        self._client = client
+        self._config = ConfigService()
+        self._gmail = GmailAdapter(settings)
+        self._saved: dict[str, str | None] = {}
+        self.latest: Health | None = None
+        """What was seen last, however long ago."""
+        self._round: asyncio.Task[Health] | None = None
+
+    # The three checks, each by itself.
+
+    async def check_db(self, session: AsyncSession) -> ServiceStatus:
+        """Whether the database answers."""
+        try:
+            await session.execute(text("SELECT 1"))
+        except UNREACHABLE as error:
+            return ServiceStatus.unreachable(f"PostgreSQL: {reason(error)}")
+        return ServiceStatus.ok("PostgreSQL answers")
+
+    async def check_llm(self, adapter: LLMAdapter) -> ServiceStatus:
+        """Whether the language model's server answers."""
+        return await adapter.ping()
+
+    async def check_mail(self, settings: Settings, fresh: bool = False) -> ServiceStatus:
+        """Whether the mailbox lets us in."""
+        gmail = self._gmail if settings is self._settings else GmailAdapter(settings)
+        return await gmail.ping(fresh)
+
+    # What asks them.
+
+    def forget(self) -> None:
+        """Settings have changed: the next who asks gets new checks."""
+        self.latest = None
+        self._round = None
+
+    async def adapter(self, unsaved: Mapping[str, str | None] | None = None) -> LLMAdapter:
+        """The language model's server as the settings have it; `unsaved` values go first, as a form shows them."""
+        saved = {**await self._settings_now(), **(unsaved or {})}
+        endpoint = saved.get("llm_endpoint") or self._settings.ollama_base_url
+        if not endpoint:
+            return NoLLM()
+        return OllamaAdapter(endpoint, saved.get("llm_model"), self._client)
+
+    async def check(self, name: str, unsaved: Mapping[str, str | None] | None = None) -> ServiceStatus:
+        """One check now, with nothing remembered, within CHECK_SECONDS. Raises KeyError for an unknown name."""
+        if name not in NAMES:
+            raise KeyError(name)
+        return await self._timed(name, self._check(name, unsaved, fresh=True))
+
+    async def now(self, oldest: float = 1.0) -> Health:
+        """All checks, not older than `oldest` seconds. Takes CHECK_SECONDS at most."""
+        if self.latest and time.monotonic() - self.latest.at <= oldest:
+            return self.latest
+        if self._round is None or self._round.done():
+            self._round = asyncio.create_task(self._run())
+        # Shielded: one who asks and goes away must not cancel it for the others.
+        return await asyncio.shield(self._round)
+
+    async def soon(self, oldest: float = 5.0, patience: float = 0.5) -> Health | None:
+        """As `now`, but a page is not kept waiting: after `patience` seconds, what is known, be it old or nothing."""
+        try:
+            async with asyncio.timeout(patience):
+                return await self.now(oldest)
+        except TimeoutError:
+            return self.latest
+
+    async def ready(self) -> ServiceStatus:
+        """Whether requests can be served: whether the database answers."""
+        return (await self.now()).checks["db"]
+
+    async def close(self) -> None:
+        """End a round that is under way."""
+        if self._round and not self._round.done():
+            self._round.cancel()
+            await asyncio.wait([self._round])
+
+    async def _run(self) -> Health:
+        results = await asyncio.gather(*(self._timed(name, self._check(name)) for name in NAMES))
+        health = Health(dict(zip(NAMES, results, strict=True)))
+        if self._round is asyncio.current_task():
+            self.latest = health
+        return health
+
+    async def _check(
+        self, name: str, unsaved: Mapping[str, str | None] | None = None, fresh: bool = False
+    ) -> ServiceStatus:
+        if name == "db":
+            async with self._sessions() as session:
+                return await self.check_db(session)
+        if name == "llm":
+            return await self.check_llm(await self.adapter(unsaved))
+        return await self.check_mail(self._settings, fresh)
+
+    async def _timed(self, name: str, check: Awaitable[ServiceStatus]) -> ServiceStatus:
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                result = await check
+        except TimeoutError:
+            result = ServiceStatus.unreachable(f"{NAMES[name]}: no answer within {CHECK_SECONDS:.0f} s")
+        except UNREACHABLE as error:
+            result = ServiceStatus.unreachable(f"{NAMES[name]}: {reason(error)}")
+        seconds = round(time.monotonic() - started, 3)
+        get_logger().info("health_check", service=name, status=result.status, detail=result.detail, seconds=seconds)
+        return result
+
+    async def _settings_now(self) -> dict[str, str | None]:
+        try:
+            async with asyncio.timeout(SETTINGS_SECONDS), self._sessions() as session:
+                self._saved = await self._config.get_all(session)
+        except UNREACHABLE:
+            pass  # check_db says it; the last known settings hold
+        return self._saved

@@ -1,0 +1,138 @@
+"""A real PostgreSQL, the application inside the tests' own process, and as a process of its own."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from mail_assistant import logging_config
+from mail_assistant.config import Settings
+from mail_assistant.main import create_app, wrapped
+from tests.postgres import PASSWORD, Cluster, binaries, skip_or_fail
+from tests.servers import SECRET_KEY, Answers, Process, models
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A running PostgreSQL."""
+    programs = binaries()
+    if programs is None:
+        skip_or_fail("PostgreSQL's server is not installed: apt install postgresql")
+    assert programs is not None
+    made = Cluster(programs)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+async def database(cluster: Cluster) -> AsyncIterator[str]:
+    """An empty database; its name."""
+    name = f"test_{next(_numbers)}"
+    admin = await asyncpg.connect(
+        host="127.0.0.1", port=cluster.port, user="tests", password=PASSWORD, database="postgres"
+    )
+    await admin.execute(f"CREATE DATABASE {name}")
+    yield name
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+@pytest.fixture
+def ollama() -> Iterator[Answers]:
+    """A server that answers as Ollama does."""
+    made = Answers(models("llama3.2:1b", "phi3:latest"))
+    yield made
+    made.close()
+
+
+class OnlyGiven(Settings):
+    """Settings from the values that are given alone: no environment, no file."""
+
+    @classmethod
+    def settings_customise_sources(cls, *_: Any, init_settings: Any, **__: Any) -> tuple[Any, ...]:
+        return (init_settings,)
+
+
+def settings(**values: Any) -> Settings:
+    """Settings from these values, and a SECRET_KEY."""
+    return OnlyGiven(**{"secret_key": SECRET_KEY, **values})
+
+
+class Visitor:
+    """A browser's part of a conversation: keeps the cookie and sends the form's token back."""
+
+    def __init__(self, client: httpx.AsyncClient, app: FastAPI) -> None:
+        self.client, self.app = client, app
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        return await self.client.get(path, **options)
+
+    async def token(self) -> str:
+        """The token of the page Config."""
+        found = re.search(r'name="csrf_token" value="([0-9a-f]{64})"', (await self.client.get("/config")).text)
+        assert found, "the page Config has no token"
+        return found[1]
+
+    async def post(self, path: str, data: Mapping[str, Any] | None = None, **options: Any) -> httpx.Response:
+        return await self.client.post(path, data={"csrf_token": await self.token(), **(data or {})}, **options)
+
+
+@asynccontextmanager
+async def serving(chosen: Settings) -> AsyncIterator[Visitor]:
+    """The application, started, in this process."""
+    app = create_app(chosen)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(wrapped(app), raise_app_exceptions=False)
+        headers = {"accept": "text/html"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://assistant", headers=headers) as client:
+            yield Visitor(client, app)
+
+
+@pytest.fixture
+def chosen(cluster: Cluster, database: str, ollama: Answers) -> Settings:
+    """Settings of an application with database and Ollama."""
+    known = {name.lower(): value for name, value in cluster.environment(database).items()}
+    return settings(**known, ollama_base_url=ollama.url)
+
+
+@pytest.fixture
+async def visitor(chosen: Settings) -> AsyncIterator[Visitor]:
+    """A visitor of a running application."""
+    async with serving(chosen) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    yield
+    logging_config.configure("WARNING")
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Starts the application as a process; all are ended with the test."""
+    started: list[Process] = []
+
+    def start(environment: Mapping[str, str], port: int | None = None) -> Process:
+        started.append(Process(tmp_path, environment, port))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
