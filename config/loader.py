@@ -19,6 +19,9 @@ import pulumi
 from pulumi.runtime import config as runtime_config
 from pydantic import ValidationError
 
+from config.core import REQUIRED_SECRETS as CORE_REQUIRED
+from config.core import SECRETS as CORE_SECRETS
+from config.core import Core
 from config.hosts import KEYS as MACHINE_KEYS
 from config.hosts import Machines
 from config.mistakes import Mistake, WrongSettings, mistakes_of, shown
@@ -28,9 +31,9 @@ from config.secondbrain import SecondBrain
 
 NAMESPACE = "hearth"
 SECRETS_FILE = "secrets-file"
-SYSTEMS: dict[str, type[Settings]] = {"secondbrain": SecondBrain}
+SYSTEMS: dict[str, type[Settings]] = {"secondbrain": SecondBrain, "core": Core}
 """Key of each system -> the model of its settings."""
-SECRETS: dict[str, str] = {**SECONDBRAIN_SECRETS}
+SECRETS: dict[str, str] = {**SECONDBRAIN_SECRETS, **CORE_SECRETS}
 """Each secret key -> what it is for."""
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -52,6 +55,10 @@ class Estate:
     @property
     def secondbrain(self) -> SecondBrain | None:
         return self.system("secondbrain", SecondBrain)
+
+    @property
+    def core(self) -> Core | None:
+        return self.system("core", Core)
 
 
 @dataclass(frozen=True)
@@ -126,16 +133,19 @@ def _host_references(systems: Mapping[str, Settings], machines: Machines | None)
 
 
 def _missing_secrets(systems: Mapping[str, Settings], available: set[str]) -> list[Mistake]:
+    needed: dict[str, str] = {}
     secondbrain = systems.get("secondbrain")
-    if not isinstance(secondbrain, SecondBrain) or secondbrain.share is None:
-        return []
+    if isinstance(secondbrain, SecondBrain) and secondbrain.share is not None:
+        needed |= dict.fromkeys(("secondbrain-smb-username", "secondbrain-smb-password"), "secondbrain.share")
+    if "core" in systems:
+        needed |= dict.fromkeys(CORE_REQUIRED, "core")
     return [
         Mistake(
             f"{NAMESPACE}:{key}",
-            f"is missing; {NAMESPACE}:secondbrain.share needs it",
+            f"is missing; {NAMESPACE}:{owner} needs it",
             f"pulumi config set --secret {NAMESPACE}:{key}",
         )
-        for key in ("secondbrain-smb-username", "secondbrain-smb-password")
+        for key, owner in needed.items()
         if key not in available
     ]
 

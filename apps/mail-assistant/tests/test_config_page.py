@@ -65,7 +65,7 @@ async def test_an_empty_value_clears_a_setting_and_a_field_that_is_not_sent_stay
     [
         ({"llm_endpoint": "not an address"}, "LLM endpoint must be an address of http or https"),
         ({"event_date": "tomorrow"}, "Event date must be a date, written as 2026-12-24"),
-        ({"event_name": "x" * 121}, "Event is too long: 121 characters, and 120 are allowed."),
+        ({"event_name": "x" * 121}, "Event name is too long: 121 characters, and 120 are allowed."),
         ({"mail_address": "nobody"}, "Mail address must be one mail address"),
     ],
 )

@@ -106,7 +106,7 @@ KNOWN: tuple[KnownSetting, ...] = (
         "you@example.org",
         "mail",
     ),
-    KnownSetting("event_name", "Event", "What the assistant prepares for.", _text, 120, "text", "Our conference"),
+    KnownSetting("event_name", "Event name", "What the assistant prepares for.", _text, 120, "text", "Our conference"),
     KnownSetting("event_date", "Event date", "The day it takes place.", _date, 10, "date"),
 )
 BY_KEY: Mapping[str, KnownSetting] = {known.key: known for known in KNOWN}

@@ -10,6 +10,7 @@ from mail_assistant.config import Settings
 from mail_assistant.services.llm_service import why
 from mail_assistant.services.status import ServiceStatus, Status
 
+CREDENTIALS = ("gmail_client_id", "gmail_client_secret", "gmail_refresh_token")
 ASK_SECONDS = 2.5
 REMEMBER_SECONDS = {Status.OK: 300.0, Status.UNREACHABLE: 30.0}
 """How long an answer holds: Google counts requests for tokens, and health is asked every few seconds."""
@@ -27,7 +28,8 @@ class GmailAdapter:
         """Whether Google lets us in. `fresh` asks anew, where a user wants to know it now."""
         missing = self._missing()
         if missing:
-            return ServiceStatus.unconfigured(f"No access yet: {', '.join(missing)} not set")
+            what = "no GMAIL_ values in .env" if len(missing) == len(CREDENTIALS) else f"{', '.join(missing)} missing"
+            return ServiceStatus.unconfigured(f"Not set up: {what}")
         now = time.monotonic()
         if not fresh and self._known and now - self._known[0] < REMEMBER_SECONDS[self._known[1].status]:
             return self._known[1]
@@ -36,13 +38,7 @@ class GmailAdapter:
         return status
 
     def _missing(self) -> list[str]:
-        settings = self._settings
-        values = {
-            "GMAIL_CLIENT_ID": settings.gmail_client_id,
-            "GMAIL_CLIENT_SECRET": settings.gmail_client_secret,
-            "GMAIL_REFRESH_TOKEN": settings.gmail_refresh_token,
-        }
-        return [name for name, value in values.items() if not value]
+        return [name.upper() for name in CREDENTIALS if not getattr(self._settings, name)]
 
     async def _ask(self) -> ServiceStatus:
         settings = self._settings

@@ -1,0 +1,284 @@
+"""Settings of the core stack, `hearth:core`, and the one description of its containers that follows from them.
+
+compose.yaml (config/core_compose.py) and the component (components/core_stack.py) are both made from `containers`, so
+they can't differ. Secrets are keys of their own, listed in SECRETS.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from config.model import AccountName, HostName, ImageName, MachinePath, Port, Settings, matches
+
+SECRETS = {
+    "core-postgres-password": "Password of the mail assistant's database.",
+    "core-secret-key": "Key with which the mail assistant signs its forms: 32 random characters or more.",
+    "core-gmail-client-id": "Gmail: id of the OAuth client.",
+    "core-gmail-client-secret": "Gmail: secret of the OAuth client.",
+    "core-gmail-refresh-token": "Gmail: refresh token of the mailbox.",
+}
+"""The secret keys that belong to this system, and what each is for."""
+REQUIRED_SECRETS = ("core-postgres-password", "core-secret-key")
+
+BACKEND_PORT = 8000
+OLLAMA_PORT = 11434
+MEBIBYTE = 1024 * 1024
+_UNITS = {"M": MEBIBYTE, "G": 1024 * MEBIBYTE}
+
+
+def memory_bytes(text: str) -> int:
+    """`512M` or `1G` in bytes."""
+    return int(text[:-1]) * _UNITS[text[-1]]
+
+
+def _memory(value: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,5}[MG]", value):
+        raise ValueError("must be a size in mebibytes or gibibytes; write it as 512M or 1G")
+    if memory_bytes(value) < 64 * MEBIBYTE:
+        raise ValueError("must be 64M or more, as none of the containers starts with less; raise it")
+    return value
+
+
+def _postgres_image(value: str) -> str:
+    if postgres_major(value) is None:
+        raise ValueError("must name its major version in the tag; write it as docker.io/library/postgres:17")
+    return value
+
+
+def postgres_major(image: str) -> int | None:
+    """The major version in the tag of a postgres image; None where the tag names none."""
+    match = re.search(r":([0-9]{2})([.-][^@]*)?(@sha256:[0-9a-f]{64})?$", image)
+    return int(match[1]) if match else None
+
+
+def postgres_data_path(image: str) -> str:
+    """Where the image keeps its data: since 18 in a folder for all versions (the image's own notes on PGDATA)."""
+    return "/var/lib/postgresql" if (postgres_major(image) or 0) >= 18 else "/var/lib/postgresql/data"
+
+
+Memory = Annotated[str, AfterValidator(_memory)]
+IpAddress = IPv4Address | IPv6Address
+HttpAddress = Annotated[
+    str,
+    matches(
+        r"https?://[A-Za-z0-9.\[\]:_-]+(/[A-Za-z0-9._~/-]*)?",
+        "must be an address of http or https without a user; write it as http://192.168.1.5:11434",
+    ),
+]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+class Backend(Settings):
+    """The mail assistant itself."""
+
+    image: ImageName | None = Field(
+        default=None,
+        description="A ready-made image, by digest or tag. Without it: built from apps/mail-assistant, pushed to "
+        "`registry` or, without one, built on the machine itself.",
+    )
+    registry: ImageName | None = Field(
+        default=None,
+        description="Name under which the image is pushed once it is built, as registry.example.org/mail-assistant.",
+    )
+    platforms: tuple[Literal["linux/arm64", "linux/amd64"], ...] = Field(
+        default=("linux/arm64", "linux/amd64"), min_length=1, description="Processors that a pushed image is built for."
+    )
+    port: Port = Field(default=BACKEND_PORT, description="Port of the machine on which the pages are published.")
+    addresses: tuple[IpAddress, ...] = Field(
+        default=(IPv4Address("0.0.0.0"),), min_length=1, description="Addresses of the machine to publish on."
+    )
+    memory: Memory = Field(default="512M", description="The most memory it may use.")
+    log_level: LogLevel = Field(default="INFO", description="How much it logs.")
+    connect_attempts: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=5, description="How often it tries to reach its database at start."
+    )
+    connect_delay: Annotated[int, Field(ge=0, le=60)] = Field(
+        default=2, description="Seconds between the first two of these tries; later ones wait longer, up to 10."
+    )
+
+    @model_validator(mode="after")
+    def _image_has_one_source(self) -> Backend:
+        if self.image and self.registry:
+            raise ValueError("image and registry each say where the image comes from; remove one of them")
+        if self.registry and "@" in self.registry:
+            raise ValueError("registry must have no digest, as the image is built yet; write the name alone")
+        return self
+
+
+class Postgres(Settings):
+    """The database."""
+
+    image: Annotated[ImageName, AfterValidator(_postgres_image)] = Field(
+        default="docker.io/library/postgres:17", description="Its image; the tag tells the major version."
+    )
+    user: AccountName = Field(default="mail_assistant", description="The database's user.")
+    database: AccountName = Field(default="mail_assistant", description="The database's name.")
+    memory: Memory = Field(default="512M", description="The most memory it may use.")
+
+
+class Ollama(Settings):
+    """The server of language models."""
+
+    image: ImageName = Field(default="docker.io/ollama/ollama:latest", description="Its image.")
+    memory: Memory = Field(default="1G", description="The most memory it may use.")
+    url: HttpAddress | None = Field(
+        default=None, description="Another Ollama, used where `ai` is off. Without it and `ai`: no AI features."
+    )
+
+
+class Backup(Settings):
+    """A dump of the database each night, on the machine itself."""
+
+    enabled: bool = Field(default=True, description="Whether there is a nightly dump.")
+    at: Annotated[str, matches(r"([01][0-9]|2[0-3]):[0-5][0-9]", "must be a time of day; write it as '03:15'")] = Field(
+        default="03:15", description="When, by the machine's clock."
+    )
+    keep: Annotated[int, Field(ge=1, le=366)] = Field(default=7, description="How many dumps are kept.")
+    folder: MachinePath = Field(
+        default=PurePosixPath("/var/backups/mail-assistant"), description="Where on the machine they are."
+    )
+
+
+class Core(Settings):
+    """The core stack: the mail assistant, its database and, with `ai`, its server of language models."""
+
+    host: HostName = Field(description="The machine: a key of `hearth:hosts`. It must have Docker.")
+    name: AccountName = Field(default="mail-assistant", description="What names of containers and volumes begin with.")
+    ai: bool = Field(default=False, description="Whether Ollama runs too.")
+    data: Literal["keep", "remove"] = Field(
+        default="keep", description="Whether destroy leaves the volumes of database and models, or removes them."
+    )
+    start_timeout: Annotated[int, Field(ge=10, le=3600)] = Field(
+        default=180, description="Seconds that a container may take to become healthy."
+    )
+    backend: Backend = Field(default_factory=Backend, description="The mail assistant.")
+    postgres: Postgres = Field(default_factory=Postgres, description="The database.")
+    ollama: Ollama = Field(default_factory=Ollama, description="The server of language models.")
+    backup: Backup = Field(default_factory=Backup, description="The nightly dump.")
+
+    @model_validator(mode="after")
+    def _one_ollama(self) -> Core:
+        if self.ai and self.ollama.url:
+            raise ValueError("ai runs an Ollama and ollama.url names another; remove ollama.url, or turn ai off")
+        return self
+
+
+# What follows from the settings: the containers.
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of a container's environment whose value the one who starts it gives."""
+
+    secret: str
+    """Key of SECRETS that holds it."""
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """How Docker asks a container whether it is well. Times in seconds."""
+
+    test: tuple[str, ...]
+    interval: int
+    timeout: int
+    retries: int
+    start_period: int
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A port of the container, published on the machine."""
+
+    address: str
+    port: int
+    inside: int
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container, as compose.yaml and the component both describe it."""
+
+    service: str
+    """Its name for the other containers."""
+    image: str | None
+    """None: built from apps/mail-assistant."""
+    environment: Mapping[str, str]
+    variables: Mapping[str, Variable]
+    health: HealthCheck
+    memory: str
+    """The most memory, swap included."""
+    volumes: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Volume -> where it is mounted."""
+    publications: tuple[Publication, ...] = ()
+    after: tuple[str, ...] = ()
+    """Services that have to be healthy first."""
+    profile: str | None = None
+    read_only: bool = False
+    """Root file system read-only, /tmp in memory, no capabilities."""
+    stop_seconds: int = 10
+
+
+def containers(core: Core, *, with_ollama: bool) -> tuple[Container, ...]:
+    """The containers, in the order in which they start. `with_ollama`: whether there is one, be it in a profile."""
+    postgres = Container(
+        service="postgres",
+        image=core.postgres.image,
+        environment={"POSTGRES_USER": core.postgres.user, "POSTGRES_DB": core.postgres.database},
+        variables={"POSTGRES_PASSWORD": Variable("core-postgres-password", required=True)},
+        # Over TCP: while the image sets a new database up, its server listens on the socket alone.
+        health=HealthCheck(
+            ("pg_isready", "-q", "-h", "127.0.0.1", "-U", core.postgres.user, "-d", core.postgres.database), 2, 3, 5, 60
+        ),
+        memory=core.postgres.memory,
+        volumes={"postgres_data": postgres_data_path(core.postgres.image)},
+        # A busy database needs more than Docker's ten seconds to end in good order.
+        stop_seconds=60,
+    )
+    backend = Container(
+        service="backend",
+        image=core.backend.image,
+        environment={
+            "POSTGRES_HOST": "postgres",
+            "POSTGRES_USER": core.postgres.user,
+            "POSTGRES_DB": core.postgres.database,
+            "OLLAMA_BASE_URL": f"http://ollama:{OLLAMA_PORT}" if with_ollama else core.ollama.url or "",
+            "DB_CONNECT_ATTEMPTS": str(core.backend.connect_attempts),
+            "DB_CONNECT_DELAY_SECONDS": str(core.backend.connect_delay),
+            "LOG_LEVEL": core.backend.log_level,
+        },
+        variables={
+            "POSTGRES_PASSWORD": Variable("core-postgres-password", required=True),
+            "SECRET_KEY": Variable("core-secret-key", required=True),
+            "GMAIL_CLIENT_ID": Variable("core-gmail-client-id"),
+            "GMAIL_CLIENT_SECRET": Variable("core-gmail-client-secret"),
+            "GMAIL_REFRESH_TOKEN": Variable("core-gmail-refresh-token"),
+        },
+        # /health is 200 whatever happens: the check reads checks.db.
+        health=HealthCheck(("python", "-m", "mail_assistant.healthcheck"), 5, 5, 3, 60),
+        memory=core.backend.memory,
+        publications=tuple(
+            Publication(str(address), core.backend.port, BACKEND_PORT) for address in core.backend.addresses
+        ),
+        after=("postgres",),
+        read_only=True,
+        stop_seconds=15,
+    )
+    ollama = Container(
+        service="ollama",
+        image=core.ollama.image,
+        environment={},
+        variables={},
+        health=HealthCheck(("ollama", "list"), 10, 5, 3, 60),
+        memory=core.ollama.memory,
+        volumes={"ollama_data": "/root/.ollama"},
+        profile="ai",
+    )
+    return (postgres, backend, ollama) if with_ollama else (postgres, backend)
