@@ -265,7 +265,7 @@ class Lab:
         if found is None:
             raise LabError(f"There is no machine {name!r} in the lab {self.name!r}. Make it with `machine({name!r})`.")
         image = found["Config"]["Labels"].get("hearth.lab.image", "machine")
-        return Machine(name, container, self._address(found), image, self.prefix, self.folder)
+        return Machine(name, container, self._address(found), image, self.folder)
 
     def _address(self, found: dict[str, Any]) -> str:
         # The wish, not the lease: a container that is off has no lease, and its address is fixed.

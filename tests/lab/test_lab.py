@@ -106,7 +106,8 @@ def test_a_power_cut_ends_a_machine_at_once_and_it_comes_back(brain: Machine) ->
 
 def test_a_cut_network_answers_nothing_and_an_open_connection_survives_it(brain: Machine) -> None:
     ssh = ["ssh", "-F", str(brain.ssh_config), brain.name, "read line && echo got $line && read line && echo got $line"]
-    with subprocess.Popen(ssh, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
+    session = subprocess.Popen(ssh, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
         assert session.stdin is not None
         assert session.stdout is not None
         session.stdin.write("before\n")
@@ -119,6 +120,9 @@ def test_a_cut_network_answers_nothing_and_an_open_connection_survives_it(brain:
                 socket.create_connection((brain.address, brain.port), timeout=2)
             assert brain.run("echo reached").stdout == "reached\n"
         assert session.stdout.readline() == "got during\n"
+    finally:
+        session.kill()
+        session.communicate()
     assert brain.run("ip route show default").stdout.startswith("default via ")
 
 
