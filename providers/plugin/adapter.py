@@ -56,9 +56,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=VERSION)
 
     async def Handshake(self, request: Any, context: Any) -> Any:
-        """The engine says where the program is: paths in the settings start there."""
-        if request.HasField("program_directory") and request.program_directory:
-            self._project = Path(request.program_directory)
+        """What the engine says here is where the plugin is. The project's folder is the one it was started in."""
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
 
     async def Attach(self, request: Any, context: Any) -> Any:
