@@ -115,7 +115,7 @@ def test_a_change_is_an_update_in_place(story: Story, name: str):
     case = case_of(name, "changed")
     story.reach("changed")
     assert story.said["changed"].returncode == 0, story.said["changed"].stdout
-    for variant in ("old", "right"):
+    for variant in case.changing:
         if (name, variant) in story.wishes:
             step = story.plans["changed"][name, variant]
             assert step["op"] == "update"
@@ -135,15 +135,25 @@ def test_a_change_of_identity_replaces_and_puts_back_what_was_there(story: Story
 
 @every_case
 def test_past_its_deadline_an_update_fails_with_the_reason(story: Story, name: str):
-    case_of(name, "changed")
+    case = case_of(name, "changed")
     story.reach("late")
     said = story.said["late"].stdout + story.said["late"].stderr
     assert story.said["late"].returncode != 0
-    for variant in ("old", "right"):
+    for variant in case.changing:
         if (name, variant) in story.wishes:
             assert f"{name}-{variant}" in said
     assert "still holds Hearth's lock" in said
     assert "Traceback" not in said
+
+
+@every_case
+def test_what_takes_too_long_is_ended_at_its_deadline(story: Story, name: str):
+    case_of(name, "slow")
+    story.reach("late")
+    failure = story.said["late"].stdout.partition(f"({name}-slow):")[2].partition("\n\n")[0]
+    assert "took longer than" in failure
+    assert "begun" in failure, "what it said last"
+    assert "custom_timeouts" in failure, "what to do"
 
 
 @every_case

@@ -17,10 +17,11 @@ def text(inputs: Inputs) -> str:
 
 def holds(variant: str, inputs: Inputs) -> str:
     name = inputs["name"]
-    block = f"sed -n '/^# BEGIN hearth {name}$/,/^# END hearth {name}$/p' {PATH}"
+    # Through $( ), which drops a newline at the end: the last block of this file has none.
+    block = f"$(sed -n '/^# BEGIN hearth {name}$/,/^# END hearth {name}$/p' {PATH})"
     return (
         f"[ \"$(grep -c 'BEGIN hearth {name}$' {PATH})\" = 1 ]\n"
-        f"{block} >/tmp/block\nprintf %s {shlex.quote(text(inputs))} | cmp -s - /tmp/block\n"
+        f'[ "{block}" = {shlex.quote(text(inputs).rstrip())} ]\n'
         f"[ \"$(stat -c '%a %U' {PATH})\" = '664 www-data' ]"
     )
 
