@@ -17,7 +17,6 @@ def text(inputs: Inputs) -> str:
 
 def holds(variant: str, inputs: Inputs) -> str:
     name = inputs["name"]
-    # Through $( ), which drops a newline at the end: the last block of this file has none.
     block = f"$(sed -n '/^# BEGIN hearth {name}$/,/^# END hearth {name}$/p' {PATH})"
     return (
         f"[ \"$(grep -c 'BEGIN hearth {name}$' {PATH})\" = 1 ]\n"
@@ -32,8 +31,7 @@ CASES = [
         wish=wish,
         changed=lambda variant: {"content": "changed\n"},
         holds=holds,
-        # The line at the end is the last of the file that was there, and has no newline.
-        look=lambda variant: f"stat -c '%n %F %a %U %G' {PATH}; sha256sum {PATH}",
+        look=lambda variant: f"stat -c '%n %F %a %U %G' {PATH}; cat -A {PATH}",
         right=lambda variant, inputs: (
             f"printf %s {shlex.quote(text(inputs))} | cat - {PATH} >/tmp/all; cat /tmp/all >{PATH}"
         ),
@@ -49,7 +47,7 @@ CASES = [
         secret=lambda variant: {"content": f"password {CANARY}\n"},
         secret_input="content",
         shared=True,
-        prepare=f"mkdir -p /srv/kinds; printf '# theirs\\n\\nlast line' >{PATH}; chmod 0664 {PATH};"
+        prepare=f"mkdir -p /srv/kinds; printf '# theirs\\n\\nlast line\\n' >{PATH}; chmod 0664 {PATH};"
         f" chown www-data {PATH}",
     )
 ]
