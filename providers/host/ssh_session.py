@@ -8,11 +8,13 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from providers.errors import CommandFailed, DeadlineExceeded, HearthError
-from providers.host.connection import Worker
 from providers.session import Account, Completed, Stat
+
+if TYPE_CHECKING:
+    from providers.host.connection import Worker
 
 FOLDER = "/var/lib/hearth"
 RECORDS = f"{FOLDER}/records"
