@@ -16,7 +16,8 @@ from tests.lab.watch import watched
 CANARY = f"canary{secrets.token_hex(8)}"
 PATTERN = f"[c]{CANARY[1:]}"
 """The canary for grep, without holding it."""
-LOOK_ROUND = f"grep -rl --exclude-dir=archives '{PATTERN}' /etc /home /opt /root /run /srv /tmp /usr/local /var /dev/shm 2>/dev/null || true"
+FOLDERS = "/dev/shm /etc /home /opt /root /run /srv /tmp /usr/local /var"
+LOOK_ROUND = f"grep -rl --exclude-dir=archives '{PATTERN}' {FOLDERS} 2>/dev/null || true"
 TARGETS = {"/etc/secret-of-hearth", "/etc/shared-of-hearth"}
 PROGRAM = """
 word = pulumi.Config("trial").require_secret("word")
