@@ -45,6 +45,8 @@ if [ -z "$(find "$folder/reloaded" -newer "$asked" 2> /dev/null)" ]; then
     mv "$folder/began" "$folder/reloaded"
 fi
 """
+_NOISE = re.compile(r"podman\[\d+\]: \d{4}-\d\d-\d\d .* m=\+|level=warning msg=\"Using cgroups-v1")
+"""What podman says of every container that comes or goes: it would push out what the container itself said."""
 PROPERTIES = (
     "LoadState",
     "UnitFileState",
@@ -164,8 +166,8 @@ class Manager:
             account = await self.session.account(self.user)
             owner = f"_UID={account.uid if account else 0}"
             match = (owner, f"_SYSTEMD_USER_UNIT={unit}", "+", owner, f"USER_UNIT={unit}")
-        done = await self.session.run("journalctl", "-q", "--no-pager", "-n", "20", *match, check=False)
-        return done.stdout
+        done = await self.session.run("journalctl", "-q", "--no-pager", "-n", "60", *match, check=False)
+        return "\n".join([line for line in done.stdout.splitlines() if not _NOISE.search(line)][-20:])
 
     async def start(self, unit: str, timeout: float, *, restart: bool = False, settle: bool = False) -> None:
         """Start (or restart) a unit and see that it runs; with `settle` a moment later.
@@ -199,6 +201,9 @@ class Manager:
             await self.ctl("reset-failed", unit, check=False)
         elif "not found" in done.stderr:
             await self.reload()
+        elif restart and "dependency" in done.stderr.lower():
+            # A pod stops with its last container, in the middle of that container's restart; a start brings both back.
+            pass
         else:
             return done
         return await self.ctl("start", unit, check=False, timeout=timeout)
