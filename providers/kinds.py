@@ -14,6 +14,7 @@ from providers.host import (
     mount_point,
     package,
     script,
+    unit,
     user,
     venv,
 )
@@ -26,6 +27,7 @@ KINDS: tuple[Kind[Any, Any], ...] = (
     package.KIND,
     user.KIND,
     script.KIND,
+    unit.KIND,
     git_checkout.KIND,
     venv.KIND,
     container_record.KIND,

@@ -307,6 +307,68 @@ class Script(pulumi.CustomResource):
         super().__init__("hearth:host:Script", resource_name, properties, opts)
 
 
+class Unit(pulumi.CustomResource):
+    """What a unit is wished to be, and what it is now. See `unit` for what is managed.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    name: Output[str]
+    """The unit's full name, or that of a Quadlet source file, as `web.container`. A change replaces the resource."""
+    user: Output[str | None]
+    """The account whose own service manager it belongs to; none: the system's. A change replaces the resource."""
+    text: Output[str | None]
+    """The whole text of the unit file. None: the unit comes from elsewhere, as from a package."""
+    enabled: Output[bool | None]
+    """Whether it is started at boot. Of a Quadlet file its [Install] section says so."""
+    running: Output[bool | None]
+    """Whether it is active; of a Quadlet file, whether its service is."""
+    restart_on: Output[Sequence[str] | None]
+    """Texts of any kind, as hashes of its configuration files: a change restarts it."""
+    start_timeout: Output[float]
+    """Seconds that a start may take."""
+    service: Output[str]
+    """The unit that runs: of a Quadlet file, the service it becomes."""
+    path: Output[str]
+    """Where the unit file is, if Hearth writes it."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        name: Input[str],
+        user: Input[str] | None = None,
+        text: Input[str] | None = None,
+        enabled: Input[bool] | None = None,
+        running: Input[bool] | None = None,
+        restart_on: Input[Sequence[Input[str]]] | None = None,
+        start_timeout: Input[float] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "name": name,
+            "user": user,
+            "text": text,
+            "enabled": enabled,
+            "running": running,
+            "restart_on": restart_on,
+            "start_timeout": start_timeout,
+            "service": None,
+            "path": None,
+            "machine": None,
+        }
+        super().__init__("hearth:host:Unit", resource_name, properties, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        return {"restartOn": "restart_on", "startTimeout": "start_timeout"}.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        return {"restart_on": "restartOn", "start_timeout": "startTimeout"}.get(prop, prop)
+
+
 class GitCheckout(pulumi.CustomResource):
     """A git checkout on a machine, at one branch, tag or commit, owned by one account.
 
