@@ -264,7 +264,7 @@ class SecondBrain(pulumi.ComponentResource):
             and {
                 "server": share.server,
                 "name": share.name,
-                "port": share.port,
+                **({"port": share.port} if share.port else {}),
                 "mount_point": str(share.mount_point),
                 "credentials_file": str(share.credentials_file),
             },
