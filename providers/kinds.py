@@ -6,6 +6,7 @@ from typing import Any
 
 from providers.host import (
     block,
+    container_image,
     container_record,
     directory,
     fact,
@@ -30,6 +31,7 @@ KINDS: tuple[Kind[Any, Any], ...] = (
     unit.KIND,
     git_checkout.KIND,
     venv.KIND,
+    container_image.KIND,
     container_record.KIND,
     fact.KIND,
     mount_point.KIND,

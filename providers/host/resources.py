@@ -468,6 +468,57 @@ class Venv(pulumi.CustomResource):
         super().__init__("hearth:host:Venv", resource_name, properties, opts)
 
 
+class ContainerImage(pulumi.CustomResource):
+    """A container image in one podman store on a machine: root's, or an account's own.
+
+    Manages that an image of this name is there: pulled, handed over from another account's store, or loaded from an
+    archive. An image that is there is not fetched again when its tag moves on in a registry: name a digest for that. On
+    destroy an image that was there before stays; else its name is removed, unless a container uses it. What podman keeps
+    about its store stays, in the account's home.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    name: Output[str]
+    """The image's full name, as docker.io/ollama/ollama:latest. A change replaces the resource."""
+    user: Output[str | None]
+    """The account whose podman store holds it; none: root's. A change replaces the resource."""
+    source: Output[str]
+    """Where it comes from if it is not there: `pull`, `user:NAME` (handed over from that account's store), or `archive:/path.tar`."""
+    image_id: Output[str]
+    """The image's id: the hash of its configuration."""
+    digest: Output[str]
+    """The hash of its manifest."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        name: Input[str],
+        user: Input[str] | None = None,
+        source: Input[str] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "name": name,
+            "user": user,
+            "source": source,
+            "image_id": None,
+            "digest": None,
+            "machine": None,
+        }
+        super().__init__("hearth:host:ContainerImage", resource_name, properties, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        return {"imageId": "image_id"}.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        return {"image_id": "imageId"}.get(prop, prop)
+
+
 class ContainerRecord(pulumi.CustomResource):
     """What a user's container was like, written down on the machine before anybody touches it: its port and its image.
 
