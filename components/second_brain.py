@@ -96,7 +96,7 @@ class SecondBrain(pulumi.ComponentResource):
         share = None
         if settings.share is not None and args.share_access is not None:
             share = WindowsShare(name, settings, args.share_access, account, self, after=[online])
-        ready = [online, models, *images, *([share.mount_point] if share else [])]
+        ready: list[pulumi.Resource] = [online, models, *images, *([share.mount_point] if share else [])]
         if migration:
             ready.append(migration.stop(after=images))
         group = Output.all(
