@@ -179,7 +179,13 @@ class Package(pulumi.CustomResource):
 
 
 class User(pulumi.CustomResource):
-    """What an account on a machine is wished to be, and what it is now. See `user` for what is managed.
+    """An account on a machine: home, shell, groups, subordinate ids, linger.
+
+    Manages the account, its group of the same name, and the home directory itself, not what lies in it. A list of `groups`
+    is complete: any other group counts as drift. Passwords and keys are not managed; a new account has no password. On
+    destroy an account that was there before gets back what was changed; one that Hearth made goes, with its processes. Its
+    home stays, unless `remove_home` is set. A home that is moved by a change of `home` is not carried along.
+    Sources: useradd(8), usermod(8), userdel(8), loginctl(1) of Debian 12 and 13.
     """
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
@@ -308,7 +314,13 @@ class Script(pulumi.CustomResource):
 
 
 class Unit(pulumi.CustomResource):
-    """What a unit is wished to be, and what it is now. See `unit` for what is managed.
+    """A systemd unit: its text, whether it is enabled, whether it runs; of the system or of an account's own manager.
+
+    Manages unit files in /etc/systemd/system or ~/.config/systemd/user, and Quadlet source files in
+    /etc/containers/systemd or ~/.config/containers/systemd with the service that Quadlet makes of them. Without a text it
+    manages the state of a unit that comes from elsewhere. Does not manage drop-ins (a File does). A changed text, or a
+    change in `restart_on`, restarts what was running. On destroy the unit file, enabled state and running state of before
+    come back; volumes that Quadlet made stay, since they hold data.
     """
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
