@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -61,14 +62,20 @@ class Recorder(mocks.Mocks):
         return found
 
     def run(self, program: Callable[[], None], *, preview: bool = False) -> Recorder:
-        """Run a program; what it raises is raised here."""
+        """Run a program, in an event loop of its own; what it raises is raised here."""
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
         mocks.set_mocks(self, project="hearth", stack="test", preview=preview, monitor=_Monitor(self))
 
         @pulumi.runtime.test
         def inside() -> None:
             program()
 
-        inside()
+        try:
+            inside()
+        finally:
+            loop.close()
+            asyncio.set_event_loop(None)
         return self
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +35,6 @@ class Checker(Recorder):
 def _plain(value: Any) -> Any:
     """A secret arrives wrapped."""
     return value["value"] if isinstance(value, dict) and "value" in value else value
-
-
-@pytest.fixture(autouse=True)
-def _event_loop() -> Iterator[None]:
-    """Pulumi's mocks want a current loop, which tests that ran before may have taken away."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield
-    loop.close()
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
