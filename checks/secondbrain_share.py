@@ -1,4 +1,4 @@
-"""US3 of the SecondBrain host: the Windows share. Where the kernel has no CIFS, smbclient asks with the same secrets."""
+"""US3 of the SecondBrain host: the Windows share. Without CIFS in the kernel, smbclient asks with the same secrets."""
 
 from __future__ import annotations
 

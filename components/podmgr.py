@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from components.quadlet import Container, Group
+from components.quadlet import Container, Form, Group, environment_of
 
 FOLDER = "/opt/podmgr"
 VENV = f"{FOLDER}/.venv"
@@ -31,7 +31,7 @@ def pod_yaml(group: Group, health: dict[str, tuple[int, str]]) -> str:
             "health": {"type": "http", "port": port, "path": path},
             "volumes": list(container.volumes),
             "depends_on": [_short(name, group) for name in container.after],
-            "environment": dict(container.environment),
+            "environment": environment_of(container, Form.POD),
             "environment_file": container.environment_file,
         }
         return {key: value for key, value in found.items() if value}

@@ -51,6 +51,8 @@ class Container:
     volumes: tuple[str, ...] = ()
     """As podman writes them: `source:destination:options`."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    peers: Mapping[str, tuple[str, int]] = field(default_factory=dict[str, tuple[str, int]])
+    """Variables that tell the URL of another container of the group: variable -> (its name, port)."""
     environment_file: str | None = None
     after: tuple[str, ...] = ()
     """Names of containers that must be healthy first."""
@@ -131,7 +133,8 @@ def container_file(container: Container, group: Group, form: Form) -> UnitFile:
         lines.append(f"Network={group.name}.network")
         lines += [f"PublishPort={each}" for each in container.publications]
     lines += [f"Volume={escaped(volume)}" for volume in container.volumes]
-    lines += [f"Environment={quoted(f'{name}={value}')}" for name, value in sorted(container.environment.items())]
+    environment = environment_of(container, form)
+    lines += [f"Environment={quoted(f'{name}={value}')}" for name, value in sorted(environment.items())]
     if container.environment_file:
         lines.append(f"EnvironmentFile={escaped(container.environment_file)}")
     lines += [f"PodmanArgs=--group-add={number}" for number in container.groups]
@@ -164,6 +167,12 @@ def service_of(unit: str) -> str:
 def reach(container: str, form: Form) -> str:
     """The name under which containers of a group reach one of them."""
     return "127.0.0.1" if form is Form.POD else container
+
+
+def environment_of(container: Container, form: Form) -> dict[str, str]:
+    """A container's environment; what it sets itself wins over what it is told of its peers."""
+    peers = {name: f"http://{reach(peer, form)}:{port}" for name, (peer, port) in container.peers.items()}
+    return {**peers, **container.environment}
 
 
 def http_health_command(port: int, path: str) -> str:

@@ -96,7 +96,7 @@ class SecondBrain(pulumi.ComponentResource):
         share = None
         if settings.share is not None and args.share_access is not None:
             share = WindowsShare(name, settings, args.share_access, account, self, after=[online])
-        ready = [online, models, *images, *([share.mount_point] if share else [])]
+        ready: list[pulumi.Resource] = [online, models, *images, *([share.mount_point] if share else [])]
         if migration:
             ready.append(migration.stop(after=images))
         group = Output.all(
@@ -225,6 +225,7 @@ class SecondBrain(pulumi.ComponentResource):
             publications=tuple(Publication(str(address), port) for address in pod.backend_addresses),
             volumes=(shared_folder(str(settings.share.mount_point)),) if settings.share else (),
             environment=pod.backend_environment,
+            peers={"OLLAMA_HOST": (ollama.name, pod.ollama_port)},
             environment_file=f"{settings.account.home}/backend.env" if self._args.backend_environment else None,
             after=(ollama.name,),
             # The share's files are the account's group's to read, and that is group 0 in its containers: so a
@@ -240,7 +241,10 @@ class SecondBrain(pulumi.ComponentResource):
         port = group.apply(lambda found: found.containers[-1].publications[0].port)
         self.backend_url = port.apply(lambda number: f"http://{host}:{number}")
         self.account_uid = account.uid
-        self.subordinate_range = Output.format("{0}:{1}", account.subordinate_start, account.subordinate_count)
+        # Numbers arrive as the protocol's only kind, and are whole.
+        self.subordinate_range = Output.all(account.subordinate_start, account.subordinate_count).apply(
+            lambda found: f"{int(found[0])}:{int(found[1])}"
+        )
         self.units = units
         share = settings.share
         self.deployed = Output.all(
@@ -260,7 +264,7 @@ class SecondBrain(pulumi.ComponentResource):
             and {
                 "server": share.server,
                 "name": share.name,
-                "port": share.port,
+                **({"port": share.port} if share.port else {}),
                 "mount_point": str(share.mount_point),
                 "credentials_file": str(share.credentials_file),
             },

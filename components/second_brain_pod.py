@@ -11,7 +11,7 @@ from pulumi import CustomTimeouts, Input, Output, ResourceOptions
 from components import podmgr
 from components.quadlet import Form, Group, UnitFile, container_file, form_for, group_file
 from config.secondbrain import SecondBrain
-from providers.host.resources import ContainerImage, Directory, Fact, File, GitCheckout, Script, Unit, User, Venv
+from providers.host.resources import ContainerImage, Fact, File, GitCheckout, Script, Unit, User, Venv
 
 GRACE_SECONDS = 60
 """Beyond the containers' own time to start: for reloading the manager, stopping what runs, and reading logs."""
@@ -75,24 +75,10 @@ class QuadletPod(_Pod):
     """The pod as Quadlet units of the account: systemd itself starts, watches and restarts the containers."""
 
     def _make(self) -> None:
-        settings, account = self._settings, self._account
-        folder: pulumi.Resource = account
-        path = str(settings.account.home)
-        for part in (".config", "containers", "systemd"):
-            path = f"{path}/{part}"
-            folder = Directory(
-                f"{self._name}-folder-{part.strip('.')}",
-                host=settings.host,
-                path=path,
-                mode="0755",
-                owner=account.name,
-                group=account.name,
-                opts=self._options(folder),
-            )
         form = self._form()
         described = Output.all(self._group, form)
         pod = self._unit(
-            "pod", described.apply(lambda found: group_file(found[0], found[1])), [], [folder, *self._ready]
+            "pod", described.apply(lambda found: group_file(found[0], found[1])), [], [self._account, *self._ready]
         )
         ollama = self._container("ollama", 0, described, [pod])
         backend = self._container("backend", 1, described, [ollama])

@@ -59,7 +59,11 @@ class WindowsShare:
             opts=ResourceOptions(parent=parent, depends_on=[account]),
         )
         folder = Directory(
-            f"{name}-share-credentials-folder", host=host, path=str(share.credentials_file.parent), opts=below
+            f"{name}-share-credentials-folder",
+            host=host,
+            path=str(share.credentials_file.parent),
+            # smbclient brings /etc/samba along: the folder is then the package's, to be removed with it.
+            opts=ResourceOptions(parent=parent, depends_on=packages),
         )
         secret = File(
             f"{name}-share-credentials",

@@ -37,6 +37,7 @@ def look() -> HostFacts:
     release = os_release()
     family = {release.get("ID", ""), *release.get("ID_LIKE", "").split()}
     client = shutil.which("docker", path=f"{os.environ.get('PATH', '')}:{PATH}") is not None
+    answers = client and engine_answers()
     storage = next((path for path in ("/var/lib/docker", "/var/lib", "/") if Path(path).is_dir()), "/")
     return HostFacts(
         system=platform.system(),
@@ -45,13 +46,14 @@ def look() -> HostFacts:
         in_docker_group=_in_docker_group(),
         debian_like=bool(family & {"debian", "ubuntu"}) and shutil.which("apt-get") is not None,
         ubuntu="ubuntu" in family,
-        engine_answers=client and engine_answers(),
+        engine_answers=answers,
         client_installed=client,
         daemon_installed=shutil.which("dockerd", path=PATH) is not None,
         debootstrap_installed=shutil.which("debootstrap", path=PATH) is not None,
         ssh_installed=shutil.which("ssh") is not None,
         systemd=Path("/run/systemd/system").is_dir(),
-        docker_cli_packaged=_packaged("docker-cli"),
+        # Asking apt takes a second, and the answer matters only where Docker is to be installed.
+        docker_cli_packaged=not answers and _packaged("docker-cli"),
         free_gib=shutil.disk_usage(storage).free / 2**30,
         storage=storage,
     )

@@ -23,6 +23,15 @@ DEBOOTSTRAP_SECONDS = 900
 BUILD_SECONDS = 900
 
 
+def purge_images(say: Callable[[str], None]) -> None:
+    """Remove the lab's images from this machine, but for those that somebody's container is made from."""
+    tags = engine.docker(
+        "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"{recipes.REPOSITORY}/*"
+    ).stdout.split()
+    kept = [tag for tag in tags if not engine.docker("rmi", tag, check=False).ok]
+    say(f"removed {len(tags) - len(kept)} images" + (f"; in use elsewhere: {', '.join(kept)}" if kept else ""))
+
+
 class Images:
     """The images of this machine's lab, made when first asked for; safe to use from several threads."""
 

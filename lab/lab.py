@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab import create, engine, host, names, old_containers, service, ssh_files
 from lab.errors import LabError
-from lab.images import Images
+from lab.images import Images, purge_images
 from lab.locks import machine_lock
 from lab.machine import Machine
 from lab.service import Service
@@ -39,6 +39,7 @@ class Lab:
         self.prefix = names.prefix(name, self.folder)
         self.say = say or (lambda _line: None)
         self._images: Images | None = None
+        self._prepared = False
 
     @property
     def labels(self) -> dict[str, str]:
@@ -59,9 +60,12 @@ class Lab:
 
     def prepare(self) -> None:
         """See to it that Docker answers (installing and starting it where that is allowed); make folder and key."""
+        if self._prepared:
+            return
         host.prepare(self.say)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         ssh_files.ensure_key(self.folder)
+        self._prepared = True
 
     def up(self, machines: Sequence[str] = DEFAULT_MACHINES) -> None:
         """Make what is missing of these and switch on what is off: `registry`, `windows`, a machine, or NAME:IMAGE."""
@@ -213,24 +217,18 @@ class Lab:
                 engine.docker("network", "rm", network)
             self.say(f"removed {len(containers)} containers, {len(volumes)} volumes and the network")
             if purge:
-                self._purge()
+                purge_images(self.say)
             host.end_docker_if_ours(self.say)
         elif host.look().client_installed:
             self.say(
                 "Docker does not answer, so nothing of the lab runs; what it may have left shows when Docker runs again"
             )
+        self._prepared = False
         for name in FILES:
             (self.folder / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             # Only if nothing else lies in it: the folder may have been the caller's.
             self.folder.rmdir()
-
-    def _purge(self) -> None:
-        tags = engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "hearth-lab/*").stdout.split()
-        kept = [tag for tag in tags if not engine.docker("rmi", tag, check=False).ok]
-        # A parent can't go before its children, so what is left is tried once more.
-        kept = [tag for tag in kept if not engine.docker("rmi", tag, check=False).ok]
-        self.say(f"removed {len(tags) - len(kept)} images" + (f"; in use elsewhere: {', '.join(kept)}" if kept else ""))
 
     def _container(self, name: str) -> str:
         return f"{self.prefix}-{name}"
@@ -265,7 +263,7 @@ class Lab:
         if found is None:
             raise LabError(f"There is no machine {name!r} in the lab {self.name!r}. Make it with `machine({name!r})`.")
         image = found["Config"]["Labels"].get("hearth.lab.image", "machine")
-        return Machine(name, container, self._address(found), image, self.prefix, self.folder)
+        return Machine(name, container, self._address(found), image, self.folder)
 
     def _address(self, found: dict[str, Any]) -> str:
         # The wish, not the lease: a container that is off has no lease, and its address is fixed.

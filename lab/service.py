@@ -93,7 +93,8 @@ def ensure_registry_image(images: Images, say: Callable[[str], None]) -> str:
     tag = recipes.registry_tag(images.tag("registry-server"), published)
     if engine.inspect("image", tag) is not None:
         return tag
-    server, *_ = images.ensure_all(["registry-server", *recipes.PUBLISHED.values()])
+    # The longest way first: its base is made while others still wait for theirs.
+    _, server, *_ = images.ensure_all(["python311", "registry-server", *recipes.PUBLISHED.values()])
     with machine_lock("registry-filling"):
         if engine.inspect("image", tag) is None:
             started = time.monotonic()

@@ -6,6 +6,7 @@ from typing import Any
 
 from providers.host import (
     block,
+    container_image,
     container_record,
     directory,
     fact,
@@ -14,6 +15,7 @@ from providers.host import (
     mount_point,
     package,
     script,
+    unit,
     user,
     venv,
 )
@@ -26,8 +28,10 @@ KINDS: tuple[Kind[Any, Any], ...] = (
     package.KIND,
     user.KIND,
     script.KIND,
+    unit.KIND,
     git_checkout.KIND,
     venv.KIND,
+    container_image.KIND,
     container_record.KIND,
     fact.KIND,
     mount_point.KIND,

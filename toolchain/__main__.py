@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 from typing import NoReturn
 
 from toolchain.bootstrap import ensure_environment
@@ -37,6 +38,7 @@ def arguments() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--stack", default="dev", help="the stack (default: dev)")
+        command.add_argument("--project", type=Path, default=ROOT, help="the folder of Pulumi.yaml (default: Hearth's)")
         command.add_argument("rest", nargs="*", help="further arguments for pulumi, after --")
     return parser
 
@@ -76,7 +78,7 @@ def run(parsed: argparse.Namespace) -> int:
     rest = parsed.rest[1:] if parsed.rest[:1] == ["--"] else parsed.rest
     if parsed.command == "pulumi":
         return runner.become_pulumi(ROOT, rest)
-    return runner.COMMANDS[parsed.command](ROOT, parsed.stack, rest)
+    return runner.COMMANDS[parsed.command](parsed.project.absolute(), parsed.stack, rest)
 
 
 def main() -> NoReturn:

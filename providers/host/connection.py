@@ -21,6 +21,7 @@ import asyncssh
 
 from config.hosts import Host
 from providers.errors import ConnectionFailed, ConnectionLost, HearthError
+from providers.host.refusals import no_worker, refusal, system_error
 
 WORKERS = 4
 """Workers on one connection. sshd refuses the eleventh session of a connection, counting those that are still closing
@@ -71,7 +72,7 @@ class Worker:
         what = f"{op.replace('_', ' ')}{path} on {self._label}"
         if "refused" in reply:
             raise HearthError(f"{what} was refused: {reply['refused']}")
-        raise _system_error(what, reply)
+        raise system_error(what, reply)
 
     def _send(self, data: bytes) -> None:
         with contextlib.suppress(OSError, asyncssh.Error):  # the reader notices, and tells those who wait
@@ -113,21 +114,6 @@ class Worker:
         with contextlib.suppress(OSError, asyncssh.Error):
             self._process.stdin.write_eof()
             self._process.close()
-
-
-def _system_error(what: str, reply: dict[str, Any]) -> HearthError:
-    remedies = {
-        2: "make the folder first, with a Directory that this resource depends on",
-        13: "see which file system or security module forbids it to root",
-        28: "free space on the machine (df -h; du -xh / | sort -h | tail), then run up again",
-        30: "the file system is mounted read-only: see dmesg for the reason, remount it, then run up again",
-        39: "something is in the folder; remove it by hand, or set purge",
-        122: "raise the disk quota on the machine, then run up again",
-    }
-    return HearthError(
-        f"{what} failed: {reply['error']}",
-        remedy=remedies.get(int(reply.get("errno") or 0), ""),
-    )
 
 
 class Connection:
@@ -211,40 +197,15 @@ class Connection:
                 host.address or self.name, connect_timeout=CONNECT_TIMEOUT, login_timeout=CONNECT_TIMEOUT, **options
             )
         except (OSError, asyncssh.Error, ValueError) as error:  # ValueError: a key or an ssh_config that can't be read
-            refusal = self._refusal(error)
-            self._refused = (time.monotonic(), refusal)
-            raise refusal from None
+            failure = refusal(error, self.label, self._by_hand(), CONNECT_TIMEOUT)
+            self._refused = (time.monotonic(), failure)
+            raise failure from None
         return self._ssh
 
-    def _refusal(self, error: Exception) -> ConnectionFailed:
-        where = self.label
-        ssh = f"ssh {f'-F {self._ssh_config} ' if self._ssh_config else ''}{self._target}"
-        if isinstance(error, asyncssh.HostKeyNotVerifiable):
-            return ConnectionFailed(
-                f"the host key of {where} is not the one in known_hosts, so nothing was sent to it",
-                detail=str(error),
-                remedy="compare the key's fingerprint on the machine itself"
-                " (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub);"
-                f" only if it is right, `ssh-keygen -R` the old one and take the new one with `{ssh}`",
-            )
-        if isinstance(error, asyncssh.PermissionDenied):
-            return ConnectionFailed(
-                f"{where} does not accept our key or user name",
-                detail=str(error),
-                remedy=f"`{ssh}` must log in without a question: check the user in hearth:hosts and IdentityFile in"
-                " your ssh config, or load the key into ssh-agent",
-            )
-        if isinstance(error, ValueError | FileNotFoundError):
-            return ConnectionFailed(
-                f"the SSH configuration or a key in it can't be used for {where}",
-                detail=str(error),
-                remedy=f"see whether `{ssh}` works; a key with a passphrase must be in ssh-agent",
-            )
-        return ConnectionFailed(
-            f"{where} can't be reached: {str(error) or f'no answer within {CONNECT_TIMEOUT:.0f} s'}",
-            remedy=f"see whether it is on and `{ssh}` works; if it is gone for good, add its address to hearth:lost,"
-            " and neither destroy nor replacement waits for it",
-        )
+    def _by_hand(self) -> str:
+        """What a person types to try the same."""
+        words = ["ssh", *(("-F", self._ssh_config) if self._ssh_config else ()), self._target]
+        return " ".join([*words, *(("-p", str(self.host.port)) if self.host.port else ())])
 
     async def _start_worker(self, ssh: asyncssh.SSHClientConnection) -> Worker:
         command = shlex.join([self.host.python, "-I", "-c", _BOOT])
@@ -273,27 +234,4 @@ class Connection:
             text = (await asyncio.wait_for(process.stderr.read(4096), 3)).decode(errors="replace")
         except (TimeoutError, OSError, asyncssh.Error):
             text = ""
-        if "sudo" in text and "not found" in text:
-            return ConnectionFailed(
-                f"{self.label} has no sudo, and {user} is not root",
-                detail=text,
-                remedy=f"as root: apt-get install sudo, and let {user} use it; or connect as root",
-            )
-        if "sudo" in text:
-            return ConnectionFailed(
-                f"{user} may not become root on {self.label} without a password",
-                detail=text,
-                remedy=f"on the machine, as root: echo '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/hearth"
-                " (visudo -cf checks it), or connect as root",
-            )
-        if process.exit_status in (126, 127) or "not found" in text or "No such file" in text:
-            return ConnectionFailed(
-                f"{self.label} has no {self.host.python}, which Hearth needs there (3.8 or later)",
-                detail=text,
-                remedy="install it (apt-get install python3-minimal), or give its path as `python` in hearth:hosts",
-            )
-        if not text:
-            return error
-        return ConnectionFailed(
-            f"the worker on {self.label} did not start", detail=text, remedy="see what the lines above say"
-        )
+        return no_worker(text, user, self.label, self.host.python) if text else error

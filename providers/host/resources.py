@@ -179,7 +179,13 @@ class Package(pulumi.CustomResource):
 
 
 class User(pulumi.CustomResource):
-    """What an account on a machine is wished to be, and what it is now. See `user` for what is managed.
+    """An account on a machine: home, shell, groups, subordinate ids, linger.
+
+    Manages the account, its group of the same name, and the home directory itself, not what lies in it. A list of `groups`
+    is complete: any other group counts as drift. Passwords and keys are not managed; a new account has no password. On
+    destroy an account that was there before gets back what was changed; one that Hearth made goes, with its processes. Its
+    home stays, unless `remove_home` is set. A home that is moved by a change of `home` is not carried along.
+    Sources: useradd(8), usermod(8), userdel(8), loginctl(1) of Debian 12 and 13.
     """
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
@@ -307,6 +313,74 @@ class Script(pulumi.CustomResource):
         super().__init__("hearth:host:Script", resource_name, properties, opts)
 
 
+class Unit(pulumi.CustomResource):
+    """A systemd unit: its text, whether it is enabled, whether it runs; of the system or of an account's own manager.
+
+    Manages unit files in /etc/systemd/system or ~/.config/systemd/user, and Quadlet source files in
+    /etc/containers/systemd or ~/.config/containers/systemd with the service that Quadlet makes of them. Without a text it
+    manages the state of a unit that comes from elsewhere. Does not manage drop-ins (a File does). A changed text, or a
+    change in `restart_on`, restarts what was running. On destroy the unit file, enabled state and running state of before
+    come back; volumes that Quadlet made stay, since they hold data.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    name: Output[str]
+    """The unit's full name, or that of a Quadlet source file, as `web.container`. A change replaces the resource."""
+    user: Output[str | None]
+    """The account whose own service manager it belongs to; none: the system's. A change replaces the resource."""
+    text: Output[str | None]
+    """The whole text of the unit file. None: the unit comes from elsewhere, as from a package."""
+    enabled: Output[bool | None]
+    """Whether it is started at boot. Of a Quadlet file its [Install] section says so."""
+    running: Output[bool | None]
+    """Whether it is active; of a Quadlet file, whether its service is."""
+    restart_on: Output[Sequence[str] | None]
+    """Texts of any kind, as hashes of its configuration files: a change restarts it."""
+    start_timeout: Output[float]
+    """Seconds that a start may take."""
+    service: Output[str]
+    """The unit that runs: of a Quadlet file, the service it becomes."""
+    path: Output[str]
+    """Where the unit file is, if Hearth writes it."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        name: Input[str],
+        user: Input[str] | None = None,
+        text: Input[str] | None = None,
+        enabled: Input[bool] | None = None,
+        running: Input[bool] | None = None,
+        restart_on: Input[Sequence[Input[str]]] | None = None,
+        start_timeout: Input[float] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "name": name,
+            "user": user,
+            "text": text,
+            "enabled": enabled,
+            "running": running,
+            "restart_on": restart_on,
+            "start_timeout": start_timeout,
+            "service": None,
+            "path": None,
+            "machine": None,
+        }
+        super().__init__("hearth:host:Unit", resource_name, properties, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        return {"restartOn": "restart_on", "startTimeout": "start_timeout"}.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        return {"restart_on": "restartOn", "start_timeout": "startTimeout"}.get(prop, prop)
+
+
 class GitCheckout(pulumi.CustomResource):
     """A git checkout on a machine, at one branch, tag or commit, owned by one account.
 
@@ -404,6 +478,57 @@ class Venv(pulumi.CustomResource):
             "machine": None,
         }
         super().__init__("hearth:host:Venv", resource_name, properties, opts)
+
+
+class ContainerImage(pulumi.CustomResource):
+    """A container image in one podman store on a machine: root's, or an account's own.
+
+    Manages that an image of this name is there: pulled, handed over from another account's store, or loaded from an
+    archive. An image that is there is not fetched again when its tag moves on in a registry: name a digest for that. On
+    destroy an image that was there before stays; else its name is removed, unless a container uses it. What podman keeps
+    about its store stays, in the account's home.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    name: Output[str]
+    """The image's full name, as docker.io/ollama/ollama:latest. A change replaces the resource."""
+    user: Output[str | None]
+    """The account whose podman store holds it; none: root's. A change replaces the resource."""
+    source: Output[str]
+    """Where it comes from if it is not there: `pull`, `user:NAME` (handed over from that account's store), or `archive:/path.tar`."""
+    image_id: Output[str]
+    """The image's id: the hash of its configuration."""
+    digest: Output[str]
+    """The hash of its manifest."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        name: Input[str],
+        user: Input[str] | None = None,
+        source: Input[str] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "name": name,
+            "user": user,
+            "source": source,
+            "image_id": None,
+            "digest": None,
+            "machine": None,
+        }
+        super().__init__("hearth:host:ContainerImage", resource_name, properties, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        return {"imageId": "image_id"}.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        return {"image_id": "imageId"}.get(prop, prop)
 
 
 class ContainerRecord(pulumi.CustomResource):

@@ -8,15 +8,19 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from providers.errors import CommandFailed, DeadlineExceeded, HearthError
-from providers.host.connection import Worker
 from providers.session import Account, Completed, Stat
+
+if TYPE_CHECKING:
+    from providers.host.connection import Worker
 
 FOLDER = "/var/lib/hearth"
 RECORDS = f"{FOLDER}/records"
 """Where a machine keeps what was there before each resource; root alone may read it."""
+MARGIN = 15.0
+"""Seconds that an answer may come after the deadline: the machine ends by itself what is late, and then tells so."""
 
 Tell = Callable[[str], None]
 
@@ -58,12 +62,10 @@ class SshSession:
         return left
 
     async def _call(self, op: str, **args: Any) -> Any:
-        # The machine ends what is late by itself; the margin is for its answer to arrive.
+        limit = self._left() + MARGIN
         try:
-            return await asyncio.wait_for(self._worker.call(op, **args), self._left() + 15)
-        except TimeoutError as error:
-            if isinstance(error, HearthError):
-                raise
+            return await asyncio.wait_for(self._worker.call(op, **args), limit)
+        except TimeoutError:
             # What hangs there (a dead network file system, say) would hold up whoever gets this worker next.
             self._worker.abandon()
             raise DeadlineExceeded(

@@ -92,7 +92,7 @@ async def _set_home(session: Session, name: str, uid: int, home: str) -> None:
             )
     finally:
         if ran:
-            await session.run("systemctl", "start", manager)
+            await session.run("systemctl", "--no-block", "start", manager)
 
 
 async def _set_home_mode(session: Session, inputs: UserInputs) -> None:

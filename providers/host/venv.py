@@ -39,6 +39,8 @@ REQUIREMENT = re.compile(
     r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?P<extras>\[[\w\s.,-]*\])?\s*"
     r"(?P<rest>@\s*\S+|(?:(?:[<>=!~]=|[<>]|===)\s*[\w.*+!-]+\s*,?\s*)*)"
 )
+OWN = {"pip", "setuptools", "wheel"}
+"""What an environment is made with."""
 EVERYTHING = "hearth-everything-that-is-there"
 """The requirement of an import, which asks for what is there."""
 
@@ -134,8 +136,8 @@ def facts_from(inputs: VenvInputs, folder: dict[str, Any], found: dict[str, Any]
     """Facts from what venv_probe.py printed."""
     installed = [Installed(**each) for each in found["packages"]]
     if inputs.requirements == (EVERYTHING,):
-        requested = [each for each in installed if each.requested and not each.editable]
-        requirements = tuple(sorted(each.requirement for each in requested))
+        asked_for = [each for each in installed if each.requested and not each.editable and each.name not in OWN]
+        requirements = tuple(sorted(each.requirement for each in asked_for))
     else:
         requirements = tuple(found_for(each, installed) for each in inputs.requirements)
     editables = [each.editable for each in installed if each.editable]

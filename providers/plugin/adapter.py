@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
@@ -56,9 +57,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=VERSION)
 
     async def Handshake(self, request: Any, context: Any) -> Any:
-        """The engine says where the program is: paths in the settings start there."""
-        if request.HasField("program_directory") and request.program_directory:
-            self._project = Path(request.program_directory)
+        """What the engine says here is where the plugin is. The project's folder is the one it was started in."""
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
 
     async def Attach(self, request: Any, context: Any) -> Any:
@@ -195,8 +194,8 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
             await context.abort(grpc.StatusCode.UNKNOWN, clean(str(error)))
         except ValidationError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, clean(str(error)))
-        except Exception as error:  # a mistake of ours: the person gets a line, the log the rest
-            log.debug("%s", urn, exc_info=True)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: the person gets a line, the log the rest
+            log.debug("%s\n%s", urn, clean(traceback.format_exc()))
             name = type(error).__name__
             await context.abort(
                 grpc.StatusCode.INTERNAL,

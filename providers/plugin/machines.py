@@ -8,12 +8,14 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from config.hosts import Host, Machines
 from providers.errors import ConnectionFailed, ConnectionLost, HearthError, InvalidInput
-from providers.host.connection import Connection
 from providers.host.ssh_session import SshSession, Tell
+
+if TYPE_CHECKING:
+    from providers.host.connection import Connection
 
 Result = TypeVar("Result")
 RECONNECT = 90.0
@@ -88,6 +90,9 @@ class Estate:
             )
         key = (name, host)
         if key not in self._connections:
+            # Loads asyncssh, a fifth of the plugin's start: a run that connects nowhere goes without.
+            from providers.host.connection import Connection
+
             self._connections[key] = Connection(name, host, self._ssh_config)
         return self._connections[key]
 

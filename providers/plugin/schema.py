@@ -47,8 +47,8 @@ def properties(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
 
 
 def about(kind: Kind[Any, Any]) -> str:
-    """What a kind is: its module's docstring."""
-    module = __import__(kind.observe.__module__, fromlist=["__doc__"])
+    """What a kind is: the docstring of the module that carries it out."""
+    module = __import__(kind.apply.__module__, fromlist=["__doc__"])
     return (module.__doc__ or "").strip()
 
 

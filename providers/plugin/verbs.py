@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Annotated, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
 from providers.errors import ConnectionFailed, HearthError, InvalidInput, WishNotFulfilled
-from providers.host.connection import Connection
 from providers.host.ssh_session import Record, SshSession, Tell
 from providers.kind import Facts, Inputs, Kind
 from providers.plugin.machines import Estate, Where, operate
 from providers.plugin.values import Properties
+
+if TYPE_CHECKING:
+    from providers.host.connection import Connection
 
 InputsT = TypeVar("InputsT", bound=Inputs)
 FactsT = TypeVar("FactsT", bound=Facts)
@@ -380,6 +383,8 @@ class Tellers:
 def redacted(secrets: Sequence[Properties]) -> Callable[[str], str]:
     """A function that takes every text out of a message that is secret in one of `secrets`."""
     plain = {text for each in secrets for text in each.texts() if len(text.strip()) >= 4}
+    # A tool that stumbles over a secret text quotes a word of it, and not the line.
+    plain |= {word for text in plain for word in re.split(r"[\s=:,;'\"]+", text) if len(word) >= 8}
     # Also as a message may quote it: in Python's form, in JSON's, and for a shell.
     quoted = {form for text in plain for form in (repr(text)[1:-1], json.dumps(text)[1:-1], shlex.quote(text))}
     texts = sorted(plain | quoted, key=len, reverse=True)

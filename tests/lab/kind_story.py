@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
 import subprocess
 import threading
@@ -153,20 +152,24 @@ class Story:
         for name, case in self.cases.items():
             if case.moves:
                 self.wishes[name, "new"] = case.wish("moved")
-            for variant in ("old", "right"):
+            for variant in case.changing:
                 if case.changed and (name, variant) in self.wishes:
                     self.wishes[name, variant] = {**self.wishes[name, variant], **case.changed(variant)}
         self._preview("changed")
         self._up("changed")
 
     def _late(self) -> None:
-        before = dict(self.wishes)
-        for (name, variant), _ in before.items():
-            if variant in ("old", "right") and self.cases[name].changed:
-                self.wishes[name, variant] = self.cases[name].wish(variant)
+        for name, case in self.cases.items():
+            for variant in case.changing:
+                if case.changed and (name, variant) in self.wishes:
+                    self.wishes[name, variant] = case.wish(variant)
+        slow = {(name, "slow"): case.slow("slow") for name, case in self.cases.items() if case.slow}
+        self.wishes.update(slow)
         with self._locks_held():
             self._write(timeout="2s")
             self._pulumi("late", lambda: self.workspace.up("--continue-on-error", check=False))
+        for key in slow:
+            del self.wishes[key]
 
     def _caught_up(self) -> None:
         self._up("caught_up")
@@ -217,7 +220,8 @@ class Story:
         self.plans[step] = {}
         for each in json.loads(printed)["steps"]:
             name, _, variant = each["urn"].rsplit("::", 1)[-1].partition("-")
-            self.plans[step][name, variant] = each
+            if each["op"] != "refresh":
+                self.plans[step][name, variant] = each
 
     def _up(self, step: str, *flags: str, importing: bool = False) -> None:
         self._write(importing=importing)
@@ -237,7 +241,7 @@ class Story:
     def _run(self, texts: Mapping[Key, str]) -> dict[Key, tuple[str, bool]]:
         """Run a text for each key, all in one visit; return what each printed, and whether it ended well."""
         program = "".join(
-            f"sh -euc {shlex.quote(text)} 2>&1; echo; echo '=== {name} {variant}' $?\n"
+            f"sh -euc {shlex.quote(text)} 2>&1 </dev/null; status=$?; echo; echo '=== {name} {variant}' $status\n"
             for (name, variant), text in texts.items()
         )
         results: dict[Key, tuple[str, bool]] = {}
@@ -252,7 +256,7 @@ class Story:
         return results
 
     def _on_machine(self, *texts: str) -> None:
-        program = "set -eu\n" + "".join(f"sh -euc {shlex.quote(text)}\n" for text in texts)
+        program = "set -eu\n" + "".join(f"sh -euc {shlex.quote(text)} </dev/null\n" for text in texts)
         self.machine.run("sh", stdin=program, timeout=300)
 
     @contextlib.contextmanager
@@ -273,8 +277,8 @@ class Story:
 
         def watch() -> None:
             while not over.wait(0.02):
-                processes = [each for each in os.listdir("/proc") if each.isdigit()]
-                for path in [Path("/proc", each, what) for each in processes for what in ("cmdline", "environ")]:
+                processes = [each for each in Path("/proc").iterdir() if each.name.isdigit()]
+                for path in [each / what for each in processes for what in ("cmdline", "environ")]:
                     with contextlib.suppress(OSError):
                         if CANARY.encode() in (text := path.read_bytes()):
                             self.leaks.add(text.replace(b"\0", b" ").decode(errors="replace"))

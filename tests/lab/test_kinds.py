@@ -10,11 +10,16 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab.conftest import MachineFactory
-from tests.lab.kind_cases import CANARY, Case, all_cases
+from tests.lab.kind_cases import CANARY, all_cases
 from tests.lab.kind_story import UNKNOWN, Story
 
 CASES = all_cases()
 every_case = pytest.mark.parametrize("name", list(CASES))
+
+
+def cases_with(what: str) -> pytest.MarkDecorator:
+    """The cases that have such a thing."""
+    return pytest.mark.parametrize("name", [name for name, case in CASES.items() if getattr(case, what)])
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +30,6 @@ def story(machine: MachineFactory, tmp_path_factory: pytest.TempPathFactory) -> 
 def of(story: Story, name: str) -> list[tuple[str, str]]:
     """The wishes of one case."""
     return [key for key in story.wishes if key[0] == name]
-
-
-def case_of(name: str, needs: str) -> Case:
-    if not getattr(CASES[name], needs):
-        pytest.skip(f"{CASES[name].kind} has no such thing ({needs})")
-    return CASES[name]
 
 
 @every_case
@@ -56,16 +55,13 @@ def test_up_makes_what_is_wished(story: Story, name: str):
     assert [key for key in of(story, name) if not story.held["created"][key]] == []
 
 
-@every_case
-@pytest.mark.parametrize("variant", ["right", "imported"])
-def test_what_is_right_already_is_adopted_without_a_change(story: Story, name: str, variant: str):
-    case = case_of(name, "right")
+@cases_with("right")
+def test_what_is_right_already_is_adopted_without_a_change(story: Story, name: str):
     story.reach("created")
-    if (name, variant) not in story.wishes:
-        pytest.skip(f"{case.kind} refuses imports")
-    assert story.held["created"][name, variant]
-    if not case.shared:
-        assert story.looks["created"][name, variant] == story.looks["prepared"][name, variant]
+    for variant in ("right", "imported") if CASES[name].identity else ("right",):
+        assert story.held["created"][name, variant]
+        if not CASES[name].shared:
+            assert story.looks["created"][name, variant] == story.looks["prepared"][name, variant]
 
 
 def test_a_second_up_changes_nothing_and_does_without_the_machine(story: Story):
@@ -86,9 +82,8 @@ def test_drift_is_named_by_a_refreshing_preview(story: Story, name: str):
         assert CASES[name].drifted in step["diffReasons"]
 
 
-@every_case
+@cases_with("remove")
 def test_what_is_missing_is_seen_by_a_refreshing_preview(story: Story, name: str):
-    case_of(name, "remove")
     story.reach("drifted")
     assert not story.held["drifted"][name, "new"]
     assert story.plans["repaired"][name, "new"]["op"] in ("create", "update")
@@ -110,12 +105,12 @@ def test_a_refreshing_up_repairs_what_drifted(story: Story, name: str):
     assert [key for key in of(story, name) if not story.held["repaired"][key]] == []
 
 
-@every_case
+@cases_with("changed")
 def test_a_change_is_an_update_in_place(story: Story, name: str):
-    case = case_of(name, "changed")
+    case = CASES[name]
     story.reach("changed")
     assert story.said["changed"].returncode == 0, story.said["changed"].stdout
-    for variant in ("old", "right"):
+    for variant in case.changing:
         if (name, variant) in story.wishes:
             step = story.plans["changed"][name, variant]
             assert step["op"] == "update"
@@ -123,9 +118,9 @@ def test_a_change_is_an_update_in_place(story: Story, name: str):
             assert story.held["changed"][name, variant]
 
 
-@every_case
+@cases_with("moves")
 def test_a_change_of_identity_replaces_and_puts_back_what_was_there(story: Story, name: str):
-    case = case_of(name, "moves")
+    case = CASES[name]
     story.reach("changed")
     assert "replace" in story.plans["changed"][name, "new"]["op"]
     assert story.held["changed"][name, "new"]
@@ -133,17 +128,26 @@ def test_a_change_of_identity_replaces_and_puts_back_what_was_there(story: Story
         assert story.looks["changed"][name, "new"] == story.looks["prepared"][name, "new"]
 
 
-@every_case
+@cases_with("changed")
 def test_past_its_deadline_an_update_fails_with_the_reason(story: Story, name: str):
-    case_of(name, "changed")
+    case = CASES[name]
     story.reach("late")
     said = story.said["late"].stdout + story.said["late"].stderr
     assert story.said["late"].returncode != 0
-    for variant in ("old", "right"):
+    for variant in case.changing:
         if (name, variant) in story.wishes:
             assert f"{name}-{variant}" in said
     assert "still holds Hearth's lock" in said
     assert "Traceback" not in said
+
+
+@cases_with("slow")
+def test_what_takes_too_long_is_ended_at_its_deadline(story: Story, name: str):
+    story.reach("late")
+    failure = story.said["late"].stdout.partition(f"({name}-slow):")[2].partition("\n\n")[0]
+    assert "took longer than" in failure
+    assert "begun" in failure, "what it said last"
+    assert "custom_timeouts" in failure, "what to do"
 
 
 @every_case

@@ -23,6 +23,18 @@ def brain(machine: MachineFactory) -> Machine:
     return machine("brain")
 
 
+@pytest.fixture(scope="module")
+def carrier(machine: MachineFactory, registry: Service) -> Machine:
+    """A machine with podman, and the registry that it pulls from."""
+    return machine("carrier", image="machine-podman")
+
+
+@pytest.fixture
+def spare(lab: Lab, machine: MachineFactory) -> Machine:
+    """A machine that a test may spoil: the same one again, or a new one where the last test spoilt it."""
+    return lab.machine("spare") if "spare" in lab.hosts() else machine("spare")
+
+
 def test_a_machine_has_systemd_as_its_first_process_and_a_boot_without_failures(brain: Machine) -> None:
     assert brain.run("ps -p 1 -o comm=").stdout.strip() == "systemd"
     assert brain.run("systemctl list-units --failed --no-legend --plain").stdout == ""
@@ -65,13 +77,10 @@ def test_what_is_put_back_is_no_difference(brain: Machine) -> None:
     assert difference(before, brain.snapshot()) == []
 
 
-def test_a_machine_pulls_a_public_image_from_the_labs_registry(
-    lab: Lab, machine: MachineFactory, registry: Service
-) -> None:
-    host = machine("puller", image="machine-podman")
-    host.run("podman pull -q docker.io/library/python:3.11-slim")
+def test_a_machine_pulls_a_public_image_from_the_labs_registry(carrier: Machine) -> None:
+    carrier.run("podman pull -q docker.io/library/python:3.11-slim")
     asked = "podman run --rm --cgroups=disabled docker.io/library/python:3.11-slim python --version"
-    assert host.run(asked, timeout=60).stdout.startswith("Python 3.11.")
+    assert carrier.run(asked, timeout=60).stdout.startswith("Python 3.11.")
 
 
 def test_a_restart_keeps_the_machine_its_address_its_key_and_its_files(lab: Lab, brain: Machine) -> None:
@@ -83,6 +92,15 @@ def test_a_restart_keeps_the_machine_its_address_its_key_and_its_files(lab: Lab,
     assert brain.read("/etc/kept") == "kept"
     assert brain.run("stat -c %Y /proc/1").stdout != boot[1]
     assert brain.run("systemctl list-units --failed --no-legend --plain").stdout == ""
+
+
+def test_stopping_a_machine_lets_its_services_stop_in_order(brain: Machine) -> None:
+    unit = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\nExecStop=/bin/touch /root/stopped\n"
+    brain.write("/etc/systemd/system/witness.service", unit)
+    brain.run("systemctl start witness")
+    brain.stop()
+    brain.start()
+    assert brain.exists("/root/stopped")
 
 
 def test_a_machine_can_restart_itself(brain: Machine) -> None:
@@ -106,7 +124,8 @@ def test_a_power_cut_ends_a_machine_at_once_and_it_comes_back(brain: Machine) ->
 
 def test_a_cut_network_answers_nothing_and_an_open_connection_survives_it(brain: Machine) -> None:
     ssh = ["ssh", "-F", str(brain.ssh_config), brain.name, "read line && echo got $line && read line && echo got $line"]
-    with subprocess.Popen(ssh, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
+    session = subprocess.Popen(ssh, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
         assert session.stdin is not None
         assert session.stdout is not None
         session.stdin.write("before\n")
@@ -119,24 +138,26 @@ def test_a_cut_network_answers_nothing_and_an_open_connection_survives_it(brain:
                 socket.create_connection((brain.address, brain.port), timeout=2)
             assert brain.run("echo reached").stdout == "reached\n"
         assert session.stdout.readline() == "got during\n"
+    finally:
+        session.kill()
+        session.communicate()
     assert brain.run("ip route show default").stdout.startswith("default via ")
 
 
-def test_a_machine_with_a_new_address_is_the_same_machine(lab: Lab, machine: MachineFactory) -> None:
-    first = machine("mover")
-    moved = lab.change_address(first)
-    assert moved.address != first.address
-    assert moved.machine_id() == first.machine_id()
+def test_a_machine_with_a_new_address_is_the_same_machine(lab: Lab, spare: Machine) -> None:
+    old = spare.machine_id()
+    moved = lab.change_address(spare)
+    assert moved.address != spare.address
+    assert moved.machine_id() == old
     assert moved.ssh("id -un").stdout.strip() == "admin"
 
 
-def test_a_machine_made_anew_is_another_machine(machine: MachineFactory) -> None:
-    first = machine("twice")
-    old = first.machine_id(), first.host_key()
-    second = machine("twice")
+def test_a_machine_made_anew_is_another_machine(spare: Machine, machine: MachineFactory) -> None:
+    old = spare.machine_id(), spare.host_key()
+    second = machine("spare")
     assert second.machine_id() != old[0]
     assert second.host_key() != old[1]
-    assert second.ssh("hostname").stdout.strip() == "twice"
+    assert second.ssh("hostname").stdout.strip() == "spare"
 
 
 def test_asyncssh_reaches_a_machine_by_name_with_the_labs_ssh_config(brain: Machine) -> None:
@@ -147,22 +168,22 @@ def test_asyncssh_reaches_a_machine_by_name_with_the_labs_ssh_config(brain: Mach
     assert asyncio.run(whoami()).strip() == "root"
 
 
-def test_asyncssh_refuses_a_machine_whose_host_key_changed(lab: Lab, machine: MachineFactory) -> None:
-    host = machine("impostor")
-    host.run("rm /etc/ssh/ssh_host_*; systemctl restart hearth-lab-boot ssh")
+def test_asyncssh_refuses_a_machine_whose_host_key_changed(lab: Lab, spare: Machine) -> None:
+    spare.run("rm /etc/ssh/ssh_host_*; systemctl restart hearth-lab-boot ssh")
 
     async def connect() -> None:
-        async with asyncssh.connect(host.name, config=[str(lab.ssh_config)]):
+        async with asyncssh.connect(spare.name, config=[str(lab.ssh_config)]):
             pytest.fail("a changed host key was accepted")
 
     with pytest.raises(asyncssh.HostKeyNotVerifiable):
         asyncio.run(connect())
+    lab.remove("spare")
 
 
-def test_the_old_users_containers_run_and_tell_their_port(lab: Lab, machine: MachineFactory) -> None:
-    host = machine("seeded", image="machine-podman")
-    lab.seed_old_containers(host)
-    lab.seed_old_containers(host)
+def test_the_old_users_containers_run_and_tell_their_port(lab: Lab, carrier: Machine) -> None:
+    lab.seed_old_containers(carrier)
+    lab.seed_old_containers(carrier)
+    host = carrier
     names = host.run("podman ps --format '{{.Names}}'", user="backstage440").stdout.split()
     assert sorted(names) == ["secondbrain-backend", "secondbrain-ollama"]
     asked = "podman inspect secondbrain-backend --format '{{json .Config.ExposedPorts}} {{.ImageName}}'"
@@ -175,11 +196,9 @@ def test_the_old_users_containers_run_and_tell_their_port(lab: Lab, machine: Mac
     ]
 
 
-def test_the_ollama_stand_in_answers_as_ollama_does_and_keeps_its_models(
-    machine: MachineFactory, registry: Service
-) -> None:
-    host = machine("thinker", image="machine-podman")
-    run = "podman run -d --name o --cgroups=disabled -p 11434:11434 -v models:/root/.ollama docker.io/ollama/ollama"
+def test_the_ollama_stand_in_answers_as_ollama_does_and_keeps_its_models(carrier: Machine) -> None:
+    host = carrier
+    run = "podman run -d --name o --cgroups=disabled -p 11500:11434 -v models:/root/.ollama docker.io/ollama/ollama"
     host.run(run)
     host.run("until podman exec o ollama list; do sleep 0.2; done", timeout=30)
     host.run("podman exec o ollama pull llama3.2:1b")
@@ -187,7 +206,7 @@ def test_the_ollama_stand_in_answers_as_ollama_does_and_keeps_its_models(
     listed = host.run("podman exec o ollama list").stdout.splitlines()
     assert listed[0].split() == ["NAME", "ID", "SIZE", "MODIFIED"]
     assert listed[1].split()[0] == "llama3.2:1b"
-    get = "import sys, urllib.request as u; print(u.urlopen('http://127.0.0.1:11434' + sys.argv[1]).read().decode())"
+    get = "import sys, urllib.request as u; print(u.urlopen('http://127.0.0.1:11500' + sys.argv[1]).read().decode())"
     tags = json.loads(host.run(f'python3 -c "{get}" /api/tags').stdout)
     version = json.loads(host.run(f'python3 -c "{get}" /api/version').stdout)
     assert [model["name"] for model in tags["models"]] == ["llama3.2:1b"]
@@ -195,9 +214,9 @@ def test_the_ollama_stand_in_answers_as_ollama_does_and_keeps_its_models(
 
 
 def test_the_share_opens_with_its_password_only_and_not_while_windows_is_off(
-    lab: Lab, machine: MachineFactory, windows: Service
+    lab: Lab, carrier: Machine, windows: Service
 ) -> None:
-    host = machine("reader", image="machine-podman")
+    host = carrier
     share = lab.share()
     host.write("/root/good", f"username={share.user}\npassword={share.password}\ndomain={share.domain}\n", mode="0600")
     host.write("/root/bad", f"username={share.user}\npassword=wrong\ndomain={share.domain}\n", mode="0600")

@@ -51,9 +51,11 @@ def belongings(made: Lab) -> dict[str, list[str]]:
 def test_down_removes_the_labs_own_and_leaves_everything_else_running(foreign: dict[str, str], tmp_path: Path) -> None:
     before = {kind: engine.inspect(kind, name) for kind, name in foreign.items()}
     made = Lab("hearth-lab", tmp_path / "lab")
-    made.up(["brain", "windows"])
-    assert [len(found) for found in belongings(made).values()] == [2, 1, 2]
-    made.down()
+    try:
+        made.up(["brain", "windows"])
+        assert [len(found) for found in belongings(made).values()] == [2, 1, 2]
+    finally:
+        made.down()
     assert belongings(made) == {"container": [], "network": [], "volume": []}
     assert not made.folder.exists()
     after = {kind: engine.inspect(kind, name) for kind, name in foreign.items()}

@@ -300,41 +300,32 @@ def killed(make_workspace: MakeWorkspace, tmp_path: Path) -> Workspace:
     return work
 
 
-def toolchain(work: Workspace, command: str) -> subprocess.CompletedProcess[str]:
-    """What `make <command>` does in another project's folder."""
-    code = f"from pathlib import Path; from toolchain import run; run.{command}(Path({str(work.folder)!r}), 'dev', [])"
-    environment = {**work.environment, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
-
-
 def test_up_after_a_killed_run_clears_the_dead_lock_and_goes_on(killed: Workspace) -> None:
     # Plain Pulumi refuses.
     assert "currently locked by 1 lock" in shown(killed.up(check=False))
-    answer = toolchain(killed, "up")
+    answer = killed.make("up")
     assert answer.returncode == 0, shown(answer)
     assert "The last run of dev was killed" in answer.stdout
     assert "in the middle of creating second" in answer.stdout
     assert "1 created" in answer.stdout
     assert killed.state().get("pending_operations", []) == []
-    assert toolchain(killed, "drift").returncode == 0
-    again = toolchain(killed, "up")
+    assert killed.make("drift").returncode == 0
+    again = killed.make("up")
     assert "3 unchanged" in again.stdout
     assert "The last run" not in again.stdout
 
 
 def test_down_after_a_killed_run_takes_away_what_was_half_made(killed: Workspace, tmp_path: Path) -> None:
-    answer = toolchain(killed, "down")
+    answer = killed.make("down")
     assert answer.returncode == 0, shown(answer)
     assert list((tmp_path / "things").iterdir()) == []
     assert killed.state().get("resources", []) == []
 
 
 def test_drift_exits_7_and_names_what_drifted(killed: Workspace, tmp_path: Path) -> None:
-    toolchain(killed, "up")
+    killed.make("up")
     (tmp_path / "things" / "second").unlink()
-    answer = toolchain(killed, "drift")
+    answer = killed.make("drift")
     assert answer.returncode == 7
     assert "second" in answer.stdout
 

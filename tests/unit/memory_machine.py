@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field
 
 from config.hosts import Host, Machines
 from providers.errors import ConnectionFailed, ConnectionLost, HearthError
+from providers.host import connection
 from providers.host.ssh_session import RECORDS
 from providers.kind import Facts, Inputs, Kind
 from providers.plugin import machines
@@ -154,7 +155,7 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A world with the one machine `box`."""
     made = World({"box": MemoryMachine("id-of-box")})
-    monkeypatch.setattr(machines, "Connection", lambda name, host, _config: MemoryConnection(made, name, host))
+    monkeypatch.setattr(connection, "Connection", lambda name, host, _config: MemoryConnection(made, name, host))
     monkeypatch.setattr(machines, "RECONNECT", 0.0)
     return made
 

@@ -201,7 +201,7 @@ async def test_a_home_that_can_not_be_changed_starts_the_manager_again():
     wish = WISH.model_copy(update={"home": "/var/lib/other"})
     with pytest.raises(CommandFailed, match="could not be changed to /var/lib/other"):
         await KIND.apply(machine, wish, await KIND.observe(machine, wish))
-    assert machine.lines()[-1] == "systemctl start user@990.service"
+    assert machine.lines()[-1] == "systemctl --no-block start user@990.service"
 
 
 async def test_processes_that_do_not_end_keep_the_account(monkeypatch: pytest.MonkeyPatch):

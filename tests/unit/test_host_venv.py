@@ -154,7 +154,7 @@ def test_an_import_finds_what_somebody_asked_for():
     assert KIND.parse is not None
     inputs = VenvInputs.model_validate({"host": "box", **KIND.parse("opt/env")})
     assert inputs.requirements == (EVERYTHING,)
-    found = json.loads(probed(RICH, APP, {"name": "needed", "requested": False}))
+    found = json.loads(probed(RICH, APP, {"name": "needed", "requested": False}, {"name": "pip"}))
     facts = facts_from(inputs, {}, found)
     assert (facts.requirements, facts.editable, facts.python) == (("rich==15.0.0",), "/opt/app", "python3")
 

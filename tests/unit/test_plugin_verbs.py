@@ -534,3 +534,8 @@ def test_every_kind_has_verbs():
     kinds: list[Kind[Any, Any]] = list(KINDS)
     assert len({kind.token for kind in kinds}) == len(kinds)
     assert all(Verbs(kind).identity for kind in kinds)
+
+
+def test_a_word_of_a_secret_text_is_taken_out_as_well():
+    secret = Properties({"text": "username=ann\npassword=hunter2-hunter2\n"}, frozenset({"text"}))
+    assert redacted([secret])("mount: bad option hunter2-hunter2 for ann") == "mount: bad option [secret] for ann"

@@ -56,8 +56,12 @@ class Case:
     """variant -> inputs to change so that one of them holds CANARY."""
     secret_input: str = ""
     """The input that is then marked as a secret."""
+    slow: Callable[[str], Inputs] | None = None
+    """variant -> inputs with which a creation takes longer than a minute."""
     drifting: tuple[str, ...] = ("old", "right")
     """Variants on which `drift` is tried; `remove` is tried on `new`."""
+    changing: tuple[str, ...] = ("old", "right")
+    """Variants on which `changed` is tried."""
     shared: bool = False
     """Whether what `look` prints is the same for every variant."""
     prepare: str = ""

@@ -17,10 +17,10 @@ def text(inputs: Inputs) -> str:
 
 def holds(variant: str, inputs: Inputs) -> str:
     name = inputs["name"]
-    block = f"sed -n '/^# BEGIN hearth {name}$/,/^# END hearth {name}$/p' {PATH}"
+    block = f"$(sed -n '/^# BEGIN hearth {name}$/,/^# END hearth {name}$/p' {PATH})"
     return (
         f"[ \"$(grep -c 'BEGIN hearth {name}$' {PATH})\" = 1 ]\n"
-        f"{block} >/tmp/block\nprintf %s {shlex.quote(text(inputs))} | cmp -s - /tmp/block\n"
+        f'[ "{block}" = {shlex.quote(text(inputs).rstrip())} ]\n'
         f"[ \"$(stat -c '%a %U' {PATH})\" = '664 www-data' ]"
     )
 
@@ -31,8 +31,7 @@ CASES = [
         wish=wish,
         changed=lambda variant: {"content": "changed\n"},
         holds=holds,
-        # The line at the end is the last of the file that was there, and has no newline.
-        look=lambda variant: f"stat -c '%n %F %a %U %G' {PATH}; sha256sum {PATH}",
+        look=lambda variant: f"stat -c '%n %F %a %U %G' {PATH}; cat -A {PATH}",
         right=lambda variant, inputs: (
             f"printf %s {shlex.quote(text(inputs))} | cat - {PATH} >/tmp/all; cat /tmp/all >{PATH}"
         ),
@@ -48,7 +47,7 @@ CASES = [
         secret=lambda variant: {"content": f"password {CANARY}\n"},
         secret_input="content",
         shared=True,
-        prepare=f"mkdir -p /srv/kinds; printf '# theirs\\n\\nlast line' >{PATH}; chmod 0664 {PATH};"
+        prepare=f"mkdir -p /srv/kinds; printf '# theirs\\n\\nlast line\\n' >{PATH}; chmod 0664 {PATH};"
         f" chown www-data {PATH}",
     )
 ]

@@ -12,7 +12,7 @@ def wish(variant: str) -> Inputs:
 
 
 def holds(variant: str, inputs: Inputs) -> str:
-    wished = f"directory {inputs['mode'][1:]} www-data adm"
+    wished = f"directory {inputs['mode'].lstrip('0')} www-data adm"
     return f"[ \"$(stat -c '%F %a %U %G' {inputs['path']})\" = '{wished}' ]"
 
 

@@ -17,7 +17,8 @@ def wish(variant: str) -> Inputs:
 def holds(variant: str, inputs: Inputs) -> str:
     wanted = f"$(git --git-dir={ORIGIN} rev-parse {inputs['revision']})"
     return (
-        "git config --global --replace-all safe.directory '*'\n"
+        # Looking must not refresh the index: that would give it to root.
+        "export GIT_OPTIONAL_LOCKS=0; git config --global --replace-all safe.directory '*'\n"
         f'[ "$(git -C {inputs["path"]} rev-parse HEAD)" = "{wanted}" ]\n'
         f'[ -z "$(git -C {inputs["path"]} status --porcelain)" ]\n'
         f'[ -z "$(find {inputs["path"]} ! -user {USER})" ]'
@@ -25,7 +26,7 @@ def holds(variant: str, inputs: Inputs) -> str:
 
 
 def look(variant: str) -> str:
-    git = f"git -c safe.directory='*' -C {path(variant)}"
+    git = f"GIT_OPTIONAL_LOCKS=0 git -c safe.directory='*' -C {path(variant)}"
     return (
         f"stat -c '%n %F %a %U %G' {path(variant)}; cat {path(variant)}/.git/HEAD {path(variant)}/.git/config;"
         f" {git} for-each-ref; {git} status --porcelain; {git} rev-parse HEAD; cat {path(variant)}/a.txt"

@@ -25,6 +25,8 @@ CASES = [
             "apply": f"echo raised higher >{flag(variant)}",
             "check": f"grep -q higher {flag(variant)}",
         },
+        # Not on `right`: what an update does there can't be taken back, because `check` held before.
+        changing=("secret",),
         holds=lambda variant, inputs: inputs["check"],
         look=lambda variant: f"cat {flag(variant)}",
         right=lambda variant, inputs: inputs["apply"],
@@ -34,6 +36,7 @@ CASES = [
         unknown="apply",
         secret=lambda variant: {"apply": f"key={CANARY}\necho raised $key >{flag(variant)}\nsleep 0.3"},
         secret_input="apply",
+        slow=lambda variant: {**wish(variant), "apply": "echo begun >&2; sleep 100"},
         prepare="mkdir -p /srv/kinds",
     )
 ]

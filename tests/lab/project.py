@@ -1,0 +1,113 @@
+"""A Pulumi project with the provider `hearth` in a temporary folder, for tests that write programs of their own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from lab import Machine
+from toolchain.versions import ROOT
+from toolchain.workspace import Workspace
+
+HEAD = """
+import pulumi
+from pulumi import CustomTimeouts, Output, ResourceOptions
+from providers.host.resources import Block, Directory, File, Script, User
+"""
+Answer = subprocess.CompletedProcess[str]
+
+
+class Project:
+    """One stack, with the machine `box` in its settings."""
+
+    def __init__(self, folder: Path, machine: Machine) -> None:
+        self.machine = machine
+        self.workspace = Workspace.create(
+            folder,
+            HEAD,
+            name="trial",
+            providers={"hearth": ROOT / "providers" / "plugin"},
+            extra_environment={"PYTHONPATH": str(ROOT)},
+        )
+        self._settings: dict[str, Any] = {}
+        self.usual()
+
+    def usual(self) -> None:
+        """The settings with which the machine is reached."""
+        self.settings(hosts={"box": {"address": self.machine.name}}, ssh_config=str(self.machine.ssh_config))
+
+    def settings(self, **values: Any) -> None:
+        """Set keys of the namespace `hearth`; None takes one away."""
+        for name, value in values.items():
+            key = f"hearth:{name.replace('_', '-')}"
+            if self._settings.get(key) == value:
+                continue
+            self._settings[key] = value
+            if value is None:
+                self.workspace.pulumi("config", "rm", "--stack", self.workspace.stack, key)
+            else:
+                self.workspace.configure(key, value if isinstance(value, str) else json.dumps(value))
+
+    def program(self, text: str) -> None:
+        """Write the program; the resource classes are imported already."""
+        self.workspace.write(HEAD + text)
+
+    def up(self, *flags: str) -> Answer:
+        """`pulumi up`, which must go well."""
+        return went_well(self.workspace.up(*flags, check=False))
+
+    def failed_up(self, *flags: str) -> str:
+        """`pulumi up`, which must fail without a traceback; all that it printed."""
+        answer = self.workspace.up(*flags, check=False)
+        assert answer.returncode != 0, answer.stdout
+        printed = shown(answer)
+        assert "Traceback" not in printed, printed
+        assert "mistake in Hearth itself" not in printed, printed
+        return printed
+
+    def destroy(self) -> Answer:
+        """`pulumi destroy`, which must go well."""
+        return went_well(self.workspace.destroy(check=False))
+
+    def make(self, command: str, *arguments: str) -> list[str]:
+        """The command line of what `make <command>` runs, for this project."""
+        code = (
+            "from pathlib import Path; from toolchain import run; "
+            f"run.{command}(Path({str(self.workspace.folder)!r}), {self.workspace.stack!r}, {list(arguments)!r})"
+        )
+        return [sys.executable, "-c", code]
+
+    def environment(self) -> dict[str, str]:
+        """The environment of `make`."""
+        return {**self.workspace.environment, "PYTHONPATH": str(ROOT)}
+
+    def run_make(self, command: str, *arguments: str, timeout: float = 300) -> Answer:
+        """Run what `make <command>` runs to its end."""
+        return subprocess.run(
+            self.make(command, *arguments),
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def resources(self) -> list[str]:
+        """Names of the resources in the state, without the stack and its provider."""
+        found = self.workspace.state().get("resources", [])
+        return sorted(each["urn"].rsplit("::", 1)[-1] for each in found if each["type"].startswith("hearth:"))
+
+
+def shown(answer: Answer) -> str:
+    """All that a command printed."""
+    return f"{answer.stdout}\n{answer.stderr}"
+
+
+def went_well(answer: Answer) -> Answer:
+    """Fail with all that was printed, unless the command ended with 0."""
+    assert answer.returncode == 0, shown(answer)
+    return answer
