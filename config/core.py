@@ -58,9 +58,16 @@ def postgres_major(image: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def postgres_data_path(image: str) -> str:
-    """Where the image keeps its data: since 18 in a folder for all versions (the image's own notes on PGDATA)."""
+def postgres_mount(image: str) -> str:
+    """Where the volume is mounted: since 18 in a folder for all versions (the public image's notes on PGDATA)."""
     return "/var/lib/postgresql" if (postgres_major(image) or 0) >= 18 else "/var/lib/postgresql/data"
+
+
+def postgres_data(image: str) -> str:
+    """Where the data is: each major version has a folder of its own in the volume, as the public image's 18 does it.
+    So a new version finds the place empty, and the old one's data is there to go back to."""
+    major = postgres_major(image) or 0
+    return f"{postgres_mount(image)}/{major}/docker" if major >= 18 else f"{postgres_mount(image)}/{major}"
 
 
 Memory = Annotated[str, AfterValidator(_memory)]
@@ -155,6 +162,9 @@ class Core(Settings):
     data: Literal["keep", "remove"] = Field(
         default="keep", description="Whether destroy leaves the volumes of database and models, or removes them."
     )
+    protect_data: bool = Field(
+        default=False, description="Whether Pulumi refuses to destroy what holds data until this is off again."
+    )
     start_timeout: Annotated[int, Field(ge=10, le=3600)] = Field(
         default=180, description="Seconds that a container may take to become healthy."
     )
@@ -231,14 +241,18 @@ def containers(core: Core, *, with_ollama: bool) -> tuple[Container, ...]:
     postgres = Container(
         service="postgres",
         image=core.postgres.image,
-        environment={"POSTGRES_USER": core.postgres.user, "POSTGRES_DB": core.postgres.database},
+        environment={
+            "POSTGRES_USER": core.postgres.user,
+            "POSTGRES_DB": core.postgres.database,
+            "PGDATA": postgres_data(core.postgres.image),
+        },
         variables={"POSTGRES_PASSWORD": Variable("core-postgres-password", required=True)},
         # Over TCP: while the image sets a new database up, its server listens on the socket alone.
         health=HealthCheck(
             ("pg_isready", "-q", "-h", "127.0.0.1", "-U", core.postgres.user, "-d", core.postgres.database), 2, 3, 5, 60
         ),
         memory=core.postgres.memory,
-        volumes={"postgres_data": postgres_data_path(core.postgres.image)},
+        volumes={"postgres_data": postgres_mount(core.postgres.image)},
         # A busy database needs more than Docker's ten seconds to end in good order.
         stop_seconds=60,
     )

@@ -28,6 +28,8 @@ RECIPES: dict[str, Recipe] = {
         Recipe("debian-bookworm", "bookworm"),
         Recipe("machine", "trixie", "debian-trixie"),
         Recipe("machine-podman", "trixie", "machine"),
+        Recipe("machine-docker", "trixie", "machine"),
+        Recipe("postgres", "trixie", "debian-trixie"),
         Recipe("registry-server", "trixie", "debian-trixie"),
         Recipe("windows", "trixie", "debian-trixie"),
         Recipe("python311", "bookworm", "debian-bookworm"),
@@ -42,6 +44,7 @@ PUBLISHED: dict[str, str] = {
     "library/debian:trixie-slim": "debian-trixie",
     "library/debian:bookworm-slim": "debian-bookworm",
     "library/python:3.11-slim": "python311",
+    "library/postgres:17": "postgres",
     "ollama/ollama:latest": "ollama",
     "secondbrain/backend:latest": "backend",
 }

@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from config import core_compose
-from config.core import SECRETS, Core, containers, memory_bytes, postgres_data_path, postgres_major
+from config.core import SECRETS, Core, containers, memory_bytes, postgres_data, postgres_major, postgres_mount
 
 EXAMPLE = core_compose.COMPOSE_FILE.with_name(".env.example")
 
@@ -72,16 +72,16 @@ def test_no_secret_is_in_a_plain_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "major", "path"),
+    ("image", "major", "mount", "data"),
     [
-        ("docker.io/library/postgres:16", 16, "/var/lib/postgresql/data"),
-        ("docker.io/library/postgres:17.5-alpine", 17, "/var/lib/postgresql/data"),
-        ("docker.io/library/postgres:18", 18, "/var/lib/postgresql"),
-        ("registry:5000/postgres:18-trixie@sha256:" + "0" * 64, 18, "/var/lib/postgresql"),
+        ("docker.io/library/postgres:16", 16, "/var/lib/postgresql/data", "/var/lib/postgresql/data/16"),
+        ("docker.io/library/postgres:17.5-alpine", 17, "/var/lib/postgresql/data", "/var/lib/postgresql/data/17"),
+        ("docker.io/library/postgres:18", 18, "/var/lib/postgresql", "/var/lib/postgresql/18/docker"),
+        ("r:5000/p:18-trixie@sha256:" + "0" * 64, 18, "/var/lib/postgresql", "/var/lib/postgresql/18/docker"),
     ],
 )
-def test_the_tag_of_a_postgres_image_tells_where_its_data_is(image: str, major: int, path: str) -> None:
-    assert (postgres_major(image), postgres_data_path(image)) == (major, path)
+def test_the_tag_of_a_postgres_image_tells_where_its_data_is(image: str, major: int, mount: str, data: str) -> None:
+    assert (postgres_major(image), postgres_mount(image), postgres_data(image)) == (major, mount, data)
 
 
 def test_memory_is_counted_in_powers_of_two() -> None:

@@ -1,0 +1,40 @@
+"""The resource Image of the provider docker-build, without its SDK: one resource needs no package for hundreds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi import Output, ResourceOptions
+
+# renovate: datasource=github-releases depName=pulumi/pulumi-docker-build
+VERSION = "0.0.15"
+
+
+class BuiltImage(pulumi.CustomResource):
+    """An image, built by buildx for one or more processors, and pushed. Nothing is built in a preview."""
+
+    ref: Output[str]
+    """Its name with the digest that was pushed."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        context: str,
+        tags: Sequence[str],
+        platforms: Sequence[str],
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties = {
+            "context": {"location": context},
+            "dockerfile": {"location": f"{context}/Dockerfile"},
+            "tags": list(tags),
+            "platforms": list(platforms),
+            "push": True,
+            # Its default is true, and a preview would take minutes.
+            "buildOnPreview": False,
+            "ref": None,
+        }
+        versioned = ResourceOptions.merge(ResourceOptions(version=VERSION), opts)
+        super().__init__("docker-build:index:Image", resource_name, properties, versioned)
