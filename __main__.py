@@ -2,6 +2,7 @@
 
 import pulumi
 
+from components.core_stack import CoreStack, CoreStackArgs
 from components.second_brain import SecondBrain, SecondBrainArgs
 from components.second_brain_share import ShareAccess
 from config.loader import load
@@ -23,3 +24,7 @@ if settings := estate.secondbrain:
         ),
     )
     pulumi.export("secondbrain", second_brain.deployed)
+
+if settings := estate.core:
+    core = CoreStack("core", CoreStackArgs(settings, estate.machines, estate.secrets))
+    pulumi.export("core", core.deployed)

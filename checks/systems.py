@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from checks.core import check_core
 from checks.result import CheckResult
 from checks.secondbrain import check_prerequisites, check_us1, check_us2
 from checks.secondbrain_share import check_us3
@@ -14,6 +15,7 @@ Check = Callable[[Session, Mapping[str, Any]], Awaitable[Sequence[CheckResult]]]
 
 CHECKS: Mapping[str, Sequence[Check]] = {
     "secondbrain": (check_prerequisites, check_us1, check_us2, check_us3),
+    "core": (check_core,),
 }
 """Key of a system in the stack's outputs -> its checks, in the order in which they are asked. The output of a system
 says on which machine (`host`) it is."""

@@ -151,13 +151,14 @@ class CoreStack(pulumi.ComponentResource):
 
     def _environment(self, container: Container) -> Output[Sequence[str]]:
         secrets = self._args.secrets
-        given = {
-            name: secrets[variable.secret]
-            for name, variable in container.variables.items()
-            if variable.secret in secrets
-        }
-        plain = list(container.environment.items())
-        lines = Output.all(**given).apply(lambda values: scripts.environment_lines(plain, list(values.items())))
+        given = [
+            (name, variable.secret) for name, variable in container.variables.items() if variable.secret in secrets
+        ]
+        plain = [f"{name}={value}" for name, value in container.environment.items()]
+        values = Output.all(*(secrets[key] for _, key in given))
+        lines = values.apply(
+            lambda found: [*plain, *(f"{name}={value}" for (name, _), value in zip(given, found, strict=True))]
+        )
         return Output.secret(lines)
 
     def _container(self, container: Container, after: Sequence[pulumi.Resource]) -> docker.Container:

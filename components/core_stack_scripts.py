@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
 from config.core import Core, postgres_major, postgres_mount
@@ -173,8 +172,3 @@ Persistent=true
 WantedBy=timers.target
 """
     return {f"{name}.service": service, f"{name}.timer": timer}
-
-
-def environment_lines(plain: Sequence[tuple[str, str]], secret: Sequence[tuple[str, str]]) -> list[str]:
-    """A container's environment as Docker wants it."""
-    return [f"{name}={value}" for name, value in (*plain, *secret)]

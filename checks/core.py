@@ -1,0 +1,185 @@
+"""Does the core stack work? The independent tests of its task list, asked on the machine itself.
+
+`deployed` is the stack's output `core`: names of the containers, their limits, and where the pages are. Every function
+takes a session on the machine and changes nothing there. Secrets are compared on the machine and never leave it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+
+from checks.result import CheckResult, Code, Story
+from providers.session import Session
+
+MAKE_UP = "Run `make up` again"
+LOGS = "See `docker logs` of the container"
+IDLE_LIMIT = 2 * 1024**3
+"""SC-006: bytes of memory that all containers together may use at idle."""
+TEST_SECONDS = 5.0
+POLL_SECONDS = 1.0
+TIMEOUT = 60.0
+
+_SEEN = """\
+import http.cookiejar, json, re, subprocess, sys, time, urllib.error, urllib.request as request
+names, url = json.loads(sys.argv[1]), sys.argv[2]
+def docker(*words):
+    return subprocess.run(["docker", *words], capture_output=True, text=True, timeout=30)
+opener = request.build_opener(
+    request.ProxyHandler({}), request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+def ask(path, data=None, headers={}):
+    begun = time.monotonic()
+    try:
+        with opener.open(request.Request(url + path, data, headers), timeout=10) as answer:
+            status, text = answer.status, answer.read().decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        status, text = error.code, error.read().decode(errors="replace")
+    except OSError as error:
+        status, text = 0, str(error)
+    return {"status": status, "text": text, "seconds": round(time.monotonic() - begun, 2)}
+def size(text):
+    number, unit = re.match(r"([0-9.]+)([A-Za-z]*)", text.split("/")[0].strip()).groups()
+    return int(float(number) * {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}.get(unit, 1))
+seen = {"containers": {}, "pages": {}}
+for service, name in names.items():
+    shown = docker("inspect", name)
+    if shown.returncode:
+        continue
+    shown = json.loads(shown.stdout)[0]
+    environment = dict(line.split("=", 1) for line in shown["Config"].get("Env") or [] if "=" in line)
+    secrets = [value for key, value in environment.items()
+               if value and re.search("PASSWORD|SECRET|TOKEN", key.upper())]
+    logs = docker("logs", "--tail", "2000", name)
+    text = logs.stdout + logs.stderr
+    lines = [line for line in logs.stdout.splitlines() if line.strip()]
+    bad = []
+    for line in lines:
+        try:
+            fields = json.loads(line)
+            if not {"timestamp", "level", "service", "event"} <= fields.keys():
+                bad.append(line)
+        except (ValueError, AttributeError):
+            bad.append(line)
+    used = docker("stats", "--no-stream", "--format", "{{.MemUsage}}", name)
+    seen["containers"][service] = {
+        "running": shown["State"]["Running"],
+        "health": (shown["State"].get("Health") or {}).get("Status", "none"),
+        "memory": shown["HostConfig"]["Memory"],
+        "volumes": [mount.get("Name") for mount in shown["Mounts"] if mount["Type"] == "volume"],
+        "used": size(used.stdout) if used.returncode == 0 and used.stdout.strip() else 0,
+        "lines": len(lines),
+        "not_json": len(bad),
+        "leaks": sum(secret in text for secret in secrets),
+        "secrets": len(secrets),
+    }
+for path in ("/health", "/health/ready", "/", "/config"):
+    seen["pages"][path] = ask(path)
+token = re.search('name="csrf_token" value="([0-9a-f]+)"', seen["pages"]["/config"]["text"])
+seen["test"] = ask("/config/test/db", b"", {"X-CSRF-Token": token[1] if token else "", "Accept": "application/json"})
+for page in ("/", "/config"):
+    seen["pages"][page]["text"] = seen["pages"][page]["text"][:20000]
+json.dump(seen, sys.stdout)
+"""
+
+Deployed = Mapping[str, Any]
+Seen = Mapping[str, Any]
+
+
+async def look(session: Session, deployed: Deployed) -> Seen:
+    """Everything that the checks need, in one go. Raises CommandFailed where the machine has no Python or Docker."""
+    names = {service: entry["name"] for service, entry in deployed["containers"].items()}
+    result = await session.run(
+        "python3", "-c", _SEEN, json.dumps(names), str(deployed["url"]), check=True, timeout=TIMEOUT
+    )
+    return cast(Seen, json.loads(result.stdout))
+
+
+async def _settled(session: Session, deployed: Deployed) -> Seen:
+    """What is seen once every container is healthy, or the time for a start is over."""
+    begun = time.monotonic()
+    while True:
+        seen = await look(session, deployed)
+        states = [entry["health"] for entry in seen["containers"].values()]
+        if states == ["healthy"] * len(deployed["containers"]):
+            return seen
+        if time.monotonic() - begun > float(deployed["start_timeout"]):
+            return seen
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def check_core(session: Session, deployed: Deployed) -> list[CheckResult]:
+    """US1 to US3 of the task list, and SC-006."""
+    seen = await _settled(session, deployed)
+    return [*_us1(deployed, seen), *_us2(deployed, seen), *_us3(seen), _idle_memory(seen)]
+
+
+def _us1(deployed: Deployed, seen: Seen) -> list[CheckResult]:
+    """US1: the stack runs."""
+    story, found = Story("US1", Code.NOT_RUNNING), seen["containers"]
+    rows: list[CheckResult] = []
+    for service, wanted in deployed["containers"].items():
+        entry = found.get(service)
+        state = entry["health"] if entry else "not there"
+        rows.append(story.verdict(state == "healthy", f"{service} runs and is healthy", state, LOGS))
+        if entry:
+            limit = f"{entry['memory'] // 2**20} MiB"
+            right = entry["memory"] == wanted["memory"]
+            rows.append(story.verdict(right, f"{service} has its memory limit", limit, MAKE_UP))
+    health, ready = seen["pages"]["/health"], seen["pages"]["/health/ready"]
+    try:
+        checks = json.loads(health["text"])["checks"]
+        database = checks["db"]
+        shown = ", ".join(f"{name}: {status}" for name, status in checks.items())
+    except (ValueError, KeyError, TypeError):
+        database, shown = "", f"{health['status']} {health['text'][:80]}"
+    rows.append(story.verdict(health["status"] == 200 and database == "ok", "/health says db: ok", shown, LOGS))
+    rows.append(story.verdict(ready["status"] == 200, "it is ready for requests", f"{ready['status']}", LOGS))
+    page = seen["pages"]["/"]
+    good = page["status"] == 200 and "health-status" in page["text"]
+    rows.append(story.verdict(good, "the dashboard is there", f"{page['status']} in {page['seconds']} s", LOGS))
+    return rows
+
+
+def _us2(deployed: Deployed, seen: Seen) -> list[CheckResult]:
+    """US2: it can be configured, and what is saved stays."""
+    story = Story("US2", Code.CONFIGURATION)
+    page, test = seen["pages"]["/config"], seen["test"]
+    labelled = all(f'name="{key}"' in page["text"] for key in ("llm_endpoint", "event_date"))
+    good = page["status"] == 200 and labelled
+    rows = [story.verdict(good, "the page Config asks for every setting", f"{page['status']}", LOGS)]
+    quick = (
+        test["status"] == 200 and '"status":"ok"' in test["text"].replace(" ", "") and test["seconds"] < TEST_SECONDS
+    )
+    answer = f"{test['text'][:80]} in {test['seconds']} s"
+    rows.append(story.verdict(quick, "a connection test answers within 5 seconds", answer, LOGS))
+    volumes = seen["containers"].get("postgres", {}).get("volumes", [])
+    volume = f"{deployed['name']}_postgres_data"
+    rows.append(story.verdict(volume in volumes, "settings outlive the containers", ", ".join(volumes), MAKE_UP))
+    return rows
+
+
+def _us3(seen: Seen) -> list[CheckResult]:
+    """US3: structured logs without secrets."""
+    story, backend = Story("US3", Code.CONFIGURATION), seen["containers"].get("backend")
+    if not backend:
+        return [story.failed("logs are JSON with the four fields", "there is no backend", MAKE_UP)]
+    good = backend["lines"] > 0 and backend["not_json"] == 0
+    told = f"{backend['lines']} lines, {backend['not_json']} of them not"
+    rows = [story.verdict(good, "every log line is JSON with timestamp, level, service and event", told, LOGS)]
+    leaks = sum(entry["leaks"] for entry in seen["containers"].values())
+    known = sum(entry["secrets"] for entry in seen["containers"].values())
+    told = f"{leaks} of {known} secrets found in the logs"
+    rows.append(story.verdict(leaks == 0 and known > 0, "no secret is in any log", told, "Change that secret"))
+    return rows
+
+
+def _idle_memory(seen: Seen) -> CheckResult:
+    """SC-006."""
+    used = {service: entry["used"] for service, entry in seen["containers"].items()}
+    told = ", ".join(f"{service} {size // 2**20} MiB" for service, size in used.items())
+    question = "the containers use 2 GiB at most"
+    good = 0 < sum(used.values()) <= IDLE_LIMIT
+    return Story("SC-006", Code.CONFIGURATION).verdict(good, question, told, "Turn `ai` off, or give it less memory")

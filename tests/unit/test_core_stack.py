@@ -1,0 +1,243 @@
+"""The component CoreStack, against a recording mock: which resources, with what, in which order."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shlex
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import core_stack_scripts as scripts
+from components.core_stack import CoreStack, CoreStackArgs
+from config.core import SECRETS, Core, containers
+from config.hosts import Machines
+from tests.unit.recording import Recorded, Recorder
+
+CANARY = "canary-7d20"
+CONTAINER = "docker:index/container:Container"
+VOLUME = "docker:index/volume:Volume"
+COMMAND = "command:local:Command"
+DIGEST = "registry.example.org/mail-assistant:1@sha256:" + "0" * 64
+MACHINES = Machines.from_namespace({"hosts": {"pi": {"address": "192.168.1.20", "port": 2222, "user": "me"}}})
+
+
+def build(preview: bool = False, **settings: Any) -> Recorder:
+    """What the component registers for these settings."""
+    return _built(json.dumps({"host": "pi", **settings}), preview)
+
+
+@functools.cache
+def _built(settings: str, preview: bool) -> Recorder:
+    def answer(token: str, name: str, _inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        if preview:
+            return {}
+        return {"imageId": f"sha256:{name}", "ref": DIGEST} if "mage" in token else {}
+
+    def program() -> None:
+        secrets = {key: pulumi.Output.secret(f"{CANARY}-{key}") for key in SECRETS}
+        CoreStack("core", CoreStackArgs(Core.model_validate_json(settings), MACHINES, secrets))
+
+    return Recorder(answer).run(program, preview=preview)
+
+
+def container(made: Recorder, service: str) -> Recorded:
+    return made.resources[f"core-{service}"]
+
+
+def test_everything_is_a_child_of_the_component():
+    made = build(ai=True)
+    assert made.resources["core"].type == "hearth:core:CoreStack"
+    children = [each for each in made.resources.values() if each.name != "core"]
+    assert {each.parent for each in children} == {"core"}
+    assert all(each.name.startswith("core-") for each in children)
+
+
+def test_the_backend_waits_for_a_healthy_database_and_nothing_for_ollama():
+    made = build(ai=True)
+    assert "core-postgres" in made.before("core-backend")
+    assert "core-ollama" not in made.before("core-backend")
+    assert container(made, "postgres").inputs["wait"] is True
+    assert container(made, "backend").inputs["wait"] is True
+
+
+def test_nothing_is_made_before_the_kernel_is_known_to_limit_memory():
+    made = build(ai=True)
+    for each in made.resources.values():
+        if each.type.startswith("docker:index/") or each.type == COMMAND:
+            assert "core-memory" in made.before(each.name), each.name
+
+
+def test_the_containers_say_what_compose_yaml_says():
+    made = build(ai=True)
+    for wanted in containers(Core(host="pi", ai=True), with_ollama=True):
+        inputs = container(made, wanted.service).inputs
+        assert inputs["healthcheck"]["tests"] == ["CMD", *wanted.health.test]
+        assert inputs["healthcheck"]["interval"] == f"{wanted.health.interval}s"
+        assert inputs["memory"] == inputs["memorySwap"] == (1024 if wanted.service == "ollama" else 512)
+        assert {each["containerPath"] for each in inputs["volumes"]} == set(wanted.volumes.values())
+        assert {f"{name}={value}" for name, value in wanted.environment.items()} <= set(inputs["envs"])
+        assert inputs["networksAdvanced"] == [{"name": "mail-assistant_default", "aliases": [wanted.service]}]
+        assert inputs.get("readOnly", False) is wanted.read_only
+        assert inputs["restart"] == "unless-stopped"
+
+
+def test_volumes_have_the_names_that_compose_gives_them():
+    names = {each.inputs["name"] for each in build(ai=True).of_type(VOLUME)}
+    assert names == {"mail-assistant_postgres_data", "mail-assistant_ollama_data"}
+
+
+def test_ai_off_runs_no_ollama_and_the_backend_knows_of_none():
+    made = build()
+    assert {each.inputs["name"] for each in made.of_type(CONTAINER)} == {
+        "mail-assistant-postgres",
+        "mail-assistant-backend",
+    }
+    assert "OLLAMA_BASE_URL=" in container(made, "backend").inputs["envs"]
+    assert len(made.of_type(VOLUME)) == 1
+
+
+def test_secrets_reach_the_containers_and_no_plain_input():
+    made = build(ai=True)
+    assert f"POSTGRES_PASSWORD={CANARY}-core-postgres-password" in container(made, "postgres").inputs["envs"]
+    assert f"SECRET_KEY={CANARY}-core-secret-key" in container(made, "backend").inputs["envs"]
+    for each in made.resources.values():
+        plain = {name: value for name, value in each.inputs.items() if name not in each.secrets}
+        assert CANARY not in json.dumps(plain), each.name
+    assert CANARY not in json.dumps(made.outputs)
+
+
+@pytest.mark.parametrize("role", ["dump", "restore", "backend-image-build"])
+def test_one_off_work_handles_no_secret_deletes_nothing_and_writes_no_long_lines(role: str):
+    command = build().resources[f"core-{role}"]
+    assert command.type == COMMAND
+    assert command.secrets == frozenset()
+    assert "delete" not in command.inputs, "it would run after the next create, and delete what that made"
+    assert "environment" not in command.inputs
+    assert command.inputs["addPreviousOutputInEnv"] is False
+    assert command.inputs["logging"] == "none"
+
+
+def test_the_dump_comes_before_the_databases_container_and_the_restore_before_the_backend():
+    made = build()
+    assert "core-dump" in made.before("core-postgres")
+    assert "core-postgres" in made.before("core-restore")
+    assert "core-restore" in made.before("core-backend")
+    assert made.resources["core-dump"].inputs["triggers"] == [17]
+    newer = build(postgres={"image": "docker.io/library/postgres:18"})
+    assert newer.resources["core-dump"].inputs["triggers"] == [18]
+
+
+def test_docker_is_reached_by_the_users_own_ssh():
+    provider = build().resources["core-docker"]
+    assert provider.inputs["host"] == "ssh://me@192.168.1.20:2222"
+    words = shlex.split(build().resources["core-dump"].inputs["create"])
+    assert words[0] == "ssh"
+    assert words[-1] == "sh -s"
+    assert {"-p", "2222", "-l", "me", "192.168.1.20"} <= set(words)
+    assert "StrictHostKeyChecking" not in str(words)
+
+
+def test_a_ready_made_image_is_pulled_by_its_digest_and_nothing_is_built():
+    made = build(backend={"image": DIGEST})
+    assert made.resources["core-backend-image"].inputs["name"] == DIGEST
+    assert container(made, "backend").inputs["image"] == "sha256:core-backend-image"
+    assert "core-backend-image-build" not in made.resources
+
+
+def test_with_a_registry_the_image_is_built_for_both_processors_pushed_and_not_built_in_a_preview():
+    made = build(backend={"registry": "registry.example.org/mail-assistant"})
+    image = made.resources["core-backend-image-build"]
+    assert image.type == "docker-build:index:Image"
+    assert image.inputs["buildOnPreview"] is False
+    assert image.inputs["push"] is True
+    assert image.inputs["platforms"] == ["linux/arm64", "linux/amd64"]
+    assert image.inputs["tags"] == [f"registry.example.org/mail-assistant:{scripts.context_digest()}"]
+    assert made.resources["core-backend-image"].inputs["name"] == DIGEST
+
+
+def test_without_a_registry_the_image_is_built_on_the_machine_under_a_tag_of_its_content():
+    made = build()
+    tag = f"mail-assistant:{scripts.context_digest()}"
+    assert container(made, "backend").inputs["image"] == tag
+    assert f"docker build --quiet --tag {tag} -" in made.resources["core-backend-image-build"].inputs["create"]
+    assert "core-backend-image-build" in made.before("core-backend")
+
+
+def test_volumes_outlive_destroy_unless_the_setting_says_otherwise(monkeypatch: pytest.MonkeyPatch):
+    seen: list[bool | None] = []
+    original = pulumi.ResourceOptions.__init__
+
+    def watch(self: Any, *arguments: Any, **options: Any) -> None:
+        original(self, *arguments, **options)
+        if options.get("retain_on_delete") is not None:
+            seen.append(options["retain_on_delete"])
+
+    monkeypatch.setattr(pulumi.ResourceOptions, "__init__", watch)
+    _built.__wrapped__(json.dumps({"host": "pi"}), False)
+    assert seen == [True]
+    seen.clear()
+    _built.__wrapped__(json.dumps({"host": "pi", "data": "remove"}), False)
+    assert seen == [False]
+
+
+def test_data_can_be_protected():
+    assert build(**{"protect-data": True}).resources["core-postgres-data"].protect
+    assert not build().resources["core-postgres-data"].protect
+
+
+def test_the_nightly_dump_is_a_timer_that_also_runs_after_a_missed_night():
+    made = build(backup={"at": "02:40", "keep": 3, "folder": "/srv/dumps"})
+    timer = made.resources["core-backup-timer"]
+    assert timer.inputs["enabled"] is True
+    assert "OnCalendar=*-*-* 02:40:00" in timer.inputs["text"]
+    assert "Persistent=true" in timer.inputs["text"]
+    assert "core-postgres" in made.before("core-backup-timer")
+    assert made.resources["core-backup-folder"].inputs["mode"] == "0700"
+    program = made.resources["core-backup-program"].inputs["content"]
+    assert "tail -n +4" in program
+    assert "folder=/srv/dumps" in program
+    assert not [each for each in build(backup={"enabled": False}).resources if "backup" in each]
+
+
+def test_what_the_checks_need_is_an_output():
+    deployed = build(ai=True).outputs["core"]["deployed"]
+    assert deployed["host"] == "pi"
+    assert deployed["url"] == "http://127.0.0.1:8000"
+    assert set(deployed["containers"]) == {"postgres", "backend", "ollama"}
+    assert build(backend={"addresses": ["fd00::1"]}).outputs["core"]["url"] == "http://[fd00::1]:8000"
+
+
+def test_a_preview_of_a_machine_of_which_nothing_is_known_ends_well():
+    assert container(build(True, ai=True), "backend").type == CONTAINER
+
+
+def test_the_images_tag_follows_its_content_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for part in scripts.CONTEXT_PARTS:
+        (tmp_path / part).write_text("one")
+    monkeypatch.setattr(scripts, "CONTEXT", tmp_path)
+    first = scripts.context_digest()
+    (tmp_path / "README.md").write_text("not part of it")
+    assert scripts.context_digest() == first
+    (tmp_path / "Dockerfile").write_text("two")
+    assert scripts.context_digest() != first
+
+
+def test_the_texts_that_run_on_the_machine_are_good_shell(tmp_path: Path):
+    settings = Core(host="pi")
+    texts = {
+        "memory": scripts.MEMORY_CHECK + scripts.MEMORY_REFUSAL,
+        "dump": scripts.dump_before_upgrade(settings),
+        "restore": scripts.restore_after_upgrade(settings),
+        "backup": scripts.backup_script(settings),
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    command = ["shellcheck", "--shell=sh", "--exclude=SC2012", *(str(tmp_path / name) for name in texts)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
