@@ -29,6 +29,7 @@ drift: setup  ## show what changed on the machines since `up` (exit code 7 if an
 
 test: lint  ## run every test but the soak, after the linters
 	@$(VENV)/pytest -m "not soak"
+	@for suite in apps/*/test.sh; do "$$suite" || exit 1; done
 
 soak: setup  ## repeat the hard tests for a long time
 	@$(VENV)/pytest -m soak

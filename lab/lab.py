@@ -89,7 +89,8 @@ class Lab:
     ) -> Machine:
         """Return the machine of that name, up and reachable over ssh; make it if there is none.
 
-        `image` is "machine" (a plain Debian 13 server) or "machine-podman" (with podman and the rest installed).
+        `image` is "machine" (a plain Debian 13 server), "machine-podman" (with podman and the rest installed) or
+        "machine-docker" (with Docker and docker compose).
         `users` are ordinary users to make, the first with uid 1000 and the range 100000:65536, as Debian does it.
         `fresh` removes a machine of that name first.
         """

@@ -188,7 +188,16 @@ def test_the_schema_knows_every_key_of_the_examples():
         assert set(used) <= set(keys)
 
 
-def test_the_table_in_the_documentation_is_current():
-    assert table("secondbrain") in (PROJECT / "docs" / "secondbrain.md").read_text(), (
-        "stale: put the output of `python -m config table secondbrain` there"
+@pytest.mark.parametrize(("system", "page"), [("secondbrain", "secondbrain.md"), ("core", "core-stack.md")])
+def test_the_table_in_the_documentation_is_current(system: str, page: str):
+    assert table(system) in (PROJECT / "docs" / page).read_text(), (
+        f"stale: put the output of `python -m config table {system}` there"
     )
+
+
+def test_the_core_stacks_required_secrets_are_named_where_they_are_missing():
+    with pytest.raises(WrongSettings) as caught:
+        parse({"hosts": {"pi": {}}, "core": {"host": "pi"}, "core-secret-key": "x"}, {"core-secret-key"}, PROJECT)
+    (mistake,) = caught.value.mistakes
+    assert mistake.path == "hearth:core-postgres-password"
+    assert mistake.remedy == "pulumi config set --secret hearth:core-postgres-password"

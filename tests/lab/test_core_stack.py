@@ -1,0 +1,321 @@
+"""The core stack on a lab machine: compose.yaml run for real, then the component carried out; both pass the checks."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from checks.core import check_core
+from checks.result import CheckResult, Status
+from components import core_stack_scripts as scripts
+from components.core_stack import CoreStack, CoreStackArgs
+from config.core import Core
+from config.core_compose import COMPOSE_FILE
+from config.hosts import Machines
+from lab import Lab, Machine, Service
+from tests.lab.docker_carrier import Carrier, on_session, shown
+from tests.unit.recording import Recorder
+
+FOLDER = "/root/mail-assistant"
+URL = "http://127.0.0.1:8000"
+PASSWORD = "canary$pass#word'9"
+SECRET_KEY = "canary-secret-key-0123456789abcdef"
+SETTINGS: dict[str, Any] = {"host": "pi", "ai": True}
+KILLS = 20
+RATE = 200
+BACK_SECONDS = 10
+
+ASK = """\
+import http.cookiejar, json, re, sys, urllib.error, urllib.parse, urllib.request as request
+path, values = sys.argv[1], json.loads(sys.argv[2])
+opener = request.build_opener(request.ProxyHandler({}), request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+def ask(path, data=None):
+    try:
+        with opener.open("http://127.0.0.1:8000" + path, data, timeout=15) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError as error:
+        return 0, str(error)
+status, text = ask("/config" if values else path)
+if values:
+    values["csrf_token"] = re.search('name="csrf_token" value="([0-9a-f]+)"', text)[1]
+    status, text = ask(path, urllib.parse.urlencode(values).encode())
+print(json.dumps([status, text]))
+"""
+
+
+def ask(machine: Machine, path: str, **values: str) -> tuple[int, str]:
+    """Ask the application on its machine; with values, save them as a form does."""
+    words = ["python3", "-c", ASK, path, json.dumps(values)]
+    status, text = json.loads(machine.run(shlex.join(words)).stdout)
+    return status, text
+
+
+def saved(machine: Machine, name: str) -> str:
+    """A saved setting, as the page Config shows it."""
+    status, text = ask(machine, "/config")
+    assert status == 200, text
+    found = re.search(rf'name="{name}" type="[a-z]+" value="([^"]*)"', text)
+    assert found
+    return found[1]
+
+
+def database_state(machine: Machine) -> str:
+    status, text = ask(machine, "/health")
+    return json.loads(text)["checks"]["db"] if status == 200 else f"status {status}"
+
+
+def wait_for(machine: Machine, state: str, seconds: float) -> float:
+    """Wait until /health says so of the database; how long it took."""
+    begun = time.monotonic()
+    while database_state(machine) != state:
+        assert time.monotonic() - begun < seconds, f"/health did not say db: {state} within {seconds} s"
+        time.sleep(0.2)
+    return time.monotonic() - begun
+
+
+def compose(machine: Machine, words: str, *, check: bool = True, timeout: float = 590) -> str:
+    result = machine.run(f"cd {FOLDER} && docker compose {words} 2>&1", check=check, timeout=timeout)
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def pi(lab: Lab, registry: Service) -> Iterator[Machine]:
+    """A machine with Docker, and the application's folder on it."""
+    machine = lab.machine("pi", image="machine-docker", fresh=True)
+    parts = ["compose.yaml", "compose.override.example.yaml", ".env.example", *scripts.CONTEXT_PARTS]
+    tar = ["tar", "--create", "--exclude=__pycache__", "--directory", str(COMPOSE_FILE.parent), *parts]
+    content = subprocess.run(tar, capture_output=True, check=True).stdout
+    machine.run(f"mkdir -p {FOLDER} && tar --extract --directory {FOLDER}", stdin=content)
+    yield machine
+    lab.remove("pi")
+
+
+@pytest.fixture(scope="module")
+def machines(lab: Lab, pi: Machine) -> Machines:
+    return Machines.from_namespace({"hosts": {pi.name: {}}, "ssh-config": str(lab.ssh_config)})
+
+
+def deployed(suffix: str = "") -> dict[str, Any]:
+    """What the component says of itself; compose adds a number to its containers' names."""
+    limits = {"postgres": 512, "backend": 512, "ollama": 1024}
+    return {
+        "name": "mail-assistant",
+        "url": URL,
+        "start_timeout": 120,
+        "containers": {
+            service: {"name": f"mail-assistant-{service}{suffix}", "memory": limit * 2**20}
+            for service, limit in limits.items()
+        },
+    }
+
+
+def rows(machines: Machines, what: Mapping[str, Any]) -> list[CheckResult]:
+    return on_session(machines, "pi", lambda session: check_core(session, what))
+
+
+def failed(found: list[CheckResult]) -> list[CheckResult]:
+    return [row for row in found if row.status is not Status.PASS]
+
+
+# compose.yaml, by hand
+
+
+def test_compose_says_what_is_missing_and_takes_the_example_as_it_is(pi: Machine) -> None:
+    assert "set POSTGRES_PASSWORD in .env" in compose(pi, "config", check=False)
+    example = pi.read(f"{FOLDER}/.env.example")
+    quoted = PASSWORD.replace("'", "\\'")
+    filled = example.replace("POSTGRES_PASSWORD=\n", f"POSTGRES_PASSWORD='{quoted}'\n")
+    assert "set SECRET_KEY in .env" in _with_env(pi, filled)
+    _with_env(pi, filled.replace("SECRET_KEY=\n", f"SECRET_KEY={SECRET_KEY}\n"))
+    content = json.loads(compose(pi, "--profile ai config --format json"))
+    assert content["services"]["postgres"]["environment"]["POSTGRES_PASSWORD"].replace("$$", "$") == PASSWORD
+    assert content["services"]["backend"]["environment"]["OLLAMA_BASE_URL"] == "http://ollama:11434"
+
+
+def _with_env(pi: Machine, text: str) -> str:
+    pi.write(f"{FOLDER}/.env", text, mode="0600")
+    return compose(pi, "config --quiet", check=False)
+
+
+def test_the_override_example_moves_the_port_and_leaves_none_behind(pi: Machine) -> None:
+    pi.run(f"cd {FOLDER} && cp compose.override.example.yaml compose.override.yaml")
+    backend = json.loads(compose(pi, "config --format json"))["services"]["backend"]
+    pi.run(f"rm {FOLDER}/compose.override.yaml")
+    assert [(port["host_ip"], port["published"]) for port in backend["ports"]] == [("127.0.0.1", "9000")]
+    assert backend["environment"]["OLLAMA_BASE_URL"] == "http://host.docker.internal:11434"
+    assert backend["environment"]["POSTGRES_HOST"] == "postgres"
+
+
+def test_compose_brings_the_stack_up_and_it_passes_the_checks(pi: Machine, machines: Machines) -> None:
+    compose(pi, "--profile ai up --detach --build --wait")
+    assert failed(rows(machines, deployed("-1"))) == []
+
+
+def test_the_container_can_write_nothing_but_its_tmp_and_is_not_root(pi: Machine) -> None:
+    inside = "docker exec mail-assistant-backend-1 sh -c"
+    assert pi.run(f"{inside} 'id -u'").stdout.strip() == "10001"
+    assert pi.run(f"{inside} 'touch /tmp/x && ! touch /app/x && ! touch /opt/venv/x'").ok
+    capabilities = pi.run(f"{inside} 'grep CapEff /proc/self/status'").stdout.split()[1]
+    assert int(capabilities, 16) == 0
+
+
+def test_a_database_that_stops_is_degraded_and_comes_back_without_a_restart(pi: Machine) -> None:
+    ask(pi, "/config", event_name="Kept through it")
+    started = pi.run("docker inspect --format '{{.State.StartedAt}}' mail-assistant-backend-1").stdout
+    compose(pi, "stop postgres")
+    wait_for(pi, "unreachable", 30)
+    status, text = ask(pi, "/health")
+    assert (status, json.loads(text)["status"]) == (200, "degraded")
+    assert ask(pi, "/health/ready")[0] == 503
+    assert "Settings unavailable — database unreachable" in ask(pi, "/")[1]
+    # The container's own health check reads the answer: it sees it too, whatever the status code.
+    deadline = time.monotonic() + 60
+    while "unhealthy" not in pi.run("docker inspect mail-assistant-backend-1").stdout:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    compose(pi, "start postgres")
+    wait_for(pi, "ok", BACK_SECONDS)
+    assert ask(pi, "/health/ready")[0] == 200
+    assert saved(pi, "event_name") == "Kept through it"
+    assert pi.run("docker inspect --format '{{.State.StartedAt}}' mail-assistant-backend-1").stdout == started
+
+
+def test_a_backend_that_dies_is_started_again_by_docker(pi: Machine) -> None:
+    pi.run("kill -9 $(docker inspect --format '{{.State.Pid}}' mail-assistant-backend-1)")
+    wait_for(pi, "ok", 60)
+    assert int(pi.run("docker inspect --format '{{.RestartCount}}' mail-assistant-backend-1").stdout) >= 1
+
+
+def test_a_backend_killed_again_and_again_under_load_gives_no_wrong_answer_and_forgets_nothing(pi: Machine) -> None:
+    pi.write("/root/load.py", (Path(__file__).parent / "core_load.py").read_text())
+    pi.run("touch /root/load.flag")
+    results: list[str] = []
+    command = f"python3 /root/load.py {URL} {RATE} /root/load.flag"
+    load = threading.Thread(target=lambda: results.append(pi.run(command, timeout=590).stdout))
+    load.start()
+    try:
+        for number in range(KILLS):
+            ask(pi, "/config", event_name=f"Before kill {number}")
+            pi.run("docker kill mail-assistant-backend-1 && docker start mail-assistant-backend-1")
+            wait_for(pi, "ok", 60)
+            assert saved(pi, "event_name") == f"Before kill {number}"
+    finally:
+        pi.run("rm -f /root/load.flag")
+        load.join()
+    seen = json.loads(results[0])
+    assert seen["wrong"] == 0, seen["examples"]
+    assert seen["right"] > seen["refused"] > 0, seen
+
+
+def test_what_compose_leaves_behind_is_the_data(pi: Machine) -> None:
+    compose(pi, "--profile ai down")
+    assert pi.run("docker ps --all --quiet").stdout == ""
+    volumes = pi.run("docker volume ls --quiet").stdout.split()
+    assert {"mail-assistant_postgres_data", "mail-assistant_ollama_data"} <= set(volumes)
+
+
+# The component
+
+
+@pytest.fixture(scope="module")
+def carried(pi: Machine, machines: Machines) -> tuple[Recorder, Carrier]:
+    """The component, with everything that it describes made on the machine."""
+    carrier = Carrier(pi, machines)
+
+    def program() -> None:
+        secrets = {
+            "core-postgres-password": pulumi.Output.secret(PASSWORD),
+            "core-secret-key": pulumi.Output.secret(SECRET_KEY),
+        }
+        CoreStack("core", CoreStackArgs(Core.model_validate(SETTINGS), machines, secrets))
+
+    return Recorder(carrier).run(program), carrier
+
+
+def test_the_component_passes_the_same_checks(carried: tuple[Recorder, Carrier], machines: Machines) -> None:
+    found = rows(machines, carried[0].outputs["core"]["deployed"])
+    assert failed(found) == []
+    assert {row.story for row in found} == {"US1", "US2", "US3", "SC-006"}
+
+
+def test_the_component_finds_the_data_that_compose_left(carried: tuple[Recorder, Carrier], pi: Machine) -> None:
+    assert saved(pi, "event_name") == f"Before kill {KILLS - 1}"
+
+
+def test_one_off_work_writes_no_secret(carried: tuple[Recorder, Carrier]) -> None:
+    recorder, carrier = carried
+    assert carrier.said["core-dump"] == "no database yet\n"
+    assert carrier.said["core-restore"] == "nothing to restore\n"
+    commands = [each.inputs for each in recorder.of_type("command:local:Command")]
+    assert "canary" not in shown(carrier.said) + shown(commands)
+
+
+def test_the_nightly_dump_runs_keeps_seven_and_can_be_restored(carried: tuple[Recorder, Carrier], pi: Machine) -> None:
+    assert pi.run("systemctl is-active mail-assistant-backup.timer").stdout.strip() == "active"
+    ask(pi, "/config", event_name="In the dump")
+    folder = "/var/backups/mail-assistant"
+    pi.run(f"for day in 1 2 3 4 5 6 7 8; do touch {folder}/mail-assistant-2020-01-0${{day}}T03-15-00.dump; done")
+    pi.run("systemctl start mail-assistant-backup.service")
+    kept = pi.run(f"ls {folder}").stdout.split()
+    assert len(kept) == 7
+    assert kept[0] == "mail-assistant-2020-01-03T03-15-00.dump"
+    assert pi.run(f"stat -c '%a %s' {folder}/{kept[-1]}").stdout.split()[0] == "600"
+    ask(pi, "/config", event_name="After the dump")
+    program = pi.read("/usr/local/sbin/mail-assistant-backup")
+    commands = [line[4:] for line in program.splitlines() if line.startswith("#   docker")]
+    assert len(commands) == 3
+    for command in commands:
+        pi.run(command.replace("FILE", f"{folder}/{kept[-1]}"))
+    wait_for(pi, "ok", 60)
+    assert saved(pi, "event_name") == "In the dump"
+
+
+def test_a_change_of_the_major_version_dumps_first_and_restores_once(
+    carried: tuple[Recorder, Carrier], pi: Machine
+) -> None:
+    # The lab has one version: the texts for another are run against it, which mounts its volume at the same place.
+    other = Core.model_validate({"host": "pi", "postgres": {"image": "docker.io/library/postgres:16"}})
+    ask(pi, "/config", event_name="From the old version")
+    same = pi.run("sh -s", stdin=scripts.dump_before_upgrade(Core(host="pi"))).stdout
+    assert same == "the database is of version 17 already\n"
+    told = pi.run("sh -s", stdin=scripts.dump_before_upgrade(other)).stdout
+    assert told == "dumped version 17 for version 16\n"
+    assert pi.run("docker inspect --format '{{.State.Running}}' mail-assistant-backend").stdout.strip() == "false"
+    drop = "psql -U mail_assistant -d mail_assistant -c 'DROP TABLE settings, alembic_version'"
+    pi.run(f"docker exec mail-assistant-postgres {drop}")
+    assert pi.run("sh -s", stdin=scripts.restore_after_upgrade(other)).stdout == "restored\n"
+    assert pi.run("sh -s", stdin=scripts.restore_after_upgrade(other)).stdout == "nothing to restore\n"
+    wait_for(pi, "ok", 60)
+    assert saved(pi, "event_name") == "From the old version"
+
+
+def test_a_dump_that_fails_stops_everything(carried: tuple[Recorder, Carrier], pi: Machine) -> None:
+    text = scripts.dump_before_upgrade(
+        Core.model_validate({"host": "pi", "postgres": {"image": "docker.io/library/postgres:16", "user": "nobody"}})
+    )
+    result = pi.run("sh -s", stdin=text, check=False)
+    assert not result.ok
+    assert "nobody" in result.stderr
+    pi.run("docker start mail-assistant-backend")
+
+
+def test_a_kernel_that_limits_no_memory_is_named_with_the_line_to_add(pi: Machine) -> None:
+    pi.write("/root/stub/docker", '#!/bin/sh\n[ "$2" = --format ] && echo false\nexit 0\n', mode="0755")
+    stubbed = "PATH=/root/stub:$PATH sh -s"
+    assert not pi.run(stubbed, stdin=scripts.MEMORY_CHECK, check=False).ok
+    refusal = pi.run(stubbed, stdin=scripts.MEMORY_REFUSAL, check=False)
+    assert not refusal.ok
+    assert refusal.stderr.endswith("cgroup_enable=memory cgroup_memory=1\n")
+    assert pi.run("sh -s", stdin=scripts.MEMORY_CHECK).ok
