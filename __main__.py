@@ -2,7 +2,6 @@
 
 import pulumi
 
-from components.core_stack import CoreStack, CoreStackArgs
 from components.second_brain import SecondBrain, SecondBrainArgs
 from components.second_brain_share import ShareAccess
 from config.loader import load
@@ -26,5 +25,8 @@ if settings := estate.secondbrain:
     pulumi.export("secondbrain", second_brain.deployed)
 
 if settings := estate.core:
+    # Only where it is deployed: the SDKs of its providers take their time to load.
+    from components.core_stack import CoreStack, CoreStackArgs
+
     core = CoreStack("core", CoreStackArgs(settings, estate.machines, estate.secrets))
     pulumi.export("core", core.deployed)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from lab import Lab, LabError
-from tests.bench import compare, scale
+from tests.bench import compare, core, scale
 from tests.bench.ansible import Ansible
 from tests.bench.hearth import Hearth
 from tests.bench.workload import Workload, WrongResult
@@ -29,6 +29,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, help="repetitions; medians are shown (3, or 1 with --scale)")
     parser.add_argument("--quick", action="store_true", help="one run on one machine; with --scale, up to 400 only")
     parser.add_argument("--scale", action="store_true", help="growth to 1,000 resources instead of the comparison")
+    parser.add_argument("--core", action="store_true", help="the core stack's start, answers and memory instead")
     parser.add_argument("--machines", type=int, nargs="+", choices=sorted(compare.GOALS), help="how many (1 and 4)")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown too")
     return parser.parse_args()
@@ -46,7 +47,9 @@ def main() -> int:
         folder = Path(name)
         lab = Lab(f"hearth-bench-{os.getpid()}", folder / "lab", say=say)
         try:
-            if asked.scale:
+            if asked.core:
+                measure_core(asked, lab, console)
+            elif asked.scale:
                 measure_growth(asked, lab, folder, console)
             else:
                 measure_against_ansible(asked, lab, folder, console)
@@ -81,6 +84,13 @@ def measure_growth(asked: argparse.Namespace, lab: Lab, folder: Path, console: C
     rows = scale.grow(folder, lab.machine("bench1"), sizes, runs, lab.say)
     console.print(scale.table(rows, runs))
     finish(asked, console, scale.HEADINGS, map(scale.cells, rows))
+
+
+def measure_core(asked: argparse.Namespace, lab: Lab, console: Console) -> None:
+    """The core stack, by docker compose."""
+    figures = core.measure(lab)
+    console.print(core.table(figures))
+    finish(asked, console, core.HEADINGS, map(core.cells, figures))
 
 
 def finish(asked: argparse.Namespace, console: Console, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

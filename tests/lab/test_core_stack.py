@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -20,14 +18,12 @@ from checks.result import CheckResult, Status
 from components import core_stack_scripts as scripts
 from components.core_stack import CoreStack, CoreStackArgs
 from config.core import Core
-from config.core_compose import COMPOSE_FILE
 from config.hosts import Machines
 from lab import Lab, Machine, Service
+from tests.lab.core_machine import FOLDER, URL, compose, load, send
 from tests.lab.docker_carrier import Carrier, on_session, shown
 from tests.unit.recording import Recorder
 
-FOLDER = "/root/mail-assistant"
-URL = "http://127.0.0.1:8000"
 PASSWORD = "canary$pass#word'9"
 SECRET_KEY = "canary-secret-key-0123456789abcdef"
 SETTINGS: dict[str, Any] = {"host": "pi", "ai": True}
@@ -85,19 +81,11 @@ def wait_for(machine: Machine, state: str, seconds: float) -> float:
     return time.monotonic() - begun
 
 
-def compose(machine: Machine, words: str, *, check: bool = True, timeout: float = 590) -> str:
-    result = machine.run(f"cd {FOLDER} && docker compose {words} 2>&1", check=check, timeout=timeout)
-    return result.stdout
-
-
 @pytest.fixture(scope="module")
 def pi(lab: Lab, registry: Service) -> Iterator[Machine]:
     """A machine with Docker, and the application's folder on it."""
     machine = lab.machine("pi", image="machine-docker", fresh=True)
-    parts = ["compose.yaml", "compose.override.example.yaml", ".env.example", *scripts.CONTEXT_PARTS]
-    tar = ["tar", "--create", "--exclude=__pycache__", "--directory", str(COMPOSE_FILE.parent), *parts]
-    content = subprocess.run(tar, capture_output=True, check=True).stdout
-    machine.run(f"mkdir -p {FOLDER} && tar --extract --directory {FOLDER}", stdin=content)
+    send(machine)
     yield machine
     lab.remove("pi")
 
@@ -199,12 +187,9 @@ def test_a_backend_that_dies_is_started_again_by_docker(pi: Machine) -> None:
 
 
 def test_a_backend_killed_again_and_again_under_load_gives_no_wrong_answer_and_forgets_nothing(pi: Machine) -> None:
-    pi.write("/root/load.py", (Path(__file__).parent / "core_load.py").read_text())
-    pi.run("touch /root/load.flag")
-    results: list[str] = []
-    command = f"python3 /root/load.py {URL} {RATE} /root/load.flag"
-    load = threading.Thread(target=lambda: results.append(pi.run(command, timeout=590).stdout))
-    load.start()
+    results: list[dict[str, Any]] = []
+    asking = threading.Thread(target=lambda: results.append(load(pi, RATE, "/root/load.flag")))
+    asking.start()
     try:
         for number in range(KILLS):
             ask(pi, "/config", event_name=f"Before kill {number}")
@@ -213,8 +198,8 @@ def test_a_backend_killed_again_and_again_under_load_gives_no_wrong_answer_and_f
             assert saved(pi, "event_name") == f"Before kill {number}"
     finally:
         pi.run("rm -f /root/load.flag")
-        load.join()
-    seen = json.loads(results[0])
+        asking.join()
+    (seen,) = results
     assert seen["wrong"] == 0, seen["examples"]
     assert seen["right"] > seen["refused"] > 0, seen
 

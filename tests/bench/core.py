@@ -1,0 +1,79 @@
+"""Figures of the core stack, run by compose on a lab machine: its start, its answers, its memory at idle."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from tests.lab.core_machine import FOLDER, compose, load, send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab import Lab, Machine
+
+LOAD_SECONDS = 15
+RATES = (200, 2000)
+"""Requests a second that are asked for: what the tests use, and more than the machine can do."""
+HEADINGS = ("What", "Figure")
+SERVICES = ("postgres", "backend", "ollama")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One thing that was measured."""
+
+    what: str
+    figure: str
+
+
+def cells(figure: Figure) -> tuple[str, str]:
+    """A row of the table."""
+    return figure.what, figure.figure
+
+
+def measure(lab: Lab) -> list[Figure]:
+    """Everything, on a machine of its own."""
+    lab.registry()
+    machine = lab.machine("core", image="machine-docker")
+    send(machine)
+    secrets = "POSTGRES_PASSWORD=bench SECRET_KEY=bench-0123456789abcdef"
+    machine.run(f"cd {FOLDER} && printf '%s\\n' {secrets} > .env && chmod 600 .env")
+    found = [Figure("building the image, first time", _timed(lambda: compose(machine, "build")))]
+    compose(machine, "--profile ai pull --quiet postgres ollama")
+    found.append(Figure("start to healthy, new database", _timed(lambda: _up(machine))))
+    compose(machine, "--profile ai down")
+    found.append(Figure("start to healthy, database there", _timed(lambda: _up(machine))))
+    names = " ".join(f"mail-assistant-{service}-1" for service in SERVICES)
+    used = machine.run(f"docker stats --no-stream --format '{{{{.MemUsage}}}}' {names}").stdout.splitlines()
+    for service, text in zip(SERVICES, used, strict=True):
+        found.append(Figure(f"memory of {service} at idle", text.split("/")[0].strip()))
+    for path in ("/health", "/"):
+        for rate in RATES:
+            seen = load(machine, rate, "/root/bench.flag", path, LOAD_SECONDS)
+            asked = "at 200 requests/s" if rate == RATES[0] else "as fast as it goes"
+            times = seen["milliseconds"]
+            figure = f"{seen['right'] / seen['seconds']:.0f} requests/s, p50 {times['p50']} ms, p99 {times['p99']} ms"
+            found.append(Figure(f"{path} {asked}", figure))
+    return found
+
+
+def _up(machine: Machine) -> str:
+    return compose(machine, "--profile ai up --detach --wait")
+
+
+def _timed(work: Callable[[], object]) -> str:
+    begun = time.monotonic()
+    work()
+    return f"{time.monotonic() - begun:.1f} s"
+
+
+def table(figures: list[Figure]) -> Table:
+    """The figures, for a person."""
+    made = Table(*HEADINGS, title="The core stack by docker compose")
+    for figure in figures:
+        made.add_row(*cells(figure))
+    return made
