@@ -9,7 +9,6 @@ import contextlib
 import json
 import shlex
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 
 from lab import Machine, engine
 from tests.lab.kind_cases import CANARY, Case, Inputs
+from tests.lab.watch import watched
 from toolchain.versions import ROOT
 from toolchain.workspace import Workspace
 
@@ -142,8 +142,7 @@ class Story:
         self._on_machine(*texts)
         self._look("drifted")
         self.held["drifted"] = self._check()
-        self._pulumi("drifted", self.workspace.drift)
-        self._preview("repaired", "--refresh")
+        self._preview("repaired", "--refresh", "--expect-no-changes")
 
     def _repaired(self) -> None:
         self._up("repaired", "--refresh")
@@ -216,7 +215,7 @@ class Story:
     def _preview(self, step: str, *flags: str, importing: bool = False) -> None:
         self._write(importing=importing)
         command = ("preview", "--json", "--stack", self.workspace.stack, *flags)
-        printed = self._pulumi(f"plan of {step}", lambda: self.workspace.pulumi(*command))
+        printed = self._pulumi(f"plan of {step}", lambda: self.workspace.pulumi(*command, check=False))
         self.plans[step] = {}
         for each in json.loads(printed)["steps"]:
             name, _, variant = each["urn"].rsplit("::", 1)[-1].partition("-")
@@ -272,24 +271,10 @@ class Story:
                 holder.stdin.close()
 
     def _pulumi(self, step: str, run: Callable[[], subprocess.CompletedProcess[str]]) -> str:
-        """Run Pulumi, and look for the canary in every process the while; a lab machine's are seen from here too."""
-        over = threading.Event()
-
-        def watch() -> None:
-            while not over.wait(0.02):
-                processes = [each for each in Path("/proc").iterdir() if each.name.isdigit()]
-                for path in [each / what for each in processes for what in ("cmdline", "environ")]:
-                    with contextlib.suppress(OSError):
-                        if CANARY.encode() in (text := path.read_bytes()):
-                            self.leaks.add(text.replace(b"\0", b" ").decode(errors="replace"))
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
+        """Run Pulumi, and look for the canary in what processes show of themselves the while."""
+        with watched(CANARY) as seen:
             self.said[step] = run()
-        finally:
-            over.set()
-            watcher.join()
+        self.leaks |= seen
         return self.said[step].stdout
 
 
