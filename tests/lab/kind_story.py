@@ -76,11 +76,11 @@ class Story:
     _done: dict[str, BaseException | None] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, machine: Machine, folder: Path, cases: Mapping[str, Case]) -> Story:
+    def begin(cls, machine: Machine, folder: Path, cases: Mapping[str, Case], project: str = "kinds") -> Story:
         workspace = Workspace.create(
             folder,
             PROGRAM,
-            name="kinds",
+            name=project,
             providers={"hearth": ROOT / "providers" / "plugin"},
             extra_environment={"PYTHONPATH": str(ROOT)},
         )
@@ -165,7 +165,7 @@ class Story:
         slow = {(name, "slow"): case.slow("slow") for name, case in self.cases.items() if case.slow}
         self.wishes.update(slow)
         with self._locks_held():
-            self._write(timeout="2s")
+            self.write(timeout="2s")
             self._pulumi("late", lambda: self.workspace.up("--continue-on-error", check=False))
         for key in slow:
             del self.wishes[key]
@@ -181,7 +181,7 @@ class Story:
     def _refused(self) -> None:
         """Imports of what is not there."""
         self.wishes = {(name, "absent"): case.wish("absent") for name, case in self.cases.items()}
-        self._write(importing=True)
+        self.write(importing=True)
         self._pulumi("refused", lambda: self.workspace.up("--continue-on-error", check=False))
 
     # --- what they are made of ---
@@ -193,7 +193,8 @@ class Story:
                 if (name, variant) in self.wishes:
                     yield (name, variant), case
 
-    def _write(self, *, importing: bool = False, timeout: str = "") -> None:
+    def write(self, *, importing: bool = False, timeout: str = "") -> None:
+        """Give the program what is wished now."""
         entries: list[dict[str, Any]] = []
         for (name, variant), inputs in self.wishes.items():
             case = self.cases[name]
@@ -213,7 +214,7 @@ class Story:
         (self.workspace.folder / "resources.json").write_text(json.dumps(entries))
 
     def _preview(self, step: str, *flags: str, importing: bool = False) -> None:
-        self._write(importing=importing)
+        self.write(importing=importing)
         command = ("preview", "--json", "--stack", self.workspace.stack, *flags)
         printed = self._pulumi(f"plan of {step}", lambda: self.workspace.pulumi(*command, check=False))
         self.plans[step] = {}
@@ -223,7 +224,7 @@ class Story:
                 self.plans[step][name, variant] = each
 
     def _up(self, step: str, *flags: str, importing: bool = False) -> None:
-        self._write(importing=importing)
+        self.write(importing=importing)
         self._pulumi(step, lambda: self.workspace.up(*flags, check=False))
         self._look(step)
         self.held[step] = self._check()
