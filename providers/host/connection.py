@@ -53,6 +53,7 @@ class Worker:
         self._process = process
         self._label = label
         self._waiting: asyncio.Queue[asyncio.Future[dict[str, Any]]] = asyncio.Queue()
+        self._unsent: list[bytes] = []
         self._reader = asyncio.create_task(self._read())
         self._pinger = asyncio.create_task(self._ping())
         self.lost = False
@@ -75,8 +76,16 @@ class Worker:
         raise system_error(what, reply)
 
     def _send(self, data: bytes) -> None:
+        """Send a request together with all others of this turn of the loop: a packet costs more than what is in it."""
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(b"%d\n" % len(data) + data)
+
+    def _flush(self) -> None:
+        data = b"".join(self._unsent)
+        self._unsent.clear()
         with contextlib.suppress(OSError, asyncssh.Error):  # the reader notices, and tells those who wait
-            self._process.stdin.write(b"%d\n" % len(data) + data)
+            self._process.stdin.write(data)
 
     async def _read(self) -> None:
         stdout = self._process.stdout

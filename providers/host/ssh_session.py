@@ -192,15 +192,14 @@ class Record:
         folder = {"mode": "0700", "owner": "root", "group": "root"}
         for attempt in range(5):
             try:
-                await asyncio.gather(
-                    self._session.make_directory(FOLDER, **folder),
-                    self._session.make_directory(RECORDS, **folder),
-                    self._session.write(self.path, text.encode(), mode="0600", owner="root", group="root"),
-                )
+                await self._session.write(self.path, text.encode(), mode="0600", owner="root", group="root")
                 return
-            except HearthError:  # somebody may just have removed the folder with its last record
+            except HearthError:  # it is the first record here, or somebody has just removed the folder with the last
                 if attempt == 4:
                     raise
+                await asyncio.gather(
+                    self._session.make_directory(FOLDER, **folder), self._session.make_directory(RECORDS, **folder)
+                )
 
     async def hand_over(self, before: dict[str, Any]) -> bool:
         """Give `before` to another resource that has the same thing; whether there was one."""
