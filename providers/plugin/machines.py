@@ -54,6 +54,7 @@ class Estate:
         usual = machines.ssh_config == Machines.model_fields["ssh_config"].default
         self._ssh_config = None if usual and not config.is_file() else str(config)
         self._connections: dict[tuple[str, Host], Connection] = {}
+        self._said: set[str] = set()
 
     def host(self, name: str) -> Host:
         try:
@@ -95,6 +96,12 @@ class Estate:
 
             self._connections[key] = Connection(name, host, self._ssh_config)
         return self._connections[key]
+
+    def say_once(self, tell: Tell, message: str) -> None:
+        """Say what concerns many resources on behalf of one of them."""
+        if message not in self._said:
+            self._said.add(message)
+            tell(message)
 
     async def where(self, name: str, connection: Connection) -> Where:
         host = connection.host
