@@ -80,7 +80,7 @@ def has_none(machine: Machine) -> bool:
 
 def test_another_address_of_the_same_machine_is_an_update_in_place(project: Project, both: tuple[Machine, Machine]):
     at(project, "other-name")
-    planned = project.workspace.preview().stdout
+    planned = shown(project.workspace.preview())
     assert "replace" not in planned
     assert planned.count("box (other-name), until now at moved-one, is the same machine") == 1, planned
     answer = project.up()
@@ -96,7 +96,7 @@ def test_another_machine_gets_everything_anew_and_the_old_one_is_restored(
 ):
     one, two = both
     at(project, two)
-    planned = project.workspace.preview().stdout
+    planned = shown(project.workspace.preview())
     assert planned.count("[replace") >= 3 or "3 to replace" in planned, planned
     answer = project.up()
     assert "is another machine than the one at moved-one" in answer.stdout

@@ -88,6 +88,8 @@ class MemoryMachine:
 
     def _write(self, path: str, content: str, **attributes: str | None) -> None:
         if path.startswith(f"{RECORDS}/") and RECORDS not in self.files:
+            raise HearthError(f"write {path} failed: the folder {RECORDS} is missing")
+        if path.startswith(f"{RECORDS}/") and RECORDS not in self.files:
             raise HearthError(f"write {path} failed: No such file or directory")
         old = self.files.get(path, {"mode": "0644", "owner": "root", "group": "root"})
         given = {name: value for name, value in attributes.items() if value is not None}
