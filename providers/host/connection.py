@@ -62,11 +62,7 @@ class Worker:
         """The result of an operation; raises HearthError where the worker refuses, ConnectionLost where it is gone."""
         if self.lost:
             raise ConnectionLost(f"the connection to {self._label} has dropped")
-        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._waiting.put_nowait(future)
-        data = json.dumps({"op": op, "args": args}).encode()
-        self._send(data)
-        reply = await future
+        reply = await self._ask(op, args)
         if "result" in reply:
             return reply["result"]
         path = f" {args['path']}" if "path" in args else ""
@@ -74,6 +70,18 @@ class Worker:
         if "refused" in reply:
             raise HearthError(f"{what} was refused: {reply['refused']}")
         raise system_error(what, reply)
+
+    def tell(self, op: str) -> None:
+        """Have an operation done before whatever is asked next, without waiting for its answer."""
+        if not self.lost:
+            # What went wrong is looked at, or asyncio would complain that nobody did.
+            self._ask(op, {}).add_done_callback(lambda reply: reply.cancelled() or reply.exception())
+
+    def _ask(self, op: str, args: dict[str, Any]) -> asyncio.Future[dict[str, Any]]:
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait(future)
+        self._send(json.dumps({"op": op, "args": args}).encode())
+        return future
 
     def _send(self, data: bytes) -> None:
         """Send a request together with all others of this turn of the loop: a packet costs more than what is in it."""

@@ -151,7 +151,7 @@ class SshSession:
         return Completed(reply["status"], reply["stdout"], reply["stderr"])
 
     async def lock(self, names: Sequence[str]) -> None:
-        """Hold locks until `unlock` or until the worker ends, across all programs that use Hearth on this machine."""
+        """Hold locks among all programs that use Hearth on this machine, until the worker is told to unlock or ends."""
         reply = await self._call("lock", names=list(names), timeout=self._left())
         if "busy" in reply:
             raise DeadlineExceeded(
@@ -159,9 +159,6 @@ class SshSession:
                 remedy="another `pulumi up` is at work there, or one that was killed is finishing its last command:"
                 " wait for it and run up again",
             )
-
-    async def unlock(self) -> None:
-        await self._call("unlock")
 
 
 class Record:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from config.hosts import Host, Machines
-from providers.errors import ConnectionFailed, ConnectionLost, HearthError, InvalidInput
+from providers.errors import ConnectionFailed, ConnectionLost, InvalidInput
 from providers.host.ssh_session import SshSession, Tell
 
 if TYPE_CHECKING:
@@ -141,9 +141,7 @@ async def operate(
                     try:
                         return await work(session)
                     finally:
-                        if not worker.lost:
-                            with contextlib.suppress(HearthError):
-                                await worker.call("unlock")
+                        worker.tell("unlock")
             except (ConnectionLost, ConnectionFailed) as error:
                 if give_up is None:
                     if isinstance(error, ConnectionFailed):

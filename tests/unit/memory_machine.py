@@ -112,6 +112,9 @@ class MemoryWorker:
     async def call(self, op: str, **args: Any) -> Any:
         return self._machine.answer(op, args)
 
+    def tell(self, op: str) -> None:
+        self._machine.answer(op, {})
+
     def abandon(self) -> None:
         self.lost = True
 
