@@ -1,4 +1,7 @@
-"""The SecondBrain host kept by podmgr, on a lab machine; podmgr itself is the lab's stand-in with its command line."""
+"""The SecondBrain host kept in its two other ways, on a lab machine: by podmgr, and by Quadlet as podman 4 knows it.
+
+podmgr itself is the lab's stand-in with its command line.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import io
 import re
 import tarfile
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -15,7 +19,7 @@ from tests.lab.second_brain import ACCOUNT, Stack, failures
 from toolchain.versions import ROOT
 
 REPOSITORY = "/srv/podmgr"
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "data": "remove",
     "manager": "podmgr",
     "podmgr": {"url": f"file://{REPOSITORY}", "revision": "main"},
@@ -96,5 +100,18 @@ def test_another_definition_makes_the_pod_anew(brain: Brain, up: str):
 
 
 def test_destroy_leaves_the_machine_as_it_was(brain: Brain, up: str):
+    brain.stack.destroy()
+    assert difference(brain.before, brain.machine.snapshot()) == []
+
+
+def test_the_form_for_podman_4_works_too_and_leaves_nothing(brain: Brain, up: str):
+    pod = {**SETTINGS["pod"], "podman-version": "4.9"}
+    brain.stack.settings({**SETTINGS, "manager": "quadlet", "pod": pod})
+    brain.stack.up()
+    assert brain.stack.workspace.outputs()["secondbrain"]["units"][0] == "secondbrain-network.service"
+    asked = "podman exec secondbrain-backend sh -c 'wget -q -O - $OLLAMA_HOST/api/version'"
+    assert "version" in brain.stack.as_account(asked)
+    assert failures(brain.stack.check()) == []
+    assert brain.stack.drifted() == {}
     brain.stack.destroy()
     assert difference(brain.before, brain.machine.snapshot()) == []
