@@ -6,6 +6,7 @@ services with image, health, order, volumes) in the form that lab/podmgr-stand-i
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from typing import Any
 
@@ -71,7 +72,12 @@ all_running() {{
 """
 
 
-def apply_script(group: Group, yaml_path: str) -> str:
+def digest(definition: str) -> str:
+    """What tells one definition from another. It stands in the scripts, so that a new definition makes the pod anew."""
+    return hashlib.sha256(definition.encode()).hexdigest()
+
+
+def apply_script(group: Group, yaml_path: str, definition: str) -> str:
     """For bash, as the account: validate, initialise, start, and wait until everything is running."""
     pod = shlex.quote(group.name)
     return f"""{_start(yaml_path)}{_all_running(group)}podmgr --version
@@ -89,13 +95,13 @@ until all_running; do
   sleep {POLL_SECONDS}
   waited=$((waited + {POLL_SECONDS}))
 done
-sha256sum "$file" > "$stamp"
+echo {digest(definition)} > "$stamp"
 """
 
 
-def check_script(group: Group, yaml_path: str) -> str:
+def check_script(group: Group, yaml_path: str, definition: str) -> str:
     """Whether the pod runs, and was made from this definition."""
-    return f"""{_start(yaml_path)}{_all_running(group)}sha256sum --status --check "$stamp"
+    return f"""{_start(yaml_path)}{_all_running(group)}[ "$(cat "$stamp")" = {digest(definition)} ]
 all_running
 """
 

@@ -69,7 +69,10 @@ class SecondBrain(pulumi.ComponentResource):
         super().__init__("hearth:secondbrain:SecondBrain", name, None, opts)
         self._name, self._settings, self._args = name, args.settings, args
         settings = args.settings
+        self._gate: list[pulumi.Resource] = []
         prerequisites = self._prerequisites()
+        # A prerequisite that is only looked for is missing or not: where it is missing, nothing at all is to be done.
+        self._gate = prerequisites if settings.prerequisites == "require" else []
         account = self._account(prerequisites)
         self._private_homes()
         online = Unit(
@@ -95,7 +98,7 @@ class SecondBrain(pulumi.ComponentResource):
         images = self._images(account, migration)
         share = None
         if settings.share is not None and args.share_access is not None:
-            share = WindowsShare(name, settings, args.share_access, account, self, after=[online])
+            share = WindowsShare(name, settings, args.share_access, account, self, gate=self._gate, after=[online])
         ready: list[pulumi.Resource] = [online, models, *images, *([share.mount_point] if share else [])]
         if migration:
             ready.append(migration.stop(after=images))
@@ -109,7 +112,7 @@ class SecondBrain(pulumi.ComponentResource):
         self._outputs(account, group, pod.units)
 
     def _options(self, *after: pulumi.Resource, protect: bool | None = None) -> ResourceOptions:
-        return ResourceOptions(parent=self, depends_on=list(after) or None, protect=protect or None)
+        return ResourceOptions(parent=self, depends_on=[*after, *self._gate] or None, protect=protect or None)
 
     def _prerequisites(self) -> list[pulumi.Resource]:
         """Packages, installed; or a check that stops with the names of those that are missing."""

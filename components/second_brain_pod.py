@@ -167,11 +167,13 @@ class PodmgrPod(_Pod):
                 ),
             }
         )
+        text = Output.all(self._group, health).apply(lambda found: podmgr.pod_yaml(found[0], found[1]))
+        described = Output.all(self._group, text)
         definition = File(
             f"{name}-pod-definition",
             host=host,
             path=yaml_path,
-            content=Output.all(self._group, health).apply(lambda found: podmgr.pod_yaml(found[0], found[1])),
+            content=text,
             owner=account.name,
             group=account.name,
             opts=self._options(account),
@@ -182,8 +184,8 @@ class PodmgrPod(_Pod):
             name=f"{name}-pod",
             user=account.name,
             interpreter="/bin/bash",
-            apply=self._group.apply(lambda group: podmgr.apply_script(group, yaml_path)),
-            check=self._group.apply(lambda group: podmgr.check_script(group, yaml_path)),
+            apply=described.apply(lambda found: podmgr.apply_script(found[0], yaml_path, found[1])),
+            check=described.apply(lambda found: podmgr.check_script(found[0], yaml_path, found[1])),
             undo=self._group.apply(lambda group: podmgr.undo_script(group, yaml_path)),
             opts=self._options(venv, definition, *self._ready, timeout=timeout + GRACE_SECONDS),
         )

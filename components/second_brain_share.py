@@ -37,12 +37,14 @@ class WindowsShare:
         access: ShareAccess,
         account: User,
         parent: pulumi.Resource,
+        gate: Sequence[pulumi.Resource],
         after: Sequence[pulumi.Resource],
     ) -> None:
+        """`gate` comes before all of it, `after` before the line in /etc/fstab."""
         assert settings.share is not None
         share: Share = settings.share
         host = settings.host
-        below = ResourceOptions(parent=parent)
+        below = ResourceOptions(parent=parent, depends_on=list(gate))
         packages: list[pulumi.Resource] = []
         wanted = [
             *(["cifs-utils"] if settings.prerequisites == "install" else []),
@@ -63,7 +65,7 @@ class WindowsShare:
             host=host,
             path=str(share.credentials_file.parent),
             # smbclient brings /etc/samba along: the folder is then the package's, to be removed with it.
-            opts=ResourceOptions(parent=parent, depends_on=packages),
+            opts=ResourceOptions(parent=parent, depends_on=[*gate, *packages]),
         )
         secret = File(
             f"{name}-share-credentials",

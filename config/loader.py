@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -69,6 +69,8 @@ class Parsed:
     systems: Mapping[str, Settings]
     from_file: Mapping[str, str]
     """Secrets that came from the file of secrets."""
+    missing: Sequence[Mistake] = ()
+    """Secrets that a preview goes on without; `up` would not."""
 
 
 def _object(text: Any) -> Any:
@@ -150,10 +152,11 @@ def _missing_secrets(systems: Mapping[str, Settings], available: set[str]) -> li
     ]
 
 
-def parse(values: Mapping[str, Any], secret_keys: set[str], project: Path) -> Parsed:
+def parse(values: Mapping[str, Any], secret_keys: set[str], project: Path, *, preview: bool = False) -> Parsed:
     """Check everything. `values` is the namespace without its prefix, `secret_keys` those kept encrypted by Pulumi.
 
-    Raises WrongSettings, which lists every mistake.
+    A preview goes on without secrets: in a pull request nobody should have them. Raises WrongSettings, which lists
+    every mistake.
     """
     mistakes = _unknown_keys(values)
     machines: Machines | None = None
@@ -182,10 +185,12 @@ def parse(values: Mapping[str, Any], secret_keys: set[str], project: Path) -> Pa
         if wrong and not from_file:
             from_file = dict.fromkeys(SECRETS, "")  # the file is the mistake; its keys are not missing besides
     mistakes += _host_references(systems, machines)
-    mistakes += _missing_secrets(systems, (values.keys() & SECRETS.keys()) | from_file.keys())
+    missing = _missing_secrets(systems, (values.keys() & SECRETS.keys()) | from_file.keys())
+    if not preview:
+        mistakes += missing
     if mistakes or machines is None:
         raise WrongSettings(mistakes)
-    return Parsed(machines, systems, from_file)
+    return Parsed(machines, systems, from_file, missing)
 
 
 def _namespace() -> tuple[dict[str, Any], set[str]]:
@@ -203,10 +208,13 @@ def load(project: Path | None = None) -> Estate:
     """
     values, secret_keys = _namespace()
     try:
-        parsed = parse(values, secret_keys, project or Path.cwd())
+        parsed = parse(values, secret_keys, project or Path.cwd(), preview=pulumi.runtime.is_dry_run())
     except WrongSettings as error:
         raise pulumi.RunError(f"Pulumi.{pulumi.get_stack()}.yaml: {error}") from None
+    for mistake in parsed.missing:
+        pulumi.log.warn(f"{mistake.path} {mistake.rule}: `up` will stop there. What to do: {mistake.remedy}")
     config = pulumi.Config(NAMESPACE)
-    secrets = {key: pulumi.Output.secret(value) for key, value in parsed.from_file.items()}
+    secrets = {mistake.path.removeprefix(f"{NAMESPACE}:"): pulumi.Output.secret("") for mistake in parsed.missing}
+    secrets |= {key: pulumi.Output.secret(value) for key, value in parsed.from_file.items()}
     secrets |= {key: config.require_secret(key) for key in SECRETS if key in values}
     return Estate(parsed.machines, parsed.systems, secrets)

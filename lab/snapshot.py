@@ -53,6 +53,7 @@ EXCEPTIONS: dict[str, str] = {
     "/var/lib/python/*": "a cache of Debian's Python packaging",
     "/var/lib/ucf/*": "ucf's bookkeeping of configuration files",
     "/root/.cache/*": "a cache by name",
+    "/home/*/.sudo_as_admin_successful": "sudo's own mark that its user has used it once",
     "/home/*/.cache/*": "a cache by name",
 }
 

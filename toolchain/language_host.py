@@ -32,8 +32,8 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi import log
 from pulumi.errors import RunError
-from pulumi.runtime import reset_options, run_in_stack, set_all_config
-from pulumi.runtime.proto import LanguageRuntimeServicer, language_pb2, plugin_pb2
+from pulumi.runtime import reset_options, resource, run_in_stack, set_all_config
+from pulumi.runtime.proto import LanguageRuntimeServicer, language_pb2, plugin_pb2, source_pb2
 from pulumi.runtime.proto.language_pb2_grpc import add_LanguageRuntimeServicer_to_server
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class LanguageHost(LanguageRuntimeServicer):
         program = program_file(directory, request.info.entry_point or request.program)
         if not program.is_file():
             return failed(f"{directory} has no {program.name}: write the program there, or set `main` in Pulumi.yaml")
-        with self._one_at_a_time, borrowed_process(directory, program, request.args[1:]):
+        with self._one_at_a_time, borrowed_process(directory, program, request.args[1:]), own_frames_only(program):
             # The SDK keeps its settings in context variables: each run gets its own.
             return contextvars.copy_context().run(run_program, request, program)
 
@@ -151,6 +151,27 @@ def belongs_to_program(module_file: str | None, directory: Path) -> bool:
         return False
     path = Path(module_file)
     return path.is_relative_to(directory) and "site-packages" not in path.parts
+
+
+@contextmanager
+def own_frames_only(program: Path) -> Generator[None]:
+    """Has the SDK send, with each resource, the frames of the program alone, and none of what runs it.
+
+    Those twenty frames of asyncio, gRPC and this host were two thirds of a state, and the engine writes the state
+    whole, twice for each resource.
+    """
+    whole, outermost = resource._get_stack_trace, program.as_uri()  # pyright: ignore[reportPrivateUsage]
+
+    def own() -> Any:
+        frames = whole().frames
+        end = max((number for number, frame in enumerate(frames, 1) if frame.pc.uri == outermost), default=1)
+        return source_pb2.StackTrace(frames=frames[:end])
+
+    resource._get_stack_trace = own  # pyright: ignore[reportPrivateUsage]
+    try:
+        yield
+    finally:
+        resource._get_stack_trace = whole  # pyright: ignore[reportPrivateUsage]
 
 
 def run_program(request: Any, program: Path) -> Any:

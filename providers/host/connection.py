@@ -53,6 +53,7 @@ class Worker:
         self._process = process
         self._label = label
         self._waiting: asyncio.Queue[asyncio.Future[dict[str, Any]]] = asyncio.Queue()
+        self._unsent: list[bytes] = []
         self._reader = asyncio.create_task(self._read())
         self._pinger = asyncio.create_task(self._ping())
         self.lost = False
@@ -61,11 +62,7 @@ class Worker:
         """The result of an operation; raises HearthError where the worker refuses, ConnectionLost where it is gone."""
         if self.lost:
             raise ConnectionLost(f"the connection to {self._label} has dropped")
-        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._waiting.put_nowait(future)
-        data = json.dumps({"op": op, "args": args}).encode()
-        self._send(data)
-        reply = await future
+        reply = await self._ask(op, args)
         if "result" in reply:
             return reply["result"]
         path = f" {args['path']}" if "path" in args else ""
@@ -74,9 +71,29 @@ class Worker:
             raise HearthError(f"{what} was refused: {reply['refused']}")
         raise system_error(what, reply)
 
+    def tell(self, op: str) -> None:
+        """Have an operation done before whatever is asked next, without waiting for its answer."""
+        if not self.lost:
+            # What went wrong is looked at, or asyncio would complain that nobody did.
+            self._ask(op, {}).add_done_callback(lambda reply: reply.cancelled() or reply.exception())
+
+    def _ask(self, op: str, args: dict[str, Any]) -> asyncio.Future[dict[str, Any]]:
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait(future)
+        self._send(json.dumps({"op": op, "args": args}).encode())
+        return future
+
     def _send(self, data: bytes) -> None:
+        """Send a request together with all others of this turn of the loop: a packet costs more than what is in it."""
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(b"%d\n" % len(data) + data)
+
+    def _flush(self) -> None:
+        data = b"".join(self._unsent)
+        self._unsent.clear()
         with contextlib.suppress(OSError, asyncssh.Error):  # the reader notices, and tells those who wait
-            self._process.stdin.write(b"%d\n" % len(data) + data)
+            self._process.stdin.write(data)
 
     async def _read(self) -> None:
         stdout = self._process.stdout

@@ -56,6 +56,13 @@ async def observe(session: Session, inputs: ContainerRecordInputs) -> ContainerR
 
 
 async def apply(session: Session, inputs: ContainerRecordInputs, facts: ContainerRecordFacts) -> None:
+    if facts.present:
+        return  # what was written down once is what counts
+    if await session.stat(inputs.path) is not None:
+        raise InvalidInput(
+            f"{inputs.path} on {session.machine} is there and is no record of a container; nothing was changed",
+            remedy="move it away, or give the record another path",
+        )
     what = f"the container {inputs.container} of {inputs.user} on {session.machine}"
     asked = await session.run("podman", "container", "inspect", inputs.container, user=inputs.user, check=False)
     if not asked.ok:
@@ -80,7 +87,8 @@ async def apply(session: Session, inputs: ContainerRecordInputs, facts: Containe
 
 
 async def restore(session: Session, inputs: ContainerRecordInputs, before: ContainerRecordFacts) -> None:
-    if not before.present:
+    # What is no record was there before, and was refused.
+    if not before.present and (await observe(session, inputs)).present:
         await session.remove(inputs.path)
 
 

@@ -46,6 +46,8 @@ async def observe(session: Session, inputs: FactInputs) -> FactFacts:
 
 
 async def apply(session: Session, inputs: FactInputs, facts: FactFacts) -> None:
+    if facts.present:
+        return  # another command was given, and has answered already
     raise CommandFailed(
         f"`{' '.join(inputs.command)}` on {session.machine} ended with exit status {facts.status}, so {inputs.name!r} "
         "is not known",

@@ -151,7 +151,7 @@ class SshSession:
         return Completed(reply["status"], reply["stdout"], reply["stderr"])
 
     async def lock(self, names: Sequence[str]) -> None:
-        """Hold locks until `unlock` or until the worker ends, across all programs that use Hearth on this machine."""
+        """Hold locks among all programs that use Hearth on this machine, until the worker is told to unlock or ends."""
         reply = await self._call("lock", names=list(names), timeout=self._left())
         if "busy" in reply:
             raise DeadlineExceeded(
@@ -159,9 +159,6 @@ class SshSession:
                 remedy="another `pulumi up` is at work there, or one that was killed is finishing its last command:"
                 " wait for it and run up again",
             )
-
-    async def unlock(self) -> None:
-        await self._call("unlock")
 
 
 class Record:
@@ -192,15 +189,14 @@ class Record:
         folder = {"mode": "0700", "owner": "root", "group": "root"}
         for attempt in range(5):
             try:
-                await asyncio.gather(
-                    self._session.make_directory(FOLDER, **folder),
-                    self._session.make_directory(RECORDS, **folder),
-                    self._session.write(self.path, text.encode(), mode="0600", owner="root", group="root"),
-                )
+                await self._session.write(self.path, text.encode(), mode="0600", owner="root", group="root")
                 return
-            except HearthError:  # somebody may just have removed the folder with its last record
+            except HearthError:  # it is the first record here, or somebody has just removed the folder with the last
                 if attempt == 4:
                     raise
+                await asyncio.gather(
+                    self._session.make_directory(FOLDER, **folder), self._session.make_directory(RECORDS, **folder)
+                )
 
     async def hand_over(self, before: dict[str, Any]) -> bool:
         """Give `before` to another resource that has the same thing; whether there was one."""

@@ -192,7 +192,7 @@ async def _restore(manager: Manager, inputs: UnitInputs, now: UnitFacts, before:
             await manager.start(before.service, inputs.start_timeout)
     elif now.active_state == "failed" and before.active_state != "failed":
         await manager.ctl("reset-failed", now.service, check=False)
-    if gone and inputs.name.endswith(".network"):
+    if not before.active and inputs.name.endswith(".network"):
         await _remove_network(session, inputs)
 
 

@@ -120,7 +120,10 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         old, new = decode(request.olds), decode(request.news)
         ignored = set(request.ignoreChanges)
         found = await self._answer(
-            context, request.urn, [old, new], lambda _: self._of(request.urn).difference(self._estate, old, new)
+            context,
+            request.urn,
+            [old, new],
+            lambda tell: self._of(request.urn).difference(self._estate, old, new, tell),
         )
         return _diff_response(found, ignored)
 

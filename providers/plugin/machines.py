@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from config.hosts import Host, Machines
-from providers.errors import ConnectionFailed, ConnectionLost, HearthError, InvalidInput
+from providers.errors import ConnectionFailed, ConnectionLost, InvalidInput
 from providers.host.ssh_session import SshSession, Tell
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Estate:
         usual = machines.ssh_config == Machines.model_fields["ssh_config"].default
         self._ssh_config = None if usual and not config.is_file() else str(config)
         self._connections: dict[tuple[str, Host], Connection] = {}
+        self._said: set[str] = set()
 
     def host(self, name: str) -> Host:
         try:
@@ -96,6 +97,12 @@ class Estate:
             self._connections[key] = Connection(name, host, self._ssh_config)
         return self._connections[key]
 
+    def say_once(self, tell: Tell, message: str) -> None:
+        """Say what concerns many resources on behalf of one of them."""
+        if message not in self._said:
+            self._said.add(message)
+            tell(message)
+
     async def where(self, name: str, connection: Connection) -> Where:
         host = connection.host
         return Where(await connection.machine_id(), host.address or name, host.port, host.user)
@@ -134,9 +141,7 @@ async def operate(
                     try:
                         return await work(session)
                     finally:
-                        if not worker.lost:
-                            with contextlib.suppress(HearthError):
-                                await worker.call("unlock")
+                        worker.tell("unlock")
             except (ConnectionLost, ConnectionFailed) as error:
                 if give_up is None:
                     if isinstance(error, ConnectionFailed):

@@ -74,6 +74,9 @@ class Verbs(Generic[InputsT, FactsT]):
             for name, info in kind.facts.model_fields.items()
             if name in self._aliases
         }
+        self._wish_types: dict[str, TypeAdapter[Any]] = {
+            name: TypeAdapter[Any](cast(Any, kind.inputs.model_fields[name].annotation)) for name in self._found_types
+        }
         self.identity = tuple(self._aliases[name] for name in kind.identity)
 
     # --- pure ---
@@ -134,14 +137,11 @@ class Verbs(Generic[InputsT, FactsT]):
                 changes[alias] = Change.ADD
             elif name in self._found_types:
                 typed = self._found_types[name].validate_python(found)
-                if self.kind.differs(name, self._typed_wish(name, wish), typed):
+                if self.kind.differs(name, self._wish_types[name].validate_python(wish), typed):
                     changes[alias] = Change.UPDATE
             elif wish != found:
                 changes[alias] = Change.UPDATE
         return changes
-
-    def _typed_wish(self, name: str, wish: Any) -> Any:
-        return TypeAdapter[Any](cast(Any, self.kind.inputs.model_fields[name].annotation)).validate_python(wish)
 
     def _dump(self, model: Inputs | Facts) -> dict[str, Any]:
         return model.model_dump(mode="json", by_alias=True)
@@ -180,7 +180,7 @@ class Verbs(Generic[InputsT, FactsT]):
 
     # --- on a machine ---
 
-    async def difference(self, estate: Estate, old: Properties, new: Properties) -> Difference:
+    async def difference(self, estate: Estate, old: Properties, new: Properties, tell: Tellers) -> Difference:
         """What an update would change. Connects only where the settings give the machine another address."""
         changes = self.differences(old, new)
         replaces = [name for name in self.identity if name in changes]
@@ -191,6 +191,7 @@ class Verbs(Generic[InputsT, FactsT]):
         elif where is not None and host is not None and not estate.is_at(host, where):
             connection = estate.connection(host)
             moved = await connection.machine_id() != where.id
+            estate.say_once(tell.warn, _moved(connection, where) if moved else _same(connection, where))
             changes[MACHINE] = Change.UPDATE
             if moved:
                 replaces.append(MACHINE)
@@ -395,6 +396,17 @@ def redacted(secrets: Sequence[Properties]) -> Callable[[str], str]:
         return message
 
     return clean
+
+
+def _same(connection: Connection, where: Where) -> str:
+    return f"{connection.label}, until now at {where.address}, is the same machine: what is there is kept"
+
+
+def _moved(connection: Connection, where: Where) -> str:
+    return (
+        f"{connection.label} is another machine than the one at {where.address}: everything is made anew there,"
+        " and then the old one is put back as it was found"
+    )
 
 
 async def _whereabouts(estate: Estate, name: str, where: Where | None) -> Connection:

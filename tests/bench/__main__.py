@@ -56,6 +56,9 @@ def main() -> int:
         except (LabError, ToolchainError, WrongResult) as error:
             console.print(str(error), style="red", markup=False)
             return 1
+        except KeyboardInterrupt:
+            say("stopped; what was made is taken away")
+            return 130
         finally:
             lab.down()
     return 0

@@ -9,7 +9,6 @@ import contextlib
 import json
 import shlex
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 
 from lab import Machine, engine
 from tests.lab.kind_cases import CANARY, Case, Inputs
+from tests.lab.watch import watched
 from toolchain.versions import ROOT
 from toolchain.workspace import Workspace
 
@@ -76,11 +76,11 @@ class Story:
     _done: dict[str, BaseException | None] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, machine: Machine, folder: Path, cases: Mapping[str, Case]) -> Story:
+    def begin(cls, machine: Machine, folder: Path, cases: Mapping[str, Case], project: str = "kinds") -> Story:
         workspace = Workspace.create(
             folder,
             PROGRAM,
-            name="kinds",
+            name=project,
             providers={"hearth": ROOT / "providers" / "plugin"},
             extra_environment={"PYTHONPATH": str(ROOT)},
         )
@@ -142,8 +142,7 @@ class Story:
         self._on_machine(*texts)
         self._look("drifted")
         self.held["drifted"] = self._check()
-        self._pulumi("drifted", self.workspace.drift)
-        self._preview("repaired", "--refresh")
+        self._preview("repaired", "--refresh", "--expect-no-changes")
 
     def _repaired(self) -> None:
         self._up("repaired", "--refresh")
@@ -166,7 +165,7 @@ class Story:
         slow = {(name, "slow"): case.slow("slow") for name, case in self.cases.items() if case.slow}
         self.wishes.update(slow)
         with self._locks_held():
-            self._write(timeout="2s")
+            self.write(timeout="2s")
             self._pulumi("late", lambda: self.workspace.up("--continue-on-error", check=False))
         for key in slow:
             del self.wishes[key]
@@ -182,7 +181,7 @@ class Story:
     def _refused(self) -> None:
         """Imports of what is not there."""
         self.wishes = {(name, "absent"): case.wish("absent") for name, case in self.cases.items()}
-        self._write(importing=True)
+        self.write(importing=True)
         self._pulumi("refused", lambda: self.workspace.up("--continue-on-error", check=False))
 
     # --- what they are made of ---
@@ -194,7 +193,8 @@ class Story:
                 if (name, variant) in self.wishes:
                     yield (name, variant), case
 
-    def _write(self, *, importing: bool = False, timeout: str = "") -> None:
+    def write(self, *, importing: bool = False, timeout: str = "") -> None:
+        """Give the program what is wished now."""
         entries: list[dict[str, Any]] = []
         for (name, variant), inputs in self.wishes.items():
             case = self.cases[name]
@@ -214,9 +214,9 @@ class Story:
         (self.workspace.folder / "resources.json").write_text(json.dumps(entries))
 
     def _preview(self, step: str, *flags: str, importing: bool = False) -> None:
-        self._write(importing=importing)
+        self.write(importing=importing)
         command = ("preview", "--json", "--stack", self.workspace.stack, *flags)
-        printed = self._pulumi(f"plan of {step}", lambda: self.workspace.pulumi(*command))
+        printed = self._pulumi(f"plan of {step}", lambda: self.workspace.pulumi(*command, check=False))
         self.plans[step] = {}
         for each in json.loads(printed)["steps"]:
             name, _, variant = each["urn"].rsplit("::", 1)[-1].partition("-")
@@ -224,7 +224,7 @@ class Story:
                 self.plans[step][name, variant] = each
 
     def _up(self, step: str, *flags: str, importing: bool = False) -> None:
-        self._write(importing=importing)
+        self.write(importing=importing)
         self._pulumi(step, lambda: self.workspace.up(*flags, check=False))
         self._look(step)
         self.held[step] = self._check()
@@ -272,24 +272,10 @@ class Story:
                 holder.stdin.close()
 
     def _pulumi(self, step: str, run: Callable[[], subprocess.CompletedProcess[str]]) -> str:
-        """Run Pulumi, and look for the canary in every process the while; a lab machine's are seen from here too."""
-        over = threading.Event()
-
-        def watch() -> None:
-            while not over.wait(0.02):
-                processes = [each for each in Path("/proc").iterdir() if each.name.isdigit()]
-                for path in [each / what for each in processes for what in ("cmdline", "environ")]:
-                    with contextlib.suppress(OSError):
-                        if CANARY.encode() in (text := path.read_bytes()):
-                            self.leaks.add(text.replace(b"\0", b" ").decode(errors="replace"))
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
+        """Run Pulumi, and look for the canary in what processes show of themselves the while."""
+        with watched(CANARY) as seen:
             self.said[step] = run()
-        finally:
-            over.set()
-            watcher.join()
+        self.leaks |= seen
         return self.said[step].stdout
 
 

@@ -96,10 +96,21 @@ class Project:
             check=False,
         )
 
+    def machines(self) -> set[str]:
+        """The ids of the machines on which the state says that the resources are."""
+        return {each["outputs"]["machine"]["id"] for each in self._ours()}
+
+    def addresses(self) -> set[str]:
+        """The addresses at which the state says that these machines are."""
+        return {each["outputs"]["machine"]["address"] for each in self._ours()}
+
     def resources(self) -> list[str]:
         """Names of the resources in the state, without the stack and its provider."""
-        found = self.workspace.state().get("resources", [])
-        return sorted(each["urn"].rsplit("::", 1)[-1] for each in found if each["type"].startswith("hearth:"))
+        return sorted(each["urn"].rsplit("::", 1)[-1] for each in self._ours())
+
+    def _ours(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.workspace.state().get("resources", [])
+        return [each for each in found if each["type"].startswith("hearth:")]
 
 
 def shown(answer: Answer) -> str:

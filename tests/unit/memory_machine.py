@@ -87,6 +87,10 @@ class MemoryMachine:
         return result
 
     def _write(self, path: str, content: str, **attributes: str | None) -> None:
+        if path.startswith(f"{RECORDS}/") and RECORDS not in self.files:
+            raise HearthError(f"write {path} failed: the folder {RECORDS} is missing")
+        if path.startswith(f"{RECORDS}/") and RECORDS not in self.files:
+            raise HearthError(f"write {path} failed: No such file or directory")
         old = self.files.get(path, {"mode": "0644", "owner": "root", "group": "root"})
         given = {name: value for name, value in attributes.items() if value is not None}
         self.files[path] = {**old, **given, "type": "file", "content": content}
@@ -107,6 +111,9 @@ class MemoryWorker:
 
     async def call(self, op: str, **args: Any) -> Any:
         return self._machine.answer(op, args)
+
+    def tell(self, op: str) -> None:
+        self._machine.answer(op, {})
 
     def abandon(self) -> None:
         self.lost = True

@@ -102,6 +102,14 @@ def test_a_share_without_its_secrets_is_refused():
     }
 
 
+def test_a_preview_goes_on_without_secrets_and_says_which_up_will_want():
+    parsed = parse(values({"share": SHARE}), set(), PROJECT, preview=True)
+    assert [mistake.path for mistake in parsed.missing] == [
+        "hearth:secondbrain-smb-username",
+        "hearth:secondbrain-smb-password",
+    ]
+
+
 def test_encrypted_secrets_are_enough_for_a_share():
     given = values({"share": SHARE}, secondbrain_smb_username="u", secondbrain_smb_password="p")
     keys = {"secondbrain-smb-username", "secondbrain-smb-password"}

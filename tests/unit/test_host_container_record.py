@@ -91,3 +91,20 @@ async def test_destroy_removes_the_record_it_wrote_and_no_other():
 
 def test_udp_ports_are_not_taken_for_the_backends():
     assert ports_of({"Config": {"ExposedPorts": {"53/udp": {}, "8000/tcp": {}}}}) == [8000]
+
+
+async def test_a_file_that_is_no_record_is_refused_and_kept():
+    session = FakeSession().on("podman container inspect", container({"8000/tcp": {}}))
+    session.put(PATH, "a letter")
+    before = await observe(session, WISH)
+    with pytest.raises(InvalidInput, match="is no record"):
+        await apply(session, WISH, before)
+    await restore(session, WISH, before)
+    assert session.files[PATH].content == b"a letter"
+
+
+async def test_an_update_keeps_the_record_and_asks_nobody():
+    session = FakeSession()
+    session.put(PATH, json.dumps({"port": 8000, "image": IMAGE}))
+    await apply(session, WISH, await observe(session, WISH))
+    assert session.lines() == []

@@ -45,3 +45,10 @@ async def test_destroying_a_fact_runs_nothing():
 def test_a_fact_needs_a_command():
     with pytest.raises(ValueError, match="must hold a program"):
         FactInputs(host="box", name="x", command=[])
+
+
+async def test_another_command_takes_the_place_of_the_first():
+    session = FakeSession().on("podman info", "rootless")
+    changed = WISH.model_copy(update={"command": ["podman", "info"]})
+    await apply(session, changed, await observe(session, changed))
+    assert session.lines() == ["podman info"]

@@ -29,6 +29,9 @@ class ScriptedWorker:
         await asyncio.sleep(0)
         return {}
 
+    def tell(self, op: str) -> None:
+        self._requests.append((op, {}))
+
     def abandon(self) -> None:
         self.lost = True
 

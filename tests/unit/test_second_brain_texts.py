@@ -189,7 +189,7 @@ def test_the_stand_in_reads_the_definition_as_yaml_does():
 
 
 def test_podmgr_is_driven_by_the_commands_of_the_task_list_in_their_order():
-    lines = podmgr.apply_script(GROUP, "/var/lib/brain/brain-pod.yaml").splitlines()
+    lines = podmgr.apply_script(GROUP, "/var/lib/brain/brain-pod.yaml", "name: brain").splitlines()
     assert "source /opt/podmgr/.venv/bin/activate" in lines
     assert [line for line in lines if line.startswith("podmgr ")] == [
         "podmgr --version",
@@ -200,8 +200,20 @@ def test_podmgr_is_driven_by_the_commands_of_the_task_list_in_their_order():
     assert 'if [ "$waited" -ge 90 ]; then' in "\n".join(lines)
 
 
-@pytest.mark.parametrize("text", [podmgr.apply_script, podmgr.check_script, podmgr.undo_script])
-def test_podmgrs_scripts_are_valid_bash(text: object):
-    assert callable(text)
-    done = subprocess.run(["bash", "-n"], input=text(GROUP, "/a b/c.yaml"), capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(
+    "text",
+    [
+        podmgr.apply_script(GROUP, "/a b/c.yaml", "x"),
+        podmgr.check_script(GROUP, "/a b/c.yaml", "x"),
+        podmgr.undo_script(GROUP, "/a b/c.yaml"),
+    ],
+    ids=["apply", "check", "undo"],
+)
+def test_podmgrs_scripts_are_valid_bash(text: str):
+    done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_another_definition_is_another_check_so_that_the_pod_is_made_anew():
+    one, other = (podmgr.check_script(GROUP, "/c.yaml", text) for text in ("a", "b"))
+    assert one != other

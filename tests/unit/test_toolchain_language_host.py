@@ -8,6 +8,8 @@ from pathlib import Path
 
 import grpc
 import pytest
+from pulumi.runtime import resource
+from pulumi.runtime.proto import source_pb2
 
 from toolchain import language_host as host
 
@@ -76,6 +78,26 @@ def test_an_exit_is_answered_by_its_code(
     answer = host.program_exited(SystemExit(code))
     assert (answer.error, answer.bail) == (error, bail)
     assert reported == ([] if message is None else [message])
+
+
+@pytest.mark.parametrize(
+    ("sent", "recorded"),
+    [
+        (["component.py", "__main__.py", "runpy.py", "language_host.py"], ["component.py", "__main__.py"]),
+        (["callback.py", "events.py", "threading.py"], ["callback.py"]),
+        ([], []),
+    ],
+)
+def test_a_resource_is_recorded_with_the_frames_of_the_program_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sent: list[str], recorded: list[str]
+) -> None:
+    frames = [source_pb2.StackFrame(pc=source_pb2.SourcePosition(uri=(tmp_path / name).as_uri())) for name in sent]
+    whole = source_pb2.StackTrace(frames=frames)
+    monkeypatch.setattr(resource, "_get_stack_trace", lambda: whole)
+    with host.own_frames_only(tmp_path / "__main__.py"):
+        cut = resource._get_stack_trace()
+    assert [Path(frame.pc.uri).name for frame in cut.frames] == recorded
+    assert resource._get_stack_trace() is whole
 
 
 class Failed(grpc.RpcError):

@@ -99,6 +99,10 @@ CASES = [
         remove=lambda variant: f"rm -r {path(variant)}",
         unknown="editable",
         identity=lambda variant: path(variant)[1:],
+        # Each pip takes seconds: what an adopted one goes through is tried with kinds that are quicker.
+        drifting=("old",),
+        changing=("old",),
+        moves=False,
         prepare=PREPARE,
     )
 ]

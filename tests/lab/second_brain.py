@@ -1,0 +1,116 @@
+"""The whole program on a lab machine, for the tests of the SecondBrain host: what `make up` runs, in a folder apart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from checks.result import CheckResult, Status
+from checks.run import run_checks
+from checks.stack import Deployed
+from config.hosts import Machines
+from lab import Machine
+from toolchain.versions import ROOT
+from toolchain.workspace import Workspace
+
+ACCOUNT = "secondbrain"
+PATIENCE = 840.0
+"""Seconds for an `up` or a `destroy`: packages come and go one after the other, and other tests may run beside."""
+Answer = subprocess.CompletedProcess[str]
+
+
+class Stack:
+    """One stack of the real program, whose machine is called `brain` in the settings."""
+
+    def __init__(self, folder: Path, machine: Machine, settings: Mapping[str, Any], *, secrets: bool) -> None:
+        self.machine = machine
+        self.workspace = Workspace.create(
+            folder,
+            (ROOT / "__main__.py").read_text(),
+            name="hearth",
+            providers={"hearth": ROOT / "providers" / "plugin"},
+            extra_environment={"PYTHONPATH": str(ROOT)},
+        )
+        self.hosts = {"hosts": {"brain": {"address": machine.name}}, "ssh-config": str(machine.ssh_config)}
+        self.workspace.configure("hearth:hosts", json.dumps(self.hosts["hosts"]))
+        self.workspace.configure("hearth:ssh-config", str(machine.ssh_config))
+        if secrets:
+            self.workspace.configure("hearth:secrets-file", str(machine.folder / "secrets.json"))
+        self.settings(settings)
+
+    def settings(self, settings: Mapping[str, Any]) -> None:
+        """Set `hearth:secondbrain`."""
+        self.workspace.configure("hearth:secondbrain", json.dumps({"host": "brain", **settings}))
+
+    def up(self, *flags: str) -> str:
+        """`pulumi up`, which must go well; what it printed."""
+        command = ("up", "--yes", "--skip-preview", "--stack", self.workspace.stack, *flags)
+        return went_well(self.workspace.pulumi(*command, check=False, timeout=PATIENCE))
+
+    def destroy(self) -> str:
+        """`pulumi destroy`, which must go well; what it printed."""
+        command = ("destroy", "--yes", "--skip-preview", "--run-program", "--stack", self.workspace.stack)
+        return went_well(self.workspace.pulumi(*command, check=False, timeout=PATIENCE))
+
+    def drifted(self) -> dict[str, str]:
+        """What `make drift` shows: resource -> its part of the preview. Empty where nothing drifted."""
+        answer = self.workspace.drift()
+        assert answer.returncode in (0, 7), shown(answer)
+        parts = resources_in(answer.stdout)
+        assert bool(parts) == (answer.returncode == 7), shown(answer)
+        return parts
+
+    def check(self) -> list[CheckResult]:
+        """The rows of `make check`."""
+        deployed = Deployed(self.workspace.outputs(), Machines.from_namespace(self.hosts))
+        return asyncio.run(run_checks(deployed, self.workspace.folder))["secondbrain"]
+
+    def as_account(self, command: str, *, check: bool = True) -> str:
+        """Run a command on the machine as the account, in its own session."""
+        return self.machine.run(command, user=ACCOUNT, check=check).stdout
+
+
+def shown(answer: Answer) -> str:
+    """All that a command printed."""
+    return f"{answer.stdout}\n{answer.stderr}"
+
+
+def went_well(answer: Answer) -> str:
+    """Fail with all that was printed, unless the command ended with 0."""
+    assert answer.returncode == 0, shown(answer)
+    return shown(answer)
+
+
+def resources_in(preview: str) -> dict[str, str]:
+    """The resources that a preview would change, with the lines about each. Those that stay the same are left out."""
+    parts: dict[str, str] = {}
+    for block in re.split(r"(?m)^(?= *[-+~<>]+ hearth:)", preview):
+        name = re.search(r"urn=[^\]]*::([^\]:]+)\]", block)
+        if re.match(r" *[-+~<>]+ hearth:host:", block) and name:
+            parts[name[1]] = parts.get(name[1], "") + block
+    return parts
+
+
+def failures(rows: list[CheckResult]) -> list[str]:
+    """What does not hold, as `question: reason`."""
+    return [f"{row.question}: {row.reason}" for row in rows if row.status is Status.FAIL]
+
+
+def skips(rows: list[CheckResult]) -> list[str]:
+    """What could not be asked."""
+    return [row.question for row in rows if row.status is Status.SKIP]
+
+
+def eventually(holds: Callable[[], bool], within: float) -> float:
+    """Wait until something holds, and return the seconds that took; fails after `within` seconds."""
+    begun = time.monotonic()
+    while not holds():
+        assert time.monotonic() - begun < within, f"it did not hold within {within:g} s"
+        time.sleep(0.5)
+    return time.monotonic() - begun

@@ -1,0 +1,157 @@
+"""A machine gets another address in the settings: the same machine is kept, another one gets everything anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import Lab, Machine, Snapshot, difference
+from tests.lab.conftest import MachineFactory
+from tests.lab.project import Project, shown
+
+PROGRAM = """
+File("file", host="box", path="/etc/was-there", content="new text\\n")
+File("fresh", host="box", path="/etc/fresh", content="fresh\\n")
+Block("block", host="box", path="/etc/shared", name="one", content="line")
+"""
+NAMES = ["block", "file", "fresh"]
+
+
+@pytest.fixture(scope="module")
+def both(lab: Lab, machine: MachineFactory) -> tuple[Machine, Machine]:
+    made = (machine("moved-one"), machine("moved-two"))
+    for each in made:
+        each.write("/etc/was-there", f"of {each.name}\n")
+        each.write("/etc/shared", "the line of others\n")
+    return made
+
+
+@pytest.fixture(scope="module")
+def before(both: tuple[Machine, Machine]) -> tuple[Snapshot, Snapshot]:
+    return both[0].snapshot(), both[1].snapshot()
+
+
+@pytest.fixture(scope="module")
+def project(both: tuple[Machine, Machine], tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("moved")
+    made = Project(folder / "project", both[0])
+    made.settings(ssh_config=str(with_alias(both[0], folder)))
+    made.program(PROGRAM)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def everything_is_put_back(
+    project: Project, both: tuple[Machine, Machine], before: tuple[Snapshot, Snapshot]
+) -> Iterator[None]:
+    at(project, both[0])
+    project.up()
+    yield
+    project.settings(lost="[]")
+    project.destroy()
+    for machine, snapshot in zip(both, before, strict=True):
+        assert difference(snapshot, machine.snapshot()) == []
+
+
+def with_alias(one: Machine, folder: Path) -> Path:
+    """The lab's ssh_config with a second name for the first machine, whose host key is known under it."""
+    text = one.ssh_config.read_text()
+    entry = text[text.index(f"Host {one.name}\n") :].partition("\n\n")[0]
+    again = entry.replace(f"Host {one.name}\n", f"Host other-name\n  HostKeyAlias {one.name}\n")
+    config = folder / "ssh_config"
+    config.write_text(f"{text}\n{again}\n")
+    return config
+
+
+def at(project: Project, machine: Machine | str) -> None:
+    project.settings(hosts={"box": {"address": machine if isinstance(machine, str) else machine.name}})
+
+
+def has_all(machine: Machine) -> bool:
+    text = machine.run("cat /etc/was-there /etc/fresh /etc/shared", check=False).stdout
+    return "new text\nfresh\n" in text and "BEGIN hearth one" in text
+
+
+def has_none(machine: Machine) -> bool:
+    return machine.read("/etc/was-there") == f"of {machine.name}\n" and not machine.exists("/var/lib/hearth")
+
+
+def test_another_address_of_the_same_machine_is_an_update_in_place(project: Project, both: tuple[Machine, Machine]):
+    at(project, "other-name")
+    planned = shown(project.workspace.preview())
+    assert "replace" not in planned
+    assert planned.count("box (other-name), until now at moved-one, is the same machine") == 1, planned
+    answer = project.up()
+    assert "3 updated" in answer.stdout, shown(answer)
+    assert has_all(both[0])
+    assert project.machines() == {both[0].machine_id()}
+    assert project.addresses() == {"other-name"}
+    project.up("--expect-no-changes")
+
+
+def test_another_machine_gets_everything_anew_and_the_old_one_is_restored(
+    project: Project, both: tuple[Machine, Machine]
+):
+    one, two = both
+    at(project, two)
+    planned = shown(project.workspace.preview())
+    assert planned.count("[replace") >= 3 or "3 to replace" in planned, planned
+    answer = project.up()
+    assert "is another machine than the one at moved-one" in answer.stdout
+    assert "3 replaced" in answer.stdout, shown(answer)
+    assert has_all(two)
+    assert has_none(one)
+    assert project.machines() == {two.machine_id()}
+
+
+def test_a_refresh_after_a_move_forgets_nothing_of_the_old_machine(project: Project, both: tuple[Machine, Machine]):
+    one, two = both
+    at(project, two)
+    project.up("--refresh")
+    assert has_all(two)
+    assert has_none(one)
+
+
+def test_a_machine_that_is_off_holds_up_its_replacement_until_it_is_declared_lost(
+    project: Project, both: tuple[Machine, Machine]
+):
+    one, two = both
+    one.power_cut()
+    try:
+        at(project, two)
+        printed = project.failed_up()
+        assert one.name in printed
+        assert "can't be reached" in printed
+        assert "hearth:lost" in printed
+        assert has_all(two)  # the new machine was served first
+        project.settings(lost=f'["{one.name}"]')
+        answer = project.up()
+        assert "declared lost" in shown(answer)
+        assert project.resources() == NAMES
+        assert project.machines() == {two.machine_id()}
+        project.destroy()
+        assert has_none(two)
+    finally:
+        one.start()
+        # What was declared lost is forgotten: its records are all that still knows what was there before.
+        one.write("/etc/was-there", f"of {one.name}\n")
+        one.write("/etc/shared", "the line of others\n")
+        one.run("rm -rf /etc/fresh /var/lib/hearth")
+
+
+def test_destroy_does_not_wait_for_a_machine_that_is_declared_lost(project: Project, both: tuple[Machine, Machine]):
+    one, _ = both
+    one.power_cut()
+    try:
+        project.settings(lost=f'["{one.name}"]')
+        answer = project.destroy()
+        assert "declared lost" in shown(answer)
+        assert project.resources() == []
+    finally:
+        one.start()
+    project.settings(lost="[]")
+    # It came back after all: the records are there still, so everything can be taken over and put back exactly.
+    project.up()
+    assert has_all(one)
