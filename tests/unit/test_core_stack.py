@@ -6,6 +6,7 @@ import functools
 import json
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,7 @@ def test_the_texts_that_run_on_the_machine_are_good_shell(tmp_path: Path):
     }
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
-    command = ["shellcheck", "--shell=sh", "--exclude=SC2012", *(str(tmp_path / name) for name in texts)]
+    shellcheck = str(Path(sys.executable).with_name("shellcheck"))
+    command = [shellcheck, "--shell=sh", "--exclude=SC2012", *(str(tmp_path / name) for name in texts)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
