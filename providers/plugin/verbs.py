@@ -60,7 +60,7 @@ class Verbs(Wishes[InputsT, FactsT]):
         inputs = self.kind.inputs.model_validate(news.values)
         identity = self.kind.identify(inputs)
         resource_id = f"{inputs.host}/{identity}"
-        outputs = await self._fulfil(estate, urn, resource_id, inputs, news, timeout, tell, force=False)
+        outputs = await self._fulfil(estate, urn, resource_id, inputs, news, timeout, tell, known=False, force=False)
         return State(resource_id, outputs, news)
 
     async def update(
@@ -69,7 +69,7 @@ class Verbs(Wishes[InputsT, FactsT]):
         inputs = self.kind.inputs.model_validate(news.values)
         unseen = {alias for name, alias in self._aliases.items() if name not in self._found_types}
         force = any(old.outputs.values.get(alias) != news.values.get(alias) for alias in unseen)
-        outputs = await self._fulfil(estate, urn, old.id, inputs, news, timeout, tell, force=force)
+        outputs = await self._fulfil(estate, urn, old.id, inputs, news, timeout, tell, known=True, force=force)
         return replace(old, outputs=outputs, inputs=news)
 
     async def _fulfil(
@@ -82,9 +82,13 @@ class Verbs(Wishes[InputsT, FactsT]):
         timeout: float,
         tell: Tellers,
         *,
+        known: bool,
         force: bool,
     ) -> Properties:
-        """Observe, record what was there, apply, observe again. `force` applies although the facts are as wished."""
+        """Observe, record what was there, apply, observe again.
+
+        `known`: the resource exists, if maybe by another name. `force` applies although the facts are as wished.
+        """
         kind = self.kind
         connection = estate.connection(inputs.host)
         identity = kind.identify(inputs)
@@ -94,6 +98,8 @@ class Verbs(Wishes[InputsT, FactsT]):
             nonlocal last
             record = Record(session, urn, kind.token, identity)
             recorded, facts = await asyncio.gather(record.read(), kind.observe(session, inputs))
+            if recorded is None and known:
+                recorded = await record.inherit()
             if recorded is None:
                 await record.write(self._dump(facts))
             last = facts
@@ -168,7 +174,7 @@ class Verbs(Wishes[InputsT, FactsT]):
 
         async def work(session: SshSession) -> None:
             record = Record(session, urn, kind.token, kind.identify(inputs))
-            recorded = await record.read()
+            recorded = await record.read() or await record.inherit()
             if recorded is None:
                 tell.progress("was there before Hearth, or is gone: left as it is")
                 return

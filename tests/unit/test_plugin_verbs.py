@@ -218,56 +218,6 @@ async def test_an_unknown_identity_replaces(world: World):
     assert (await difference(world.estate(), state.outputs, news)).replaces == ("name",)
 
 
-# --- delete ---
-
-
-async def test_delete_without_a_record_leaves_what_is_there(world: World):
-    box = world.machines["box"]
-    box.put("/notes/shopping", note())
-    state = State("box/shopping", Properties(dict(wish().values)), wish())
-    told = Told()
-    await delete(world, state, told=told)
-    assert box.text("/notes/shopping") == note()
-    assert "left as it is" in told.progress[0]
-
-
-async def test_the_last_record_takes_hearths_folder_with_it(world: World):
-    one, two = await create(world), await create(world, wish(name="diary"))
-    await delete(world, one)
-    assert len(world.machines["box"].records()) == 1
-    await delete(world, two)
-    assert world.machines["box"].files == {}
-
-
-async def test_delete_may_run_twice(world: World):
-    state = await create(world)
-    await delete(world, state)
-    await delete(world, state)
-    assert world.machines["box"].files == {}
-
-
-async def test_a_restore_that_fails_keeps_the_record_for_the_next_try(world: World):
-    box = world.machines["box"]
-    state = await create(world)
-    box.breaks.append(("remove", "/notes", HearthError("busy")))
-    with pytest.raises(HearthError, match="busy"):
-        await delete(world, state)
-    assert len(box.records()) == 1
-    await delete(world, state)
-    assert box.files == {}
-
-
-async def test_a_resource_of_another_name_takes_the_record_over(world: World):
-    box = world.machines["box"]
-    box.put("/notes/shopping", note(text="eggs"))
-    old = await create(world)
-    new = await create(world, urn=f"{URN}-new")  # a new name: Pulumi makes it, and then deletes the old one
-    await delete(world, old)
-    assert json.loads(box.text("/notes/shopping") or "")["text"] == "milk"
-    await delete(world, new, urn=f"{URN}-new")
-    assert json.loads(box.text("/notes/shopping") or "")["text"] == "eggs"
-
-
 # --- read and import ---
 
 
