@@ -16,10 +16,10 @@ from pulumi import Input, Output, ResourceOptions
 from components.quadlet import Container, Group, Publication, http_health_command, shared_folder
 from components.second_brain_migration import Migration
 from components.second_brain_pod import PodmgrPod, QuadletPod
-from components.second_brain_scripts import COMMANDS, PACKAGES, require_script
+from components.second_brain_podman import Podman
 from components.second_brain_share import ShareAccess, WindowsShare
 from config.secondbrain import SecondBrain as Settings
-from providers.host.resources import ContainerImage, Directory, Package, Script, Unit, User
+from providers.host.resources import ContainerImage, Directory, Unit, User
 
 ONLINE_UNIT = """\
 [Unit]
@@ -69,11 +69,9 @@ class SecondBrain(pulumi.ComponentResource):
         super().__init__("hearth:secondbrain:SecondBrain", name, None, opts)
         self._name, self._settings, self._args = name, args.settings, args
         settings = args.settings
-        self._gate: list[pulumi.Resource] = []
-        prerequisites = self._prerequisites()
-        # A prerequisite that is only looked for is missing or not: where it is missing, nothing at all is to be done.
-        self._gate = prerequisites if settings.prerequisites == "require" else []
-        account = self._account(prerequisites)
+        podman = Podman(name, settings, self)
+        self._gate = podman.gate
+        account = self._account(podman)
         self._private_homes()
         online = Unit(
             f"{name}-online",
@@ -94,7 +92,7 @@ class SecondBrain(pulumi.ComponentResource):
             purge=settings.data == "remove",
             opts=self._options(account, protect=settings.protect_data),
         )
-        migration = Migration(name, settings, self, prerequisites) if settings.migrate else None
+        migration = Migration(name, settings, self, podman.base) if settings.migrate else None
         images = self._images(account, migration)
         share = None
         if settings.share is not None and args.share_access is not None:
@@ -106,7 +104,7 @@ class SecondBrain(pulumi.ComponentResource):
             port=self._backend_port(migration), image=self._backend_image(migration), ollama=settings.pod.ollama_image
         ).apply(lambda found: self._group(found["port"], found["image"]))
         make = QuadletPod if settings.manager == "quadlet" else PodmgrPod
-        pod = make(name, settings, account, group, self, prerequisites, ready, images, args.backend_environment)
+        pod = make(name, settings, account, group, self, podman, ready, images, args.backend_environment)
         if migration:
             migration.remove(after=pod.healthy)
         self._outputs(account, group, pod.units)
@@ -114,29 +112,7 @@ class SecondBrain(pulumi.ComponentResource):
     def _options(self, *after: pulumi.Resource, protect: bool | None = None) -> ResourceOptions:
         return ResourceOptions(parent=self, depends_on=[*after, *self._gate] or None, protect=protect or None)
 
-    def _prerequisites(self) -> list[pulumi.Resource]:
-        """Packages, installed; or a check that stops with the names of those that are missing."""
-        settings = self._settings
-        podmgr = ("git", "python3-venv") if settings.manager == "podmgr" else ()
-        if settings.prerequisites == "install":
-            return [
-                Package(f"{self._name}-package-{package}", host=settings.host, name=package, opts=self._options())
-                for package in (*PACKAGES, *podmgr)
-            ]
-        commands = (*COMMANDS, *(("git",) if podmgr else ()), *(("mount.cifs",) if settings.share else ()))
-        packages = (*PACKAGES, *podmgr, *(("cifs-utils",) if settings.share else ()))
-        apply, check = require_script(commands, packages)
-        script = Script(
-            f"{self._name}-prerequisites",
-            host=settings.host,
-            name=f"{self._name}-prerequisites",
-            apply=apply,
-            check=check,
-            opts=self._options(),
-        )
-        return [script]
-
-    def _account(self, prerequisites: Sequence[pulumi.Resource]) -> User:
+    def _account(self, podman: Podman) -> User:
         account = self._settings.account
         return User(
             f"{self._name}-account",
@@ -150,7 +126,7 @@ class SecondBrain(pulumi.ComponentResource):
             linger=True,
             remove_home=self._settings.data == "remove",
             # Its own manager starts with linger, and must find D-Bus installed.
-            opts=self._options(*prerequisites, protect=self._settings.protect_data),
+            opts=self._options(*podman.base, protect=self._settings.protect_data),
         )
 
     def _private_homes(self) -> None:

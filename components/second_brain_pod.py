@@ -9,9 +9,10 @@ import pulumi
 from pulumi import CustomTimeouts, Input, Output, ResourceOptions
 
 from components import podmgr
-from components.quadlet import Form, Group, UnitFile, container_file, form_for, group_file
+from components.quadlet import Form, Group, UnitFile, container_file, group_file
+from components.second_brain_podman import Podman
 from config.secondbrain import SecondBrain
-from providers.host.resources import ContainerImage, Fact, File, GitCheckout, Script, Unit, User, Venv
+from providers.host.resources import ContainerImage, File, GitCheckout, Script, Unit, User, Venv
 
 GRACE_SECONDS = 60
 """Beyond the containers' own time to start: for reloading the manager, stopping what runs, and reading logs."""
@@ -31,15 +32,15 @@ class _Pod:
         account: User,
         group: Output[Group],
         parent: pulumi.Resource,
-        prerequisites: Sequence[pulumi.Resource],
+        podman: Podman,
         ready: Sequence[pulumi.Resource],
         images: Sequence[ContainerImage],
         secret_environment: Input[str] | None,
     ) -> None:
         self._name, self._settings, self._account, self._group = name, settings, account, group
-        self._parent, self._prerequisites, self._images = parent, prerequisites, images
+        self._parent, self._podman, self._images = parent, podman, images
         self._environment = self._environment_file(secret_environment)
-        self._ready = [*ready, *self._environment]
+        self._ready = [*podman.helpers, *ready, *self._environment]
         self._secret_digest = (
             Output.secret(secret_environment).apply(lambda text: hashlib.sha256(text.encode()).hexdigest())
             if secret_environment is not None
@@ -75,8 +76,7 @@ class QuadletPod(_Pod):
     """The pod as Quadlet units of the account: systemd itself starts, watches and restarts the containers."""
 
     def _make(self) -> None:
-        form = self._form()
-        described = Output.all(self._group, form)
+        described = Output.all(self._group, self._podman.form)
         pod = self._unit(
             "pod", described.apply(lambda found: group_file(found[0], found[1])), [], [self._account, *self._ready]
         )
@@ -84,19 +84,6 @@ class QuadletPod(_Pod):
         backend = self._container("backend", 1, described, [ollama])
         self.healthy = [backend]
         self.units = Output.all(pod.service, ollama.service, backend.service)
-
-    def _form(self) -> Output[Form]:
-        known = self._settings.pod.podman_version
-        if known is not None:
-            return Output.from_input(form_for(known))
-        asked = Fact(
-            f"{self._name}-podman-version",
-            host=self._settings.host,
-            name="podman-version",
-            command=["podman", "--version"],
-            opts=self._options(*self._prerequisites),
-        )
-        return asked.answer.apply(_form_for)
 
     def _container(
         self, role: str, position: int, described: Output[list[object]], after: Sequence[pulumi.Resource]
@@ -129,13 +116,6 @@ class QuadletPod(_Pod):
         )
 
 
-def _form_for(version: str) -> Form:
-    try:
-        return form_for(version)
-    except ValueError as error:
-        raise pulumi.RunError(str(error)) from None
-
-
 class PodmgrPod(_Pod):
     """The pod as podmgr keeps it: its own program, from git, driven by the commands of the task list."""
 
@@ -148,7 +128,7 @@ class PodmgrPod(_Pod):
             path=podmgr.FOLDER,
             url=settings.podmgr.url,
             revision=settings.podmgr.revision,
-            opts=self._options(*self._prerequisites),
+            opts=self._options(*self._podman.base),
         )
         venv = Venv(
             f"{name}-podmgr-venv",

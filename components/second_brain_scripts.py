@@ -5,17 +5,21 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 
+from components.quadlet import Form
+
 PACKAGES = (
     "podman",
     "uidmap",  # newuidmap and newgidmap: rootless containers have users of their own
-    "passt",  # their network, podman 5
-    "slirp4netns",  # their network, podman 4
-    "aardvark-dns",  # names of containers in a network, podman 4
-    "catatonit",  # the process that holds a pod together
     "dbus-user-session",  # the account's own systemd answers podman
     "systemd-container",  # machinectl
 )
-"""What Debian needs for rootless containers under Quadlet, none of podman's other recommendations."""
+"""What Debian needs for rootless containers under Quadlet in any case; podman first."""
+HELPERS = {
+    Form.POD: {"network": "passt", "group": "catatonit"},
+    Form.NETWORK: {"network": "slirp4netns", "group": "aardvark-dns"},
+}
+"""What podman uses beside: for the way out of a rootless container; and for the process that holds a pod together, or
+for names in a network."""
 COMMANDS = ("podman", "systemctl", "loginctl", "machinectl", "newuidmap")
 
 

@@ -200,16 +200,38 @@ class Record:
 
     async def hand_over(self, before: dict[str, Any]) -> bool:
         """Give `before` to another resource that has the same thing; whether there was one."""
+        others = await self._others()
+        for path, record in others:
+            handed = [*record.get("handed", []), self._urn]
+            await self._session.write(
+                path, json.dumps({**record, "before": before, "handed": handed}, indent=1).encode()
+            )
+        return bool(others)
+
+    async def inherit(self) -> dict[str, Any] | None:
+        """Take over what was recorded under the name that this resource had before (Pulumi's `aliases`).
+
+        Pulumi tells a provider nothing of an alias. But where a resource that exists has no record, one of the same
+        thing in the same stack is its own, unless the resource itself has handed it over.
+        """
+        for path, record in await self._others():
+            if record["urn"].split("::")[:2] == self._urn.split("::")[:2] and self._urn not in record.get("handed", []):
+                await self.write(record["before"])
+                await self._session.remove(path)
+                return record["before"]
+        return None
+
+    async def _others(self) -> list[tuple[str, dict[str, Any]]]:
+        """Path and content of the records that other resources have of the same thing."""
         folder = await self._session.stat(RECORDS, entries=True)
         names = folder.entries if folder is not None and folder.entries is not None else ()
-        others = [name for name in names if name.startswith(f"{self._thing}-") and name != self._name]
-        for name in others:
-            path = f"{RECORDS}/{name}"
-            found = await self._session.stat(path, content=True)
-            if found is not None and found.content is not None:
-                text = json.dumps({**json.loads(found.content), "before": before}, indent=1)
-                await self._session.write(path, text.encode())
-        return bool(others)
+        found: list[tuple[str, dict[str, Any]]] = []
+        for name in names:
+            if name.startswith(f"{self._thing}-") and name != self._name:
+                record = await self._session.stat(f"{RECORDS}/{name}", content=True)
+                if record is not None and record.content is not None:
+                    found.append((f"{RECORDS}/{name}", json.loads(record.content)))
+        return found
 
     async def remove(self) -> None:
         """Remove the record, and the folders with the last one."""

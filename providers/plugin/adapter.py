@@ -33,8 +33,10 @@ from providers.errors import HearthError
 from providers.kind import Kind
 from providers.plugin.machines import Estate
 from providers.plugin.schema import VERSION, schema
+from providers.plugin.tellers import Tellers, redacted
 from providers.plugin.values import Properties, decode, encode
-from providers.plugin.verbs import Difference, HalfDone, State, Tellers, Verbs, redacted
+from providers.plugin.verbs import HalfDone, State, Verbs
+from providers.plugin.wishes import Difference
 
 Result = TypeVar("Result")
 log = logging.getLogger("hearth")

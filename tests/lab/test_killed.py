@@ -1,6 +1,6 @@
 """`make up` is killed, or loses its machine's network, in the middle: what is left goes on, and goes away exactly.
 
-The moments are random, spread over the time that an `up` takes here; HEARTH_SEED repeats a run.
+The moments are random, spread over the time that an `up` takes here; HEARTH_SEED repeats a run (tests/conftest.py).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.lab.project import Project, shown, went_well
 MOMENTS = 10
 FINISHED, TAKEN_DOWN = (1, 4), (7,)
 """The moments that every test run tries; `make soak` tries the others."""
-SEED = int(os.environ.get("HEARTH_SEED") or random.SystemRandom().randrange(10**6))
+SEED = int(os.environ["HEARTH_SEED"])
 PATIENCE = 60.0
 """Seconds after which a process that was to end by itself counts as left behind. A command under way may be finished
 first, and a worker that lost its connection without a word waits for 45 s."""

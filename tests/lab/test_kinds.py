@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from providers.kinds import KINDS
 from tests.lab.conftest import MachineFactory
 from tests.lab.kind_cases import CANARY, all_cases
 from tests.lab.kind_story import UNKNOWN, Story
@@ -31,6 +32,10 @@ def story(machine: MachineFactory, tmp_path_factory: pytest.TempPathFactory) -> 
 def of(story: Story, name: str) -> list[tuple[str, str]]:
     """The wishes of one case."""
     return [key for key in story.wishes if key[0] == name]
+
+
+def test_every_kind_is_tried():
+    assert {case.kind for case in CASES.values()} == {kind.name for kind in KINDS}
 
 
 @every_case

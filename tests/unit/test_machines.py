@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-from config.hosts import Host, Machines
+from config.hosts import Machines
 from providers.errors import ConnectionFailed, ConnectionLost, DeadlineExceeded, HearthError, InvalidInput
-from providers.host import connection as connection_module
-from providers.host.connection import Connection, Worker
 from providers.host.ssh_session import SshSession
 from providers.plugin import machines
 from providers.plugin.machines import Estate, Where, operate
@@ -239,106 +237,3 @@ async def test_an_ssh_configuration_that_the_settings_name_and_that_is_missing_i
     found = estate({"box": {"address": "127.0.0.1", "port": 1}}, **{"ssh-config": "no/such"}).connection("box")
     with pytest.raises(ConnectionFailed, match="SSH configuration or a key in it can't be used"):
         await found.machine_id()
-
-
-# --- the connection ---
-
-
-async def test_a_machine_that_is_off_answers_everybody_at_once(monkeypatch: pytest.MonkeyPatch):
-    tries: list[str] = []
-
-    async def connect(host: str, **_options: Any) -> None:
-        tries.append(host)
-        await asyncio.sleep(0)
-        raise OSError("No route to host")
-
-    monkeypatch.setattr(connection_module.asyncssh, "connect", connect)
-    connection = Connection("box", Host(), None)
-    answers = await asyncio.gather(*(connection.machine_id() for _ in range(40)), return_exceptions=True)
-    assert {type(answer) for answer in answers} == {ConnectionFailed}
-    assert len(tries) == 1
-
-
-class Pipe:
-    """The standard streams of a worker; answers are fed by hand."""
-
-    def __init__(self) -> None:
-        self.stdout, self.sent = asyncio.StreamReader(), list[bytes]()
-        self.stdin = self
-
-    def write(self, data: bytes) -> None:
-        self.sent.append(data)
-
-    def write_eof(self) -> None:
-        return
-
-    def close(self) -> None:
-        return
-
-    def reply(self, text: str) -> None:
-        self.stdout.feed_data(b"%d\n" % len(text) + text.encode())
-
-
-async def test_an_answer_that_nobody_waits_for_any_more_harms_no_other():
-    pipe: Any = Pipe()
-    worker = Worker(pipe, "box")
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(worker.call("stat", path="/hangs"), 0.01)
-    pipe.reply('{"result": "late"}')
-    later = asyncio.create_task(worker.call("stat", path="/fine"))
-    await asyncio.sleep(0)
-    pipe.reply('{"result": "mine"}')
-    assert await asyncio.wait_for(later, 10) == "mine"
-    worker.abandon()
-
-
-async def test_a_worker_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("providers.host.ssh_session.MARGIN", 0.0)
-    pipe: Any = Pipe()
-    worker = Worker(pipe, "box")
-    session = SshSession("box", worker, asyncio.get_running_loop().time() + 0.05, print, print)
-    with pytest.raises(DeadlineExceeded, match="did not answer `stat`"):
-        await session.stat("/hangs")
-    assert worker.lost
-    with pytest.raises(ConnectionLost):
-        await worker.call("stat", path="/x")
-
-
-async def test_what_the_logins_start_files_say_is_no_answer():
-    pipe: Any = Pipe()
-    worker = Worker(pipe, "box")
-    pipe.stdout.feed_data(b"Welcome to box!\n\n")
-    asked = asyncio.create_task(worker.call("identity"))
-    await asyncio.sleep(0)
-    pipe.reply('{"result": "mine"}')
-    assert await asyncio.wait_for(asked, 10) == "mine"
-    worker.abandon()
-
-
-async def test_everybody_who_waits_hears_that_the_connection_has_dropped():
-    pipe: Any = Pipe()
-    worker = Worker(pipe, "box")
-    waiting = [asyncio.create_task(worker.call("stat", path=str(number))) for number in range(3)]
-    await asyncio.sleep(0)
-    pipe.stdout.feed_eof()
-    answers = await asyncio.gather(*waiting, return_exceptions=True)
-    assert {type(answer) for answer in answers} == {ConnectionLost}
-
-
-@pytest.mark.parametrize(
-    ("reply", "told"),
-    [
-        (
-            '{"error": "No space left on device", "errno": 28, "path": ""}',
-            "write /etc/motd on box failed: No space left on device",
-        ),
-        ('{"refused": "the user \'x\' does not exist"}', "write /etc/motd on box was refused: the user 'x'"),
-    ],
-)
-async def test_an_error_of_the_machine_names_operation_path_and_machine(reply: str, told: str):
-    pipe: Any = Pipe()
-    worker = Worker(pipe, "box")
-    pipe.reply(reply)
-    with pytest.raises(HearthError, match=told):
-        await worker.call("write", path="/etc/motd", content="")
-    worker.abandon()

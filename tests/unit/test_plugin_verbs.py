@@ -6,45 +6,15 @@ from typing import Any
 
 import pytest
 
-from providers.errors import CommandFailed, ConnectionFailed, HearthError, InvalidInput, WishNotFulfilled
+from providers.errors import CommandFailed, HearthError, InvalidInput, WishNotFulfilled
 from providers.kind import Kind
 from providers.plugin.values import Properties
-from providers.plugin.verbs import Change, Difference, HalfDone, State, Tellers, Verbs, redacted
-from tests.unit.memory_machine import NO_ANSWER, NOTE, MemoryMachine, World, world
+from providers.plugin.verbs import HalfDone, State, Verbs
+from providers.plugin.wishes import Change
+from tests.unit.memory_machine import NO_ANSWER, NOTE, World, world
+from tests.unit.verb_helpers import URN, VERBS, Told, create, delete, difference, note, wish
 
 __all__ = ["world"]
-URN = "urn:pulumi:dev::estate::hearth:test:Note::shopping"
-VERBS = Verbs(NOTE)
-
-
-class Told:
-    def __init__(self) -> None:
-        self.progress: list[str] = []
-        self.warnings: list[str] = []
-        self.tellers = Tellers(self.progress.append, self.warnings.append)
-
-
-def wish(secret: frozenset[str] = frozenset(), unknown: frozenset[str] = frozenset(), **values: Any) -> Properties:
-    inputs = {"host": "box", "name": "shopping", "text": "milk", **values}
-    checked, failures = VERBS.check(Properties(inputs, secret, unknown))
-    assert failures == []
-    return checked
-
-
-def note(**values: Any) -> str:
-    return json.dumps({"text": "milk", "colour": None, "lines": [], "serial": 7, **values})
-
-
-async def create(world: World, news: Properties | None = None, urn: str = URN, verbs: Any = VERBS) -> State:
-    return await verbs.create(world.estate(), urn, news or wish(), 0.0, Told().tellers)
-
-
-async def difference(estate: Any, old: Properties, new: Properties, told: Told | None = None) -> Difference:
-    return await VERBS.difference(estate, old, new, (told or Told()).tellers)
-
-
-async def delete(world: World, state: State, urn: str = URN, told: Told | None = None, **estate: Any) -> None:
-    await VERBS.delete(world.estate(**estate), urn, state, 0.0, (told or Told()).tellers)
 
 
 # --- create ---
@@ -248,56 +218,6 @@ async def test_an_unknown_identity_replaces(world: World):
     assert (await difference(world.estate(), state.outputs, news)).replaces == ("name",)
 
 
-# --- delete ---
-
-
-async def test_delete_without_a_record_leaves_what_is_there(world: World):
-    box = world.machines["box"]
-    box.put("/notes/shopping", note())
-    state = State("box/shopping", Properties(dict(wish().values)), wish())
-    told = Told()
-    await delete(world, state, told=told)
-    assert box.text("/notes/shopping") == note()
-    assert "left as it is" in told.progress[0]
-
-
-async def test_the_last_record_takes_hearths_folder_with_it(world: World):
-    one, two = await create(world), await create(world, wish(name="diary"))
-    await delete(world, one)
-    assert len(world.machines["box"].records()) == 1
-    await delete(world, two)
-    assert world.machines["box"].files == {}
-
-
-async def test_delete_may_run_twice(world: World):
-    state = await create(world)
-    await delete(world, state)
-    await delete(world, state)
-    assert world.machines["box"].files == {}
-
-
-async def test_a_restore_that_fails_keeps_the_record_for_the_next_try(world: World):
-    box = world.machines["box"]
-    state = await create(world)
-    box.breaks.append(("remove", "/notes", HearthError("busy")))
-    with pytest.raises(HearthError, match="busy"):
-        await delete(world, state)
-    assert len(box.records()) == 1
-    await delete(world, state)
-    assert box.files == {}
-
-
-async def test_a_resource_of_another_name_takes_the_record_over(world: World):
-    box = world.machines["box"]
-    box.put("/notes/shopping", note(text="eggs"))
-    old = await create(world)
-    new = await create(world, urn=f"{URN}-new")  # a new name: Pulumi makes it, and then deletes the old one
-    await delete(world, old)
-    assert json.loads(box.text("/notes/shopping") or "")["text"] == "milk"
-    await delete(world, new, urn=f"{URN}-new")
-    assert json.loads(box.text("/notes/shopping") or "")["text"] == "eggs"
-
-
 # --- read and import ---
 
 
@@ -351,200 +271,9 @@ async def test_a_kind_that_can_not_be_imported_says_so(world: World):
         await verbs.read(world.estate(), "box/x", State("box/x", Properties()), Told().tellers)
 
 
-# --- machines that move, and that are lost ---
-
-
-def two_addresses(world: World, *, same: bool) -> MemoryMachine:
-    other = world.machines["box"] if same else MemoryMachine("id-of-another")
-    world.machines["attic"] = other
-    return other
-
-
-MOVED = {"hosts": {"box": {"address": "attic"}}}
-
-
-async def test_a_new_address_of_the_same_machine_is_an_update_in_place(world: World):
-    state = await create(world)
-    two_addresses(world, same=True)
-    estate = world.estate(**MOVED)
-    told = Told()
-    for _ in range(3):  # as many resources
-        found = await difference(estate, state.outputs, wish(), told)
-    assert told.warnings == ["box, until now at box, is the same machine: what is there is kept"]
-    assert found.changes == {"machine": Change.UPDATE}
-    assert found.replaces == ()
-    state = await VERBS.update(estate, URN, state, wish(), 0.0, Told().tellers)
-    assert state.outputs.values["machine"] == {"id": "id-of-box", "address": "attic"}
-    assert state.outputs.values["serial"] == 1
-
-
-async def test_another_machine_gets_it_anew_before_the_old_one_is_restored(world: World):
-    state = await create(world)
-    other = two_addresses(world, same=False)
-    estate = world.estate(**MOVED)
-    told = Told()
-    found = await difference(estate, state.outputs, wish(), told)
-    assert "box is another machine than the one at box" in told.warnings[0]
-    assert found.replaces == ("machine",)
-    assert not found.delete_first
-    new = await VERBS.create(estate, URN, wish(), 0.0, Told().tellers)
-    assert other.text("/notes/shopping") is not None
-    await VERBS.delete(estate, URN, state, 0.0, Told().tellers)
-    assert world.machines["box"].files == {}
-    assert other.text("/notes/shopping") is not None
-    assert new.outputs.values["machine"]["id"] == "id-of-another"
-
-
-async def test_a_refresh_after_a_move_reads_the_machine_that_has_it(world: World):
-    state = await create(world)
-    two_addresses(world, same=False)
-    found = await VERBS.read(world.estate(**MOVED), state.id, state, Told().tellers)
-    assert found.id == state.id
-    assert found.outputs.values["machine"] == {"id": "id-of-box", "address": "box"}
-
-
-async def test_a_refresh_finds_the_same_machine_at_its_new_address(world: World):
-    state = await create(world)
-    two_addresses(world, same=True)
-    del world.machines["box"]
-    found = await VERBS.read(world.estate(**MOVED), state.id, state, Told().tellers)
-    assert found.outputs.values["machine"] == {"id": "id-of-box", "address": "attic"}
-
-
-async def test_destroy_finds_the_same_machine_at_its_new_address(world: World):
-    state = await create(world)
-    attic = two_addresses(world, same=True)
-    del world.machines["box"]
-    await delete(world, state, **MOVED)
-    assert attic.files == {}
-
-
-async def test_destroy_reaches_a_machine_that_is_no_longer_in_the_settings(world: World):
-    state = await create(world)
-    await delete(world, state, hosts={})
-    assert world.machines["box"].files == {}
-
-
-async def test_a_machine_that_is_off_is_not_forgotten(world: World):
-    state = await create(world)
-    world.machines["box"].off = True
-    with pytest.raises(ConnectionFailed, match="can't be reached"):
-        await delete(world, state)
-    with pytest.raises(ConnectionFailed, match="can't be reached"):
-        await VERBS.read(world.estate(), state.id, state, Told().tellers)
-
-
-async def test_a_lost_machine_is_not_waited_for(world: World):
-    state = await create(world)
-    world.machines["box"].off = True
-    world.opened.clear()
-    told = Told()
-    await delete(world, state, told=told, lost=["box"])
-    assert "declared lost" in told.warnings[0]
-    found = await VERBS.read(world.estate(lost=["box"]), state.id, state, told.tellers)
-    assert found.id == ""
-    assert world.opened == []
-
-
-async def test_a_wish_for_a_lost_machine_is_refused(world: World):
-    with pytest.raises(InvalidInput, match="declared lost"):
-        await VERBS.create(world.estate(lost=["box"]), URN, wish(), 0.0, Told().tellers)
-
-
-# --- check, plans, and what may be said aloud ---
-
-
-def check(secret: frozenset[str] = frozenset(), unknown: frozenset[str] = frozenset(), **values: Any):
-    return VERBS.check(Properties(values, secret, unknown))
-
-
-def test_check_fills_in_defaults_and_canonical_forms():
-    checked, failures = check(host="box", name="n", text=" milk ")
-    assert failures == []
-    assert checked.values["text"] == "milk"
-    assert checked.values["penType"] == "ink"
-
-
-def test_check_names_every_mistake_with_value_rule_and_consequence():
-    _, failures = check(host="", text="MILK", nmae="n")
-    assert dict(failures).keys() == {"host", "name", "text", "nmae"}
-    told = dict(failures)
-    assert "must be in small letters" in told["text"]
-    assert "'MILK'" in told["text"]
-    assert "nothing was touched" in told["text"]
-    assert "has no property 'nmae'; it has: colour, host, lines, name, penType, text" in told["nmae"]
-
-
-def test_check_takes_the_unknown_on_trust_and_the_rest_in_canonical_form():
-    checked, failures = check(unknown=frozenset({"name"}), host="box", name=None, text=" milk ")
-    assert failures == []
-    assert checked.unknown == {"name"}
-    assert "name" not in checked.values
-    assert checked.values["text"] == "milk"
-    assert checked.values["penType"] == "ink"
-
-
-def test_check_finds_a_mistake_beside_something_unknown():
-    _, failures = check(unknown=frozenset({"name"}), host="box", name=None, text="MILK")
-    assert [place for place, _ in failures] == ["text"]
-
-
-def test_check_keeps_an_unknown_secret_both():
-    checked, _ = check(frozenset({"text"}), frozenset({"text"}), host="box", name="n", text=None)
-    assert checked.secret == {"text"}
-    assert checked.unknown == {"text"}
-
-
-def test_a_wrong_type_in_a_secret_list_is_not_shown():
-    _, failures = check(frozenset({"lines"}), host="box", name="n", text="milk", lines=["fine", 12345])
-    assert [place for place, _ in failures] == ["lines.1"]
-    assert "12345" not in failures[0][1]
-
-
-def test_a_preview_promises_the_inputs_and_knows_no_outputs_yet():
-    planned = VERBS.planned(wish(frozenset({"text"})))
-    assert planned.values["text"] == "milk"
-    assert planned.secret == {"text"}
-    assert planned.unknown == {"serial", "machine"}
-
-
-def test_a_preview_of_an_update_keeps_the_outputs_that_are_known():
-    old = Properties({"serial": 3, "machine": {"id": "i", "address": "box"}})
-    planned = VERBS.planned(wish(), old)
-    assert planned.values["serial"] == 3
-    assert planned.unknown == frozenset()
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        'could not write two\'lines\nof "secret" text',
-        'line 2 is `of "secret" text`',
-        f"python says {'two' + chr(39) + 'lines' + chr(10) + 'of ' + chr(34) + 'secret' + chr(34) + ' text'!r}",
-        "json says " + json.dumps('two\'lines\nof "secret" text'),
-        "sh: 'two'\"'\"'lines'",
-    ],
-)
-def test_a_secret_is_taken_out_of_messages_in_whatever_form_it_is_quoted(message: str):
-    secret = Properties({"text": 'two\'lines\nof "secret" text'}, frozenset({"text"}))
-    cleaned = redacted([secret])(message)
-    assert "lines" not in cleaned.removeprefix("line 2")
-    assert '"secret"' not in cleaned
-    assert "[secret]" in cleaned
-
-
-def test_what_is_not_secret_stays_in_messages():
-    assert redacted([Properties({"text": "milk"})])("milk is sour") == "milk is sour"
-
-
 def test_every_kind_has_verbs():
     from providers.kinds import KINDS
 
     kinds: list[Kind[Any, Any]] = list(KINDS)
     assert len({kind.token for kind in kinds}) == len(kinds)
     assert all(Verbs(kind).identity for kind in kinds)
-
-
-def test_a_word_of_a_secret_text_is_taken_out_as_well():
-    secret = Properties({"text": "username=ann\npassword=hunter2-hunter2\n"}, frozenset({"text"}))
-    assert redacted([secret])("mount: bad option hunter2-hunter2 for ann") == "mount: bad option [secret] for ann"

@@ -96,9 +96,17 @@ def test_an_explicit_range_of_subordinate_ids_is_handed_on():
 def test_prerequisites_are_installed_before_the_account_whose_manager_needs_them():
     made = build(PLAIN)
     packages = {each.inputs["name"]: each for each in made.of_type("hearth:host:Package")}
-    assert {"podman", "uidmap", "passt", "dbus-user-session", "systemd-container"} <= packages.keys()
-    assert all(not each.after for each in packages.values())
-    assert {each.name for each in packages.values()} <= made.before("brain-account")
+    base = {"podman", "uidmap", "dbus-user-session", "systemd-container"}
+    assert packages.keys() == base | {"passt", "catatonit"}
+    assert all(not packages[name].after for name in base)
+    assert {packages[name].name for name in base} <= made.before("brain-account")
+    assert {each.name for each in packages.values()} <= made.before("brain-pod")
+
+
+def test_what_podman_4_needs_beside_is_installed_for_podman_4():
+    packages = {each.inputs["name"] for each in build(PLAIN, podman="4.9.3").of_type("hearth:host:Package")}
+    assert {"slirp4netns", "aardvark-dns"} <= packages
+    assert not {"passt", "catatonit"} & packages
 
 
 def test_prerequisites_that_are_only_required_are_looked_for_and_nothing_is_installed():

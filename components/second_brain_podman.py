@@ -1,0 +1,83 @@
+"""Podman on a SecondBrain host: its packages, or a look whether they are there; and which form its units take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi import Output, ResourceOptions
+
+from components.quadlet import Form, form_for
+from components.second_brain_scripts import COMMANDS, HELPERS, PACKAGES, require_script
+from config.secondbrain import SecondBrain
+from providers.host.resources import Fact, Package, Script
+
+
+class Podman:
+    """Prerequisites of one SecondBrain host, as resources below its component."""
+
+    base: list[pulumi.Resource]
+    """Before the account: podman, and what the account's own manager needs."""
+    helpers: list[pulumi.Resource]
+    """Before the pod: what podman needs for it, which depends on podman's version."""
+    gate: list[pulumi.Resource]
+    """Before everything: a prerequisite that is only looked for is there, or nothing at all is done."""
+    form: Output[Form]
+
+    def __init__(self, name: str, settings: SecondBrain, parent: pulumi.Resource) -> None:
+        self._name, self._settings, self._parent = name, settings, parent
+        install = settings.prerequisites == "install"
+        podmgr = ("git", "python3-venv") if settings.manager == "podmgr" else ()
+        self.gate = [] if install else [self._require(podmgr)]
+        self.base = [self._package(package, package) for package in (*PACKAGES, *podmgr)] if install else self.gate
+        self.form = self._form()
+        roles = sorted(HELPERS[Form.POD])
+        self.helpers = (
+            [self._package(role, self.form.apply(lambda form, role=role: HELPERS[form][role])) for role in roles]
+            if install
+            else []
+        )
+
+    def _options(self, after: Sequence[pulumi.Resource] = ()) -> ResourceOptions:
+        return ResourceOptions(parent=self._parent, depends_on=list(after) or None)
+
+    def _package(self, role: str, package: pulumi.Input[str]) -> Package:
+        host = self._settings.host
+        return Package(f"{self._name}-package-{role}", host=host, name=package, opts=self._options())
+
+    def _require(self, podmgr: Sequence[str]) -> Script:
+        """A check that stops with the names of what is missing."""
+        share = self._settings.share is not None
+        helpers = [package for packages in HELPERS.values() for package in packages.values()]
+        commands = (*COMMANDS, *(("git",) if podmgr else ()), *(("mount.cifs",) if share else ()))
+        packages = (*PACKAGES, *helpers, *podmgr, *(("cifs-utils",) if share else ()))
+        apply, check = require_script(commands, packages)
+        return Script(
+            f"{self._name}-prerequisites",
+            host=self._settings.host,
+            name=f"{self._name}-prerequisites",
+            apply=apply,
+            check=check,
+            undo=":",
+            opts=self._options(),
+        )
+
+    def _form(self) -> Output[Form]:
+        known = self._settings.pod.podman_version
+        if known is not None:
+            return Output.from_input(form_for(known))
+        asked = Fact(
+            f"{self._name}-podman-version",
+            host=self._settings.host,
+            name="podman-version",
+            command=["podman", "--version"],
+            opts=self._options([*self.gate, *self.base[:1]]),
+        )
+        return asked.answer.apply(_form_for)
+
+
+def _form_for(version: str) -> Form:
+    try:
+        return form_for(version)
+    except ValueError as error:
+        raise pulumi.RunError(str(error)) from None

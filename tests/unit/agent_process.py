@@ -1,0 +1,113 @@
+"""A worker as a process of this machine, spoken to as the connection does, for the tests of the worker."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from providers.host.connection import _AGENT, _BOOT  # pyright: ignore[reportPrivateUsage]
+
+PATIENCE = 20.0
+"""Seconds after which a test gives up; nothing here takes that long."""
+
+
+def encoded(text: str | bytes) -> str:
+    return base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
+
+
+class Agent:
+    """A worker process, started by the line that sshd would start."""
+
+    def __init__(self, source: bytes = _AGENT) -> None:
+        pipe = subprocess.PIPE
+        command = [sys.executable, "-I", "-c", _BOOT]
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
+        self.send(source)
+
+    def send(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"%d\n" % len(data) + data)
+        self.process.stdin.flush()
+
+    def answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        size = int(self.process.stdout.readline())
+        return json.loads(self.process.stdout.read(size))
+
+    def call(self, op: str, **args: Any) -> dict[str, Any]:
+        self.send(json.dumps({"op": op, "args": args}).encode())
+        return self.answer()
+
+    def run(self, *argv: str, **args: Any) -> dict[str, Any]:
+        return self.call("run", argv=argv, **args)["result"]
+
+    def end_input(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+
+def altered(**constants: Any) -> bytes:
+    """The worker's source with other constants."""
+    lines = _AGENT.decode().splitlines(keepends=True)
+    for name, value in constants.items():
+        (number,) = (at for at, line in enumerate(lines) if line.startswith(f"{name} = "))
+        lines[number] = f"{name} = {value!r}\n"
+    return "".join(lines).encode()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Agent]]:
+    agents: list[Agent] = []
+
+    def make(**constants: Any) -> Agent:
+        agents.append(Agent(altered(**constants)))
+        return agents[-1]
+
+    yield make
+    for each in agents:
+        each.stop()
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except FileNotFoundError:
+        return False
+
+
+def pids_with(text: str) -> list[int]:
+    """Processes whose argument list or environment holds a text."""
+    found: list[int] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        for name in ("cmdline", "environ"):
+            with contextlib.suppress(OSError):
+                if text.encode() in (folder / name).read_bytes():
+                    found.append(int(folder.name))
+    return found
