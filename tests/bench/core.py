@@ -53,7 +53,7 @@ def measure(lab: Lab) -> list[Figure]:
         found.append(Figure(f"memory of {service} at idle", text.split("/")[0].strip()))
     for path in ("/health", "/"):
         for rate in RATES:
-            seen = load(machine, rate, "/root/bench.flag", path, LOAD_SECONDS)
+            seen = load(machine, rate, path, LOAD_SECONDS)
             asked = "at 200 requests/s" if rate == RATES[0] else "as fast as it goes"
             times = seen["milliseconds"]
             figure = f"{seen['right'] / seen['seconds']:.0f} requests/s, p50 {times['p50']} ms, p99 {times['p99']} ms"

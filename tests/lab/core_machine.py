@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,8 @@ def send(machine: Machine) -> None:
     tar = ["tar", "--create", "--exclude=__pycache__", "--directory", str(COMPOSE_FILE.parent), *PARTS]
     content = subprocess.run(tar, capture_output=True, check=True).stdout
     machine.run(f"mkdir -p {FOLDER} && tar --extract --directory {FOLDER}", stdin=content)
+    for name in ("core_load.py", "core_visitor.py"):
+        machine.write(f"/root/{name}", Path(__file__).with_name(name).read_text())
 
 
 def compose(machine: Machine, words: str, *, check: bool = True, timeout: float = 590) -> str:
@@ -31,40 +32,22 @@ def compose(machine: Machine, words: str, *, check: bool = True, timeout: float 
     return machine.run(f"cd {FOLDER} && docker compose {words} 2>&1", check=check, timeout=timeout).stdout
 
 
-def load(machine: Machine, rate: int, flag: str, path: str = "", seconds: float = 0) -> dict[str, Any]:
-    """Ask so often until `flag` is gone on the machine, or for so long; what came back, by core_load.py."""
-    machine.write("/root/core_load.py", Path(__file__).with_name("core_load.py").read_text())
-    machine.run(f"touch {flag}")
-    if seconds:
-        machine.run(f"(sleep {seconds}; rm -f {flag}) >/dev/null 2>&1 &")
+def load(machine: Machine, rate: int, path: str, seconds: float) -> dict[str, Any]:
+    """Ask a path so often, for so many seconds; what came back, by core_load.py."""
+    flag = "/root/load.flag"
+    machine.run(f"touch {flag}; (sleep {seconds}; rm -f {flag}) >/dev/null 2>&1 &")
     command = f"python3 /root/core_load.py {URL} {rate} {flag} {path}"
     return dict(json.loads(machine.run(command, timeout=590).stdout))
 
 
-ASK = """\
-import http.cookiejar, json, re, sys, urllib.error, urllib.parse, urllib.request as request
-path, values = sys.argv[1], json.loads(sys.argv[2])
-opener = request.build_opener(request.ProxyHandler({}), request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
-def ask(path, data=None):
-    try:
-        with opener.open("http://127.0.0.1:8000" + path, data, timeout=15) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-    except OSError as error:
-        return 0, str(error)
-status, text = ask("/config" if values else path)
-if values:
-    values["csrf_token"] = re.search('name="csrf_token" value="([0-9a-f]+)"', text)[1]
-    status, text = ask(path, urllib.parse.urlencode(values).encode())
-print(json.dumps([status, text]))
-"""
+def visitor(machine: Machine, *words: object, timeout: float = 180) -> str:
+    """Run core_visitor.py there."""
+    return machine.run(shlex.join(["python3", "/root/core_visitor.py", *map(str, words)]), timeout=timeout).stdout
 
 
 def ask(machine: Machine, path: str, **values: str) -> tuple[int, str]:
     """Ask the application on its machine; with values, save them as a form does."""
-    words = ["python3", "-c", ASK, path, json.dumps(values)]
-    status, text = json.loads(machine.run(shlex.join(words)).stdout)
+    status, text = json.loads(visitor(machine, "ask", path, json.dumps(values)))
     return status, text
 
 
@@ -77,15 +60,6 @@ def saved(machine: Machine, name: str) -> str:
     return found[1]
 
 
-def database_state(machine: Machine) -> str:
-    status, text = ask(machine, "/health")
-    return json.loads(text)["checks"]["db"] if status == 200 else f"status {status}"
-
-
 def wait_for(machine: Machine, state: str, seconds: float) -> float:
     """Wait until /health says so of the database; how long it took."""
-    begun = time.monotonic()
-    while database_state(machine) != state:
-        assert time.monotonic() - begun < seconds, f"/health did not say db: {state} within {seconds} s"
-        time.sleep(0.2)
-    return time.monotonic() - begun
+    return float(visitor(machine, "wait", state, seconds, timeout=seconds + 60))

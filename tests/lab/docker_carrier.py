@@ -116,10 +116,11 @@ class Carrier:
         words += [f"--security-opt={option}" for option in plain.get("securityOpts") or []]
         words += [f"--log-opt={key}={value}" for key, value in plain["logOpts"].items()]
         # Values by a file: an argument would show in the process list.
-        self._machine.write("/root/carrier.env", "".join(f"{line}\n" for line in plain["envs"]), mode="0600")
+        file = f"/root/{plain['name']}.env"
+        self._machine.write(file, "".join(f"{line}\n" for line in plain["envs"]), mode="0600")
         self._docker(f"rm --force {plain['name']}")
-        self._docker(shlex.join([*words, "--env-file", "/root/carrier.env", plain["image"]]))
-        self._machine.run("rm /root/carrier.env")
+        self._docker(shlex.join([*words, "--env-file", file, plain["image"]]))
+        self._machine.run(f"rm {file}")
         if plain.get("wait"):
             self.wait_until_healthy(plain["name"], plain["waitTimeout"])
 

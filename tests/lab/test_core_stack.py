@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,7 +18,7 @@ from components.core_stack import CoreStack, CoreStackArgs
 from config.core import Core
 from config.hosts import Machines
 from lab import Lab, Machine, Service
-from tests.lab.core_machine import FOLDER, URL, ask, compose, load, saved, send, wait_for
+from tests.lab.core_machine import FOLDER, URL, ask, compose, saved, send, visitor, wait_for
 from tests.lab.docker_carrier import Carrier, on_session, shown
 from tests.unit.recording import Recorder
 
@@ -144,22 +143,12 @@ def test_a_backend_that_dies_is_started_again_by_docker(pi: Machine) -> None:
 
 def kill_under_load(pi: Machine, kills: int) -> None:
     """Kill the backend so often while it is asked 200 times a second: no wrong answer, nothing forgotten."""
-    results: list[dict[str, Any]] = []
-    asking = threading.Thread(target=lambda: results.append(load(pi, RATE, "/root/load.flag")))
-    asking.start()
-    try:
-        for number in range(kills):
-            ask(pi, "/config", event_name=f"Before kill {number}")
-            pi.run("docker kill mail-assistant-backend-1 && docker start mail-assistant-backend-1")
-            wait_for(pi, "ok", 60)
-            assert saved(pi, "event_name") == f"Before kill {number}"
-    finally:
-        pi.run("rm -f /root/load.flag")
-        asking.join()
-    (seen,) = results
+    seen = json.loads(visitor(pi, "kill", kills, RATE, timeout=1800))
     assert seen["wrong"] == 0, seen["examples"]
+    assert seen["forgotten"] == [], seen
     assert seen["right"] > 0, seen
     assert seen["refused"] > 0, seen
+    assert seen["unsaved"] < kills, seen
 
 
 def test_a_backend_killed_again_and_again_under_load_gives_no_wrong_answer_and_forgets_nothing(pi: Machine) -> None:

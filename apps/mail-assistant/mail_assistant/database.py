@@ -35,8 +35,9 @@ def create_engine(url: URL, statement_seconds: float = STATEMENT_SECONDS) -> Asy
     return create_async_engine(
         url,
         pool_pre_ping=True,
-        pool_size=5,
-        max_overflow=5,
+        # None beyond these: a connection that is opened for one request costs more than waiting for one of the ten.
+        pool_size=10,
+        max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
         pool_recycle=1800,
         # Parameters are a user's values, and belong in no error message.
