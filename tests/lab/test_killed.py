@@ -196,6 +196,27 @@ def test_a_network_that_is_cut_for_20_seconds_holds_an_up_up_and_no_more(
     destroyed_exactly(project, before)
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("number", range(0, MOMENTS, 3))
+def test_a_machine_that_loses_its_power_holds_an_up_up_and_no_more(
+    project: Project, before: Snapshot, box: Machine, duration: float, number: int
+):
+    process = start(project, "up")
+    try:
+        assert eventually(lambda: box.exists("/var/lib/hearth"))
+        time.sleep(moments(duration)[number] / 2)
+        box.power_cut()
+        box.start()
+        process.wait(180)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        process.wait()
+    assert process.returncode == 0, (project.workspace.folder / "killed.log").read_text()
+    everything_is_there(project)
+    destroyed_exactly(project, before)
+
+
 @pytest.fixture
 def foreign_lock(project: Project) -> Iterator[Path]:
     folder = project.workspace.folder / ".state" / ".pulumi" / "locks" / "organization" / "trial" / "dev"
