@@ -119,18 +119,18 @@ def _unknown_keys(values: Mapping[str, Any]) -> list[Mistake]:
     return found
 
 
-def _host_references(systems: Mapping[str, Settings], machines: Machines | None) -> list[Mistake]:
-    if machines is None:
-        return []
+def _host_references(values: Mapping[str, Any]) -> list[Mistake]:
+    """References to machines that are not there. Looks at what is written, so that it is said beside other mistakes."""
+    hosts = _object(values.get("hosts"))
+    names = {str(name) for name in cast(dict[str, Any], hosts)} if isinstance(hosts, dict) else set[str]()
     found: list[Mistake] = []
-    for key, settings in systems.items():
-        host = getattr(settings, "host", None)
-        if isinstance(host, str) and host not in machines.hosts:
-            names = ", ".join(sorted(machines.hosts)) or "none yet"
-            path = f"{NAMESPACE}:{key}.host"
-            found.append(
-                Mistake(path, f"must be a machine of {NAMESPACE}:hosts (there: {names})", "add it there", shown(host))
-            )
+    for key in SYSTEMS:
+        settings = _object(values.get(key))
+        host = cast(dict[str, Any], settings).get("host") if isinstance(settings, dict) else None
+        if isinstance(host, str) and host not in names:
+            there = ", ".join(sorted(names)) or "none yet"
+            rule = f"must be a machine of {NAMESPACE}:hosts (there: {there})"
+            found.append(Mistake(f"{NAMESPACE}:{key}.host", rule, "add it there, or correct the name", shown(host)))
     return found
 
 
@@ -184,7 +184,7 @@ def parse(values: Mapping[str, Any], secret_keys: set[str], project: Path, *, pr
         mistakes += wrong
         if wrong and not from_file:
             from_file = dict.fromkeys(SECRETS, "")  # the file is the mistake; its keys are not missing besides
-    mistakes += _host_references(systems, machines)
+    mistakes += _host_references(values)
     missing = _missing_secrets(systems, (values.keys() & SECRETS.keys()) | from_file.keys())
     if not preview:
         mistakes += missing

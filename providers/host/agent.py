@@ -141,11 +141,22 @@ def op_stat(path, content=False, entries=False):
         os.close(folder)
 
 
+def beside(folder, name):
+    """The name of the new file that is to take the place of `name`. It is always the same, so that what a machine that
+    lost its power left of an earlier one goes away."""
+    temporary = ".hearth-" + hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    try:
+        os.unlink(temporary, dir_fd=folder)
+    except FileNotFoundError:
+        pass
+    return temporary
+
+
 def op_write(path, content, mode=None, owner=None, group=None):
     data = base64.b64decode(content)
     uid, gid = ids(owner, group)
     folder, name = open_parent(path)
-    temporary = ".hearth-%d-%s" % (os.getpid(), base64.b32encode(os.urandom(5)).decode())
+    temporary = beside(folder, name)
     try:
         try:
             old = os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -195,7 +206,7 @@ def op_set_attributes(path, mode=None, owner=None, group=None):
 
 def op_symlink(path, target):
     folder, name = open_parent(path)
-    temporary = ".hearth-%d-link" % os.getpid()
+    temporary = beside(folder, name)
     try:
         os.symlink(target, temporary, dir_fd=folder)
         try:

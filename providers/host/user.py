@@ -45,6 +45,8 @@ def creation(inputs: UserInputs, facts: UserFacts) -> list[str]:
     command = ["useradd", "--shell", inputs.shell]
     if inputs.system:
         command.append("--system")
+    if facts.home_owner.isdigit():  # a home kept from an earlier life: what lies in it is that number's
+        command += ["--uid", facts.home_owner]
     if facts.group_line:  # a group of this name is there already
         command += ["--gid", inputs.name]
     else:

@@ -246,7 +246,7 @@ class Story:
         )
         results: dict[Key, tuple[str, bool]] = {}
         output: list[str] = []
-        for line in self.machine.run("sh", stdin=program).stdout.splitlines():
+        for line in self.machine.run("sh", stdin=program, timeout=800).stdout.splitlines():
             if line.startswith("=== "):
                 _, name, variant, status = line.split()
                 results[name, variant] = "\n".join(output), status == "0"
@@ -257,7 +257,7 @@ class Story:
 
     def _on_machine(self, *texts: str) -> None:
         program = "set -eu\n" + "".join(f"sh -euc {shlex.quote(text)} </dev/null\n" for text in texts)
-        self.machine.run("sh", stdin=program, timeout=300)
+        self.machine.run("sh", stdin=program, timeout=800)
 
     @contextlib.contextmanager
     def _locks_held(self) -> Iterator[None]:

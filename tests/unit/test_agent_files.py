@@ -50,6 +50,21 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(mine: Path
     assert sorted(path.name for path in mine.iterdir()) == ["folder", "old"]
 
 
+def test_what_a_write_that_was_cut_off_left_goes_with_the_next(mine: Path, monkeypatch: pytest.MonkeyPatch):
+    def power_cut(*_names: Any, **_folders: Any) -> None:
+        raise SystemExit
+
+    for op, args in (("write", {"content": encoded("text")}), ("symlink", {"target": "/etc"})):
+        with monkeypatch.context() as patch:
+            patch.setattr(agent.os, "rename", power_cut)
+            patch.setattr(agent.os, "unlink", lambda *_names, **_folders: None)
+            with pytest.raises(SystemExit):
+                agent.answer({"op": op, "args": {"path": str(mine / "file"), **args}})
+        assert len(list(mine.iterdir())) == 1 + (op == "symlink")
+        agent.answer({"op": op, "args": {"path": str(mine / "file"), **args}})
+        assert [path.name for path in mine.iterdir()] == ["file"]
+
+
 def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(mine: Path):
     (mine / "target").write_text("kept")
     (mine / "link").symlink_to(mine / "target")

@@ -66,7 +66,8 @@ def test_all_mistakes_are_listed_at_once_with_path_value_rule_and_remedy():
     assert 'hearth:hosts.brain.port is "ssh", and it must be a whole number' in message
     assert "did you mean hearth:secondbrain?" in message
     assert "nothing was touched" in message
-    assert message.count("What to do: ") == len(caught.value.mistakes) == 6
+    assert 'hearth:secondbrain.host is "brian", and it must be a machine of hearth:hosts' in message
+    assert message.count("What to do: ") == len(caught.value.mistakes) == 7
 
 
 def test_a_reference_to_a_machine_that_does_not_exist_is_refused():

@@ -235,6 +235,13 @@ def test_the_command_that_makes_an_account_follows_the_wish(changes: dict[str, o
     assert line == f"useradd --shell /usr/sbin/nologin {words} -K UMASK=077 pod"
 
 
+def test_a_home_that_was_kept_gets_an_account_of_the_number_that_owns_its_files():
+    kept = UserFacts(present=False, home_exists=True, home_owner="899")
+    assert "--uid 899" in " ".join(creation(WISH, kept))
+    foreign = UserFacts(present=False, home_exists=True, home_owner="root")
+    assert "--uid" not in creation(WISH, foreign)
+
+
 def test_a_group_of_the_same_name_is_used():
     assert "--gid pod" in " ".join(creation(WISH, UserFacts(present=False, group_line="pod:x:77:")))
 

@@ -1,0 +1,126 @@
+"""Killing an `up` in the middle: the program that is brought up, how it is killed, and what must be true afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lab import Machine, Snapshot, difference
+from tests.lab.project import Project, went_well
+
+MOMENTS = 10
+SEED = int(os.environ["HEARTH_SEED"])
+PATIENCE = 60.0
+"""Seconds after which a process that was to end by itself counts as left behind. A command under way may be finished
+first, and a worker that lost its connection without a word waits for 45 s."""
+PROGRAM = """
+from providers.host.resources import Unit
+folder = Directory("folder", host="box", path="/srv/killed", mode="0750")
+inside = ResourceOptions(depends_on=[folder])
+for n in range(6):
+    File(f"file{n}", host="box", path=f"/srv/killed/file{n}", content=f"file {n}\\n" * 100, opts=inside)
+old = File("old", host="box", path="/etc/was-there", content="new text\\n", mode="0600")
+for n in range(2):
+    Block(f"block{n}", host="box", path="/etc/shared", name=f"block{n}", content=f"block {n}")
+user = User("user", host="box", name="killed")
+script = Script("script", host="box", name="script", check="test -e /srv/killed/script",
+                apply="sleep 1; echo half > /srv/killed/half; sleep 0.5; mv /srv/killed/half /srv/killed/script",
+                undo="rm -f /srv/killed/half /srv/killed/script", opts=inside)
+Unit("unit", host="box", name="killed.service", enabled=True, running=True,
+     text="[Service]\\nUser=killed\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n",
+     opts=ResourceOptions(depends_on=[user, script]))
+"""
+MADE = 13
+"""Resources of the program."""
+
+
+def start(project: Project, command: str) -> subprocess.Popen[str]:
+    """`make up` in a process group of its own; it turns into the engine, and keeps its number."""
+    output = (project.workspace.folder / "killed.log").open("w")
+    with output:
+        return subprocess.Popen(
+            project.make(command),
+            env=project.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+
+def ours(project: Project) -> dict[int, str]:
+    """Processes of this machine that work for the project: they all inherit where its state is."""
+    mark = f"PULUMI_BACKEND_URL={project.workspace.environment['PULUMI_BACKEND_URL']}\0".encode()
+    found: dict[int, str] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark in (folder / "environ").read_bytes():
+                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return found
+
+
+def workers(machine: Machine) -> list[str]:
+    """Hearth's processes on a machine, by their command line."""
+    return machine.run("ps axo pid=,args= | grep '[e]xec(compile(s, \"hearth\"' || true").stdout.splitlines()
+
+
+def eventually(holds: Callable[[], bool], seconds: float = PATIENCE) -> bool:
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def nothing_is_left_running(project: Project) -> None:
+    assert eventually(lambda: not ours(project)), ours(project)
+    assert eventually(lambda: not workers(project.machine)), workers(project.machine)
+
+
+def locks(project: Project) -> list[Path]:
+    return list((project.workspace.folder / ".state" / ".pulumi" / "locks").rglob("*.json"))
+
+
+def kill(project: Project, command: str, moment: float, *, group: bool) -> None:
+    """Kill `make up` (or its whole process group) after `moment` seconds, and see that nothing of it goes on."""
+    process = start(project, command)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(moment)
+    with contextlib.suppress(ProcessLookupError):
+        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+    process.wait()
+    nothing_is_left_running(project)
+
+
+def everything_is_there(project: Project) -> None:
+    machine = project.machine
+    assert len(project.resources()) == MADE
+    assert machine.run("cat /srv/killed/file* | wc -l").stdout.strip() == "600"
+    assert machine.read("/etc/was-there") == "new text\n"
+    assert machine.read("/etc/shared").count("hearth") == 4
+    assert machine.run("systemctl is-active killed.service").stdout.strip() == "active"
+    assert not machine.exists("/srv/killed/half")
+
+
+def destroyed_exactly(project: Project, before: Snapshot) -> None:
+    went_well(project.run_make("down"))
+    assert difference(before, project.machine.snapshot()) == []
+    nothing_is_left_running(project)
+
+
+def moments(duration: float) -> list[float]:
+    """One moment in each tenth of the time that an `up` takes."""
+    chance = random.Random(SEED)
+    return [duration * (number + chance.random()) / MOMENTS for number in range(MOMENTS)]
+
+
+def plugin_of(project: Project) -> list[int]:
+    return [pid for pid, line in ours(project).items() if "providers.plugin" in line]
