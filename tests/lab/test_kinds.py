@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic.alias_generators import to_camel
 
 from providers.kinds import KINDS
 from tests.lab.conftest import MachineFactory
@@ -120,7 +121,8 @@ def test_a_change_is_an_update_in_place(story: Story, name: str):
         if (name, variant) in story.wishes:
             step = story.plans["changed"][name, variant]
             assert step["op"] == "update"
-            assert set(step["diffReasons"]) <= set((case.changed or dict)(variant))
+            # Pulumi names properties as they are on the wire.
+            assert set(step["diffReasons"]) <= {to_camel(each) for each in (case.changed or dict)(variant)}
             assert story.held["changed"][name, variant]
 
 
