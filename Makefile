@@ -49,7 +49,7 @@ lint: setup
 	@$(VENV)/ruff format --check .
 	@$(VENV)/basedpyright --level error
 	@$(VENV)/lint-imports
-	@{ git ls-files '*.sh'; git grep -lIE '^#!/(usr/)?bin/(env )?(ba)?sh'; } | sort -u | xargs $(VENV)/shellcheck
+	@{ git ls-files '*.sh'; git grep -lIE '^#!/(usr/)?bin/(env )?(ba)?sh' -- ':!*.py' ':!*.md'; } | sort -u | xargs $(VENV)/shellcheck
 
 lab: setup
 	@if [ "$(STACK)" = dev ]; then $(VENV)/python -m lab up; fi
