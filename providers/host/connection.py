@@ -148,7 +148,8 @@ class Connection:
         self._idle: list[Worker] = []
         self._places = asyncio.Semaphore(WORKERS)
         self._machine_id: str | None = None
-        self._refused: tuple[float, ConnectionFailed] | None = None
+        self._refused: tuple[float, ConnectionFailed | ConnectionLost] | None = None
+        self._worked = False
         self.locks: dict[str, asyncio.Lock] = {}
 
     @asynccontextmanager
@@ -170,8 +171,9 @@ class Connection:
     async def machine_id(self) -> str:
         """The machine's own identity (machine-id(5)), which a change of address leaves alone."""
         if self._machine_id is None:
-            async with self.worker() as worker:
-                self._machine_id = str((await worker.call("identity"))["id"])
+            async with self.worker():
+                pass  # each worker says where it is when it starts
+        assert self._machine_id is not None
         return self._machine_id
 
     async def close(self) -> None:
@@ -214,7 +216,11 @@ class Connection:
                 host.address or self.name, connect_timeout=CONNECT_TIMEOUT, login_timeout=CONNECT_TIMEOUT, **options
             )
         except (OSError, asyncssh.Error, ValueError) as error:  # ValueError: a key or an ssh_config that can't be read
+            failure: ConnectionFailed | ConnectionLost
             failure = refusal(error, self.label, self._by_hand(), CONNECT_TIMEOUT)
+            if self._worked and not isinstance(error, asyncssh.HostKeyNotVerifiable):
+                # It let us in a moment ago: its network is cut, or it starts again.
+                failure = ConnectionLost(failure.summary, detail=failure.detail, remedy=failure.remedy)
             self._refused = (time.monotonic(), failure)
             raise failure from None
         return self._ssh
@@ -237,6 +243,7 @@ class Connection:
         worker = Worker(process, self.label)
         try:
             self._machine_id = str((await worker.call("identity"))["id"])
+            self._worked = True
         except ConnectionLost as error:
             raise await self._why_no_worker(process, str(ssh.get_extra_info("username")), error) from None
         except HearthError:

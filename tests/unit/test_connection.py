@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import asyncssh
 import pytest
 
 from config.hosts import Host
@@ -32,12 +33,15 @@ async def test_a_machine_that_is_off_answers_everybody_at_once(monkeypatch: pyte
 class Pipe:
     """The standard streams of a worker; answers are fed by hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: str = "") -> None:
         self.stdout, self.sent = asyncio.StreamReader(), list[bytes]()
         self.stdin = self
+        self._answer = answer
 
     def write(self, data: bytes) -> None:
         self.sent.append(data)
+        if self._answer and len(self.sent) == 2:  # the first is the worker's own source
+            self.reply(self._answer)
 
     def write_eof(self) -> None:
         return
@@ -47,6 +51,55 @@ class Pipe:
 
     def reply(self, text: str) -> None:
         self.stdout.feed_data(b"%d\n" % len(text) + text.encode())
+
+
+class Ssh:
+    """A connection whose every session is a worker that can say who it is, until `closed`."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.pipes: list[Pipe] = []
+
+    def is_closed(self) -> bool:
+        return self.closed
+
+    def get_extra_info(self, _name: str) -> str:
+        return "root"
+
+    async def create_process(self, _command: str, **_options: Any) -> Pipe:
+        self.pipes.append(Pipe(answer='{"result": {"id": "id-of-box"}}'))
+        return self.pipes[-1]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError("No route to host"), ConnectionLost),
+        (TimeoutError(), ConnectionLost),
+        (asyncssh.PermissionDenied("the system is booting up"), ConnectionLost),
+        (asyncssh.HostKeyNotVerifiable("another key"), ConnectionFailed),
+    ],
+)
+async def test_a_machine_that_let_us_in_and_is_away_is_sought_again_but_not_behind_another_key(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[HearthError]
+):
+    ssh = Ssh()
+
+    async def connect(_host: str, **_options: Any) -> Ssh:
+        if ssh.closed:
+            raise error
+        return ssh
+
+    monkeypatch.setattr(connection_module.asyncssh, "connect", connect)
+    connection = Connection("box", Host(), None)
+    assert await connection.machine_id() == "id-of-box"
+    ssh.closed = True
+    for pipe in ssh.pipes:
+        pipe.stdout.feed_eof()
+    await asyncio.sleep(0.01)
+    with pytest.raises(kind):
+        async with connection.worker():
+            pytest.fail("there is no worker")
 
 
 async def test_an_answer_that_nobody_waits_for_any_more_harms_no_other():
