@@ -84,7 +84,7 @@ def _pg(core: Core, program: str, *words: str) -> str:
 
 
 def _dump_file(core: Core) -> str:
-    return f"{postgres_mount(core.postgres.image)}/upgrade-to-{postgres_major(core.postgres.image)}.dump"
+    return f"{postgres_mount(core.postgres.image)}/upgrade-to-{postgres_major(core.postgres.image)}.sql"
 
 
 def dump_before_upgrade(core: Core) -> str:
@@ -92,9 +92,13 @@ def dump_before_upgrade(core: Core) -> str:
 
     The dump goes into the data's own volume, which the next version sees too and destroy leaves. The backend is
     stopped first: what it wrote after the dump would be lost. A dump that fails stops everything.
+
+    It is plain SQL: an older pg_restore can't read a newer archive, so there would be no way back. One line at the
+    dump's head is taken out for the same reason: versions before 17 do not know that setting.
     """
     major = postgres_major(core.postgres.image)
-    dump = _pg(core, "pg_dump", "--format=custom", "--file")
+    dump = _pg(core, "pg_dump", "--clean", "--if-exists", "--file")
+    lines = "1,40{/^SET transaction_timeout = 0;$/d}"
     return f"""\
 set -eu
 container={core.name}-postgres
@@ -105,7 +109,8 @@ running=$(printf '%s\\n' "$variables" | sed -n 's/^PG_MAJOR=//p')
 mounts=$(docker inspect --format '{{{{range .Mounts}}}}{{{{println .Name .Destination}}}}{{{{end}}}}' "$container")
 folder=$(printf '%s\\n' "$mounts" | sed -n 's/^{core.name}_postgres_data //p')
 docker stop {core.name}-backend >/dev/null 2>&1 || true
-docker exec "$container" sh -euc 'umask 077; {dump} "$0.part"; mv "$0.part" "$0"' "$folder/upgrade-to-{major}.dump"
+docker exec "$container" sh -euc 'umask 077; {dump} "$0.part"; sed -i "$1" "$0.part"; mv "$0.part" "$0"' \
+    "$folder/upgrade-to-{major}.sql" '{lines}'
 echo "dumped version $running for version {major}"
 """
 
@@ -113,12 +118,13 @@ echo "dumped version $running for version {major}"
 def restore_after_upgrade(core: Core) -> str:
     """Run on the machine once the database's container is healthy: restores the dump of the version before, once."""
     file = _dump_file(core)
-    restore = _pg(core, "pg_restore", "--clean", "--if-exists", "--single-transaction", file)
+    words = ("--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--single-transaction", f"--file={file}")
+    restore = _pg(core, "psql", *words)
     return f"""\
 set -eu
 container={core.name}-postgres
 docker exec "$container" test -e {file} || {{ echo "nothing to restore"; exit 0; }}
-docker exec "$container" sh -euc '{restore}; mv {file} {file}.restored'
+docker exec "$container" sh -euc '{restore} >/dev/null; mv {file} {file}.restored'
 docker start {core.name}-backend >/dev/null 2>&1 || true
 echo "restored"
 """

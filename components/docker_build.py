@@ -8,7 +8,7 @@ import pulumi
 from pulumi import Output, ResourceOptions
 
 # renovate: datasource=github-releases depName=pulumi/pulumi-docker-build
-VERSION = "0.0.15"
+VERSION = "0.0.22"
 
 
 class BuiltImage(pulumi.CustomResource):

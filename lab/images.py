@@ -89,11 +89,13 @@ class Images:
 
     def _build(self, recipe: recipes.Recipe, parent: str, tag: str) -> None:
         files = {f"host/{path}": text for path, text in self._host.files(recipe.release).items()}
-        context = as_tar(recipes.FOLDER / recipe.name, files)
+        context = as_tar(recipe.folder, files)
         label = f"{LABEL_DIGEST}={tag.rpartition(':')[2]}"
         # The classic builder is in every version of Docker and needs no plugin.
         command = ["env", "DOCKER_BUILDKIT=0", "docker", "build", "--rm", "--force-rm", "--tag", tag, "--label", label]
-        engine.run([*command, "--build-arg", f"PARENT={parent}", "-"], stdin=context, timeout=BUILD_SECONDS)
+        for key, value in (("PARENT", parent), *recipe.arguments):
+            command += ["--build-arg", f"{key}={value}"]
+        engine.run([*command, "-"], stdin=context, timeout=BUILD_SECONDS)
 
     def _make_release(self, release: str, tag: str) -> str:
         public = f"debian:{release}-slim"

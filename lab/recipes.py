@@ -14,11 +14,21 @@ REPOSITORY = "hearth-lab"
 
 @dataclass(frozen=True)
 class Recipe:
-    """An image: a Debian release (`release`, no parent), or a folder of lab/images on top of a parent."""
+    """An image: a Debian release (`release`, no parent), or a folder of lab/images on top of a parent.
+
+    The folder has the image's name, unless `source` names another; `arguments` are handed to its Dockerfile.
+    """
 
     name: str
     release: str
     parent: str | None = None
+    source: str | None = None
+    arguments: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where its Dockerfile is."""
+        return FOLDER / (self.source or self.name)
 
 
 RECIPES: dict[str, Recipe] = {
@@ -29,7 +39,14 @@ RECIPES: dict[str, Recipe] = {
         Recipe("machine", "trixie", "debian-trixie"),
         Recipe("machine-podman", "trixie", "machine"),
         Recipe("machine-docker", "trixie", "machine"),
-        Recipe("postgres", "trixie", "debian-trixie"),
+        Recipe("postgres", "trixie", "debian-trixie", arguments=(("RELEASE", "13"), ("MAJOR", "17"))),
+        Recipe(
+            "postgres15",
+            "bookworm",
+            "debian-bookworm",
+            source="postgres",
+            arguments=(("RELEASE", "12"), ("MAJOR", "15")),
+        ),
         Recipe("registry-server", "trixie", "debian-trixie"),
         Recipe("windows", "trixie", "debian-trixie"),
         Recipe("python311", "bookworm", "debian-bookworm"),
@@ -45,6 +62,7 @@ PUBLISHED: dict[str, str] = {
     "library/debian:bookworm-slim": "debian-bookworm",
     "library/python:3.11-slim": "python311",
     "library/postgres:17": "postgres",
+    "library/postgres:15": "postgres15",
     "ollama/ollama:latest": "ollama",
     "secondbrain/backend:latest": "backend",
 }
@@ -61,12 +79,13 @@ def digest(name: str, host: str) -> str:
     """Return twelve hex digits over a recipe's files, its parents' and the host's settings (their digest)."""
     own = recipe(name)
     total = hashlib.sha256(f"{own.name}\n{own.release}\n{host}\n".encode())
+    for key, value in own.arguments:
+        total.update(f"{key}={value}\n".encode())
     if own.parent is not None:
         total.update(digest(own.parent, host).encode())
-        folder = FOLDER / own.name
-        for path in sorted(folder.rglob("*")):
+        for path in sorted(own.folder.rglob("*")):
             if path.is_file():
-                total.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())
+                total.update(f"{path.relative_to(own.folder)}\n".encode() + path.read_bytes())
     return total.hexdigest()[:12]
 
 

@@ -60,6 +60,12 @@ def saved(machine: Machine, name: str) -> str:
     return found[1]
 
 
+def version(machine: Machine) -> str:
+    """The major version of the component's database, as its server says."""
+    query = "psql -U mail_assistant -d mail_assistant -Atc 'SHOW server_version'"
+    return machine.run(f"docker exec mail-assistant-postgres {query}").stdout.partition(".")[0]
+
+
 def wait_for(machine: Machine, state: str, seconds: float) -> float:
     """Wait until /health says so of the database; how long it took."""
     return float(visitor(machine, "wait", state, seconds, timeout=seconds + 60))

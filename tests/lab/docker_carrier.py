@@ -1,20 +1,25 @@
 """Carries out, on a lab machine, what a program registers: networks, volumes, images, containers, commands and kinds.
 
 A stand-in for the engine with the Docker provider, which can't be had everywhere: it makes what the component describes
-with the docker command on the machine itself. So a description that Docker refuses, or that does not work, is seen.
+with Docker's SDK, over ssh. So a description that Docker refuses, or that does not work, is seen.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-import shlex
 import subprocess
+import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+
+from docker import DockerClient
+from docker.errors import NotFound
+from docker.types import Healthcheck, LogConfig
 
 from checks.run import connected
 from config.hosts import Machines
@@ -25,6 +30,7 @@ from providers.session import Session
 
 Result = TypeVar("Result")
 PULL_SECONDS = 300
+CONNECT_SECONDS = 30
 
 
 def on_session(machines: Machines, name: str, work: Callable[[Session], Awaitable[Result]]) -> Result:
@@ -54,22 +60,19 @@ def on_session(machines: Machines, name: str, work: Callable[[Session], Awaitabl
 class Carrier:
     """An answer for a Recorder that makes things come true."""
 
-    def __init__(self, machine: Machine, machines: Machines) -> None:
-        self._machine, self._machines = machine, machines
-        self.done: list[str] = []
+    def __init__(self, engine: DockerClient, machines: Machines) -> None:
+        self._engine, self._machines = engine, machines
         self.said: dict[str, str] = {}
         """What each command wrote, by the resource's name."""
 
     def __call__(self, token: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         plain = _plain(inputs)
-        self.done.append(name)
         if token == "docker:index/network:Network":
-            self._docker(f"network inspect {plain['name']} || docker network create {plain['name']}")
+            self._network(plain["name"])
         elif token == "docker:index/volume:Volume":
-            self._docker(f"volume create {plain['name']}")
+            self._engine.volumes.create(plain["name"])
         elif token == "docker:index/remoteImage:RemoteImage":
-            self._docker(f"pull --quiet {plain['name']}", timeout=PULL_SECONDS)
-            return {"imageId": self._docker(f"image inspect --format '{{{{.Id}}}}' {plain['name']}").strip()}
+            return {"imageId": self._engine.images.pull(plain["name"]).id}
         elif token == "docker:index/container:Container":
             self._container(plain)
         elif token == "command:local:Command":
@@ -78,9 +81,6 @@ class Carrier:
         elif token.startswith("hearth:host:"):
             return on_session(self._machines, plain["host"], lambda session: _kind(session, token, plain))
         return {}
-
-    def _docker(self, command: str, timeout: float = 120) -> str:
-        return self._machine.run(f"docker {command}", timeout=timeout).stdout
 
     def _command(self, plain: Mapping[str, Any]) -> str:
         done = subprocess.run(
@@ -94,42 +94,95 @@ class Carrier:
         assert done.returncode == 0, done.stderr
         return done.stdout + done.stderr
 
-    def _container(self, plain: Mapping[str, Any]) -> None:
-        health = plain["healthcheck"]
-        words = ["run", "--detach", "--name", plain["name"], "--restart", plain["restart"]]
-        kind, *test = health["tests"]
-        assert kind == "CMD"
-        words += ["--health-cmd", shlex.join(test), "--health-interval", health["interval"]]
-        words += ["--health-timeout", health["timeout"], "--health-retries", str(health["retries"])]
-        words += ["--health-start-period", health["startPeriod"]]
-        words += ["--memory", f"{plain['memory']}m", "--memory-swap", f"{plain['memorySwap']}m"]
-        words += ["--stop-timeout", str(plain["stopTimeout"]), "--log-driver", plain["logDriver"]]
-        for entry in plain["networksAdvanced"]:
-            words += ["--network", entry["name"], *(f"--network-alias={alias}" for alias in entry["aliases"])]
-        for entry in plain.get("volumes") or []:
-            words += ["--volume", f"{entry['volumeName']}:{entry['containerPath']}"]
-        for entry in plain.get("ports") or []:
-            words += ["--publish", f"{entry['ip']}:{entry['external']}:{entry['internal']}"]
-        words += ["--read-only"] if plain.get("readOnly") else []
-        words += [f"--tmpfs={path}" for path in plain.get("tmpfs") or {}]
-        words += [f"--cap-drop={name}" for name in (plain.get("capabilities") or {}).get("drops", [])]
-        words += [f"--security-opt={option}" for option in plain.get("securityOpts") or []]
-        words += [f"--log-opt={key}={value}" for key, value in plain["logOpts"].items()]
-        # Values by a file: an argument would show in the process list.
-        file = f"/root/{plain['name']}.env"
-        self._machine.write(file, "".join(f"{line}\n" for line in plain["envs"]), mode="0600")
-        self._docker(f"rm --force {plain['name']}")
-        self._docker(shlex.join([*words, "--env-file", file, plain["image"]]))
-        self._machine.run(f"rm {file}")
-        if plain.get("wait"):
-            self.wait_until_healthy(plain["name"], plain["waitTimeout"])
+    def _network(self, name: str) -> None:
+        if not self._engine.networks.list(names=[f"^{name}$"]):
+            self._engine.networks.create(name)
 
-    def wait_until_healthy(self, container: str, seconds: float) -> None:
+    def _container(self, plain: Mapping[str, Any]) -> None:
+        interface, health = self._engine.api, plain["healthcheck"]
+        ports: dict[int, list[tuple[str, int]]] = {}
+        for entry in plain.get("ports") or []:
+            ports.setdefault(entry["internal"], []).append((entry["ip"], entry["external"]))
+        host = interface.create_host_config(
+            restart_policy={"Name": plain["restart"]},
+            mem_limit=f"{plain['memory']}m",
+            memswap_limit=f"{plain['memorySwap']}m",
+            binds=[f"{entry['volumeName']}:{entry['containerPath']}" for entry in plain.get("volumes") or []],
+            port_bindings=ports,
+            read_only=plain.get("readOnly", False),
+            tmpfs=plain.get("tmpfs"),
+            cap_drop=(plain.get("capabilities") or {}).get("drops"),
+            security_opt=plain.get("securityOpts"),
+            log_config=LogConfig(type=plain["logDriver"], config=plain["logOpts"]),
+        )
+        networks = {
+            entry["name"]: interface.create_endpoint_config(aliases=entry["aliases"])
+            for entry in plain["networksAdvanced"]
+        }
+        with contextlib.suppress(NotFound):
+            old = self._engine.containers.get(plain["name"])
+            old.stop(timeout=plain["destroyGraceSeconds"])
+            old.remove()
+        made = interface.create_container(
+            plain["image"],
+            name=plain["name"],
+            environment=plain["envs"],
+            ports=list(ports),
+            healthcheck=Healthcheck(
+                test=health["tests"],
+                interval=_nanoseconds(health["interval"]),
+                timeout=_nanoseconds(health["timeout"]),
+                retries=health["retries"],
+                start_period=_nanoseconds(health["startPeriod"]),
+            ),
+            stop_timeout=plain["stopTimeout"],
+            host_config=host,
+            networking_config=interface.create_networking_config(networks),
+        )
+        interface.start(made)
+        if plain.get("wait"):
+            self._wait_until_healthy(plain["name"], plain["waitTimeout"])
+
+    def _wait_until_healthy(self, name: str, seconds: float) -> None:
         """Wait as the provider does; its log where it takes too long."""
         deadline = time.monotonic() + seconds
-        while self._docker(f"inspect --format '{{{{.State.Health.Status}}}}' {container}").strip() != "healthy":
-            assert time.monotonic() < deadline, self._machine.run(f"docker logs --tail 20 {container} 2>&1").stdout
+        container = self._engine.containers.get(name)
+        while container.health != "healthy":
+            assert time.monotonic() < deadline, container.logs(tail=20).decode()
             time.sleep(0.3)
+            container.reload()
+
+
+def _nanoseconds(text: str) -> int:
+    """`5s`, as the provider takes it, as Docker's interface wants it."""
+    return int(text.removesuffix("s")) * 1_000_000_000
+
+
+@contextlib.contextmanager
+def docker_engine(machine: Machine) -> Iterator[DockerClient]:
+    """The engine of a machine, reached as an operator reaches it: by ssh, by name, with the lab's configuration.
+
+    The SDK's own ssh knows no other configuration than the user's, so its socket is brought here by ssh itself.
+    """
+    with tempfile.TemporaryDirectory(prefix="hearth-docker-") as folder:
+        near = Path(folder) / "docker.sock"
+        words = ["ssh", "-F", str(machine.ssh_config), "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes", "-N"]
+        command = [*words, "-L", f"{near}:/var/run/docker.sock", machine.name]
+        tunnel = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            deadline = time.monotonic() + CONNECT_SECONDS
+            while not near.exists():
+                assert tunnel.poll() is None, tunnel.communicate()[1]
+                assert time.monotonic() < deadline, f"no connection to {machine.name} within {CONNECT_SECONDS} s"
+                time.sleep(0.05)
+            client = DockerClient(base_url=f"unix://{near}", timeout=PULL_SECONDS)
+            try:
+                yield client
+            finally:
+                client.close()
+        finally:
+            tunnel.terminate()
+            tunnel.communicate()
 
 
 async def _kind(session: Session, token: str, plain: Mapping[str, Any]) -> dict[str, Any]:

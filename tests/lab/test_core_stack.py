@@ -10,6 +10,7 @@ from typing import Any
 
 import pulumi
 import pytest
+from docker import DockerClient
 
 from checks.core import check_core
 from checks.result import CheckResult, Status
@@ -18,8 +19,8 @@ from components.core_stack import CoreStack, CoreStackArgs
 from config.core import Core
 from config.hosts import Machines
 from lab import Lab, Machine, Service
-from tests.lab.core_machine import FOLDER, URL, ask, compose, saved, send, visitor, wait_for
-from tests.lab.docker_carrier import Carrier, on_session, shown
+from tests.lab.core_machine import FOLDER, URL, ask, compose, saved, send, version, visitor, wait_for
+from tests.lab.docker_carrier import Carrier, docker_engine, on_session, shown
 from tests.unit.recording import Recorder
 
 PASSWORD = "canary$pass#word'9"
@@ -171,19 +172,29 @@ def test_what_compose_leaves_behind_is_the_data(pi: Machine) -> None:
 # The component
 
 
-@pytest.fixture(scope="module")
-def carried(pi: Machine, machines: Machines) -> tuple[Recorder, Carrier]:
-    """The component, with everything that it describes made on the machine."""
-    carrier = Carrier(pi, machines)
+def carry_out(engine: DockerClient, machines: Machines, **settings: Any) -> tuple[Recorder, Carrier]:
+    """Make everything on the machine that the component describes."""
+    carrier = Carrier(engine, machines)
 
     def program() -> None:
         secrets = {
             "core-postgres-password": pulumi.Output.secret(PASSWORD),
             "core-secret-key": pulumi.Output.secret(SECRET_KEY),
         }
-        CoreStack("core", CoreStackArgs(Core.model_validate(SETTINGS), machines, secrets))
+        CoreStack("core", CoreStackArgs(Core.model_validate({**SETTINGS, **settings}), machines, secrets))
 
     return Recorder(carrier).run(program), carrier
+
+
+@pytest.fixture(scope="module")
+def engine(pi: Machine) -> Iterator[DockerClient]:
+    with docker_engine(pi) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def carried(engine: DockerClient, machines: Machines) -> tuple[Recorder, Carrier]:
+    return carry_out(engine, machines)
 
 
 def test_the_component_passes_the_same_checks(carried: tuple[Recorder, Carrier], machines: Machines) -> None:
@@ -224,33 +235,39 @@ def test_the_nightly_dump_runs_keeps_seven_and_can_be_restored(carried: tuple[Re
     assert saved(pi, "event_name") == "In the dump"
 
 
-def test_a_change_of_the_major_version_dumps_first_and_restores_once(
-    carried: tuple[Recorder, Carrier], pi: Machine
-) -> None:
-    # The lab has one version: the texts for another are run against it, which mounts its volume at the same place.
-    other = Core.model_validate({"host": "pi", "postgres": {"image": "docker.io/library/postgres:16"}})
-    ask(pi, "/config", event_name="From the old version")
-    same = pi.run("sh -s", stdin=scripts.dump_before_upgrade(Core(host="pi"))).stdout
-    assert same == "the database is of version 17 already\n"
-    told = pi.run("sh -s", stdin=scripts.dump_before_upgrade(other)).stdout
-    assert told == "dumped version 17 for version 16\n"
-    assert pi.run("docker inspect --format '{{.State.Running}}' mail-assistant-backend").stdout.strip() == "false"
-    drop = "psql -U mail_assistant -d mail_assistant -c 'DROP TABLE settings, alembic_version'"
-    pi.run(f"docker exec mail-assistant-postgres {drop}")
-    assert pi.run("sh -s", stdin=scripts.restore_after_upgrade(other)).stdout == "restored\n"
-    assert pi.run("sh -s", stdin=scripts.restore_after_upgrade(other)).stdout == "nothing to restore\n"
-    wait_for(pi, "ok", 60)
-    assert saved(pi, "event_name") == "From the old version"
+OLDER = {"image": "docker.io/library/postgres:15"}
 
 
 def test_a_dump_that_fails_stops_everything(carried: tuple[Recorder, Carrier], pi: Machine) -> None:
-    text = scripts.dump_before_upgrade(
-        Core.model_validate({"host": "pi", "postgres": {"image": "docker.io/library/postgres:16", "user": "nobody"}})
-    )
+    text = scripts.dump_before_upgrade(Core.model_validate({"host": "pi", "postgres": {**OLDER, "user": "nobody"}}))
     result = pi.run("sh -s", stdin=text, check=False)
     assert not result.ok
     assert "nobody" in result.stderr
     pi.run("docker start mail-assistant-backend")
+    wait_for(pi, "ok", 60)
+
+
+def test_another_major_version_has_the_data_of_the_one_before_and_so_has_the_way_back(
+    carried: tuple[Recorder, Carrier], engine: DockerClient, machines: Machines, pi: Machine
+) -> None:
+    ask(pi, "/config", event_name="Saved in 17: \\ ü ;")
+    older, carrier = carry_out(engine, machines, postgres=OLDER)
+    assert (carrier.said["core-dump"], carrier.said["core-restore"]) == (
+        "dumped version 17 for version 15\n",
+        "restored\n",
+    )
+    assert version(pi) == "15"
+    assert failed(rows(machines, older.outputs["core"]["deployed"])) == []
+    assert saved(pi, "event_name") == "Saved in 17: \\ ü ;"
+    ask(pi, "/config", event_name="Saved in 15")
+    newer, carrier = carry_out(engine, machines)
+    assert carrier.said["core-dump"] == "dumped version 15 for version 17\n"
+    assert version(pi) == "17"
+    assert failed(rows(machines, newer.outputs["core"]["deployed"])) == []
+    assert saved(pi, "event_name") == "Saved in 15"
+    _, carrier = carry_out(engine, machines)
+    assert carrier.said["core-dump"] == "the database is of version 17 already\n"
+    assert carrier.said["core-restore"] == "nothing to restore\n"
 
 
 def test_a_kernel_that_limits_no_memory_is_named_with_the_line_to_add(pi: Machine) -> None:

@@ -125,7 +125,7 @@ def test_every_recipe_has_its_folder_and_every_published_image_its_recipe() -> N
         if recipe.parent is None:
             continue
         assert recipe.parent in recipes.RECIPES
-        assert (recipes.FOLDER / recipe.name / "Dockerfile").is_file()
+        assert (recipe.folder / "Dockerfile").is_file()
     assert set(recipes.PUBLISHED.values()) <= set(recipes.RECIPES)
 
 
