@@ -171,10 +171,10 @@ class CoreStack(pulumi.ComponentResource):
             envs=self._environment(container),
             healthcheck=docker.ContainerHealthcheckArgs(
                 tests=["CMD", *health.test],
-                interval=f"{health.interval}s",
-                timeout=f"{health.timeout}s",
+                interval=scripts.duration(health.interval),
+                timeout=scripts.duration(health.timeout),
                 retries=health.retries,
-                start_period=f"{health.start_period}s",
+                start_period=scripts.duration(health.start_period),
             ),
             # The next step waits until this one is healthy.
             wait=True,

@@ -49,6 +49,12 @@ def context_digest() -> str:
     return total.hexdigest()[:12]
 
 
+def duration(seconds: int) -> str:
+    """A time as Go writes it, `1m0s` for 60: Docker's provider reads it back so, and another form would be drift."""
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if seconds >= 60 else "") + f"{seconds % 60}s"
+
+
 def ssh_options(machines: Machines, project: Path | None = None) -> list[str]:
     """Options for ssh, for the Docker provider and for commands: the user's own configuration decides the rest."""
     configuration = machines.ssh_config_file(project)

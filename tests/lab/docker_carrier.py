@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import subprocess
 import tempfile
 import threading
@@ -154,8 +155,9 @@ class Carrier:
 
 
 def _nanoseconds(text: str) -> int:
-    """`5s`, as the provider takes it, as Docker's interface wants it."""
-    return int(text.removesuffix("s")) * 1_000_000_000
+    """`1m0s`, as the provider takes it, as Docker's interface wants it."""
+    parts = re.findall(r"([0-9]+)([hms])", text)
+    return sum(int(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in parts) * 1_000_000_000
 
 
 @contextlib.contextmanager

@@ -79,13 +79,22 @@ def test_the_containers_say_what_compose_yaml_says():
     for wanted in containers(Core(host="pi", ai=True), with_ollama=True):
         inputs = container(made, wanted.service).inputs
         assert inputs["healthcheck"]["tests"] == ["CMD", *wanted.health.test]
-        assert inputs["healthcheck"]["interval"] == f"{wanted.health.interval}s"
+        assert inputs["healthcheck"]["interval"] == scripts.duration(wanted.health.interval)
+        assert inputs["healthcheck"]["startPeriod"] == "1m0s"
         assert inputs["memory"] == inputs["memorySwap"] == (1024 if wanted.service == "ollama" else 512)
         assert {each["containerPath"] for each in inputs["volumes"]} == set(wanted.volumes.values())
         assert {f"{name}={value}" for name, value in wanted.environment.items()} <= set(inputs["envs"])
         assert inputs["networksAdvanced"] == [{"name": "mail-assistant_default", "aliases": [wanted.service]}]
         assert inputs.get("readOnly", False) is wanted.read_only
         assert inputs["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (5, "5s"), (59, "59s"), (60, "1m0s"), (90, "1m30s"), (3600, "1h0m0s"), (3725, "1h2m5s")],
+)
+def test_times_are_written_as_docker_reads_them_back(seconds: int, text: str):
+    assert scripts.duration(seconds) == text
 
 
 def test_volumes_have_the_names_that_compose_gives_them():
