@@ -279,7 +279,9 @@ def containers(core: Core, *, with_ollama: bool) -> tuple[Container, ...]:
         health=HealthCheck(("python", "-m", "mail_assistant.healthcheck"), 5, 5, 3, 60),
         memory=core.backend.memory,
         publications=tuple(
-            Publication(str(address), core.backend.port, BACKEND_PORT) for address in core.backend.addresses
+            Publication(str(address), core.backend.port, BACKEND_PORT)
+            # In the order in which Docker lists them since 27: its provider takes another one for drift.
+            for address in sorted(core.backend.addresses, key=lambda address: (address.version, int(address)))
         ),
         after=("postgres",),
         read_only=True,

@@ -97,6 +97,13 @@ def test_times_are_written_as_docker_reads_them_back(seconds: int, text: str):
     assert scripts.duration(seconds) == text
 
 
+def test_addresses_are_published_in_the_order_in_which_docker_lists_them():
+    made = build(backend={"addresses": ["fd00::1", "127.0.0.1", "::1", "10.0.0.9"]})
+    ports = container(made, "backend").inputs["ports"]
+    assert [each["ip"] for each in ports] == ["10.0.0.9", "127.0.0.1", "::1", "fd00::1"]
+    assert made.outputs["core"]["url"] == "http://[fd00::1]:8000"
+
+
 def test_volumes_have_the_names_that_compose_gives_them():
     names = {each.inputs["name"] for each in build(ai=True).of_type(VOLUME)}
     assert names == {"mail-assistant_postgres_data", "mail-assistant_ollama_data"}
