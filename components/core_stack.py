@@ -127,7 +127,7 @@ class CoreStack(pulumi.ComponentResource):
         if settings.backend.registry:
             built = BuiltImage(
                 f"{role}-build",
-                context=str(scripts.CONTEXT),
+                context=scripts.context_folder(),
                 tags=[f"{settings.backend.registry}:{digest}"],
                 platforms=settings.backend.platforms,
                 opts=ResourceOptions(parent=self),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import pwd
 import shlex
 from pathlib import Path
 
@@ -31,6 +33,11 @@ exit 1
 """A stock Raspberry Pi OS is so, and nothing mends it but a boot: what is run where the check fails only says it."""
 
 
+def context_folder(project: Path | None = None) -> str:
+    """The image's folder, as seen from the project's."""
+    return _from_project(CONTEXT, project)
+
+
 def context_files() -> list[Path]:
     """The files that the image is made of, in a fixed order."""
     found: list[Path] = []
@@ -55,10 +62,20 @@ def duration(seconds: int) -> str:
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if seconds >= 60 else "") + f"{seconds % 60}s"
 
 
+def _from_project(path: Path, project: Path | None) -> str:
+    """A path as seen from the project's folder, where Pulumi runs commands: the same in every clone."""
+    return os.path.relpath(path, project or Path.cwd())
+
+
 def ssh_options(machines: Machines, project: Path | None = None) -> list[str]:
-    """Options for ssh, for the Docker provider and for commands: the user's own configuration decides the rest."""
+    """Options for ssh, for the Docker provider and for commands: the user's own configuration decides the rest.
+
+    What ssh reads by itself is not named, so that nothing differs between two people's homes.
+    """
     configuration = machines.ssh_config_file(project)
-    return ["-o", "BatchMode=yes", *(["-F", str(configuration)] if configuration.exists() else [])]
+    own = Path(pwd.getpwuid(os.getuid()).pw_dir) / ".ssh" / "config"
+    named = configuration.exists() and configuration != own
+    return ["-o", "BatchMode=yes", *(["-F", _from_project(configuration, project)] if named else [])]
 
 
 def docker_host(machines: Machines, name: str) -> str:
@@ -81,7 +98,9 @@ def ssh_command(machines: Machines, name: str, command: str, project: Path | Non
 def build_command(machines: Machines, name: str, tag: str, project: Path | None = None) -> str:
     """A shell command here that builds the image there, from files sent on stdin."""
     remote = f"docker image inspect {tag} >/dev/null 2>&1 && cat >/dev/null || docker build --quiet --tag {tag} -"
-    sent = shlex.join(["tar", "--create", "--exclude=__pycache__", "--directory", str(CONTEXT), *CONTEXT_PARTS])
+    sent = shlex.join(
+        ["tar", "--create", "--exclude=__pycache__", "--directory", context_folder(project), *CONTEXT_PARTS]
+    )
     return f"{sent} | {ssh_command(machines, name, remote, project)}"
 
 

@@ -160,6 +160,17 @@ def test_docker_is_reached_by_the_users_own_ssh():
     assert "StrictHostKeyChecking" not in str(words)
 
 
+def test_commands_are_the_same_texts_in_every_clone_and_for_every_user(tmp_path: Path):
+    texts = [str(build().resources[f"core-{role}"].inputs["create"]) for role in ("dump", "backend-image-build")]
+    assert str(Path.home()) not in str(texts)
+    assert str(scripts.CONTEXT.parent) not in str(texts)
+    configuration = tmp_path / ".lab" / "ssh_config"
+    configuration.parent.mkdir()
+    configuration.touch()
+    lab = Machines.from_namespace({"hosts": {"pi": {}}, "ssh-config": ".lab/ssh_config"})
+    assert scripts.ssh_options(lab, tmp_path) == ["-o", "BatchMode=yes", "-F", ".lab/ssh_config"]
+
+
 def test_a_ready_made_image_is_pulled_by_its_digest_and_nothing_is_built():
     made = build(backend={"image": DIGEST})
     assert made.resources["core-backend-image"].inputs["name"] == DIGEST
