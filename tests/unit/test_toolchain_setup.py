@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import apt, bootstrap, engine, environment, launchers, repository, run, versions
+from toolchain import apt, bootstrap, engine, environment, launchers, run, versions
 from toolchain.engine import Engine
 from toolchain.errors import ToolchainError
 from toolchain.files import exclusive, write_whole
@@ -308,32 +308,3 @@ def test_what_runs_before_the_packages_are_there_needs_none_of_them() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], cwd=versions.ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
-
-
-# Git
-
-
-def git(folder: Path, *arguments: str) -> str:
-    """Runs git in a folder: what it printed."""
-    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-    command = ["git", "-C", str(folder), *identity, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def test_the_salt_of_a_clone_enters_no_commit(tmp_path: Path) -> None:
-    shutil.copy(versions.ROOT / ".gitattributes", tmp_path)
-    git(tmp_path, "init", "-q")
-    assert repository.ensure_filter(tmp_path)
-    assert not repository.ensure_filter(tmp_path)
-    for stack in ("dev", "prod"):
-        (tmp_path / f"Pulumi.{stack}.yaml").write_text("config:\n  a: 1\nencryptionsalt: v1:abc\n")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "-q", "-m", "settings")
-    assert git(tmp_path, "show", "HEAD:Pulumi.dev.yaml") == "config:\n  a: 1\n"
-    assert "encryptionsalt: v1:abc" in git(tmp_path, "show", "HEAD:Pulumi.prod.yaml")
-    (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  a: 1\nencryptionsalt: v1:other\n")
-    assert git(tmp_path, "diff") == ""
-
-
-def test_a_folder_that_is_no_clone_needs_no_filter(tmp_path: Path) -> None:
-    assert not repository.ensure_filter(tmp_path)
