@@ -58,9 +58,9 @@ class Record:
         return next((key for key, urn in self._holders.items() if urn == self._urn), None)
 
     @property
-    def others(self) -> bool:
-        """Whether other resources hold the thing."""
-        return bool(self._holders.keys() - {self.key})
+    def others(self) -> list[str]:
+        """The URNs of other resources that hold the thing, as they were last seen."""
+        return [urn for key, urn in self._holders.items() if key != self.key]
 
     async def hold(self, facts: dict[str, Any]) -> str:
         """Hold the thing; where nobody does yet, `facts` is what was there before. The key, for the state."""

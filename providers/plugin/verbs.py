@@ -199,8 +199,11 @@ class Verbs(Wishes[InputsT, FactsT]):
                 else:
                     tell.progress("was there before Hearth, or is another resource's now: left as it is")
                 return
-            if not record.others:
+            stacks = {_stack(other) for other in record.others}
+            if not stacks:
                 await kind.restore(session, inputs, kind.facts.model_validate(record.before))
+            elif _stack(urn) not in stacks:
+                tell.warn(f"{state.id} stays for {' and '.join(sorted(stacks))}, which has it too")
             await record.release()
 
         await operate(
@@ -227,6 +230,12 @@ class Verbs(Wishes[InputsT, FactsT]):
     def _locks(self, inputs: InputsT) -> Sequence[str]:
         """What the kind shares with others, and the resource itself: a try whose connection dropped may still run."""
         return (*self.kind.locks(inputs), f"{self.kind.name}:{self.kind.identify(inputs)}")
+
+
+def _stack(urn: str) -> str:
+    """The stack in `urn:pulumi:STACK::PROJECT::TYPE::NAME`, as a person calls it."""
+    stack, project = urn.split("::")[:2]
+    return f"the stack {stack.rpartition(':')[2]} of {project}"
 
 
 def _forgotten(state: State, inputs: Inputs) -> str:

@@ -1,4 +1,4 @@
-"""A stack gets another name after it is up: what was there before is put back all the same."""
+"""What was there before is put back after a stack got another name, and where two stacks have the same thing."""
 
 from __future__ import annotations
 
@@ -85,3 +85,18 @@ def test_what_nobody_knows_any_more_is_left_with_a_warning_at_the_end(box: Machi
     assert "warning" in diagnostics
     assert "what was there before box/etc/fresh: it was left as it is" in diagnostics
     assert "remove it by hand on box: rm /etc/fresh" in diagnostics
+
+
+def test_of_two_stacks_on_one_machine_the_last_one_to_go_puts_back_what_was_there(box: Machine, tmp_path: Path):
+    before = box.snapshot()
+    first, second = (Project(tmp_path / name, box) for name in ("first", "second"))
+    second.workspace.pulumi("stack", "rename", "--stack", "dev", "second")
+    second.workspace = replace(second.workspace, stack="second")
+    for project in (first, second):
+        project.program('File("old", host="box", path="/etc/was-there", content="new text\\n")')
+        project.up()
+    answer = first.destroy()
+    assert "box/etc/was-there stays for the stack second of trial, which has it too" in shown(answer)
+    assert box.read("/etc/was-there") == "new text\n"
+    second.destroy()
+    assert difference(before, box.snapshot()) == []

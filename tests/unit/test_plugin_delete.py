@@ -56,7 +56,9 @@ async def test_a_resource_of_another_name_takes_the_record_over(world: World):
     box.put("/notes/shopping", note(text="eggs"))
     old = await create(world)
     new = await create(world, urn=f"{URN}-new")  # a new name: Pulumi makes it, and then deletes the old one
-    await delete(world, old)
+    told = Told()
+    await delete(world, old, told=told)
+    assert told.warnings == []
     assert json.loads(box.text("/notes/shopping") or "")["text"] == "milk"
     await delete(world, new, urn=f"{URN}-new")
     assert json.loads(box.text("/notes/shopping") or "")["text"] == "eggs"
@@ -128,7 +130,9 @@ async def test_of_two_stacks_the_last_one_to_go_puts_back_what_was_there(world: 
     box.put("/notes/shopping", note(text="eggs"))
     urns = [URN, RENAMED]
     states = [await create(world, urn=urn) for urn in urns]
-    await delete(world, states[first], urn=urns[first])
+    told = Told()
+    await delete(world, states[first], urn=urns[first], told=told)
+    assert told.warnings == [f"box/shopping stays for the stack {['prod', 'dev'][first]} of estate, which has it too"]
     assert json.loads(box.text("/notes/shopping") or "")["text"] == "milk"
     await delete(world, states[1 - first], urn=urns[1 - first])
     assert json.loads(box.text("/notes/shopping") or "")["text"] == "eggs"
