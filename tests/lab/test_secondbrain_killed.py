@@ -23,12 +23,8 @@ from tests.lab.test_secondbrain import LEFT, SETTINGS
 
 pytestmark = pytest.mark.timeout(1800)  # two or three of the longest commands, on a machine that may be busy
 MOMENTS = 6
-CHANCE = random.Random(SEED)
-SAMPLE = CHANCE.randrange(MOMENTS)
+SAMPLE = random.Random(SEED).randrange(MOMENTS)
 """The moment that every test run tries; `make soak` tries the others."""
-each_moment = pytest.mark.parametrize(
-    "number", [pytest.param(number, marks=[] if number == SAMPLE else pytest.mark.soak) for number in range(MOMENTS)]
-)
 
 
 @dataclass
@@ -67,7 +63,9 @@ def destroyed_exactly(brain: Brain) -> None:
     nothing_is_left_running(brain.stack, PATIENCE)  # an installation under way is finished first
 
 
-@each_moment
+@pytest.mark.parametrize(
+    "number", [pytest.param(number, marks=[] if number == SAMPLE else pytest.mark.soak) for number in range(MOMENTS)]
+)
 def test_an_up_that_was_killed_is_finished_by_the_next_and_destroyed_exactly(
     brain: Brain, number: int, capsys: pytest.CaptureFixture[str]
 ):
@@ -93,7 +91,8 @@ def test_an_up_that_was_killed_can_be_taken_down_at_once(brain: Brain, number: i
     destroyed_exactly(brain)
 
 
-@each_moment
+@pytest.mark.soak
+@pytest.mark.parametrize("number", range(MOMENTS))
 def test_after_20_seconds_without_a_network_the_up_or_the_next_one_goes_on(
     brain: Brain, number: int, capsys: pytest.CaptureFixture[str]
 ):
