@@ -63,7 +63,9 @@ def taken_subnets() -> list[str]:
     taken: list[str] = []
     ids = engine.docker("network", "ls", "--quiet").stdout.split()
     if ids:
-        for network in json.loads(engine.docker("network", "inspect", *ids).stdout):
+        # Another lab may take its network away just now: Docker shows the others, and ends with an error.
+        found = engine.docker("network", "inspect", *ids, check=False).stdout
+        for network in json.loads(found or "[]"):
             taken += [entry["Subnet"] for entry in network["IPAM"].get("Config") or [] if entry.get("Subnet")]
     return taken + routes(Path("/proc/net/route").read_text())
 

@@ -37,6 +37,8 @@ EXCEPTIONS: dict[str, str] = {
     "/var/lib/portables": "the same",
     "/var/lib/private": "made by systemd at a boot",
     "/var/lib/containers/storage*": "root's container store: containers and images are compared by name",
+    "/var/lib/containers/cache": "the folder of the next; podman makes it when root runs it",
+    "/var/lib/containers/cache/blob-info-cache-v1.sqlite": "podman's cache of where it has seen which layer",
     "/etc/ld.so.cache": "a cache that ldconfig writes anew",
     "/etc/mtab": "the kernel's list of mounts",
     "/etc/passwd-": "the copy that useradd keeps of the file before the last change",
@@ -55,6 +57,11 @@ EXCEPTIONS: dict[str, str] = {
     "/root/.cache/*": "a cache by name",
     "/home/*/.sudo_as_admin_successful": "sudo's own mark that its user has used it once",
     "/home/*/.cache/*": "a cache by name",
+}
+
+# The same for unit files, by name.
+UNIT_EXCEPTIONS: dict[str, str] = {
+    "session-*.scope": "a login that lasts, our own among them; systemd lists it with the unit files",
 }
 
 
@@ -102,7 +109,7 @@ def difference(before: Snapshot, after: Snapshot, also: Mapping[str, str] | None
             changed = [key for key in sorted({*was, *now}) if was.get(key) != now.get(key)]
             lines += [f"file {path}: {key} was {was.get(key)}, is {now.get(key)}" for key in changed]
     for what in ("packages", "manual_packages", "unit_files", "failed_units", "users", "lingering"):
-        old, new = set(getattr(before, what)), set(getattr(after, what))
+        old, new = _compared(what, getattr(before, what)), _compared(what, getattr(after, what))
         lines += [f"{what}: {entry} is gone" for entry in sorted(old - new)]
         lines += [f"{what}: {entry} appeared" for entry in sorted(new - old)]
     for owner in sorted({*before.stores, *after.stores}):
@@ -111,6 +118,17 @@ def difference(before: Snapshot, after: Snapshot, also: Mapping[str, str] | None
             if was_store.get(what, []) != now_store.get(what, []):
                 lines.append(f"{what} of {owner}: were {was_store.get(what, [])}, are {now_store.get(what, [])}")
     return lines
+
+
+def _compared(what: str, entries: list[str]) -> set[str]:
+    """The entries of a list that are compared."""
+    if what != "unit_files":
+        return set(entries)
+    return {
+        entry
+        for entry in entries
+        if not any(fnmatch.fnmatchcase(entry.split()[0], pattern) for pattern in UNIT_EXCEPTIONS)
+    }
 
 
 def _words(entry: Mapping[str, str]) -> str:

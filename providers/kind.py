@@ -79,6 +79,10 @@ class Kind(Generic[InputsT, FactsT]):
     differs: Callable[[str, Any, Any], bool] = field(default=lambda _name, wish, found: bool(wish != found))
     """`differs(field, wish, found)`: whether a found value does not fulfil a wish."""
 
+    by_hand: Callable[[InputsT], str] = field(default=lambda _inputs: "as whoever put it there would")
+    """How a person removes it, in one line, for when nobody knows any more what was there before. Empty where the kind
+    leaves nothing on a machine."""
+
     @property
     def name(self) -> str:
         return self.token.rsplit(":", 1)[1]

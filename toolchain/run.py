@@ -14,6 +14,7 @@ from toolchain import locks
 from toolchain.environment import VIRTUAL_ENVIRONMENT, defaults, prepare_state, pulumi_environment
 from toolchain.errors import ToolchainError
 from toolchain.recovery import pulumi, recover
+from toolchain.repository import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -93,6 +94,7 @@ def ready(folder: Path, stack: str) -> dict[str, str]:
     there = backend is not None and any((backend / ".pulumi/stacks" / project_name(folder)).glob(f"{stack}.json*"))
     if not there:
         pulumi(folder, environment, "stack", "select", "--create", stack)
+        settle(folder)
     return environment
 
 

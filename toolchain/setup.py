@@ -14,7 +14,7 @@ from rich.table import Table
 from toolchain import launchers
 from toolchain.engine import choose, default_sources
 from toolchain.environment import prepare_state
-from toolchain.repository import ensure_filter
+from toolchain.repository import ensure_filter, settle
 from toolchain.versions import ROOT
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def setup(root: Path = ROOT) -> None:
     def state(say: Callable[[str], None]) -> str:
         done = "made .state with a passphrase of its own" if prepare_state(root) else ""
         filtered = "git keeps this clone's salt out of Pulumi.dev.yaml" if ensure_filter(root) else ""
+        settle(root)  # for a stack that was made without us, by plain Pulumi
         return "; ".join(filter(None, (done, filtered))) or READY
 
     progress.run("Pulumi engine", engine_and_launchers)

@@ -253,4 +253,5 @@ KIND = Kind(
     parse=_parse,
     locks=lambda inputs: (f"file:{inputs.path}",),
     differs=lambda field, wish, found: not _fulfils(field, wish, found),
+    by_hand=lambda inputs: f"its lines in {inputs.path}, from the one with `BEGIN hearth {inputs.name}` on",
 )

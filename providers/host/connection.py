@@ -1,7 +1,7 @@
 """One SSH connection to one machine, with a few long-lived workers on it.
 
 The user's own OpenSSH configuration, agent, jump hosts and known_hosts apply (asyncssh reads them); host keys are
-always verified. No key is ever an input, so none reaches a state. A worker is `agent.py`, run by the machine's python3
+always verified. No key is ever an input, so none reaches a state. A worker is `agent`, run by the machine's python3
 as root: directly, or through `sudo -n`.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import shlex
 import time
 from collections.abc import AsyncGenerator
@@ -31,7 +32,15 @@ PING_INTERVAL = 5.0
 REFUSAL_STANDS = 4.0
 """Seconds for which a refusal answers everybody: a hundred resources must not each wait for a machine that is off."""
 
-_AGENT = (files("providers.host") / "agent.py").read_bytes()
+
+def _source() -> bytes:
+    """The worker's two files as one text, in which the second need not import the first."""
+    first, second = ((files("providers.host") / name).read_text() for name in ("agent_files.py", "agent.py"))
+    alone = re.sub(r"^from providers\.host\.agent_files import \(.*?^\)\n", "", second, flags=re.MULTILINE | re.DOTALL)
+    return f"{first}\n\n{alone}".encode()
+
+
+_AGENT = _source()
 # Reads its own program from stdin first, so that nothing of it stands in the process list but this line.
 _BOOT = """\
 import os

@@ -211,4 +211,5 @@ KIND = Kind(
     outputs=("image_id", "digest"),
     locks=locks,
     deadline=1200.0,
+    by_hand=lambda inputs: f"podman image rm {inputs.name}" + (f", as {inputs.user}" if inputs.user else ""),
 )

@@ -8,6 +8,7 @@ it is never written anew. Destroy removes it.
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Annotated, Any, cast
 
 from pydantic import Field
@@ -103,4 +104,5 @@ KIND = Kind(
     identify=lambda inputs: inputs.path.removeprefix("/"),
     outputs=("port", "image"),
     locks=lambda inputs: (f"file:{inputs.path}",),
+    by_hand=lambda inputs: f"rm {shlex.quote(inputs.path)}",
 )

@@ -8,6 +8,7 @@ back. A mount point is never emptied.
 from __future__ import annotations
 
 import posixpath
+import shlex
 from typing import Annotated
 
 from pydantic import Field
@@ -97,4 +98,5 @@ KIND = Kind(
     identify=lambda inputs: path_to_identity(inputs.path),
     parse=lambda identity: {"path": f"/{identity}"},
     locks=lambda inputs: (f"file:{inputs.path}",),
+    by_hand=lambda inputs: f"rmdir {shlex.quote(inputs.path)}",
 )

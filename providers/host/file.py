@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 from typing import Annotated
 
 from pydantic import Field
@@ -102,4 +103,5 @@ KIND = Kind(
     identify=lambda inputs: path_to_identity(inputs.path),
     parse=lambda identity: {"path": f"/{identity}"},
     locks=lambda inputs: (f"file:{inputs.path}",),
+    by_hand=lambda inputs: f"rm {shlex.quote(inputs.path)}",
 )

@@ -227,4 +227,5 @@ KIND = Kind(
     locks=lambda inputs: (f"file:{inputs.path}",),
     deadline=300.0,
     differs=_differs,
+    by_hand=lambda inputs: f"rm -r {shlex.quote(inputs.path)}",
 )

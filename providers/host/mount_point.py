@@ -8,6 +8,7 @@ destroy a directory that was not there before is removed if it is empty and noth
 from __future__ import annotations
 
 import asyncio
+import shlex
 from typing import Annotated
 
 from pydantic import Field
@@ -86,4 +87,5 @@ KIND = Kind(
     identify=lambda inputs: path_to_identity(inputs.path),
     parse=lambda identity: {"path": f"/{identity}"},
     locks=lambda inputs: (f"file:{inputs.path}",),
+    by_hand=lambda inputs: f"rmdir {shlex.quote(inputs.path)}",
 )

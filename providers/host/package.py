@@ -227,4 +227,5 @@ KIND = Kind(
     parse=lambda identity: {"name": identity},
     locks=lambda _inputs: ("packages",),
     deadline=600.0,
+    by_hand=lambda inputs: f"apt-get purge {inputs.name}",
 )

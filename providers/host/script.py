@@ -116,4 +116,5 @@ KIND = Kind(
     identify=lambda inputs: inputs.name,
     locks=lambda inputs: (f"script:{inputs.name}",),
     deadline=600.0,
+    by_hand=lambda _inputs: "do what its `undo` says",
 )

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
-import json
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from providers.errors import CommandFailed, DeadlineExceeded, HearthError
+from providers.errors import CommandFailed, DeadlineExceeded
 from providers.session import Account, Completed, Stat
 
 if TYPE_CHECKING:
     from providers.host.connection import Worker
 
-FOLDER = "/var/lib/hearth"
-RECORDS = f"{FOLDER}/records"
-"""Where a machine keeps what was there before each resource; root alone may read it."""
 MARGIN = 15.0
 """Seconds that an answer may come after the deadline: the machine ends by itself what is late, and then tells so."""
 
@@ -159,89 +154,3 @@ class SshSession:
                 remedy="another `pulumi up` is at work there, or one that was killed is finishing its last command:"
                 " wait for it and run up again",
             )
-
-
-class Record:
-    """What was there before a resource was created, kept on the machine until it has been restored.
-
-    It is written before anything is changed: a creation that was cut short is in no Pulumi state, and the next one
-    must find what was there first, and not take its own half-done work for it.
-
-    One thing may have records of several resources: one that got another name or parent in the program is, to Pulumi,
-    a new resource made before the old one is deleted. The old one then hands its record over instead of restoring.
-    """
-
-    def __init__(self, session: SshSession, urn: str, token: str, identity: str) -> None:
-        self._session = session
-        self._urn = urn
-        self._identity = identity
-        self._thing = _digest(token, identity)
-        self._name = f"{self._thing}-{_digest(urn)}.json"
-        self.path = f"{RECORDS}/{self._name}"
-
-    async def read(self) -> dict[str, Any] | None:
-        """The facts that were recorded; None where there is no record."""
-        found = await self._session.stat(self.path, content=True)
-        return None if found is None or found.content is None else json.loads(found.content)["before"]
-
-    async def write(self, before: dict[str, Any]) -> None:
-        text = json.dumps({"urn": self._urn, "id": self._identity, "before": before}, indent=1)
-        folder = {"mode": "0700", "owner": "root", "group": "root"}
-        for attempt in range(5):
-            try:
-                await self._session.write(self.path, text.encode(), mode="0600", owner="root", group="root")
-                return
-            except HearthError:  # it is the first record here, or somebody has just removed the folder with the last
-                if attempt == 4:
-                    raise
-                await asyncio.gather(
-                    self._session.make_directory(FOLDER, **folder), self._session.make_directory(RECORDS, **folder)
-                )
-
-    async def hand_over(self, before: dict[str, Any]) -> bool:
-        """Give `before` to another resource that has the same thing; whether there was one."""
-        others = await self._others()
-        for path, record in others:
-            handed = [*record.get("handed", []), self._urn]
-            await self._session.write(
-                path, json.dumps({**record, "before": before, "handed": handed}, indent=1).encode()
-            )
-        return bool(others)
-
-    async def inherit(self) -> dict[str, Any] | None:
-        """Take over what was recorded under the name that this resource had before (Pulumi's `aliases`).
-
-        Pulumi tells a provider nothing of an alias. But where a resource that exists has no record, one of the same
-        thing in the same stack is its own, unless the resource itself has handed it over.
-        """
-        for path, record in await self._others():
-            if record["urn"].split("::")[:2] == self._urn.split("::")[:2] and self._urn not in record.get("handed", []):
-                await self.write(record["before"])
-                await self._session.remove(path)
-                return record["before"]
-        return None
-
-    async def _others(self) -> list[tuple[str, dict[str, Any]]]:
-        """Path and content of the records that other resources have of the same thing."""
-        folder = await self._session.stat(RECORDS, entries=True)
-        names = folder.entries if folder is not None and folder.entries is not None else ()
-        found: list[tuple[str, dict[str, Any]]] = []
-        for name in names:
-            if name.startswith(f"{self._thing}-") and name != self._name:
-                record = await self._session.stat(f"{RECORDS}/{name}", content=True)
-                if record is not None and record.content is not None:
-                    found.append((f"{RECORDS}/{name}", json.loads(record.content)))
-        return found
-
-    async def remove(self) -> None:
-        """Remove the record, and the folders with the last one."""
-        await self._session.remove(self.path)
-        for folder in (RECORDS, FOLDER):
-            try:
-                await self._session.remove(folder)
-            except HearthError:  # others are in it still
-                return
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]

@@ -10,6 +10,7 @@ come back; volumes that Quadlet made stay, since they hold data.
 from __future__ import annotations
 
 import asyncio
+import shlex
 
 from providers.errors import HearthError, InvalidInput
 from providers.host import systemd
@@ -25,6 +26,7 @@ from providers.host.unit_facts import (
     UnitInputs,
     differs,
     digest,
+    folder_of,
     observe,
     stamp_of,
 )
@@ -244,6 +246,16 @@ def parse(identity: str) -> dict[str, str]:
     return {"user": user, "name": name}
 
 
+def by_hand(inputs: UnitInputs) -> str:
+    scope = f" --user -M {inputs.user}@" if inputs.user else ""
+    service = shlex.quote(systemd.service_of(inputs.name, inputs.text))
+    ended = f"systemctl{scope} {'stop' if systemd.is_quadlet(inputs.name) else 'disable --now'} {service}"
+    if inputs.text is None:
+        return ended
+    folder = folder_of(inputs, f"~{inputs.user}" if inputs.user else None)
+    return f"{ended}; rm {folder}/{shlex.quote(inputs.name)}; systemctl{scope} daemon-reload"
+
+
 KIND = Kind(
     token="hearth:host:Unit",
     inputs=UnitInputs,
@@ -260,4 +272,5 @@ KIND = Kind(
     locks=lambda inputs: (f"unit:{identify(inputs)}",),
     deadline=600.0,
     differs=differs,
+    by_hand=by_hand,
 )

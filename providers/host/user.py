@@ -201,4 +201,5 @@ KIND = Kind(
     locks=lambda _inputs: ("accounts",),
     deadline=180.0,
     differs=differs,
+    by_hand=lambda inputs: f"userdel {inputs.name}",
 )

@@ -258,4 +258,5 @@ KIND = Kind(
     parse=lambda identity: {"path": f"/{identity}", "requirements": [EVERYTHING]},
     locks=lambda inputs: (f"file:{inputs.path}",),
     deadline=600.0,
+    by_hand=lambda inputs: f"rm -r {shlex.quote(inputs.path)}",
 )

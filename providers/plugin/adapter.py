@@ -162,7 +162,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
             context,
             request.urn,
             [state.outputs, state.inputs],
-            lambda tell: verbs.read(self._estate, request.id, state, tell),
+            lambda tell: verbs.read(self._estate, request.urn, state, tell),
         )
         return provider_pb2.ReadResponse(id=found.id, properties=encode(found.outputs), inputs=encode(found.inputs))
 

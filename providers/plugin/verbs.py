@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from providers.errors import ConnectionFailed, HearthError, InvalidInput
-from providers.host.ssh_session import Record, SshSession
+from providers.host.record import RECORDS, Record
+from providers.host.ssh_session import SshSession
+from providers.kind import Inputs
 from providers.plugin.machines import Estate, Where, operate
 from providers.plugin.tellers import Tellers
 from providers.plugin.values import Properties
-from providers.plugin.wishes import MACHINE, Change, Difference, FactsT, InputsT, Wishes
+from providers.plugin.wishes import MACHINE, RECORD, Change, Difference, FactsT, InputsT, Wishes
 
 if TYPE_CHECKING:
     from providers.host.connection import Connection
@@ -60,7 +62,7 @@ class Verbs(Wishes[InputsT, FactsT]):
         inputs = self.kind.inputs.model_validate(news.values)
         identity = self.kind.identify(inputs)
         resource_id = f"{inputs.host}/{identity}"
-        outputs = await self._fulfil(estate, urn, resource_id, inputs, news, timeout, tell, known=False, force=False)
+        outputs = await self._fulfil(estate, urn, State(resource_id, Properties()), inputs, news, timeout, tell)
         return State(resource_id, outputs, news)
 
     async def update(
@@ -69,39 +71,35 @@ class Verbs(Wishes[InputsT, FactsT]):
         inputs = self.kind.inputs.model_validate(news.values)
         unseen = {alias for name, alias in self._aliases.items() if name not in self._found_types}
         force = any(old.outputs.values.get(alias) != news.values.get(alias) for alias in unseen)
-        outputs = await self._fulfil(estate, urn, old.id, inputs, news, timeout, tell, known=True, force=force)
+        outputs = await self._fulfil(estate, urn, old, inputs, news, timeout, tell, force=force)
         return replace(old, outputs=outputs, inputs=news)
 
     async def _fulfil(
         self,
         estate: Estate,
         urn: str,
-        resource_id: str,
+        old: State,
         inputs: InputsT,
         marks: Properties,
         timeout: float,
         tell: Tellers,
         *,
-        known: bool,
-        force: bool,
+        force: bool = False,
     ) -> Properties:
-        """Observe, record what was there, apply, observe again.
-
-        `known`: the resource exists, if maybe by another name. `force` applies although the facts are as wished.
-        """
+        """Observe, record what was there, apply, observe again. `force` applies although the facts are as wished."""
         kind = self.kind
         connection = estate.connection(inputs.host)
-        identity = kind.identify(inputs)
+        key: str | None = None
+        known: str | None = old.outputs.values.get(RECORD)
         last: FactsT | None = None  # what was seen last, once the machine may have been changed
 
         async def work(session: SshSession) -> FactsT:
-            nonlocal last
-            record = Record(session, urn, kind.token, identity)
-            recorded, facts = await asyncio.gather(record.read(), kind.observe(session, inputs))
-            if recorded is None and known:
-                recorded = await record.inherit()
-            if recorded is None:
-                await record.write(self._dump(facts))
+            nonlocal last, key
+            record = self._record(session, inputs, urn, known)
+            _, facts = await asyncio.gather(record.read(), kind.observe(session, inputs))
+            if known is not None and record.before is None:
+                tell.warn(f"{_forgotten(old, inputs)}: from now on, what is there now counts as that")
+            key = await record.hold(self._dump(facts))
             last = facts
             if facts.present and not force and not kind.differences(inputs, facts):
                 return facts
@@ -125,23 +123,23 @@ class Verbs(Wishes[InputsT, FactsT]):
             if last is None:
                 raise
             where = await _where_if_known(estate, inputs.host, connection)
-            outputs = self._outputs(inputs, last, where, marks)
-            raise HalfDone(error, State(resource_id, outputs, marks)) from error
-        return self._outputs(inputs, facts, where, marks)
+            raise HalfDone(error, State(old.id, self._outputs(inputs, last, where, marks, key), marks)) from error
+        return self._outputs(inputs, facts, where, marks, key)
 
-    async def read(self, estate: Estate, resource_id: str, state: State, tell: Tellers) -> State:
-        """The resource as it is now; an empty id where it is gone. Without a state: adopt what the id names."""
+    async def read(self, estate: Estate, urn: str, state: State, tell: Tellers) -> State:
+        """The resource as it is now; an empty id where it is gone. Without inputs: adopt what the id names."""
         importing = not state.inputs.values
         where: Where | None = None
         if importing:
-            inputs = self._parsed(resource_id)
+            inputs = self._parsed(state.id)
         else:
             inputs = self._inputs(state.inputs, state.outputs)
             where = Where.of(state.outputs.values.get(MACHINE))
             if where is not None and where.address in estate.machines.lost:
-                tell.warn(f"{where.address} is declared lost, so {resource_id} counts as gone")
+                tell.warn(f"{where.address} is declared lost, so {state.id} counts as gone")
                 return State("", Properties())
         connection = await _whereabouts(estate, inputs.host, where)
+        key: str | None = state.outputs.values.get(RECORD)
         facts = await operate(
             connection,
             lambda session: self.kind.observe(session, inputs),
@@ -155,13 +153,32 @@ class Verbs(Wishes[InputsT, FactsT]):
                     f"there is no {self.kind.name} {self.kind.identify(inputs)} on {inputs.host}: nothing to adopt",
                     remedy=f"correct the id (it is MACHINE/{self.kind.identify(inputs)}), or create it without import",
                 )
+            if key is not None:
+                await self._follow(connection, inputs, urn, key, tell)
             return State("", Properties())
         now = await estate.where(inputs.host, connection)
         if importing:
             inputs = self._adopted(inputs, facts)
             found = Properties({name: value for name, value in self._dump(inputs).items() if value is not None})
-            return State(resource_id, self._outputs(inputs, facts, now, found), found)
-        return State(resource_id, self._outputs(inputs, facts, now, state.inputs), state.inputs)
+            return State(state.id, self._outputs(inputs, facts, now, found, None), found)
+        return State(state.id, self._outputs(inputs, facts, now, state.inputs, key), state.inputs)
+
+    async def _follow(self, connection: Connection, inputs: InputsT, urn: str, key: str, tell: Tellers) -> None:
+        """Before Pulumi forgets what is gone: let the creation that may follow find the record by today's URN."""
+
+        async def work(session: SshSession) -> None:
+            record = self._record(session, inputs, urn, key)
+            await record.read()
+            await record.follow()
+
+        await operate(
+            connection,
+            work,
+            deadline=self.kind.deadline,
+            locks=self._locks(inputs),
+            progress=tell.progress,
+            warn=tell.warn,
+        )
 
     async def delete(self, estate: Estate, urn: str, state: State, timeout: float, tell: Tellers) -> None:
         """Put back what was there before. Without a record nothing is known to be ours, and nothing is changed."""
@@ -171,16 +188,23 @@ class Verbs(Wishes[InputsT, FactsT]):
             tell.warn(f"{where.address} is declared lost: {state.id} is forgotten, and nothing is put back there")
             return
         kind = self.kind
+        key: str | None = state.outputs.values.get(RECORD)
 
         async def work(session: SshSession) -> None:
-            record = Record(session, urn, kind.token, kind.identify(inputs))
-            recorded = await record.read() or await record.inherit()
-            if recorded is None:
-                tell.progress("was there before Hearth, or is gone: left as it is")
+            record = self._record(session, inputs, urn, key)
+            await record.read()
+            if record.key is None:
+                if key is not None and record.before is None:
+                    await self._say_what_stays(session, inputs, state, tell)
+                else:
+                    tell.progress("was there before Hearth, or is another resource's now: left as it is")
                 return
-            if not await record.hand_over(recorded):
-                await kind.restore(session, inputs, kind.facts.model_validate(recorded))
-            await record.remove()
+            stacks = {_stack(other) for other in record.others}
+            if not stacks:
+                await kind.restore(session, inputs, kind.facts.model_validate(record.before))
+            elif _stack(urn) not in stacks:
+                tell.warn(f"{state.id} stays for {' and '.join(sorted(stacks))}, which has it too")
+            await record.release()
 
         await operate(
             await _whereabouts(estate, inputs.host, where),
@@ -191,9 +215,31 @@ class Verbs(Wishes[InputsT, FactsT]):
             warn=tell.warn,
         )
 
+    async def _say_what_stays(self, session: SshSession, inputs: InputsT, state: State, tell: Tellers) -> None:
+        """Of what Hearth made, and no record knows any more."""
+        by_hand = self.kind.by_hand(inputs)
+        if by_hand and (await self.kind.observe(session, inputs)).present:
+            tell.warn(
+                f"{_forgotten(state, inputs)}: it was left as it is. If nothing was there before, remove it by hand"
+                f" on {inputs.host}: {by_hand}"
+            )
+
+    def _record(self, session: SshSession, inputs: InputsT, urn: str, key: str | None) -> Record:
+        return Record(session, (self.kind.token, self.kind.identify(inputs)), urn, key)
+
     def _locks(self, inputs: InputsT) -> Sequence[str]:
         """What the kind shares with others, and the resource itself: a try whose connection dropped may still run."""
         return (*self.kind.locks(inputs), f"{self.kind.name}:{self.kind.identify(inputs)}")
+
+
+def _stack(urn: str) -> str:
+    """The stack in `urn:pulumi:STACK::PROJECT::TYPE::NAME`, as a person calls it."""
+    stack, project = urn.split("::")[:2]
+    return f"the stack {stack.rpartition(':')[2]} of {project}"
+
+
+def _forgotten(state: State, inputs: Inputs) -> str:
+    return f"{RECORDS} on {inputs.host} does not say any more what was there before {state.id}"
 
 
 def _same(connection: Connection, where: Where) -> str:

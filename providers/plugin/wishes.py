@@ -18,6 +18,8 @@ InputsT = TypeVar("InputsT", bound=Inputs)
 FactsT = TypeVar("FactsT", bound=Facts)
 MACHINE = "machine"
 """The output that says on which machine a resource is."""
+RECORD = "__record"
+"""The output that remembers the resource's key in the record on the machine; Pulumi shows no name that begins so."""
 
 
 class Change(Enum):
@@ -118,8 +120,10 @@ class Wishes(Generic[InputsT, FactsT]):
     def _dump(self, model: Inputs | Facts) -> dict[str, Any]:
         return model.model_dump(mode="json", by_alias=True)
 
-    def _outputs(self, inputs: InputsT, facts: FactsT, where: Where | None, marks: Properties) -> Properties:
-        """The inputs with the managed ones as they were found, the kind's own outputs, and the machine."""
+    def _outputs(
+        self, inputs: InputsT, facts: FactsT, where: Where | None, marks: Properties, key: str | None
+    ) -> Properties:
+        """The inputs with the managed ones as they were found, the kind's own outputs, the machine, and the record."""
         values = self._dump(inputs)
         found = self._dump(facts)
         for name in self._found_types:
@@ -131,12 +135,14 @@ class Wishes(Generic[InputsT, FactsT]):
             values[alias] = found[alias]
         if where is not None:
             values[MACHINE] = where.output()
+        if key is not None:
+            values[RECORD] = key
         return Properties(values, marks.secret)
 
     def planned(self, news: Properties, old: Properties | None = None) -> Properties:
         """The outputs that a preview can promise."""
         made = {self.kind.facts.model_fields[name].alias or name for name in self.kind.outputs} | {MACHINE}
-        kept = {name: old.values[name] for name in made if old is not None and name in old.values}
+        kept = {name: old.values[name] for name in (*made, RECORD) if old is not None and name in old.values}
         return Properties({**news.values, **kept}, news.secret, news.unknown | (made - kept.keys()))
 
     def _inputs(self, *sources: Properties) -> InputsT:

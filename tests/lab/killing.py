@@ -1,4 +1,4 @@
-"""Killing an `up` in the middle: the program that is brought up, how it is killed, and what must be true afterwards."""
+"""Killing an `up` in the middle: how it is killed, and what must be true afterwards; and a program to bring up."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from lab import Machine, Snapshot, difference
 from tests.lab.project import Project, went_well
+from toolchain.workspace import Workspace
 
 MOMENTS = 10
 SEED = int(os.environ["HEARTH_SEED"])
@@ -40,10 +42,26 @@ MADE = 13
 """Resources of the program."""
 
 
-def start(project: Project, command: str) -> subprocess.Popen[str]:
+class Killable(Protocol):
+    """A stack of one machine, brought up and taken down by what `make` runs."""
+
+    workspace: Workspace
+
+    @property
+    def machine(self) -> Machine: ...
+
+    def make(self, command: str, *arguments: str) -> list[str]:
+        """The command line of what `make <command>` runs."""
+        ...
+
+    def environment(self) -> Mapping[str, str]:
+        """The environment of `make`."""
+        ...
+
+
+def start(project: Killable, command: str) -> subprocess.Popen[str]:
     """`make up` in a process group of its own; it turns into the engine, and keeps its number."""
-    output = (project.workspace.folder / "killed.log").open("w")
-    with output:
+    with log(project).open("w") as output:
         return subprocess.Popen(
             project.make(command),
             env=project.environment(),
@@ -55,7 +73,24 @@ def start(project: Project, command: str) -> subprocess.Popen[str]:
         )
 
 
-def ours(project: Project) -> dict[int, str]:
+def log(project: Killable) -> Path:
+    """What the last command that was started has printed."""
+    return project.workspace.folder / "killed.log"
+
+
+@contextlib.contextmanager
+def running(project: Killable, command: str) -> Iterator[subprocess.Popen[str]]:
+    """`make up`, for as long as something is done to it; it ends in any case."""
+    process = start(project, command)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        process.wait()
+
+
+def ours(project: Killable) -> dict[int, str]:
     """Processes of this machine that work for the project: they all inherit where its state is."""
     mark = f"PULUMI_BACKEND_URL={project.workspace.environment['PULUMI_BACKEND_URL']}\0".encode()
     found: dict[int, str] = {}
@@ -80,23 +115,22 @@ def eventually(holds: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     return True
 
 
-def nothing_is_left_running(project: Project) -> None:
-    assert eventually(lambda: not ours(project)), ours(project)
-    assert eventually(lambda: not workers(project.machine)), workers(project.machine)
+def nothing_is_left_running(project: Killable, seconds: float = PATIENCE) -> None:
+    assert eventually(lambda: not ours(project), seconds), ours(project)
+    assert eventually(lambda: not workers(project.machine), seconds), workers(project.machine)
 
 
-def locks(project: Project) -> list[Path]:
+def locks(project: Killable) -> list[Path]:
     return list((project.workspace.folder / ".state" / ".pulumi" / "locks").rglob("*.json"))
 
 
-def kill(project: Project, command: str, moment: float, *, group: bool) -> None:
+def kill(project: Killable, command: str, moment: float, *, group: bool) -> None:
     """Kill `make up` (or its whole process group) after `moment` seconds, and see that nothing of it goes on."""
-    process = start(project, command)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(moment)
-    with contextlib.suppress(ProcessLookupError):
-        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
-    process.wait()
+    with running(project, command) as process:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(moment)
+        with contextlib.suppress(ProcessLookupError):
+            (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
     nothing_is_left_running(project)
 
 
@@ -122,5 +156,5 @@ def moments(duration: float) -> list[float]:
     return [duration * (number + chance.random()) / MOMENTS for number in range(MOMENTS)]
 
 
-def plugin_of(project: Project) -> list[int]:
+def plugin_of(project: Killable) -> list[int]:
     return [pid for pid, line in ours(project).items() if "providers.plugin" in line]

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -57,6 +58,37 @@ class Stack:
         """`pulumi destroy`, which must go well; what it printed."""
         command = ("destroy", "--yes", "--skip-preview", "--run-program", "--stack", self.workspace.stack)
         return went_well(self.workspace.pulumi(*command, check=False, timeout=PATIENCE))
+
+    def make(self, command: str, *arguments: str) -> list[str]:
+        """The command line of what `make <command>` runs, for this stack."""
+        where = ["--stack", self.workspace.stack, "--project", str(self.workspace.folder)]
+        return [sys.executable, "-m", "toolchain", command, *where, *(["--", *arguments] if arguments else [])]
+
+    def environment(self) -> Mapping[str, str]:
+        """The environment of `make`."""
+        return self.workspace.environment
+
+    def run_make(self, command: str) -> str:
+        """Run what `make <command>` runs to its end, which must go well; what it printed."""
+        answer = subprocess.run(
+            self.make(command),
+            env=dict(self.environment()),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        return went_well(answer)
+
+    def made(self) -> int:
+        """How many resources on machines the state holds at this moment, while an `up` may be at work."""
+        path = self.workspace.folder / ".state" / ".pulumi" / "stacks" / "hearth" / f"{self.workspace.stack}.json"
+        try:
+            found = json.loads(path.read_text())["checkpoint"]["latest"].get("resources", [])
+        except (OSError, ValueError):  # it is just being written
+            return 0
+        return sum(each["type"].startswith("hearth:host:") for each in found)
 
     def drifted(self) -> dict[str, str]:
         """What `make drift` shows: resource -> its part of the preview. Empty where nothing drifted."""

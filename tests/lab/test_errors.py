@@ -206,6 +206,8 @@ def test_a_full_disk_is_named_with_the_file_and_leaves_no_half_of_it(project: Pr
 
 
 def test_where_there_is_no_room_to_write_down_what_was_there_nothing_is_changed(project: Project):
+    project.program(motd("record"))
+    project.up()  # its record has the folder made
     project.program(motd("room") + 'File("second", host="box", path="/etc/second-of-hearth", content="")\n')
     project.machine.run("mount -t tmpfs -o size=4k,nr_inodes=1 tmpfs /var/lib/hearth")
     try:

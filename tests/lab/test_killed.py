@@ -5,12 +5,12 @@ The moments are random, spread over the time that an `up` takes here; HEARTH_SEE
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,15 +27,17 @@ from tests.lab.killing import (
     everything_is_there,
     kill,
     locks,
+    log,
     moments,
     nothing_is_left_running,
     plugin_of,
-    start,
+    running,
 )
 from tests.lab.project import Project, shown, went_well
 
 FINISHED, TAKEN_DOWN = (1, 4), (7,)
 """The moments that every test run tries; `make soak` tries the others."""
+Process = subprocess.Popen[str]
 PACKAGE = """
 from providers.host.resources import Package
 Package("package", host="box", name="cifs-utils")
@@ -115,45 +117,27 @@ def test_a_destroy_that_was_killed_is_finished_by_the_next(
     destroyed_exactly(project, before)
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("number", range(0, MOMENTS, 3))
-def test_a_provider_that_was_killed_ends_the_up_and_the_next_one_goes_on(
-    project: Project, before: Snapshot, duration: float, number: int
-):
-    process = start(project, "up")
-    try:
-        assert eventually(lambda: bool(plugin_of(project)))
-        time.sleep(moments(duration)[number] / 2)
-        for pid in plugin_of(project):
-            os.kill(pid, signal.SIGKILL)
-        process.wait(PATIENCE)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        process.wait()
-    assert "Traceback" not in (project.workspace.folder / "killed.log").read_text()
-    nothing_is_left_running(project)
-    went_well(project.run_make("up"))
-    everything_is_there(project)
-    destroyed_exactly(project, before)
+def kill_the_provider(project: Project, process: Process) -> None:
+    for pid in plugin_of(project):
+        os.kill(pid, signal.SIGKILL)
+
+
+def interrupt(project: Project, process: Process) -> None:
+    process.send_signal(signal.SIGINT)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("number", range(0, MOMENTS, 3))
-def test_an_up_that_was_interrupted_by_its_user_is_finished_by_the_next(
-    project: Project, before: Snapshot, duration: float, number: int
+@pytest.mark.parametrize("end", [kill_the_provider, interrupt], ids=["its provider killed", "interrupted by its user"])
+def test_an_up_that_ends_before_its_time_is_finished_by_the_next(
+    project: Project, before: Snapshot, duration: float, number: int, end: Callable[[Project, Process], None]
 ):
-    process = start(project, "up")
-    try:
+    with running(project, "up") as process:
         assert eventually(lambda: bool(plugin_of(project)))
         time.sleep(moments(duration)[number] / 2)
-        process.send_signal(signal.SIGINT)
+        end(project, process)
         process.wait(PATIENCE)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        process.wait()
-    assert "Traceback" not in (project.workspace.folder / "killed.log").read_text()
+    assert "Traceback" not in log(project).read_text()
     nothing_is_left_running(project)
     went_well(project.run_make("up"))
     everything_is_there(project)
@@ -178,20 +162,12 @@ def test_an_installation_that_was_killed_is_finished_by_the_next(
 def test_a_network_that_is_cut_for_20_seconds_holds_an_up_up_and_no_more(
     project: Project, before: Snapshot, box: Machine
 ):
-    process = start(project, "up")
-    try:
+    with running(project, "up") as process:
         assert eventually(lambda: box.exists("/srv/killed/file0"), 120)
-        box.cut_network()
-        try:
+        with box.network_cut():
             time.sleep(20)
-        finally:
-            box.restore_network()
         process.wait(180)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        process.wait()
-    assert process.returncode == 0, (project.workspace.folder / "killed.log").read_text()
+    assert process.returncode == 0, log(project).read_text()
     everything_is_there(project)
     destroyed_exactly(project, before)
 
@@ -201,18 +177,13 @@ def test_a_network_that_is_cut_for_20_seconds_holds_an_up_up_and_no_more(
 def test_a_machine_that_loses_its_power_holds_an_up_up_and_no_more(
     project: Project, before: Snapshot, box: Machine, duration: float, number: int
 ):
-    process = start(project, "up")
-    try:
+    with running(project, "up") as process:
         assert eventually(lambda: box.exists("/var/lib/hearth"))
         time.sleep(moments(duration)[number] / 2)
         box.power_cut()
         box.start()
         process.wait(180)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        process.wait()
-    assert process.returncode == 0, (project.workspace.folder / "killed.log").read_text()
+    assert process.returncode == 0, log(project).read_text()
     everything_is_there(project)
     destroyed_exactly(project, before)
 

@@ -20,7 +20,7 @@ from pydantic import AfterValidator, Field
 from config.hosts import Host, Machines
 from providers.errors import ConnectionFailed, ConnectionLost, HearthError
 from providers.host import connection
-from providers.host.ssh_session import RECORDS
+from providers.host.record import RECORDS
 from providers.kind import Facts, Inputs, Kind
 from providers.plugin import machines
 from providers.plugin.machines import Estate
@@ -87,8 +87,6 @@ class MemoryMachine:
         return result
 
     def _write(self, path: str, content: str, **attributes: str | None) -> None:
-        if path.startswith(f"{RECORDS}/") and RECORDS not in self.files:
-            raise HearthError(f"write {path} failed: the folder {RECORDS} is missing")
         if path.startswith(f"{RECORDS}/") and RECORDS not in self.files:
             raise HearthError(f"write {path} failed: No such file or directory")
         old = self.files.get(path, {"mode": "0644", "owner": "root", "group": "root"})
@@ -228,6 +226,7 @@ NOTE = Kind(
     parse=lambda identity: {"name": identity},
     outputs=("serial",),
     locks=lambda inputs: (f"note:{inputs.name}",),
+    by_hand=lambda inputs: f"rm {note_path(inputs)}",
 )
 
 NO_ANSWER = ConnectionLost("the connection to box has dropped")

@@ -251,3 +251,7 @@ def test_an_operation_that_does_not_exist_is_an_answer_and_not_the_end(start: Ca
 def test_its_source_runs_on_python_3_8():
     compile(_AGENT, "agent", "exec", dont_inherit=True)
     ast.parse(_AGENT.decode(), feature_version=(3, 8))
+
+
+def test_its_source_is_one_text_that_imports_nothing_of_ours():
+    assert b"providers" not in _AGENT

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from providers.host import agent
+from providers.host import agent, agent_files
 from tests.lab.support import require
 from tests.unit.agent_process import encoded
 
@@ -156,7 +156,7 @@ def test_a_missing_folder_is_named(mine: Path):
 
 
 def test_a_file_that_is_too_large_to_manage_is_refused(mine: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(agent, "LIMIT", 10)
+    monkeypatch.setattr(agent_files, "LIMIT", 10)
     (mine / "large").write_text("x" * 11)
     with pytest.raises(agent.Refused, match="11 bytes; at most 10"):
         agent.op_stat(str(mine / "large"), content=True)

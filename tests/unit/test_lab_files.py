@@ -17,6 +17,7 @@ from lab.locks import machine_lock
 from lab.ssh_files import Host, ensure_key, render_known_hosts, render_ssh_config, write_private
 
 BRAIN = Host("brain", "10.213.7.10", 22, "admin", "ssh-ed25519 AAAAkey comment")
+CACHE = "/var/lib/containers/cache/blob-info-cache-v1.sqlite"
 EMPTY = Snapshot({}, [], [], [], [], [], [], {})
 
 
@@ -104,13 +105,18 @@ def test_each_kind_of_difference_is_told() -> None:
 
 def test_exceptions_cover_what_they_name_and_no_more() -> None:
     after = replace(
-        EMPTY, files={path: {"mode": "0644"} for path in ("/etc/passwd-", "/etc/passwd", "/var/lib/machines/x")}
+        EMPTY, files={path: {"mode": "0644"} for path in ("/etc/passwd-", "/etc/passwd", "/var/lib/machines/x", CACHE)}
     )
     assert difference(EMPTY, after) == [
         "file /etc/passwd: appeared (mode 0644)",
         "file /var/lib/machines/x: appeared (mode 0644)",
     ]
     assert difference(EMPTY, after, also={"/var/lib/machines/*": "why", "/etc/passwd": "why"}) == []
+
+
+def test_logins_are_no_difference_of_unit_files() -> None:
+    after = replace(EMPTY, unit_files=["session-3.scope transient -", "session.service enabled enabled"])
+    assert difference(EMPTY, after) == ["unit_files: session.service enabled enabled appeared"]
 
 
 def test_a_command_that_fails_is_told_with_its_last_words() -> None:

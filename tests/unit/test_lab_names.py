@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.create import missing_capabilities, routes
+from lab import engine
+from lab.create import missing_capabilities, routes, taken_subnets
 from lab.errors import LabError
 from lab.names import POOL, checked_name, choose_address, choose_subnet, folder_hash, prefix
 
@@ -41,6 +42,15 @@ def test_a_subnet_inside_a_larger_route_is_passed_over() -> None:
     assert all(
         not choose_subnet([half], f"seed-{number}").overlaps(ipaddress.IPv4Network(half)) for number in range(20)
     )
+
+
+def test_a_network_that_another_lab_takes_away_meanwhile_does_not_stop_this_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = '[{"IPAM": {"Config": [{"Subnet": "10.213.4.0/24"}]}}]'
+    answers = iter([engine.Result(0, "one\ngone\n", ""), engine.Result(1, shown, "network gone not found")])
+    monkeypatch.setattr(engine, "run", lambda *_words, **_more: next(answers))
+    assert "10.213.4.0/24" in taken_subnets()
 
 
 def test_an_exhausted_pool_is_told_with_a_remedy() -> None:

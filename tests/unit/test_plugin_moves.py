@@ -56,7 +56,7 @@ async def test_another_machine_gets_it_anew_before_the_old_one_is_restored(world
 async def test_a_refresh_after_a_move_reads_the_machine_that_has_it(world: World):
     state = await create(world)
     two_addresses(world, same=False)
-    found = await VERBS.read(world.estate(**MOVED), state.id, state, Told().tellers)
+    found = await VERBS.read(world.estate(**MOVED), URN, state, Told().tellers)
     assert found.id == state.id
     assert found.outputs.values["machine"] == {"id": "id-of-box", "address": "box"}
 
@@ -65,7 +65,7 @@ async def test_a_refresh_finds_the_same_machine_at_its_new_address(world: World)
     state = await create(world)
     two_addresses(world, same=True)
     del world.machines["box"]
-    found = await VERBS.read(world.estate(**MOVED), state.id, state, Told().tellers)
+    found = await VERBS.read(world.estate(**MOVED), URN, state, Told().tellers)
     assert found.outputs.values["machine"] == {"id": "id-of-box", "address": "attic"}
 
 
@@ -89,7 +89,7 @@ async def test_a_machine_that_is_off_is_not_forgotten(world: World):
     with pytest.raises(ConnectionFailed, match="can't be reached"):
         await delete(world, state)
     with pytest.raises(ConnectionFailed, match="can't be reached"):
-        await VERBS.read(world.estate(), state.id, state, Told().tellers)
+        await VERBS.read(world.estate(), URN, state, Told().tellers)
 
 
 async def test_a_lost_machine_is_not_waited_for(world: World):
@@ -99,7 +99,7 @@ async def test_a_lost_machine_is_not_waited_for(world: World):
     told = Told()
     await delete(world, state, told=told, lost=["box"])
     assert "declared lost" in told.warnings[0]
-    found = await VERBS.read(world.estate(lost=["box"]), state.id, state, told.tellers)
+    found = await VERBS.read(world.estate(lost=["box"]), URN, state, told.tellers)
     assert found.id == ""
     assert world.opened == []
 

@@ -32,6 +32,7 @@ async def test_create_makes_it_and_tells_id_outputs_and_machine(world: World):
         "penType": "ink",
         "serial": 1,
         "machine": {"id": "id-of-box", "address": "box"},
+        "__record": next(iter(world.machines["box"].records()[0]["holders"])),
     }
 
 
@@ -42,7 +43,7 @@ async def test_create_writes_the_record_before_it_applies(world: World):
     assert all(path.startswith("/var/lib/hearth/records/") for path in records)
     assert thing == "/notes/shopping"
     (record,) = box.records()
-    assert record["urn"] == URN
+    assert list(record["holders"].values()) == [URN]
     assert record["before"]["present"] is False
 
 
@@ -224,7 +225,7 @@ async def test_an_unknown_identity_replaces(world: World):
 async def test_read_tells_what_drifted_and_keeps_the_wish(world: World):
     state = await create(world, wish(colour="blue"))
     world.machines["box"].put("/notes/shopping", note(text="beer", colour="red"))
-    found = await VERBS.read(world.estate(), state.id, state, Told().tellers)
+    found = await VERBS.read(world.estate(), URN, state, Told().tellers)
     assert (found.outputs.values["text"], found.outputs.values["colour"]) == ("beer", "red")
     assert found.inputs == state.inputs
 
@@ -232,19 +233,19 @@ async def test_read_tells_what_drifted_and_keeps_the_wish(world: World):
 async def test_read_of_what_is_gone_has_no_id(world: World):
     state = await create(world)
     del world.machines["box"].files["/notes/shopping"]
-    assert (await VERBS.read(world.estate(), state.id, state, Told().tellers)).id == ""
+    assert (await VERBS.read(world.estate(), URN, state, Told().tellers)).id == ""
 
 
 async def test_read_keeps_the_mark_of_a_secret(world: World):
     state = await create(world, wish(frozenset({"text"})))
     world.machines["box"].put("/notes/shopping", note(text="somebody else's"))
-    found = await VERBS.read(world.estate(), state.id, state, Told().tellers)
+    found = await VERBS.read(world.estate(), URN, state, Told().tellers)
     assert "text" in found.outputs.secret
 
 
 async def test_import_adopts_the_true_properties(world: World):
     world.machines["box"].put("/notes/shopping", note(text="eggs", colour="red", lines=["a"]))
-    found = await VERBS.read(world.estate(), "box/shopping", State("box/shopping", Properties()), Told().tellers)
+    found = await VERBS.read(world.estate(), URN, State("box/shopping", Properties()), Told().tellers)
     assert found.id == "box/shopping"
     assert found.inputs.values["text"] == "eggs"
     assert found.inputs.values["colour"] == "red"
@@ -256,19 +257,19 @@ async def test_import_adopts_the_true_properties(world: World):
 
 async def test_import_of_what_is_not_there_says_so(world: World):
     with pytest.raises(InvalidInput, match="nothing to adopt"):
-        await VERBS.read(world.estate(), "box/none", State("box/none", Properties()), Told().tellers)
+        await VERBS.read(world.estate(), URN, State("box/none", Properties()), Told().tellers)
 
 
 @pytest.mark.parametrize("resource_id", ["shopping", "", "box/"])
 async def test_import_of_no_id_at_all_says_what_ids_are(world: World, resource_id: str):
     with pytest.raises(InvalidInput):
-        await VERBS.read(world.estate(), resource_id, State(resource_id, Properties()), Told().tellers)
+        await VERBS.read(world.estate(), URN, State(resource_id, Properties()), Told().tellers)
 
 
 async def test_a_kind_that_can_not_be_imported_says_so(world: World):
     verbs = Verbs(replace(NOTE, parse=None))
     with pytest.raises(InvalidInput, match="can't be imported"):
-        await verbs.read(world.estate(), "box/x", State("box/x", Properties()), Told().tellers)
+        await verbs.read(world.estate(), URN, State("box/x", Properties()), Told().tellers)
 
 
 def test_every_kind_has_verbs():

@@ -2,68 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import json
-from collections.abc import Mapping
-from typing import Any
-
-import pulumi
 import pytest
 
-from components.second_brain import SecondBrain, SecondBrainArgs
-from components.second_brain_share import ShareAccess
-from config.secondbrain import SecondBrain as Settings
-from tests.unit.recording import Recorder
-
-IMAGE = "docker.io/secondbrain/backend:latest"
-OLD_IMAGE = "localhost/secondbrain/backend:latest"
-PLAIN: dict[str, Any] = {"host": "brain", "pod": {"backend-image": IMAGE, "backend-port": 8000}}
-SHARE: dict[str, Any] = {"server": "windows", "name": "PersonalAssistantHub"}
-MIGRATE: dict[str, Any] = {"host": "brain", "migrate": {"user": "backstage440"}}
-CANARY = "canary-31c9"
-
-
-def answer(token: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the provider would add to a resource."""
-    match token.rpartition(":")[2]:
-        case "User":
-            return {"uid": 990, "gid": 985, "subordinateStart": 165536, "subordinateCount": 65536}
-        case "ContainerRecord":
-            return {"port": 8000, "image": OLD_IMAGE}
-        case "ContainerImage":
-            return {"imageId": f"sha256:{name}", "digest": "sha256:0"}
-        case "Unit":
-            stem, _, suffix = inputs["name"].rpartition(".")
-            services = {
-                "pod": f"{stem}-pod.service",
-                "network": f"{stem}-network.service",
-                "container": f"{stem}.service",
-            }
-            return {"service": services.get(suffix, inputs["name"]), "path": "/unit"}
-        case _:
-            return {}
-
-
-def build(settings: dict[str, Any], *, podman: str = "5.4.2", preview: bool = False, environment: str = "") -> Recorder:
-    """What the component registers for these settings. A preview is one of a machine of which nothing is known."""
-    return _built(json.dumps(settings), podman, preview, environment)
-
-
-@functools.cache
-def _built(settings: str, podman: str, preview: bool, environment: str) -> Recorder:
-    def answered(token: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        if preview:
-            return {}
-        found = {"answer": f"podman version {podman}"} if token == "hearth:host:Fact" else {}
-        return {**answer(token, name, inputs), **found}
-
-    def program() -> None:
-        model = Settings.model_validate_json(settings)
-        access = ShareAccess(pulumi.Output.secret("user"), pulumi.Output.secret(CANARY)) if model.share else None
-        secret = pulumi.Output.secret(environment) if environment else None
-        SecondBrain("brain", SecondBrainArgs(model, access, secret))
-
-    return Recorder(answered).run(program, preview=preview)
+from tests.unit.second_brain_program import CANARY, IMAGE, MIGRATE, PLAIN, SHARE, build
 
 
 def test_everything_is_a_child_of_the_component_on_the_machine_of_the_settings():
@@ -258,72 +199,6 @@ def test_a_secret_environment_is_a_file_of_the_accounts_and_its_change_restarts_
 def test_smbclient_is_installed_where_the_settings_ask_for_it():
     assert "brain-package-smbclient" not in build({**PLAIN, "share": SHARE}).resources
     assert "brain-package-smbclient" in build({**PLAIN, "share": {**SHARE, "smbclient": True}}).resources
-
-
-def test_port_and_image_of_the_old_backend_are_recorded_and_used():
-    made = build(MIGRATE)
-    record = made.resources["brain-record"].inputs
-    assert (record["user"], record["container"], record["portNeeded"]) == ("backstage440", "secondbrain-backend", True)
-    image = made.resources["brain-image-backend"].inputs
-    assert (image["name"], image["source"]) == (OLD_IMAGE, "user:backstage440")
-    assert f"Image={OLD_IMAGE}" in made.resources["brain-backend"].inputs["text"]
-    assert "PublishPort=127.0.0.1:8000:8000" in made.resources["brain-pod"].inputs["text"]
-
-
-def test_a_port_in_the_settings_needs_none_of_the_old_containers():
-    made = build({**MIGRATE, "pod": {"backend-port": 9000}})
-    assert made.resources["brain-record"].inputs["portNeeded"] is False
-    assert "PublishPort=127.0.0.1:9000:9000" in made.resources["brain-pod"].inputs["text"]
-
-
-def test_settings_that_say_everything_need_no_record():
-    assert "brain-record" not in build({**MIGRATE, "pod": PLAIN["pod"]}).resources
-
-
-def test_old_containers_stop_after_the_record_and_the_images_and_before_the_new_pod():
-    made = build(MIGRATE)
-    stopped = made.resources["brain-old-stopped"]
-    assert {"brain-record", "brain-image-backend", "brain-image-ollama"} <= made.before("brain-old-stopped")
-    assert "brain-old-stopped" in made.before("brain-pod")
-    assert stopped.inputs["user"] == "backstage440"
-    assert "podman start" in stopped.inputs["undo"]
-
-
-def test_old_containers_are_removed_only_if_asked_and_only_once_the_new_ones_are_healthy():
-    assert "brain-old-removed" not in build(MIGRATE).resources
-    made = build({**MIGRATE, "migrate": {"user": "backstage440", "remove-old": True}})
-    assert made.resources["brain-old-removed"].after >= {"brain-backend"}
-    assert "podman rm" in made.resources["brain-old-removed"].inputs["apply"]
-    assert "rmi" not in made.resources["brain-old-removed"].inputs["apply"]
-
-
-def test_the_old_image_goes_too_if_asked():
-    made = build({**MIGRATE, "migrate": {"user": "backstage440", "remove-old": True, "remove-image": True}})
-    assert f"podman rmi {OLD_IMAGE}" in made.resources["brain-old-removed"].inputs["apply"]
-
-
-def test_an_archive_on_the_machine_can_be_the_images_source():
-    made = build({**PLAIN, "pod": {**PLAIN["pod"], "backend-archive": "/tmp/sb-backend.tar"}})
-    assert made.resources["brain-image-backend"].inputs["source"] == "archive:/tmp/sb-backend.tar"
-
-
-def test_podmgr_is_checked_out_installed_and_driven():
-    made = build({**PLAIN, "manager": "podmgr", "share": SHARE})
-    assert made.resources["brain-podmgr"].inputs["path"] == "/opt/podmgr"
-    venv = made.resources["brain-podmgr-venv"]
-    assert (venv.inputs["path"], venv.inputs["editable"]) == ("/opt/podmgr/.venv", "/opt/podmgr")
-    definition = made.resources["brain-pod-definition"].inputs
-    assert definition["path"] == "/var/lib/secondbrain/secondbrain-pod.yaml"
-    assert "depends_on:\n    - ollama" in definition["content"]
-    script = made.resources["brain-pod"]
-    assert (script.type, script.inputs["user"], script.inputs["interpreter"]) == (
-        "hearth:host:Script",
-        "secondbrain",
-        "/bin/bash",
-    )
-    assert {"brain-podmgr-venv", "brain-pod-definition", "brain-image-backend"} <= made.before("brain-pod")
-    assert {"brain-package-git", "brain-package-python3-venv"} <= made.before("brain-podmgr")
-    assert "brain-backend" not in made.resources
 
 
 def test_destroy_keeps_the_data_unless_the_settings_say_otherwise():

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from toolchain import apt, bootstrap, engine, environment, launchers, repository, run, versions
+from toolchain import engine, environment, launchers, run
 from toolchain.engine import Engine
-from toolchain.errors import ToolchainError
 from toolchain.files import exclusive, write_whole
 
 
@@ -228,112 +226,3 @@ def test_the_plain_command_gets_the_same_defaults_as_make(
     wanted = {name: value.format(clone=clone) for name, value in expected.items()}
     assert seen == {"SKIP_UPDATE_CHECK": "true", **wanted}
     assert "arguments: up a b" in answer.stdout
-
-
-# The virtual environment
-
-
-@pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Records the commands that would install, and does the least of what they do."""
-    monkeypatch.setenv("HEARTH_CACHE", str(tmp_path / "cache"))
-    commands: list[list[str]] = []
-
-    def run_command(command: list[str]) -> None:
-        commands.append(command)
-        if "venv" in command:
-            python = Path(command[-1]) / "bin" / "python"
-            python.parent.mkdir(parents=True, exist_ok=True)
-            python.symlink_to(sys.executable)
-
-    monkeypatch.setattr(bootstrap, "run", run_command)
-    return commands
-
-
-def test_the_environment_is_made_from_the_lock_with_checksums_and_then_left_alone(
-    tmp_path: Path, installed: list[list[str]]
-) -> None:
-    lock = tmp_path / "requirements.lock"
-    lock.write_text("one==1\n")
-    assert bootstrap.ensure_environment(tmp_path / ".venv", lock, silent)
-    assert [command[1:4] for command in installed] == [["-m", "venv", "--clear"], ["-m", "pip", "install"]]
-    assert "--require-hashes" in installed[1]
-    assert not bootstrap.ensure_environment(tmp_path / ".venv", lock, silent)
-    assert len(installed) == 2
-
-
-def test_a_changed_lock_installs_again_into_the_same_environment(tmp_path: Path, installed: list[list[str]]) -> None:
-    lock = tmp_path / "requirements.lock"
-    lock.write_text("one==1\n")
-    bootstrap.ensure_environment(tmp_path / ".venv", lock, silent)
-    lock.write_text("one==2\n")
-    assert bootstrap.ensure_environment(tmp_path / ".venv", lock, silent)
-    assert [command[2] for command in installed] == ["venv", "pip", "pip"]
-
-
-def test_an_environment_whose_python_is_gone_is_made_anew(tmp_path: Path, installed: list[list[str]]) -> None:
-    lock = tmp_path / "requirements.lock"
-    lock.write_text("one==1\n")
-    bootstrap.ensure_environment(tmp_path / ".venv", lock, silent)
-    (tmp_path / ".venv/bin/python").unlink()
-    assert bootstrap.ensure_environment(tmp_path / ".venv", lock, silent)
-    assert [command[2] for command in installed] == ["venv", "pip", "venv", "pip"]
-
-
-def test_an_older_python_is_refused_with_the_remedy(
-    tmp_path: Path, installed: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lock = tmp_path / "requirements.lock"
-    lock.write_text("one==1\n")
-    monkeypatch.setattr(bootstrap, "PYTHON_FLOOR", (9, 0))
-    with pytest.raises(ToolchainError, match=r"Hearth needs 9\.0 or later.*make setup PYTHON="):
-        bootstrap.ensure_environment(tmp_path / ".venv", lock, silent)
-    assert installed == []
-
-
-def test_a_missing_venv_module_is_named_with_the_command_where_it_cannot_be_installed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(bootstrap.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(apt, "can_install", lambda: False)
-    with pytest.raises(ToolchainError, match=r"sudo apt-get install python3\.\d+-venv"):
-        bootstrap.ensure_venv_module(silent)
-
-
-def test_what_runs_before_the_packages_are_there_needs_none_of_them() -> None:
-    code = (
-        "import sys; before = set(sys.modules); import toolchain.__main__; "
-        "roots = {name.partition('.')[0] for name in set(sys.modules) - before}; "
-        "print(sorted(roots - set(sys.stdlib_module_names) - {'toolchain'}))"
-    )
-    answer = subprocess.run([sys.executable, "-c", code], cwd=versions.ROOT, capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == "[]"
-
-
-# Git
-
-
-def git(folder: Path, *arguments: str) -> str:
-    """Runs git in a folder: what it printed."""
-    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-    command = ["git", "-C", str(folder), *identity, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def test_the_salt_of_a_clone_enters_no_commit(tmp_path: Path) -> None:
-    shutil.copy(versions.ROOT / ".gitattributes", tmp_path)
-    git(tmp_path, "init", "-q")
-    assert repository.ensure_filter(tmp_path)
-    assert not repository.ensure_filter(tmp_path)
-    for stack in ("dev", "prod"):
-        (tmp_path / f"Pulumi.{stack}.yaml").write_text("config:\n  a: 1\nencryptionsalt: v1:abc\n")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "-q", "-m", "settings")
-    assert git(tmp_path, "show", "HEAD:Pulumi.dev.yaml") == "config:\n  a: 1\n"
-    assert "encryptionsalt: v1:abc" in git(tmp_path, "show", "HEAD:Pulumi.prod.yaml")
-    (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  a: 1\nencryptionsalt: v1:other\n")
-    assert git(tmp_path, "diff") == ""
-
-
-def test_a_folder_that_is_no_clone_needs_no_filter(tmp_path: Path) -> None:
-    assert not repository.ensure_filter(tmp_path)

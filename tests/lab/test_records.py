@@ -1,0 +1,102 @@
+"""What was there before is put back after a stack got another name, and where two stacks have the same thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab import Machine, difference
+from tests.lab.conftest import MachineFactory
+from tests.lab.project import Project, shown, went_well
+
+PROGRAM = """
+from providers.host.resources import Unit
+system = pulumi.ComponentResource("hearth:test:System", "system")
+inside = ResourceOptions(parent=system)
+File("old", host="box", path="/etc/was-there", content="new text\\n", mode="0600", opts=inside)
+File("fresh", host="box", path="/etc/fresh", content="fresh\\n", opts=inside)
+Block("block", host="box", path="/etc/shared", name="one", content="line")
+user = User("user", host="box", name="renamed")
+Unit("unit", host="box", name="renamed.service", enabled=True, running=True,
+     text="[Service]\\nUser=renamed\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n",
+     opts=ResourceOptions(depends_on=[user]))
+"""
+
+
+@pytest.fixture(scope="module")
+def box(machine: MachineFactory) -> Machine:
+    made = machine("renamed")
+    made.write("/etc/was-there", "old text\n", mode="0640", owner="root:adm")
+    made.write("/etc/shared", "the line of others")
+    return made
+
+
+def renamed(project: Project) -> Project:
+    """The project after `pulumi stack rename`, and with another name of the component that holds two of the files."""
+    project.workspace.pulumi("stack", "rename", "--stack", "dev", "later")
+    text = (project.workspace.folder / "__main__.py").read_text()
+    text = text.replace('"system")', '"host", None, ResourceOptions(aliases=[pulumi.Alias(name="system")]))')
+    project.workspace.write(text)
+    project.workspace = replace(project.workspace, stack="later")
+    return project
+
+
+def nothing_more(project: Project) -> None:
+    """Taken down at once."""
+
+
+def drift_repaired(project: Project) -> None:
+    project.machine.run("rm /etc/fresh /etc/was-there; sed -i '/^line$/d' /etc/shared; systemctl stop renamed.service")
+    drift = project.workspace.drift()
+    assert drift.returncode == 7, shown(drift)
+    project.up("--refresh")
+
+
+def an_update(project: Project) -> None:
+    text = (project.workspace.folder / "__main__.py").read_text()
+    project.workspace.write(text.replace("new text", "newer text").replace('"line"', '"another line"'))
+    project.up()
+
+
+@pytest.mark.parametrize("then", [nothing_more, drift_repaired, an_update])
+def test_a_stack_that_was_renamed_is_destroyed_exactly(box: Machine, tmp_path: Path, then: Callable[[Project], None]):
+    before = box.snapshot()
+    project = Project(tmp_path / "project", box)
+    project.program(PROGRAM)
+    project.up()
+    project = renamed(project)
+    then(project)
+    answer = project.destroy()
+    assert "warning" not in shown(answer)
+    assert difference(before, box.snapshot()) == []
+
+
+def test_what_nobody_knows_any_more_is_left_with_a_warning_at_the_end(box: Machine, tmp_path: Path):
+    project = Project(tmp_path / "project", box)
+    project.program('File("fresh", host="box", path="/etc/fresh", content="fresh")')
+    project.up()
+    box.run("rm -r /var/lib/hearth")
+    printed = shown(went_well(project.workspace.destroy(check=False)))
+    box.run("rm /etc/fresh")
+    diagnostics = printed[printed.index("Diagnostics:") :]
+    assert "warning" in diagnostics
+    assert "what was there before box/etc/fresh: it was left as it is" in diagnostics
+    assert "remove it by hand on box: rm /etc/fresh" in diagnostics
+
+
+def test_of_two_stacks_on_one_machine_the_last_one_to_go_puts_back_what_was_there(box: Machine, tmp_path: Path):
+    before = box.snapshot()
+    first, second = (Project(tmp_path / name, box) for name in ("first", "second"))
+    second.workspace.pulumi("stack", "rename", "--stack", "dev", "second")
+    second.workspace = replace(second.workspace, stack="second")
+    for project in (first, second):
+        project.program('File("old", host="box", path="/etc/was-there", content="new text\\n")')
+        project.up()
+    answer = first.destroy()
+    assert "box/etc/was-there stays for the stack second of trial, which has it too" in shown(answer)
+    assert box.read("/etc/was-there") == "new text\n"
+    second.destroy()
+    assert difference(before, box.snapshot()) == []

@@ -1,0 +1,62 @@
+"""A trial project on the toolchain as `make setup` leaves it, for the tests of the toolchain."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from toolchain.versions import ROOT
+from toolchain.workspace import Workspace
+
+MakeWorkspace = Callable[..., Workspace]
+# How long a process may take to see that its engine is gone: it looks twice a second, on a machine that may be busy.
+END_SECONDS = 20.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ready() -> None:
+    """The toolchain, made ready as a user makes it."""
+    subprocess.run([sys.executable, "-m", "toolchain", "setup"], cwd=ROOT, check=True)
+
+
+@pytest.fixture
+def make_workspace(tmp_path: Path) -> MakeWorkspace:
+    """Makes a project of a program in a folder of this test."""
+
+    def make(program: str = "", **more: object) -> Workspace:
+        return Workspace.create(tmp_path / "project", program, **more)  # type: ignore[arg-type]
+
+    return make
+
+
+def children(pid: int) -> set[int]:
+    """The processes that a process has started and that live."""
+    found: set[int] = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.add(int(stat.parent.name))
+    return found
+
+
+def wait_until(what: Callable[[], bool], seconds: float = END_SECONDS) -> bool:
+    """Whether something comes true in time."""
+    until = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def shown(answer: subprocess.CompletedProcess[str]) -> str:
+    """All that a command printed."""
+    return answer.stdout + answer.stderr

@@ -1,0 +1,65 @@
+"""The component SecondBrain, run against a recording mock with the settings that a test gives."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from components.second_brain import SecondBrain, SecondBrainArgs
+from components.second_brain_share import ShareAccess
+from config.secondbrain import SecondBrain as Settings
+from tests.unit.recording import Recorder
+
+IMAGE = "docker.io/secondbrain/backend:latest"
+OLD_IMAGE = "localhost/secondbrain/backend:latest"
+PLAIN: dict[str, Any] = {"host": "brain", "pod": {"backend-image": IMAGE, "backend-port": 8000}}
+SHARE: dict[str, Any] = {"server": "windows", "name": "PersonalAssistantHub"}
+MIGRATE: dict[str, Any] = {"host": "brain", "migrate": {"user": "backstage440"}}
+CANARY = "canary-31c9"
+
+
+def answer(token: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the provider would add to a resource."""
+    match token.rpartition(":")[2]:
+        case "User":
+            return {"uid": 990, "gid": 985, "subordinateStart": 165536, "subordinateCount": 65536}
+        case "ContainerRecord":
+            return {"port": 8000, "image": OLD_IMAGE}
+        case "ContainerImage":
+            return {"imageId": f"sha256:{name}", "digest": "sha256:0"}
+        case "Unit":
+            stem, _, suffix = inputs["name"].rpartition(".")
+            services = {
+                "pod": f"{stem}-pod.service",
+                "network": f"{stem}-network.service",
+                "container": f"{stem}.service",
+            }
+            return {"service": services.get(suffix, inputs["name"]), "path": "/unit"}
+        case _:
+            return {}
+
+
+def build(settings: dict[str, Any], *, podman: str = "5.4.2", preview: bool = False, environment: str = "") -> Recorder:
+    """What the component registers for these settings. A preview is one of a machine of which nothing is known."""
+    return _built(json.dumps(settings), podman, preview, environment)
+
+
+@functools.cache
+def _built(settings: str, podman: str, preview: bool, environment: str) -> Recorder:
+    def answered(token: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        if preview:
+            return {}
+        found = {"answer": f"podman version {podman}"} if token == "hearth:host:Fact" else {}
+        return {**answer(token, name, inputs), **found}
+
+    def program() -> None:
+        model = Settings.model_validate_json(settings)
+        access = ShareAccess(pulumi.Output.secret("user"), pulumi.Output.secret(CANARY)) if model.share else None
+        secret = pulumi.Output.secret(environment) if environment else None
+        SecondBrain("brain", SecondBrainArgs(model, access, secret))
+
+    return Recorder(answered).run(program, preview=preview)

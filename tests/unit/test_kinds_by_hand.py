@@ -1,0 +1,58 @@
+"""What each kind tells a person to do where it does not know any more what was there before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from providers.kinds import KINDS
+
+KIND = {kind.name: kind for kind in KINDS}
+COMMANDS: list[tuple[str, dict[str, Any], str]] = [
+    ("File", {"path": "/etc/a b", "content": "secret"}, "rm '/etc/a b'"),
+    ("Directory", {"path": "/srv/models"}, "rmdir /srv/models"),
+    ("MountPoint", {"path": "/mnt/hub"}, "rmdir /mnt/hub"),
+    (
+        "Block",
+        {"path": "/etc/fstab", "name": "hub", "content": "secret"},
+        "its lines in /etc/fstab, from the one with `BEGIN hearth hub` on",
+    ),
+    ("Package", {"name": "podman"}, "apt-get purge podman"),
+    ("User", {"name": "secondbrain"}, "userdel secondbrain"),
+    ("Unit", {"name": "a.timer", "enabled": True}, "systemctl disable --now a.timer"),
+    (
+        "Unit",
+        {"name": "a.service", "text": "[Service]\nExecStart=/bin/true\n"},
+        "systemctl disable --now a.service; rm /etc/systemd/system/a.service; systemctl daemon-reload",
+    ),
+    (
+        "Unit",
+        {"name": "web.pod", "user": "ann", "text": "[Pod]\n"},
+        "systemctl --user -M ann@ stop web-pod.service; rm ~ann/.config/containers/systemd/web.pod;"
+        " systemctl --user -M ann@ daemon-reload",
+    ),
+    ("Script", {"name": "s", "check": "secret", "apply": "secret", "undo": "secret"}, "do what its `undo` says"),
+    ("GitCheckout", {"path": "/opt/x", "url": "https://token@h/x", "revision": "v1"}, "rm -r /opt/x"),
+    ("Venv", {"path": "/opt/x/.venv"}, "rm -r /opt/x/.venv"),
+    (
+        "ContainerImage",
+        {"name": "docker.io/a/b:1", "user": "ann", "source": "pull"},
+        "podman image rm docker.io/a/b:1, as ann",
+    ),
+    ("ContainerRecord", {"path": "/var/lib/x.json", "user": "ann", "container": "c"}, "rm /var/lib/x.json"),
+    ("Fact", {"name": "f", "command": ["true"]}, ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "wish", "command"), COMMANDS, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_a_kind_says_how_to_remove_it_by_hand_and_nothing_secret(name: str, wish: dict[str, Any], command: str):
+    kind = KIND[name]
+    inputs = kind.inputs.model_validate({"host": "box", **wish})
+    assert kind.by_hand(inputs) == command
+
+
+def test_every_kind_says_it():
+    assert {name for name, _, _ in COMMANDS} == KIND.keys()

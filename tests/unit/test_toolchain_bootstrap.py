@@ -1,0 +1,93 @@
+"""How `make setup` makes the virtual environment, before anything but the standard library is there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from toolchain import apt, bootstrap, versions
+from toolchain.errors import ToolchainError
+
+
+def silent(text: str) -> None:
+    """Takes what is said, and drops it."""
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Records the commands that would install, and does the least of what they do."""
+    monkeypatch.setenv("HEARTH_CACHE", str(tmp_path / "cache"))
+    commands: list[list[str]] = []
+
+    def run_command(command: list[str]) -> None:
+        commands.append(command)
+        if "venv" in command:
+            python = Path(command[-1]) / "bin" / "python"
+            python.parent.mkdir(parents=True, exist_ok=True)
+            python.symlink_to(sys.executable)
+
+    monkeypatch.setattr(bootstrap, "run", run_command)
+    return commands
+
+
+def test_the_environment_is_made_from_the_lock_with_checksums_and_then_left_alone(
+    tmp_path: Path, installed: list[list[str]]
+) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("one==1\n")
+    assert bootstrap.ensure_environment(tmp_path / ".venv", lock, silent)
+    assert [command[1:4] for command in installed] == [["-m", "venv", "--clear"], ["-m", "pip", "install"]]
+    assert "--require-hashes" in installed[1]
+    assert not bootstrap.ensure_environment(tmp_path / ".venv", lock, silent)
+    assert len(installed) == 2
+
+
+def test_a_changed_lock_installs_again_into_the_same_environment(tmp_path: Path, installed: list[list[str]]) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("one==1\n")
+    bootstrap.ensure_environment(tmp_path / ".venv", lock, silent)
+    lock.write_text("one==2\n")
+    assert bootstrap.ensure_environment(tmp_path / ".venv", lock, silent)
+    assert [command[2] for command in installed] == ["venv", "pip", "pip"]
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(tmp_path: Path, installed: list[list[str]]) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("one==1\n")
+    bootstrap.ensure_environment(tmp_path / ".venv", lock, silent)
+    (tmp_path / ".venv/bin/python").unlink()
+    assert bootstrap.ensure_environment(tmp_path / ".venv", lock, silent)
+    assert [command[2] for command in installed] == ["venv", "pip", "venv", "pip"]
+
+
+def test_an_older_python_is_refused_with_the_remedy(
+    tmp_path: Path, installed: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("one==1\n")
+    monkeypatch.setattr(bootstrap, "PYTHON_FLOOR", (9, 0))
+    with pytest.raises(ToolchainError, match=r"Hearth needs 9\.0 or later.*make setup PYTHON="):
+        bootstrap.ensure_environment(tmp_path / ".venv", lock, silent)
+    assert installed == []
+
+
+def test_a_missing_venv_module_is_named_with_the_command_where_it_cannot_be_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bootstrap.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(apt, "can_install", lambda: False)
+    with pytest.raises(ToolchainError, match=r"sudo apt-get install python3\.\d+-venv"):
+        bootstrap.ensure_venv_module(silent)
+
+
+def test_what_runs_before_the_packages_are_there_needs_none_of_them() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import toolchain.__main__; "
+        "roots = {name.partition('.')[0] for name in set(sys.modules) - before}; "
+        "print(sorted(roots - set(sys.stdlib_module_names) - {'toolchain'}))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], cwd=versions.ROOT, capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
