@@ -99,10 +99,8 @@ def measure_core(asked: argparse.Namespace, lab: Lab, console: Console) -> None:
 def finish(asked: argparse.Namespace, console: Console, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """When and on what it was, and the table as Markdown where that was asked for."""
     today = datetime.datetime.now(tz=datetime.UTC).date()
-    load = os.getloadavg()[1]
-    console.print(
-        f"{today}, on {os.cpu_count()} cores that the machines of the lab share; load average {load:.0f} in the last 5 min."
-    )
+    load = f"{os.getloadavg()[1]:.0f} over the last 5 minutes"
+    console.print(f"{today}, on {os.cpu_count()} cores that the machines of the lab share; load average {load}.")
     if asked.markdown:
         lines = [headings, ["---"] * len(headings), *rows]
         for line in lines:
