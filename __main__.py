@@ -30,3 +30,9 @@ if settings := estate.core:
 
     core = CoreStack("core", CoreStackArgs(settings, estate.machines, estate.secrets))
     pulumi.export("core", core.deployed)
+
+if settings := estate.todo:
+    from components.todo_app import TodoApp, TodoAppArgs
+
+    todo = TodoApp("todo", TodoAppArgs(settings, estate.secrets))
+    pulumi.export("todo", todo.deployed)
