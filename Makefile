@@ -21,8 +21,8 @@ up: setup lab  ## bring the stack up (dev: on lab machines, made first)
 preview: setup  ## show what `up` would change
 	@$(TOOLCHAIN) preview --stack $(STACK)
 
-check: setup  ## ask the running stack what its users would ask
-	@$(VENV)/python -m checks --stack $(STACK)
+check: setup  ## ask the running stack what its users would ask (DISRUPTIVE=1: also stop parts, to see them come back)
+	@$(VENV)/python -m checks --stack $(STACK) $(if $(DISRUPTIVE),--disruptive)
 
 drift: setup  ## show what changed on the machines since `up` (exit code 7 if anything did)
 	@$(TOOLCHAIN) drift --stack $(STACK)
