@@ -14,11 +14,15 @@ REPOSITORY = "hearth-lab"
 
 @dataclass(frozen=True)
 class Recipe:
-    """An image: a Debian release (`release`, no parent), or a folder of lab/images on top of a parent."""
+    """An image: a Debian release (`release`, no parent), or a folder of lab/images on top of a parent.
+
+    `npm` says that npm is in it, so that it takes over this machine's settings of npm too.
+    """
 
     name: str
     release: str
     parent: str | None = None
+    npm: bool = False
 
 
 RECIPES: dict[str, Recipe] = {
@@ -29,10 +33,12 @@ RECIPES: dict[str, Recipe] = {
         Recipe("machine", "trixie", "debian-trixie"),
         Recipe("machine-podman", "trixie", "machine"),
         Recipe("machine-docker", "trixie", "machine"),
+        Recipe("machine-kubernetes", "trixie", "machine"),
         Recipe("postgres", "trixie", "debian-trixie"),
         Recipe("registry-server", "trixie", "debian-trixie"),
         Recipe("windows", "trixie", "debian-trixie"),
         Recipe("python311", "bookworm", "debian-bookworm"),
+        Recipe("node24", "trixie", "debian-trixie", npm=True),
         Recipe("tiny", "trixie", "debian-trixie"),
         Recipe("ollama", "trixie", "tiny"),
         Recipe("backend", "trixie", "tiny"),
@@ -44,6 +50,7 @@ PUBLISHED: dict[str, str] = {
     "library/debian:trixie-slim": "debian-trixie",
     "library/debian:bookworm-slim": "debian-bookworm",
     "library/python:3.11-slim": "python311",
+    "library/node:24-slim": "node24",
     "library/postgres:17": "postgres",
     "ollama/ollama:latest": "ollama",
     "secondbrain/backend:latest": "backend",
@@ -57,12 +64,14 @@ def recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def digest(name: str, host: str) -> str:
-    """Return twelve hex digits over a recipe's files, its parents' and the host's settings (their digest)."""
+def digest(name: str, host: str, npm: str = "") -> str:
+    """Return twelve hex digits over a recipe's files, its parents', and the host's settings (a digest; npm's)."""
     own = recipe(name)
     total = hashlib.sha256(f"{own.name}\n{own.release}\n{host}\n".encode())
+    if own.npm:
+        total.update(npm.encode())
     if own.parent is not None:
-        total.update(digest(own.parent, host).encode())
+        total.update(digest(own.parent, host, npm).encode())
         folder = FOLDER / own.name
         for path in sorted(folder.rglob("*")):
             if path.is_file():
@@ -70,9 +79,9 @@ def digest(name: str, host: str) -> str:
     return total.hexdigest()[:12]
 
 
-def tag(name: str, host: str) -> str:
+def tag(name: str, host: str, npm: str = "") -> str:
     """Return the image's tag, `hearth-lab/NAME:DIGEST`: same content, same tag, so it is made once and shared."""
-    return f"{REPOSITORY}/{name}:{digest(name, host)}"
+    return f"{REPOSITORY}/{name}:{digest(name, host, npm)}"
 
 
 def registry_tag(server: str, published: dict[str, str]) -> str:
