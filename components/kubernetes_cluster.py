@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import yaml
 from kubernetes import client
 from kubernetes import config as kubeconfig
 from kubernetes.client.exceptions import ApiException
@@ -49,7 +50,7 @@ class Cluster:
             kubeconfig.load_kube_config(
                 str(self.kubeconfig), self.context, client_configuration=settings, persist_config=False
             )
-        except (ConfigException, OSError, ValueError) as error:
+        except (ConfigException, OSError, yaml.YAMLError, ValueError, TypeError, KeyError) as error:
             remedy = f"see the contexts that there are: kubectl --kubeconfig {self.kubeconfig} config get-contexts"
             raise self._unusable("can't be used: the kubeconfig does not tell how", str(error), remedy) from None
         return client.ApiClient(settings)
