@@ -34,10 +34,9 @@ class LanguageModel:
     """An API like OpenAI's on loopback; what it answers can be changed while it runs."""
 
     def __init__(self) -> None:
-        self.body, self.status, self.delay = completion({"todos": []}), 200, 0.0
-        self.asked: list[tuple[str, dict[str, str], Any]] = []
         self.may_answer = threading.Event()
-        self.may_answer.set()
+        self.asked: list[tuple[str, dict[str, str], Any]] = []
+        self.reset()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -63,6 +62,12 @@ class LanguageModel:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def reset(self) -> None:
+        """Be as at first."""
+        self.body, self.status, self.delay = completion({"todos": []}), 200, 0.0
+        self.asked.clear()
+        self.may_answer.set()
 
     def says(self, *todos: Mapping[str, Any]) -> None:
         """Answer with these todos."""
