@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ from todo_backend.models import User
 
 HOST = "todo.example"
 GOOD_PASSWORD = "correct horse battery"
+# The model of the tests is on this machine, whatever proxy the machine uses.
+os.environ["NO_PROXY"] = "127.0.0.1"
 _numbers = itertools.count(1)
 
 
@@ -243,9 +246,7 @@ async def grace(application: Application, _known_hash: str) -> Visitor:
 
 
 @pytest.fixture(autouse=True)
-def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    # The model of the tests is on this machine, whatever proxy the machine uses.
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+def _logs_as_before() -> Iterator[None]:
     yield
     logging_config.configure("WARNING")
 
