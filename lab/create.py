@@ -60,7 +60,13 @@ def machine_options(container: str, image: str = "machine") -> list[str]:
         options += ["--volume", f"{container}-{role}:{path}"]
     if image == NODE_IMAGE:
         # Kubernetes' programs are shared by all nodes of this computer. The kubelet reads the kernel's log.
-        options += ["--volume", f"{kubebuild.build_folder()}:{PROGRAMS}:ro"]
+        folder = kubebuild.built()
+        if folder is None:
+            raise LabError(
+                f"{container} is to be a node of a cluster, and Kubernetes was not built on this computer yet. The "
+                "machine was not made. Call `lab.kubernetes()`, which builds it first."
+            )
+        options += ["--volume", f"{folder}:{PROGRAMS}:ro"]
         options += ["--device", "/dev/kmsg"] if Path("/dev/kmsg").exists() else []
     # So that `reboot` on the machine does what it says.
     return [*options, "--stop-signal", "SIGRTMIN+3", "--restart", "always"]

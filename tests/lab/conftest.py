@@ -7,11 +7,33 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from lab import Lab, Machine, Service
-from tests.lab.support import require
+from lab import Lab, LabError, Machine, Service
+from lab.kubernetes import Cluster
+from lab.kubernetes.cluster import programs
+from tests.lab.support import require, skip_or_fail
+from toolchain import kubebuild
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+# The first time on a machine, Kubernetes is built from its modules: longer than any other test may take.
+BUILD_SECONDS = 45 * 60
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep each file's tests together in one process, and those of the cluster, whatever their files, in the same one.
+
+    That is `--dist loadgroup`: one cluster serves all that need it. Elsewhere the mark means nothing.
+    """
+    for item in items:
+        if item.path.parent.name != "lab":
+            continue
+        needs_cluster = "cluster" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("cluster" if needs_cluster else item.path.stem))
+        if needs_cluster and kubebuild.built() is None:
+            item.add_marker(pytest.mark.timeout(BUILD_SECONDS))
 
 
 class MachineFactory(Protocol):
@@ -58,3 +80,19 @@ def registry(lab: Lab) -> Service:
 def windows(lab: Lab) -> Service:
     """The stand-in for the Windows machine; its share is `lab.share()`."""
     return lab.windows()
+
+
+@pytest.fixture(scope="session")
+def cluster(lab: Lab) -> Cluster:
+    """The lab's Kubernetes cluster, up and ready. One serves all tests of a run: each leaves it as it was."""
+    try:
+        programs(print)
+    except LabError as error:
+        skip_or_fail(str(error))
+    return lab.kubernetes()
+
+
+@pytest.fixture(scope="session")
+def second_node(cluster: Cluster) -> Machine:
+    """The cluster's second node, which joins when a test first asks for it."""
+    return cluster.nodes[1] if len(cluster.nodes) > 1 else cluster.add_node()
