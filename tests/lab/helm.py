@@ -19,6 +19,7 @@ from toolchain.errors import UnavailableError
 CHART = Path(__file__).resolve().parents[2] / "apps" / "todo" / "chart"
 GIVEN = {"secrets": {"databaseUrl": "postgresql://todo:pass@db:5432/todo", "authSecret": "s" * 32}}
 """What nobody can do without."""
+TEMPLATE = ("template", "--kube-version", kubebuild.KUBERNETES)
 
 
 @functools.cache
@@ -89,7 +90,7 @@ def _rendered(values: str, files: tuple[str, ...], release: str) -> Rendered:
     secrets = {**({} if files else GIVEN["secrets"]), **given.get("secrets", {})}
     whole = {**given, "secrets": secrets}
     flags = [f"--values={CHART / file}" for file in files]
-    done = helm("template", release, str(CHART), "--namespace", "trial", *flags, values=whole)
+    done = helm(*TEMPLATE, release, str(CHART), "--namespace", "trial", *flags, values=whole)
     assert done.returncode == 0, done.stderr
     return Rendered(done.stdout)
 
@@ -97,6 +98,6 @@ def _rendered(values: str, files: tuple[str, ...], release: str) -> Rendered:
 def refusal(values: Mapping[str, Any]) -> str:
     """What helm says of values that it refuses."""
     secrets = {**GIVEN["secrets"], **values.get("secrets", {})}
-    done = helm("template", "todo", str(CHART), values={**values, "secrets": secrets})
+    done = helm(*TEMPLATE, "todo", str(CHART), values={**values, "secrets": secrets})
     assert done.returncode != 0, done.stdout
     return done.stderr

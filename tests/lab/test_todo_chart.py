@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -227,11 +226,3 @@ def test_helm_finds_nothing_to_complain_about(file: str | None):
     done = helm("lint", "--strict", str(CHART), *([f"--values={CHART / file}"] if file else []))
     assert done.returncode == 0, done.stdout
     assert "[WARNING]" not in done.stdout
-
-
-def test_the_notes_say_where_the_pages_are_and_what_is_missing(tmp_path: Path):
-    command = ("install", "todo", str(CHART), "--dry-run=client", "--kubeconfig", str(tmp_path / "none"))
-    told = helm(*command, f"--values={CHART / 'values-dev.yaml'}").stdout.partition("NOTES:")[2]
-    assert "http://todo.localhost/" in told
-    assert "the database's data goes with its pod" in told
-    assert "helm test todo" in told

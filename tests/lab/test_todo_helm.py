@@ -36,10 +36,10 @@ class Releases:
         flags = ["--values", "-"] if words[0] in ("install", "upgrade", "template") else []
         return self.cluster.helm("--namespace", SPACE, *words, *flags, stdin=json.dumps(whole), timeout=400).stdout
 
-    def install(self, release: str, **values: Any) -> None:
+    def install(self, release: str, **values: Any) -> str:
         ingress = {"host": f"{release}.example", "className": "traefik"}
         dev = f"--values={CHART / 'values-dev.yaml'}"
-        self.helm("install", release, str(CHART), dev, "--wait", "--timeout=300s", ingress=ingress, **values)
+        return self.helm("install", release, str(CHART), dev, "--wait", "--timeout=300s", ingress=ingress, **values)
 
     def upgrade(self, release: str, **values: Any) -> None:
         words = ("upgrade", release, str(CHART), "--reset-then-reuse-values", "--wait", "--timeout=300s")
@@ -85,7 +85,10 @@ def releases(cluster: Cluster, lab: Lab) -> Iterator[Releases]:
 @pytest.fixture(scope="module")
 def installed(releases: Releases) -> Releases:
     """The release `todo`, with values-dev.yaml."""
-    releases.install("todo")
+    told = releases.install("todo").partition("NOTES:")[2]
+    assert "http://todo.example/" in told
+    assert "the database's data goes with its pod" in told
+    assert "helm test todo -n todo-helm" in told
     return releases
 
 
