@@ -20,6 +20,7 @@ class FakeApiServer:
         self.answers = {"/api": (200, {"versions": ["v1"]}), **answers}
         self.asked: list[str] = []
         self.tokens: list[str] = []
+        self.hosts: list[str] = []
         self.kubeconfig = folder / "kubeconfig"
         self.address = ""
 
@@ -46,6 +47,7 @@ def fake_api_server(folder: Path, **answers: tuple[int, Any]) -> Iterator[FakeAp
             path = self.path.partition("?")[0]
             made.asked.append(f"GET {path}")
             made.tokens.append(self.headers.get("Authorization", ""))
+            made.hosts.append(self.headers.get("Host", ""))
             status, content = made.answers.get(path, (404, {"message": "not found"}))
             body = content.encode() if isinstance(content, str) else json.dumps(content).encode()
             self.send_response(status)
