@@ -42,10 +42,8 @@ def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
     ("environment", "name"),
     [
         ({"DATABASE_URL": "-"}, "DATABASE_URL is missing"),
-        ({"DATABASE_URL": ""}, "DATABASE_URL is missing"),
         ({"AUTH_SECRET": "-"}, "AUTH_SECRET is missing"),
         ({"AUTH_SECRET": "canary-too-short"}, "AUTH_SECRET is wrong: it must have at least 32 characters"),
-        ({"DATABASE_URL": "mysql://a:canary@b/c"}, "DATABASE_URL is wrong"),
         ({"PORT": "99999"}, "PORT is wrong"),
     ],
 )

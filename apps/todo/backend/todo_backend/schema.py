@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 
 from alembic import command
@@ -95,3 +96,24 @@ async def migrate(settings: MigrationSettings) -> None:
         raise MigrationFailed(f"the database went away: {reason(error)}; nothing was changed, run it again") from error
     finally:
         await engine.dispose()
+
+
+async def _until_asked_to_stop(settings: MigrationSettings) -> int:
+    task = asyncio.ensure_future(migrate(settings))
+    # The first process of a container is ended by no signal that it does not handle.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        get_logger().warning("migration_given_up", reason="asked to stop")
+        return 1
+    except MigrationFailed as failure:
+        get_logger().error("migration_failed", reason=str(failure))
+        return 1
+    return 0
+
+
+def run(settings: MigrationSettings) -> int:
+    """Migrate, or give it up when asked to stop; the exit code."""
+    return asyncio.run(_until_asked_to_stop(settings))
