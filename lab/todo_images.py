@@ -23,17 +23,6 @@ APP = Path(__file__).resolve().parent.parent / "apps" / "todo"
 PARTS = ("backend", "frontend")
 BUILD_SECONDS = 1500
 PUSH_SECONDS = 300
-# What tests and editors leave in a clone; the .dockerignore of each part keeps them out of the context.
-_LEFT_BEHIND = {
-    "node_modules",
-    ".next",
-    ".venv",
-    "__pycache__",
-    ".pytest_cache",
-    ".ruff_cache",
-    "coverage",
-    "test-results",
-}
 _FROM = re.compile(r"^(FROM\s+(?:--platform=\S+\s+)?)(\S+)(.*)$", re.IGNORECASE)
 _COPY_FROM = re.compile(r"^(COPY\s+.*--from=)(\S+)(\s.*)$", re.IGNORECASE)
 
@@ -108,10 +97,42 @@ def _published(name: str) -> str:
     return key
 
 
+def is_ignored(path: str, patterns: list[str]) -> bool:
+    """Say whether a .dockerignore keeps a path out of the context: the last line that matches it decides."""
+    parts = path.split("/")
+    ways = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+    ignored = False
+    for pattern in patterns:
+        kept = pattern.startswith("!")
+        if any(_pattern(pattern.lstrip("!")).fullmatch(way) for way in ways):
+            ignored = not kept
+    return ignored
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    pieces = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    words = re.split(r"(\*\*/|\*\*|\*|\?)", text.strip("/"))
+    return re.compile("".join(pieces.get(word, re.escape(word)) for word in words))
+
+
 def _files(folder: Path) -> Iterator[Path]:
+    """The files of the context of a build, in a fixed order."""
+    file = folder / ".dockerignore"
+    lines = [line.strip() for line in file.read_text().splitlines()] if file.is_file() else []
+    patterns = [line for line in lines if line and not line.startswith("#")]
+    excepted = [pattern.lstrip("!/").split("/")[0] for pattern in patterns if pattern.startswith("!")]
     for place, folders, names in os.walk(folder):
-        folders[:] = sorted(set(folders) - _LEFT_BEHIND)
-        yield from (Path(place) / name for name in sorted(names) if not name.endswith(".pyc"))
+        top = Path(place) == folder
+        # A folder that is kept out is not walked, unless something in it may be excepted again.
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not is_ignored(str((Path(place) / name).relative_to(folder)), patterns) or (top and name in excepted)
+        )
+        for name in sorted(names):
+            path = Path(place) / name
+            if not is_ignored(str(path.relative_to(folder)), patterns):
+                yield path
 
 
 def _digest(folder: Path, dockerfile: str) -> str:

@@ -128,9 +128,7 @@ def _compile(
     listed = _run([go, "list", "-deps", *packages], folder, environment).split()
     say(f"the modules are here; {len(listed)} packages to compile")
     command = [go, "build", "-v", "-trimpath", "-ldflags", LINKER_FLAGS, "-o", f"{out}/", *packages]
-    # Minutes of both cores: whoever works on this machine goes first.
-    lower = ["nice", "-n", "10"] if shutil.which("nice") else []
-    run_visibly([*lower, *command], folder, environment, say, len(listed))
+    run_visibly(command, folder, environment, say, len(listed))
 
 
 def _copy_traefik(go: str, folder: Path, environment: dict[str, str]) -> None:

@@ -132,7 +132,7 @@ class Cluster:
             _put(first, node_files.control_plane_files(self._node(first), authority, server))
             write_private(self.kubeconfig, certificates.kubeconfig(server, authority.public, admin, "hearth-lab"))
             self._write_environment(first)
-            first.run(f"systemctl enable --now {' '.join(CONTROL_UNITS)}", timeout=START_SECONDS)
+            first.run(f"systemctl enable --now --no-block {' '.join(CONTROL_UNITS)}", timeout=START_SECONDS)
         with ThreadPoolExecutor(4, thread_name_prefix="lab-nodes") as pool:
             # Its kubelet asks the API server, which is getting ready meanwhile.
             list(pool.map(lambda machine: self._install_node(machine, authority), self.nodes))

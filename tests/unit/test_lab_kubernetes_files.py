@@ -224,6 +224,24 @@ def test_the_todo_apps_bases_have_a_stand_in() -> None:
             assert name in recipes.PUBLISHED, (part, base)
 
 
+@pytest.mark.parametrize(
+    ("path", "patterns", "expected"),
+    [
+        ("src/app/page.tsx", ["*", "!src"], False),
+        ("node_modules/next/index.js", ["*", "!src"], True),
+        ("node_modules/next/index.js", ["node_modules"], True),
+        ("src/node_modules.ts", ["node_modules"], False),
+        ("a/b/__pycache__/c.pyc", ["**/__pycache__"], True),
+        ("src/secret.env", ["*", "!src", "**/*.env"], True),
+        ("tests/one.py", ["/tests/"], True),
+        ("README.md", ["*.md"], True),
+        ("docs/README.md", ["*.md"], False),
+    ],
+)
+def test_what_the_dockerignore_keeps_out_is_no_part_of_an_image(path: str, patterns: list[str], expected: bool) -> None:
+    assert todo_images.is_ignored(path, patterns) is expected
+
+
 def test_npms_settings_are_taken_over_and_credentials_are_not() -> None:
     texts = ["registry=https://one.example/\ncafile=/etc/ca\n", "//two.example/:_authToken=secret\nfund=false\n"]
     assert npm_settings(texts, {}) == "cafile=/etc/ca\nregistry=https://one.example/\n"
