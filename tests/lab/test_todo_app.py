@@ -4,12 +4,14 @@ under load loses no request."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+from playwright.sync_api import Page, expect
 
 from checks.result import CheckResult, Status
 from checks.todo import check_todo
@@ -19,8 +21,9 @@ from components.todo_app import TodoApp, TodoAppArgs
 from config.todo import Todo
 from lab import Lab, Machine
 from lab.kubernetes import Cluster
+from tests.lab.browser import page
 from tests.lab.kubernetes_carrier import Carrier
-from tests.lab.todo_visitor import Load, Visitor
+from tests.lab.todo_visitor import PASSWORD, Load, Visitor
 from tests.unit.recording import Recorder
 
 SPACE = "todo-component"
@@ -84,6 +87,18 @@ def app(cluster: Cluster, lab: Lab) -> Iterator[Deployed]:
     cluster.kubectl("delete", "namespace", SPACE, "--timeout=180s", timeout=200)
 
 
+def cookies(browser: Page) -> str:
+    """What the browser sends, the session included."""
+    return "; ".join(f"{each['name']}={each['value']}" for each in browser.context.cookies())
+
+
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+
+
 def wrong(found: list[CheckResult]) -> list[CheckResult]:
     return [row for row in found if row.status is Status.FAIL]
 
@@ -112,6 +127,29 @@ def test_no_secret_is_in_any_plain_input(app: Deployed) -> None:
     for each in app.recorder.resources.values():
         plain = {name: value for name, value in each.inputs.items() if name not in each.secrets}
         assert "canary" not in json.dumps(plain), each.name
+
+
+def test_a_visitor_signs_up_adds_a_todo_completes_it_and_finds_it_again(app: Deployed) -> None:
+    with page(HOST, app.cluster.ingress_address) as browser:
+        browser.goto(f"http://{HOST}/")
+        browser.get_by_role("button", name="Create an account").click()
+        browser.get_by_label("Email").fill("visitor@example.org")
+        browser.get_by_label("Password").fill(PASSWORD)
+        browser.get_by_role("button", name="Create the account").click()
+        browser.get_by_label("New todo").fill("Water the plants")
+        browser.get_by_role("button", name="Add", exact=True).click()
+        todo = browser.get_by_role("checkbox", name="Water the plants")
+        expect(todo).not_to_be_checked()
+        # Until the API has answered there is nothing to complete.
+        expect(browser.locator(".todo[aria-busy=true]")).to_have_count(0)
+        todo.click()
+        visitor = Visitor(app.cluster.ingress_address, HOST, cookies(browser))
+        until(lambda: '"done":true' in visitor.ask("GET", "/api/v1/todos?status=all")[1].replace(" ", ""))
+        browser.reload()
+        expect(browser.get_by_role("button", name="Sign out")).to_be_visible()
+        # What is done shows under its own filter.
+        browser.get_by_text("All", exact=True).click()
+        expect(browser.get_by_role("checkbox", name="Water the plants")).to_be_checked()
 
 
 def test_the_namespace_refuses_a_pod_that_is_not_restricted(app: Deployed) -> None:

@@ -147,7 +147,8 @@ topologySpreadConstraints:
     labelSelector:
       matchLabels:
         {{- include "todo-app.selector" . | nindent 8 }}
-    # Pods of the version before are on their way out, and don't count.
+    # Pods of the version before are on their way out, and a node that is drained takes none: neither counts.
+    nodeTaintsPolicy: Honor
     matchLabelKeys: [pod-template-hash]
 {{- end }}
 {{- with .part.nodeSelector }}
