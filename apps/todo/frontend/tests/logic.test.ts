@@ -20,8 +20,8 @@ describe("due days", () => {
   test.each([
     ["2026-05-10", false, "Due today", "soon"],
     ["2026-05-11", false, "Due tomorrow", "soon"],
-    ["2026-05-09", false, "Overdue since yesterday", "late"],
-    ["2026-05-01", false, "Overdue, Fri 1 May", "late"],
+    ["2026-05-09", false, "Due yesterday", "late"],
+    ["2026-05-01", false, "Overdue, 1 May", "late"],
     ["2026-05-01", true, "Due Fri 1 May", "later"],
     ["2026-05-20", false, "Due Wed 20 May", "later"],
     ["2027-05-20", false, "Due Thu 20 May 2027", "later"],

@@ -1,7 +1,9 @@
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach } from "vitest";
 
+// Long: the machine may be busy with other tests.
+configure({ asyncUtilTimeout: 50_000 });
 afterEach(cleanup);
+
 // The page's code names what jsdom lacks.
-globalThis.CSS ??= {} as typeof CSS;
-globalThis.CSS.escape ??= (text: string) => text.replace(/["\\]/g, "\\$&");
+if (!("CSS" in globalThis)) Object.assign(globalThis, { CSS: { escape: (text: string) => text.replace(/["\\]/g, "\\$&") } });

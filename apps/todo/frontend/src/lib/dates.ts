@@ -18,14 +18,15 @@ export function describeDue(due: string, now: string, done = false): { text: str
   const days = daysBetween(now, due);
   if (days === 0) return { text: "Due today", tone: done ? "later" : "soon" };
   if (days === 1) return { text: "Due tomorrow", tone: done ? "later" : "soon" };
-  if (days < 0 && !done) return { text: days === -1 ? "Overdue since yesterday" : `Overdue, ${longDay(due, now)}`, tone: "late" };
-  return { text: `Due ${longDay(due, now)}`, tone: "later" };
+  if (days < 0 && !done) return { text: days === -1 ? "Due yesterday" : `Overdue, ${shortDay(due, now, false)}`, tone: "late" };
+  return { text: `Due ${shortDay(due, now)}`, tone: "later" };
 }
 
-/** "Sat 21 November", with the year where it is not this one. The same words on every machine. */
-export function longDay(day: string, now: string): string {
+/** "Sat 21 Nov", with the year where it is not this one. The same words on every machine. */
+export function shortDay(day: string, now: string, withWeekday = true): string {
   const year = day.slice(0, 4) === now.slice(0, 4) ? {} : ({ year: "numeric" } as const);
-  return new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "long", ...year, timeZone: "UTC" })
+  const weekday = withWeekday ? ({ weekday: "short" } as const) : {};
+  return new Intl.DateTimeFormat("en-GB", { ...weekday, day: "numeric", month: "short", ...year, timeZone: "UTC" })
     .format(Date.parse(`${day}T00:00:00Z`))
     .replace(",", "");
 }
