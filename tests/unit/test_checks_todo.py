@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from checks import __main__ as program
 from checks import todo, todo_disruption
 from checks.cluster import Page
 from checks.result import CheckResult, Status
@@ -263,3 +264,17 @@ def test_an_output_that_names_a_cluster_is_a_system(monkeypatch: pytest.MonkeyPa
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
     monkeypatch.setattr("checks.stack.outputs_of", lambda *_: {"todo": DEPLOYED, "other": {"url": "x"}})
     assert set(deployed(tmp_path, "dev").systems) == {"todo"}
+
+
+@pytest.mark.parametrize("disruptive", [True, False])
+def test_the_command_line_says_whether_parts_may_be_stopped(monkeypatch: pytest.MonkeyPatch, disruptive: bool):
+    seen: list[bool] = []
+
+    async def ask(_deployed: Deployed, _project: Any, *, disruptive: bool) -> dict[str, list[CheckResult]]:
+        seen.append(disruptive)
+        return {}
+
+    monkeypatch.setattr(program, "deployed", lambda *_: Deployed({}, Machines(hosts={})))
+    monkeypatch.setattr(program, "run_checks", ask)
+    assert program.main(["--disruptive"] if disruptive else []) == 0
+    assert seen == [disruptive]
