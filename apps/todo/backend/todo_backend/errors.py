@@ -39,9 +39,11 @@ class Refusal(HTTPException):
         self.fields = dict(fields)
 
 
-def answer(status: int, detail: str, fields: Mapping[str, str] | None = None, **headers: str) -> JSONResponse:
+def answer(
+    status: int, detail: str, fields: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     """An error as every address gives it."""
-    return JSONResponse({"detail": detail, "fields": dict(fields or {})}, status, headers)
+    return JSONResponse({"detail": detail, "fields": dict(fields or {})}, status, dict(headers or {}))
 
 
 def _message(kind: str, text: str) -> str:
@@ -68,12 +70,12 @@ async def on_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AnyHTTPException)
     headers = dict(error.headers or {})
     if error.status_code == 404 and error.detail == "Not Found":
-        return answer(404, "There is nothing at this address.", **headers)
+        return answer(404, "There is nothing at this address.", headers=headers)
     if error.status_code == 405:
-        return answer(405, f"This address does not take {request.method[:16]}.", **headers)
+        return answer(405, f"This address does not take {request.method[:16]}.", headers=headers)
     if error.status_code == 400:  # FastAPI's own, for a body that is no text, or nested too deeply
-        return answer(422, UNREADABLE, **headers)
-    return answer(error.status_code, str(error.detail), error.fields if isinstance(error, Refusal) else None, **headers)
+        return answer(422, UNREADABLE, headers=headers)
+    return answer(error.status_code, str(error.detail), error.fields if isinstance(error, Refusal) else None, headers)
 
 
 async def on_database_error(request: Request, error: Exception) -> JSONResponse:
@@ -81,7 +83,7 @@ async def on_database_error(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, database.MISTAKES) and not database.is_unmigrated(error):
         return await on_error(request, error)
     get_logger().error("database_error", path=request.url.path, reason=database.reason(error))
-    return answer(503, "The database does not answer at this moment. Try again soon.", **{"Retry-After": "5"})
+    return answer(503, "The database does not answer at this moment. Try again soon.", headers={"Retry-After": "5"})
 
 
 async def on_error(request: Request, error: Exception) -> JSONResponse:

@@ -88,7 +88,7 @@ class Gate:
         if refused:
             status, detail = refused
             # What was not read of the body can't be told from the next request.
-            await answer(status, detail, Connection="close")(scope, receive, send)
+            await answer(status, detail, headers={"Connection": "close"})(scope, receive, send)
             return
         total = 0
 

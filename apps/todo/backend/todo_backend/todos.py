@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from fastapi import HTTPException
 from sqlalchemy import ARRAY, BigInteger, Select, Uuid, bindparam, delete, func, or_, select, text, update
@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from todo_backend.inputs import Due, NewTodo, Status
 from todo_backend.models import Todo, User
 
-Row = TypeVar("Row", bound=tuple[Any, ...])
 STEP = 1 << 16
 """Between two neighbours at first: one may be put between them sixteen times before all are numbered anew."""
 MOST = 5000
@@ -57,7 +56,7 @@ def _moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _filtered(query: Select[Row], user: uuid.UUID, wanted: Wanted) -> Select[Row]:
+def _filtered(query: Select[Any], user: uuid.UUID, wanted: Wanted) -> Select[Any]:
     query = query.where(Todo.user_id == user)
     if wanted.status != "all":
         query = query.where(Todo.done.is_(wanted.status == "done"))
@@ -136,7 +135,7 @@ async def move(session: AsyncSession, user: uuid.UUID, identity: uuid.UUID | Non
         await session.execute(select(Todo.id, Todo.position).where(Todo.user_id == user).order_by(Todo.position))
     ).all()
     places = {row.id: row.position for row in order}
-    if identity not in places or (after is not None and after not in places):
+    if identity is None or identity not in places or (after is not None and after not in places):
         raise HTTPException(404, MISSING)
     others = [row.id for row in order if row.id != identity]
     if after != identity:
