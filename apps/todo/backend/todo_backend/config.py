@@ -29,13 +29,14 @@ def _http_address(value: str) -> str:
 
 
 def _database_address(value: SecretStr) -> SecretStr:
+    rule = "must be written as postgresql://user:password@host:5432/name"
     try:
         url = make_url(value.get_secret_value())
-        is_usable = url.get_backend_name() in {"postgresql", "postgres"} and bool(url.host) and bool(url.database)
     except (ArgumentError, ValueError):
-        is_usable = False
-    if not is_usable:
-        raise ValueError("must be written as postgresql://user:password@host:5432/name")
+        raise ValueError(rule) from None
+    # The name before any driver: a dialect that is not installed would be looked for otherwise.
+    if url.drivername.split("+")[0] not in {"postgresql", "postgres"} or not url.host or not url.database:
+        raise ValueError(rule)
     unknown = sorted(set(url.query) - IGNORED_PARAMETERS - {"sslmode"})
     if unknown:
         raise ValueError(f"has the parameter {unknown[0]!r}; only sslmode can be given there")
