@@ -6,4 +6,7 @@ configure({ asyncUtilTimeout: 50_000 });
 afterEach(cleanup);
 
 // The page's code names what jsdom lacks.
-if (!("CSS" in globalThis)) Object.assign(globalThis, { CSS: { escape: (text: string) => text.replace(/["\\]/g, "\\$&") } });
+const css = (globalThis as { CSS?: { escape?: unknown } }).CSS;
+if (typeof css?.escape !== "function") {
+  Object.assign(globalThis, { CSS: { ...css, escape: (text: string) => text.replace(/["\\]/g, "\\$&") } });
+}

@@ -1,5 +1,7 @@
 import type { Metadata, Viewport } from "next";
+import { headers } from "next/headers";
 import type { ReactNode } from "react";
+import { reloadOnMissingPart } from "@/lib/reload";
 import "./base.css";
 import "./todos.css";
 
@@ -20,9 +22,18 @@ export const viewport: Viewport = {
   ],
 };
 
-export default function Layout({ children }: { children: ReactNode }) {
+export default async function Layout({ children }: { children: ReactNode }) {
+  const nonce = (await headers()).get("x-nonce") ?? undefined;
   return (
     <html lang="en">
+      <head>
+        {/* The browser hides the nonce from scripts, so what is there and what was sent differ. */}
+        <script
+          nonce={nonce}
+          suppressHydrationWarning
+          dangerouslySetInnerHTML={{ __html: `(${reloadOnMissingPart.toString()})()` }}
+        />
+      </head>
       <body>
         <a className="skip" href="#main">
           Skip to the todos

@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { ApiFailure, createApi } from "@/lib/api";
+import { RELOADS } from "@/lib/reload";
 import type { Filter, User } from "@/lib/types";
 import { Announcer } from "./Announcer";
 import { AwayBanner } from "./AwayBanner";
@@ -18,6 +19,8 @@ type Phase =
 
 type Props = { apiBaseUrl: string; environment: string; filter: Filter };
 
+/** Milliseconds after which no reload is to come any more. */
+const UP_FOR_GOOD = 30_000;
 const EXPIRED = "Your session has ended. Sign in again to go on.";
 
 export function App({ apiBaseUrl, environment, filter }: Props) {
@@ -39,6 +42,14 @@ export function App({ apiBaseUrl, environment, filter }: Props) {
     // eslint-disable-next-line react-hooks/set-state-in-effect -- it is set once the answer is there, not now
     void start();
   }, [start]);
+
+  // Up for a while, so nothing is missing: what is another time is to be fetched anew again.
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      sessionStorage.removeItem(RELOADS);
+    }, UP_FOR_GOOD);
+    return () => clearTimeout(timer);
+  }, []);
 
   const expire = useCallback(
     () => setPhase((now) => (now.kind === "signed-in" ? { ...now, expired: true } : now)),

@@ -114,5 +114,5 @@ export function SignIn({ api, onSignedIn, reason = null, email: known = "" }: Pr
 }
 
 function messageOf(failure: ApiFailure): string {
-  return failure.kind === "away" ? `${failure.message} Nothing was sent twice: try again.` : failure.message;
+  return failure.kind === "away" ? `${failure.message} Try again in a moment.` : failure.message;
 }
