@@ -102,6 +102,9 @@ class Cluster:
 
     def node_states(self) -> dict[str, str]:
         """Return each node's state, `Ready` or `NotReady`; nothing where the API server does not answer."""
+        if not (self.programs / "kubectl").exists():
+            # Made by another state of the lock files, whose programs are elsewhere or gone.
+            return {}
         answer = self.kubectl("get", "nodes", "-o", "json", "--request-timeout=5s", check=False)
         items: list[dict[str, Any]] = json.loads(answer.stdout)["items"] if answer.ok else []
         count = len(self.nodes)
