@@ -103,7 +103,7 @@ async function walk(page, url, name) {
 
   await page.getByRole("checkbox", { name: "Book the train to Zürich" }).click();
   await page.locator(".todo", { hasText: "Zürich" }).waitFor({ state: "detached" });
-  await page.getByRole("radio", { name: "All" }).check();
+  await page.getByText("All", { exact: true }).click();
   await page.locator(".todo.done").waitFor();
   await shoot("all");
   await page.getByRole("radio", { name: "Open" }).check();

@@ -1,3 +1,5 @@
+// @vitest-environment jsdom
+import "./setup";
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { reloadOnMissingPart } from "@/lib/reload";

@@ -1,4 +1,3 @@
-// @vitest-environment node
 import { NextRequest } from "next/server";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { GET } from "@/app/healthz/route";
