@@ -123,7 +123,7 @@ def space(cluster: Cluster) -> Iterator[Cluster]:
     apply(cluster, *web("web", 2), ingress)
     cluster.kubectl("-n", SPACE, "rollout", "status", "deployment/web", "--timeout=120s", timeout=150)
     yield cluster
-    cluster.kubectl("delete", "namespace", SPACE, "--timeout=120s", timeout=150)
+    cluster.kubectl("delete", "namespace", SPACE, "--wait=false")
 
 
 def test_the_first_node_is_ready_at_the_pinned_version(cluster: Cluster) -> None:
@@ -205,7 +205,7 @@ def test_a_pod_without_the_restricted_settings_is_refused_where_they_are_asked_f
         assert not answer.ok
         assert 'violates PodSecurity "restricted' in answer.stderr
     finally:
-        cluster.kubectl("delete", "namespace", "strict", timeout=120)
+        cluster.kubectl("delete", "namespace", "strict", "--wait=false")
 
 
 def test_the_databases_stand_in_starts_as_uid_999_under_the_restricted_settings(cluster: Cluster) -> None:
@@ -265,7 +265,7 @@ def test_the_databases_stand_in_starts_as_uid_999_under_the_restricted_settings(
         asked = ["env", "PGPASSWORD=only-for-this-test", *ask[3:]]
         assert cluster.kubectl("-n", "databases", *ask[:3], *asked).stdout.strip() == "42"
     finally:
-        cluster.kubectl("delete", "namespace", "databases", "--timeout=120s", timeout=150)
+        cluster.kubectl("delete", "namespace", "databases", "--wait=false")
 
 
 def test_pods_of_two_nodes_reach_each_other_by_address_and_by_name(space: Cluster, second_node: Machine) -> None:
