@@ -45,13 +45,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         lab = Lab(options.name, options.folder, say)
         if options.command == "up":
+            programs = None
             if options.kubernetes:
-                lab.kubernetes(options.nodes)
+                programs = lab.kubernetes(options.nodes).programs
             lab.up(options.machines or (() if options.kubernetes else DEFAULT_MACHINES))
             _show(lab, console)
             say("the lab is up")
-            if options.kubernetes:
-                following = f"export KUBECONFIG={lab.folder / KUBECONFIG}", "kubectl get pods -A"
+            if programs is not None:
+                following = f"export KUBECONFIG={lab.folder / KUBECONFIG} PATH={programs}:$PATH", "kubectl get pods -A"
             else:
                 following = f"ssh -F {lab.ssh_config} brain", "make up"
             words = "   ".join(f"[bold]{command}[/]" for command in (*following, "python -m lab down"))
