@@ -195,7 +195,7 @@ def programs(say: Callable[[str], None]) -> Path:
     except kubebuild.UnavailableError as error:
         raise LabError(
             f"The lab's Kubernetes can't be built on this machine: {error}. No cluster was made. See docs/lab.md, "
-            "which says what is needed: Go, a way to the Go module proxy, 6 GiB of disk."
+            "which says what is needed: Go 1.26 or later, and a way to the Go module proxy."
         ) from error
 
 
