@@ -56,4 +56,5 @@ def page(host: str, address: str) -> Iterator[Page]:
         finally:
             browser.close()
     # Whether somebody is signed in is asked first, and answered with 401 where nobody is.
-    assert [line for line in complaints if "status of 401" not in line] == []
+    unexpected = [line for line in complaints if "status of 401" not in line]
+    assert unexpected == [], unexpected

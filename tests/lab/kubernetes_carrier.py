@@ -35,6 +35,8 @@ class Carrier:
         """Names of the resources, in the order in which they were there."""
 
     def __call__(self, token: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        if token.startswith("pulumi:providers:"):
+            return {}
         plain = plain_values(inputs)
         if token == CHART:
             self._chart(plain)
@@ -43,7 +45,7 @@ class Carrier:
             self._apply([{"apiVersion": version, "kind": kind, **plain}])
             if kind == "Job":
                 self._wait_for_job(plain["metadata"])
-        elif not token.startswith("pulumi:providers:"):
+        else:
             raise AssertionError(f"nobody here carries out {token}")
         self.done.append(name)
         return {"resources": []} if token == CHART else {}

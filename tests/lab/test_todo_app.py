@@ -164,7 +164,7 @@ def test_a_rolling_update_under_load_fails_no_request_and_loses_nothing(app: Dep
     with Load(visitor) as load:
         # Settings that both parts read: every pod is replaced.
         app.up(environment="updated")
-    assert load.wrong == []
+    assert load.wrong == [], "\n".join(load.wrong)
     assert load.right > 100
     assert load.added <= visitor.titles()
     after = {pod["metadata"]["name"] for part in ("backend", "frontend") for pod in app.pods(part)}
@@ -193,7 +193,7 @@ def test_a_drain_of_a_node_under_load_fails_no_request_and_loses_nothing(app: De
             app.cluster.kubectl("drain", second_node.name, *words, timeout=270)
             for part in ("backend", "frontend"):
                 app.kubectl("rollout", "status", f"deployment/todo-{part}", "--timeout=240s")
-        assert load.wrong == []
+        assert load.wrong == [], "\n".join(load.wrong)
         assert load.right > 100
         assert load.added <= visitor.titles()
         where = {pod["spec"]["nodeName"] for part in ("backend", "frontend") for pod in app.pods(part)}
