@@ -32,7 +32,7 @@ test: lint  ## run every test but the soak, after the linters
 	@# Built once per computer, before the tests want the processor. Where it can't be, the tests that need it say so.
 	-@$(TOOLCHAIN) kubernetes
 	@# Machines make tests wait more than work: three files at a time, each with a lab of its own; one has the cluster.
-	@$(VENV)/pytest -m "not soak" -n 3 --dist loadgroup --durations=15 tests/lab
+	@$(VENV)/pytest -m "not soak" -n 3 --dist loadfile --durations=15 tests/lab
 	@for suite in apps/*/test.sh; do "$$suite" || exit 1; done
 
 soak: setup  ## repeat the hard tests for a long time

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from xdist.scheduler.loadfile import LoadFileScheduling
 
 from lab import Lab, LabError, Machine, Service
 from lab.kubernetes import Cluster
@@ -16,23 +18,36 @@ from toolchain import kubebuild
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from xdist.remote import Producer
 
+
+# The files whose tests use the cluster, by what their names begin with.
+CLUSTER_FILES = ("test_lab_kubernetes", "test_todo")
 # The first time on a machine, Kubernetes is built from its modules, and later still some images may have to be made.
 BUILD_SECONDS, IMAGES_SECONDS = 45 * 60, 25 * 60
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file's tests together in one process, and those of the cluster, whatever their files, in the same one.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """With `--dist loadfile`, run all files that want the cluster in one process, so that one cluster serves them.
 
-    That is `--dist loadgroup`: one cluster serves all that need it. Elsewhere the mark means nothing.
+    The groups of xdist itself (`loadgroup`) do nothing on pytest 9.2: it no longer reads the id that xdist writes.
     """
+    return ClusterScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+class ClusterScheduling(LoadFileScheduling):
+    """A file's tests stay together, and the files of the cluster with each other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "cluster" if Path(file).name.startswith(CLUSTER_FILES) else file
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of the cluster the time that its making takes."""
     for item in items:
-        if item.path.parent.name != "lab":
-            continue
-        needs_cluster = "cluster" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("cluster" if needs_cluster else item.path.stem))
-        if needs_cluster:
+        if "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(IMAGES_SECONDS if kubebuild.built() else BUILD_SECONDS))
 
 

@@ -20,6 +20,7 @@ from lab.errors import LabError
 from lab.host_settings import npm_settings
 from lab.kubernetes import certificates, node_files
 from lab.kubernetes.node_files import Node
+from tests.lab.conftest import ClusterScheduling
 from toolchain import kubebuild, versions
 
 ONE, TWO = Node("kube1", 1, "10.213.7.10"), Node("kube2", 2, "10.213.7.11")
@@ -273,3 +274,20 @@ def test_what_is_sent_to_the_loopback_port_arrives_and_is_answered() -> None:
             client.sendall(b"hello")
             assert client.recv(100) == b"HELLO"
         thread.join()
+
+
+# One cluster for a test run
+
+
+@pytest.mark.parametrize(
+    ("file", "group"),
+    [
+        ("tests/lab/test_lab_kubernetes.py", "cluster"),
+        ("tests/lab/test_todo_helm.py", "cluster"),
+        ("tests/lab/test_lab.py", "tests/lab/test_lab.py"),
+    ],
+)
+def test_the_files_that_use_the_cluster_run_in_one_process(file: str, group: str) -> None:
+    scheduling = ClusterScheduling.__new__(ClusterScheduling)
+    assert scheduling._split_scope(f"{file}::test_something[a::b]") == group
+    assert (versions.ROOT / file).exists()
