@@ -21,15 +21,17 @@ up: setup lab  ## bring the stack up (dev: on lab machines, made first)
 preview: setup  ## show what `up` would change
 	@$(TOOLCHAIN) preview --stack $(STACK)
 
-check: setup  ## ask the running stack what its users would ask
-	@$(VENV)/python -m checks --stack $(STACK)
+check: setup  ## ask the running stack what its users would ask (DISRUPTIVE=1: also stop parts, to see them come back)
+	@$(VENV)/python -m checks --stack $(STACK) $(if $(DISRUPTIVE),--disruptive)
 
 drift: setup  ## show what changed on the machines since `up` (exit code 7 if anything did)
 	@$(TOOLCHAIN) drift --stack $(STACK)
 
 test: lint  ## run every test but the soak, after the linters
 	@$(VENV)/pytest -q tests/unit
-	@# Machines make tests wait more than work: three files at a time, each with a lab of its own.
+	@# Built once per computer, before the tests want the processor. Where it can't be, the tests that need it say so.
+	-@$(TOOLCHAIN) kubernetes
+	@# Machines make tests wait more than work: three files at a time, each with a lab of its own; one has the cluster.
 	@$(VENV)/pytest -m "not soak" -n 3 --dist loadfile --durations=15 tests/lab
 	@for suite in apps/*/test.sh; do "$$suite" || exit 1; done
 

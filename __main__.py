@@ -8,6 +8,13 @@ from config.loader import load
 
 estate = load()
 
+if settings := estate.todo:
+    # First of all: a cluster out of reach stops everything while nothing has been touched.
+    from components.todo_app import TodoApp, TodoAppArgs
+
+    todo = TodoApp("todo", TodoAppArgs(settings, estate.secrets))
+    pulumi.export("todo", todo.deployed)
+
 if settings := estate.secondbrain:
     secrets = {key.removeprefix("secondbrain-"): value for key, value in estate.secrets.items()}
     second_brain = SecondBrain(

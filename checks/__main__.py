@@ -41,10 +41,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m checks", description="Ask a deployed stack whether it works.")
     parser.add_argument("--stack", default="dev", help="the stack (default: dev)")
     parser.add_argument("--project", type=Path, default=PROJECT, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--disruptive", action="store_true", help="also stop parts on purpose, to see that they come back"
+    )
     options = parser.parse_args(arguments)
     console, errors = Console(), Console(stderr=True)
     try:
-        found = asyncio.run(run_checks(deployed(options.project, options.stack), options.project))
+        found = asyncio.run(
+            run_checks(deployed(options.project, options.stack), options.project, disruptive=options.disruptive)
+        )
     except (HearthError, WrongSettings) as error:
         errors.print(str(error), markup=False, highlight=False, soft_wrap=True, style="red")
         return Code.PREREQUISITES

@@ -27,7 +27,7 @@ class StackUnknown(HearthError):
 
 @dataclass(frozen=True)
 class Deployed:
-    """A stack's systems, by key, and the machines they are on."""
+    """A stack's systems, by key, and the machines that there are."""
 
     systems: Mapping[str, Mapping[str, Any]]
     machines: Machines
@@ -74,7 +74,9 @@ def deployed(project: Path, stack: str) -> Deployed:
     """What a stack has deployed, and where."""
     machines = machines_of(project / f"Pulumi.{stack}.yaml")
     outputs = outputs_of(project, stack)
-    systems = {key: value for key, value in outputs.items() if isinstance(value, dict) and "host" in value}
+    systems = {
+        key: value for key, value in outputs.items() if isinstance(value, dict) and value.keys() & {"host", "context"}
+    }
     if not systems:
         raise StackUnknown(f"the stack {stack} has nothing deployed", remedy=f"make up STACK={stack}")
     return Deployed(systems, machines)

@@ -11,6 +11,8 @@ from checks.secondbrain import check_prerequisites, check_us1, check_us2
 from checks.secondbrain_share import check_us3
 from providers.session import Session
 
+ClusterCheck = Callable[[Mapping[str, Any], bool], Sequence[CheckResult]]
+"""`(deployed, disruptive)` -> rows. It connects by itself, as the system's output says how."""
 Check = Callable[[Session, Mapping[str, Any]], Awaitable[Sequence[CheckResult]]]
 
 CHECKS: Mapping[str, Sequence[Check]] = {
@@ -21,9 +23,25 @@ CHECKS: Mapping[str, Sequence[Check]] = {
 says on which machine (`host`) it is."""
 
 
+def _todo(deployed: Mapping[str, Any], disruptive: bool) -> Sequence[CheckResult]:
+    # Only where it is deployed: the client takes its time to load.
+    from checks.todo import check_todo
+
+    return check_todo(deployed, disruptive)
+
+
+CLUSTER_CHECKS: Mapping[str, Sequence[ClusterCheck]] = {"todo": (_todo,)}
+"""The same for systems on Kubernetes, whose output says which cluster (`context`) they are on."""
+
+
 async def check_system(key: str, session: Session, deployed: Mapping[str, Any]) -> list[CheckResult]:
     """Every row of one system. A check whose forerunner failed is still asked: its row says what it sees."""
     rows: list[CheckResult] = []
     for check in CHECKS[key]:
         rows += await check(session, deployed)
     return rows
+
+
+def check_on_cluster(key: str, deployed: Mapping[str, Any], disruptive: bool) -> list[CheckResult]:
+    """Every row of one system on Kubernetes."""
+    return [row for check in CLUSTER_CHECKS[key] for row in check(deployed, disruptive)]

@@ -28,12 +28,14 @@ from config.mistakes import Mistake, WrongSettings, mistakes_of, shown
 from config.model import Settings
 from config.secondbrain import SECRETS as SECONDBRAIN_SECRETS
 from config.secondbrain import SecondBrain
+from config.todo import SECRETS as TODO_SECRETS
+from config.todo import Todo
 
 NAMESPACE = "hearth"
 SECRETS_FILE = "secrets-file"
-SYSTEMS: dict[str, type[Settings]] = {"secondbrain": SecondBrain, "core": Core}
+SYSTEMS: dict[str, type[Settings]] = {"secondbrain": SecondBrain, "core": Core, "todo": Todo}
 """Key of each system -> the model of its settings."""
-SECRETS: dict[str, str] = {**SECONDBRAIN_SECRETS, **CORE_SECRETS}
+SECRETS: dict[str, str] = {**SECONDBRAIN_SECRETS, **CORE_SECRETS, **TODO_SECRETS}
 """Each secret key -> what it is for."""
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -59,6 +61,10 @@ class Estate:
     @property
     def core(self) -> Core | None:
         return self.system("core", Core)
+
+    @property
+    def todo(self) -> Todo | None:
+        return self.system("todo", Todo)
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,9 @@ def _missing_secrets(systems: Mapping[str, Settings], available: set[str]) -> li
         needed |= dict.fromkeys(("secondbrain-smb-username", "secondbrain-smb-password"), "secondbrain.share")
     if "core" in systems:
         needed |= dict.fromkeys(CORE_REQUIRED, "core")
+    todo = systems.get("todo")
+    if isinstance(todo, Todo):
+        needed |= dict.fromkeys(todo.required_secrets, "todo")
     return [
         Mistake(
             f"{NAMESPACE}:{key}",

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lab.errors import LabError
+from lab.kubernetes.cluster import KUBECONFIG, find_cluster
 from lab.lab import DEFAULT_MACHINES, Lab
 
 
@@ -24,11 +25,13 @@ def main(arguments: list[str] | None = None) -> int:
     up.add_argument(
         "--machines",
         nargs="+",
-        default=list(DEFAULT_MACHINES),
+        default=None,
         metavar="NAME[:IMAGE]",
         help="what to make: registry, windows, or a machine, of the image machine or machine-podman "
         f"(default: {' '.join(DEFAULT_MACHINES)})",
     )
+    up.add_argument("--kubernetes", action="store_true", help="a Kubernetes cluster instead of the default machines")
+    up.add_argument("--nodes", type=int, default=1, help="how many nodes it has (default: %(default)s)")
     down = commands.add_parser("down", help="remove everything that this lab made")
     down.add_argument("--purge", action="store_true", help="remove the shared images too")
     commands.add_parser("status", help="show the machines")
@@ -42,14 +45,18 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         lab = Lab(options.name, options.folder, say)
         if options.command == "up":
-            lab.up(options.machines)
+            programs = None
+            if options.kubernetes:
+                programs = lab.kubernetes(options.nodes).programs
+            lab.up(options.machines or (() if options.kubernetes else DEFAULT_MACHINES))
             _show(lab, console)
             say("the lab is up")
-            console.print(
-                f"Next: [bold]ssh -F {lab.ssh_config} brain[/]   [bold]make up[/]   [bold]python -m lab down[/]",
-                highlight=False,
-                soft_wrap=True,
-            )
+            if programs is not None:
+                following = f"export KUBECONFIG={lab.folder / KUBECONFIG} PATH={programs}:$PATH", "kubectl get pods -A"
+            else:
+                following = f"ssh -F {lab.ssh_config} brain", "make up"
+            words = "   ".join(f"[bold]{command}[/]" for command in (*following, "python -m lab down"))
+            console.print(f"Next: {words}", highlight=False, soft_wrap=True)
         elif options.command == "down":
             lab.down(purge=options.purge)
         else:
@@ -72,6 +79,15 @@ def _show(lab: Lab, console: Console) -> None:
     for row in lab.status():
         table.add_row(row["name"], row["kind"], row["address"], row["image"], row["state"])
     console.print(table)
+    cluster = find_cluster(lab)
+    if cluster is not None:
+        state = ", ".join(f"{name} {state}" for name, state in cluster.node_states().items())
+        console.print(
+            f"Kubernetes: {state or 'does not answer'}   http://{cluster.ingress_address}   "
+            f"KUBECONFIG={cluster.kubeconfig}   kubectl and helm: {cluster.programs}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab import engine, names
 from lab.errors import EngineError, LabError
+from toolchain import kubebuild
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,9 @@ CAPABILITIES = (
 NETWORK_TRIES = 5
 # On a real disk, and not on the container's own layers: rootless podman and Docker get their native overlay.
 VOLUMES = {"lib": "/var/lib", "home": "/home"}
+NODE_IMAGE = "machine-kubernetes"
+# Where a node of a cluster finds Kubernetes: a read-only mount of the toolchain's cache.
+PROGRAMS = "/usr/local/lib/kubernetes"
 
 
 def missing_capabilities(status: str) -> list[str]:
@@ -41,7 +45,7 @@ def missing_capabilities(status: str) -> list[str]:
     return [name for number, name in enumerate(CAPABILITIES.split()) if not bounding >> number & 1]
 
 
-def machine_options(container: str) -> list[str]:
+def machine_options(container: str, image: str = "machine") -> list[str]:
     """Return the options of `docker create` for a machine, after systemd's container interface."""
     dropped = missing_capabilities(Path("/proc/self/status").read_text())
     options = ["--cap-add", "ALL", *(word for name in dropped for word in ("--cap-drop", name))]
@@ -54,6 +58,16 @@ def machine_options(container: str) -> list[str]:
     options += ["--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--cgroupns", "host", "--env", "container=docker"]
     for role, path in VOLUMES.items():
         options += ["--volume", f"{container}-{role}:{path}"]
+    if image == NODE_IMAGE:
+        # Kubernetes' programs are shared by all nodes of this computer. The kubelet reads the kernel's log.
+        folder = kubebuild.built()
+        if folder is None:
+            raise LabError(
+                f"{container} is to be a node of a cluster, and Kubernetes was not built on this computer yet. The "
+                "machine was not made. Call `lab.kubernetes()`, which builds it first."
+            )
+        options += ["--volume", f"{folder}:{PROGRAMS}:ro"]
+        options += ["--device", "/dev/kmsg"] if Path("/dev/kmsg").exists() else []
     # So that `reboot` on the machine does what it says.
     return [*options, "--stop-signal", "SIGRTMIN+3", "--restart", "always"]
 

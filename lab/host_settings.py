@@ -18,6 +18,17 @@ from pathlib import Path
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\s.*?-----END CERTIFICATE-----", re.DOTALL)
 # Which of apt's settings are about reaching a mirror, as against about this machine's own packages.
 _APT_SETTING = re.compile(r"^Acquire::((https?|ftp)::|Check-|AllowInsecure|Retries|ForceIPv)")
+# The settings of npm that are about reaching a registry; credentials are never among them.
+_NPM_SETTINGS = {
+    "cafile",
+    "https-proxy",
+    "noproxy",
+    "omit-lockfile-registry-resolved",
+    "proxy",
+    "registry",
+    "strict-ssl",
+}
+_NPM_FILES = ("/etc/npmrc", "/usr/etc/npmrc", "/usr/local/etc/npmrc", "~/.npmrc")
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -39,9 +50,11 @@ class HostSettings:
     certificates: tuple[str, ...] = ()
     pip_conf: str = ""
     proxies: tuple[tuple[str, str], ...] = ()
+    # Only for images with npm in them, so it is no part of what names the others.
+    npmrc: str = field(default="", repr=False)
 
     def digest(self) -> str:
-        """Return a hash of all of it."""
+        """Return a hash of all of it but npm's settings."""
         return hashlib.sha256(repr(self).encode()).hexdigest()
 
     def files(self, release: str) -> dict[str, str]:
@@ -141,7 +154,25 @@ def read_host_settings() -> HostSettings:
         certificates = extra_certificates(BUNDLE.read_text(errors="replace"), packaged)
     pip_conf = Path("/etc/pip.conf")
     proxies = tuple((name, os.environ[name]) for name in _PROXY_VARIABLES if os.environ.get(name))
-    return HostSettings(mirrors, apt_lines, certificates, pip_conf.read_text() if pip_conf.exists() else "", proxies)
+    pip_text = pip_conf.read_text() if pip_conf.exists() else ""
+    files = [Path(name).expanduser() for name in _NPM_FILES]
+    npmrc = npm_settings([path.read_text() for path in files if path.is_file()], dict(os.environ))
+    return HostSettings(mirrors, apt_lines, certificates, pip_text, proxies, npmrc)
+
+
+def npm_settings(texts: list[str], environment: dict[str, str]) -> str:
+    """Return an npmrc of what says how to reach a registry: the later text wins, and the environment over all."""
+    found: dict[str, str] = {}
+    for line in "\n".join(texts).splitlines():
+        key, equals, value = (part.strip() for part in line.partition("="))
+        if equals and key in _NPM_SETTINGS:
+            found[key] = value
+    for key in _NPM_SETTINGS:
+        name = f"npm_config_{key.replace('-', '_')}"
+        if value := environment.get(name) or environment.get(name.upper()):
+            found[key] = value
+    # A user and a password in an address are credentials too.
+    return "".join(f"{key}={value}\n" for key, value in sorted(found.items()) if "@" not in value)
 
 
 def as_tar(folder: Path, extra: dict[str, str]) -> bytes:

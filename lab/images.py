@@ -45,7 +45,7 @@ class Images:
 
     def tag(self, name: str) -> str:
         """Return the tag that the image has, or will have when it is made."""
-        return recipes.tag(name, self._host_digest)
+        return recipes.tag(name, self._host_digest, self._host.npmrc)
 
     def ensure(self, name: str) -> str:
         """Return the image's tag, having made the image and its parents if they were missing."""
@@ -89,6 +89,8 @@ class Images:
 
     def _build(self, recipe: recipes.Recipe, parent: str, tag: str) -> None:
         files = {f"host/{path}": text for path, text in self._host.files(recipe.release).items()}
+        if recipe.npm:
+            files["host/usr/local/etc/npmrc"] = self._host.npmrc
         context = as_tar(recipe.folder, files)
         label = f"{LABEL_DIGEST}={tag.rpartition(':')[2]}"
         # The classic builder is in every version of Docker and needs no plugin.

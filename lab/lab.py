@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab import create, engine, host, names, old_containers, service, ssh_files
+from lab import create, engine, host, names, old_containers, records, service, ssh_files, todo_images
 from lab.errors import LabError
 from lab.images import Images, purge_images
+from lab.kubernetes.cluster import CACHE, KUBECONFIG, Cluster, ensure_cluster
 from lab.locks import machine_lock
 from lab.machine import Machine
 from lab.service import Service
@@ -22,7 +24,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_USERS = ("backstage440",)
 # What `python -m lab up` makes: the dev stack's machine, and what it talks to.
 DEFAULT_MACHINES = ("brain", "registry", "windows")
-FILES = ("ssh_config", "known_hosts", "id_ed25519", "id_ed25519.pub", "hosts.json", "windows.json", "secrets.json")
+FILES = ["ssh_config", "known_hosts", "id_ed25519", "id_ed25519.pub", "hosts.json", "windows.json", "secrets.json"]
 
 
 class Lab:
@@ -89,8 +91,8 @@ class Lab:
     ) -> Machine:
         """Return the machine of that name, up and reachable over ssh; make it if there is none.
 
-        `image` is "machine" (a plain Debian 13 server), "machine-podman" (with podman and the rest installed) or
-        "machine-docker" (with Docker and docker compose).
+        `image` is "machine" (a plain Debian 13 server), "machine-podman" (with podman and the rest installed),
+        "machine-docker" (with Docker and docker compose) or "machine-kubernetes" (a node; see `kubernetes`).
         `users` are ordinary users to make, the first with uid 1000 and the range 100000:65536, as Debian does it.
         `fresh` removes a machine of that name first.
         """
@@ -105,13 +107,13 @@ class Lab:
         with machine_lock(f"{container}"):
             found = engine.inspect("container", container)
             if found is None:
-                self._create(name, image, tag, create.machine_options(container))
+                self._create(name, image, tag, create.machine_options(container, image))
                 created = True
             else:
                 created = False
                 if not found["State"]["Running"]:
                     engine.docker("start", container)
-            machine = self._as_machine(name)
+            machine = self.find(name)
             if created:
                 create.admit(machine, ssh_files.ensure_key(self.folder), users)
             elif found is not None and found["Config"]["Image"] != tag:
@@ -150,6 +152,17 @@ class Lab:
             )
         return service.WindowsShare(**json.loads(path.read_text()))
 
+    def kubernetes(self, nodes: int = 1) -> Cluster:
+        """Return the lab's Kubernetes cluster, up and ready, on machines `kube1`, `kube2`, ...; made if there is none.
+
+        The first time on a computer Kubernetes itself is built: some 15 minutes on two cores.
+        """
+        return ensure_cluster(self, nodes)
+
+    def todo_images(self) -> dict[str, str]:
+        """Return the todo app's images in the lab's registry, by digest: `backend` and `frontend`; built if missing."""
+        return todo_images.ensure(self)
+
     def seed_old_containers(self, machine: Machine, user: str = "backstage440") -> None:
         """Give a user the task list's rootless containers `secondbrain-backend` and `secondbrain-ollama`, running."""
         self.registry()
@@ -163,7 +176,7 @@ class Lab:
             engine.docker("network", "disconnect", self.prefix, machine.container)
             place = ["--ip", address, "--alias", machine.name]
             engine.docker("network", "connect", *place, self.prefix, machine.container)
-        moved = self._as_machine(machine.name)
+        moved = self.find(machine.name)
         self._record(moved.name, {**self._entry(moved), "host-key": moved.host_key()})
         return moved
 
@@ -180,8 +193,7 @@ class Lab:
 
     def hosts(self) -> dict[str, dict[str, Any]]:
         """Return what .lab/hosts.json says: name -> address, port, user, image, kind and host key."""
-        path = self.folder / "hosts.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+        return records.read(self.folder)
 
     def status(self) -> list[dict[str, str]]:
         """Return one entry per container of the lab: name, kind, address, image, state."""
@@ -225,8 +237,9 @@ class Lab:
                 "Docker does not answer, so nothing of the lab runs; what it may have left shows when Docker runs again"
             )
         self._prepared = False
-        for name in FILES:
+        for name in (*FILES, KUBECONFIG):
             (self.folder / name).unlink(missing_ok=True)
+        shutil.rmtree(self.folder / CACHE, ignore_errors=True)
         with contextlib.suppress(OSError):
             # Only if nothing else lies in it: the folder may have been the caller's.
             self.folder.rmdir()
@@ -258,7 +271,8 @@ class Lab:
             labels = {**self.labels, names.LABEL_MACHINE: name, names.LABEL_KIND: kind, "hearth.lab.image": image}
             create.create_container(self._container(name), name, tag, self.prefix, address, labels, options)
 
-    def _as_machine(self, name: str) -> Machine:
+    def find(self, name: str) -> Machine:
+        """Return the machine of that name as it is, on or off; raise LabError if there is none."""
         container = self._container(name)
         found = engine.inspect("container", container)
         if found is None:
@@ -282,16 +296,4 @@ class Lab:
 
     def _record(self, name: str, entry: dict[str, Any] | None) -> None:
         with machine_lock(f"{self.prefix}-files"):
-            hosts = self.hosts()
-            hosts.pop(name, None)
-            if entry is not None:
-                hosts[name] = entry
-            machines = [
-                ssh_files.Host(key, value["address"], value["port"], value["user"], value["host-key"])
-                for key, value in hosts.items()
-                if value["kind"] == "machine"
-            ]
-            write = ssh_files.write_private
-            write(self.folder / "hosts.json", json.dumps(hosts, indent=2, sort_keys=True) + "\n")
-            write(self.folder / "known_hosts", ssh_files.render_known_hosts(machines))
-            write(self.folder / "ssh_config", ssh_files.render_ssh_config(machines, self.folder))
+            records.write(self.folder, name, entry)

@@ -16,7 +16,8 @@ REPOSITORY = "hearth-lab"
 class Recipe:
     """An image: a Debian release (`release`, no parent), or a folder of lab/images on top of a parent.
 
-    The folder has the image's name, unless `source` names another; `arguments` are handed to its Dockerfile.
+    The folder has the image's name, unless `source` names another; `arguments` are handed to its Dockerfile. `npm` says
+    that npm is in it, so that it takes over this machine's settings of npm too.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Recipe:
     parent: str | None = None
     source: str | None = None
     arguments: tuple[tuple[str, str], ...] = ()
+    npm: bool = False
 
     @property
     def folder(self) -> Path:
@@ -39,6 +41,7 @@ RECIPES: dict[str, Recipe] = {
         Recipe("machine", "trixie", "debian-trixie"),
         Recipe("machine-podman", "trixie", "machine"),
         Recipe("machine-docker", "trixie", "machine"),
+        Recipe("machine-kubernetes", "trixie", "machine"),
         Recipe("postgres", "trixie", "debian-trixie", arguments=(("RELEASE", "13"), ("MAJOR", "17"))),
         Recipe(
             "postgres15",
@@ -50,6 +53,7 @@ RECIPES: dict[str, Recipe] = {
         Recipe("registry-server", "trixie", "debian-trixie"),
         Recipe("windows", "trixie", "debian-trixie"),
         Recipe("python311", "bookworm", "debian-bookworm"),
+        Recipe("node24", "trixie", "debian-trixie", npm=True),
         Recipe("tiny", "trixie", "debian-trixie"),
         Recipe("ollama", "trixie", "tiny"),
         Recipe("backend", "trixie", "tiny"),
@@ -61,6 +65,7 @@ PUBLISHED: dict[str, str] = {
     "library/debian:trixie-slim": "debian-trixie",
     "library/debian:bookworm-slim": "debian-bookworm",
     "library/python:3.11-slim": "python311",
+    "library/node:24-slim": "node24",
     "library/postgres:17": "postgres",
     "library/postgres:15": "postgres15",
     "ollama/ollama:latest": "ollama",
@@ -75,23 +80,25 @@ def recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def digest(name: str, host: str) -> str:
-    """Return twelve hex digits over a recipe's files, its parents' and the host's settings (their digest)."""
+def digest(name: str, host: str, npm: str = "") -> str:
+    """Return twelve hex digits over a recipe's files, its parents', and the host's settings (a digest; npm's)."""
     own = recipe(name)
     total = hashlib.sha256(f"{own.name}\n{own.release}\n{host}\n".encode())
     for key, value in own.arguments:
         total.update(f"{key}={value}\n".encode())
+    if own.npm:
+        total.update(npm.encode())
     if own.parent is not None:
-        total.update(digest(own.parent, host).encode())
+        total.update(digest(own.parent, host, npm).encode())
         for path in sorted(own.folder.rglob("*")):
             if path.is_file():
                 total.update(f"{path.relative_to(own.folder)}\n".encode() + path.read_bytes())
     return total.hexdigest()[:12]
 
 
-def tag(name: str, host: str) -> str:
+def tag(name: str, host: str, npm: str = "") -> str:
     """Return the image's tag, `hearth-lab/NAME:DIGEST`: same content, same tag, so it is made once and shared."""
-    return f"{REPOSITORY}/{name}:{digest(name, host)}"
+    return f"{REPOSITORY}/{name}:{digest(name, host, npm)}"
 
 
 def registry_tag(server: str, published: dict[str, str]) -> str:

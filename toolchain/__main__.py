@@ -1,4 +1,4 @@
-"""`python -m toolchain <command>`: setup, up, preview, drift, down, pulumi, env, stacks.
+"""`python -m toolchain <command>`: setup, up, preview, drift, down, pulumi, env, stacks, kubernetes.
 
 Before `.venv` exists this runs in any Python 3.11 or later, so only the standard library is imported up here.
 """
@@ -28,6 +28,7 @@ def arguments() -> argparse.ArgumentParser:
     commands.add_parser("env", help="print the environment of the plain pulumi command, for `eval`")
     changed = commands.add_parser("stacks", help="print, as JSON, the stacks that the changes since a commit affect")
     changed.add_argument("--since", required=True, metavar="COMMIT")
+    commands.add_parser("kubernetes", help="build what the lab's Kubernetes cluster runs, if it is not there yet")
     plain = commands.add_parser("pulumi", help="run pulumi with that environment: python -m toolchain pulumi -- ARGS")
     plain.add_argument("rest", nargs=argparse.REMAINDER)
     for name, text in (
@@ -69,6 +70,11 @@ def run(parsed: argparse.Namespace) -> int:
         from toolchain.changes import affected_since
 
         print(json.dumps(affected_since(ROOT, parsed.since)))
+        return 0
+    if parsed.command == "kubernetes":
+        from toolchain import kubebuild
+
+        print(kubebuild.built() or kubebuild.build(lambda text: print(text, flush=True)))
         return 0
     from toolchain import run as runner
 

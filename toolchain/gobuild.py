@@ -102,24 +102,25 @@ def build(say: Callable[[str], None]) -> Path:
     return target / "pulumi"
 
 
-def ready_go(say: Callable[[str], None]) -> tuple[str, dict[str, str]]:
-    """A Go that is new enough, and the environment to run it in."""
+def ready_go(say: Callable[[str], None], needed: Version | None = None) -> tuple[str, dict[str, str]]:
+    """A Go that is new enough (for the engine, unless told for what), and the environment to run it in."""
+    needed = needed or required()
     go = find_go()
-    decision = plan(go_version(go), required(), apt.can_install())
+    decision = plan(go_version(go), needed, apt.can_install())
     if decision.action == "install":
         say("Go is not installed; installing golang-go with apt")
         apt.install("golang-go")
         go = find_go()
-        decision = plan(go_version(go), required(), can_install=False)
+        decision = plan(go_version(go), needed, can_install=False)
     if go is None or decision.action == "none":
         raise UnavailableError(decision.reason)
     environment = go_environment()
     if decision.action == "self-update":
-        say(f"{decision.reason}; it fetches {show(required())} from the module proxy")
-        environment["GOTOOLCHAIN"] = f"go{show(required())}"
+        say(f"{decision.reason}; it fetches {show(needed)} from the module proxy")
+        environment["GOTOOLCHAIN"] = f"go{show(needed)}"
     if decision.action == "fetch":
-        say(f"{decision.reason}; fetching {show(required())} from the module proxy with it")
-        go = fetch_go(go, environment)
+        say(f"{decision.reason}; fetching {show(needed)} from the module proxy with it")
+        go = fetch_go(go, environment, needed)
     return go, environment
 
 
@@ -153,14 +154,14 @@ def go_version(go: str | None) -> Version | None:
     return parse_version(answer.stdout.partition("version go")[2])
 
 
-def fetch_go(go: str, environment: dict[str, str]) -> str:
+def fetch_go(go: str, environment: dict[str, str], needed: Version) -> str:
     """Fetches a newer Go, as the module that Go itself would use, and readies it as Go itself would.
 
     The module zip carries neither executable bits nor files called go.mod (they are `_go.mod`); see
     cmd/go/internal/toolchain in Go's source. `go mod download` has checked it against the checksum database.
     """
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    module = f"golang.org/toolchain@v0.0.1-go{show(required())}.{platform.system().lower()}-{machine}"
+    module = f"golang.org/toolchain@v0.0.1-go{show(needed)}.{platform.system().lower()}-{machine}"
     modules = cache_folder() / "go"
     settings = {**environment, "GOMODCACHE": str(modules), "GOFLAGS": "-modcacherw"}
     with tempfile.TemporaryDirectory() as folder:
@@ -168,7 +169,7 @@ def fetch_go(go: str, environment: dict[str, str]) -> str:
             [go, "mod", "download", module], cwd=folder, env=settings, capture_output=True, text=True, check=False
         )
     if answer.returncode != 0:
-        raise UnavailableError(f"Go {show(required())} can't be fetched: {last_lines(answer.stdout + answer.stderr)}")
+        raise UnavailableError(f"Go {show(needed)} can't be fetched: {last_lines(answer.stdout + answer.stderr)}")
     root = modules / module
     for path in [*root.glob("bin/*"), *root.glob("pkg/tool/*/*")]:
         path.chmod(0o755)
@@ -177,9 +178,15 @@ def fetch_go(go: str, environment: dict[str, str]) -> str:
     return str(root / "bin" / "go")
 
 
-def run_visibly(arguments: list[str], folder: Path, environment: dict[str, str], say: Callable[[str], None]) -> None:
-    """Runs the build, says now and then that it lives, and shows the end of its output if it fails."""
-    log = cache_folder() / "build.log"
+def run_visibly(
+    arguments: list[str], folder: Path, environment: dict[str, str], say: Callable[[str], None], packages: int = 0
+) -> None:
+    """Runs the build, says now and then that it lives, and shows the end of its output if it fails.
+
+    With `packages` (how many it may have to compile) and `-v` among the arguments, it says how far it is.
+    """
+    # Two builds may run at once: of the engine, and of what the lab's cluster runs.
+    log = cache_folder() / ("build.log" if not packages else "build-kubernetes.log")
     begun = time.monotonic()
     with log.open("w") as output:
         process = subprocess.Popen(arguments, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
@@ -190,7 +197,8 @@ def run_visibly(arguments: list[str], folder: Path, environment: dict[str, str],
                     break
                 except subprocess.TimeoutExpired:
                     passed = time.monotonic() - begun
-                    say(f"still building, {passed:.0f} s")
+                    done = f", {len(log.read_text().splitlines())} of at most {packages} packages" if packages else ""
+                    say(f"still building, {passed:.0f} s{done}")
                     if passed > DEADLINE_SECONDS:
                         raise UnavailableError(f"the build took more than {passed:.0f} s; its output: {log}") from None
         finally:

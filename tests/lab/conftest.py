@@ -3,15 +3,52 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from xdist.scheduler.loadfile import LoadFileScheduling
 
-from lab import Lab, Machine, Service
-from tests.lab.support import require
+from lab import Lab, LabError, Machine, Service
+from lab.kubernetes import Cluster
+from lab.kubernetes.cluster import programs
+from tests.lab.support import require, skip_or_fail
+from toolchain import kubebuild
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from xdist.remote import Producer
+
+
+# The files whose tests use the cluster, by what their names begin with.
+CLUSTER_FILES = ("test_lab_kubernetes", "test_todo")
+# The first time on a machine, Kubernetes is built from its modules, and later still some images may have to be made.
+BUILD_SECONDS, IMAGES_SECONDS = 45 * 60, 25 * 60
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """With `--dist loadfile`, run all files that want the cluster in one process, so that one cluster serves them.
+
+    The groups of xdist itself (`loadgroup`) do nothing on pytest 9.2: it no longer reads the id that xdist writes.
+    """
+    return ClusterScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+class ClusterScheduling(LoadFileScheduling):
+    """A file's tests stay together, and the files of the cluster with each other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "cluster" if Path(file).name.startswith(CLUSTER_FILES) else file
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of the cluster the time that its making takes."""
+    for item in items:
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(IMAGES_SECONDS if kubebuild.built() else BUILD_SECONDS))
 
 
 class MachineFactory(Protocol):
@@ -58,3 +95,19 @@ def registry(lab: Lab) -> Service:
 def windows(lab: Lab) -> Service:
     """The stand-in for the Windows machine; its share is `lab.share()`."""
     return lab.windows()
+
+
+@pytest.fixture(scope="session")
+def cluster(lab: Lab) -> Cluster:
+    """The lab's Kubernetes cluster, up and ready. One serves all tests of a run: each leaves it as it was."""
+    try:
+        programs(print)
+    except LabError as error:
+        skip_or_fail(str(error))
+    return lab.kubernetes()
+
+
+@pytest.fixture(scope="session")
+def second_node(cluster: Cluster) -> Machine:
+    """The cluster's second node, which joins when a test first asks for it."""
+    return cluster.nodes[1] if len(cluster.nodes) > 1 else cluster.add_node()

@@ -67,7 +67,7 @@ class Carrier:
         """What each command wrote, by the resource's name."""
 
     def __call__(self, token: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        plain = _plain(inputs)
+        plain = plain_values(inputs)
         if token == "docker:index/network:Network":
             self._network(plain["name"])
         elif token == "docker:index/volume:Volume":
@@ -198,14 +198,14 @@ async def _kind(session: Session, token: str, plain: Mapping[str, Any]) -> dict[
     return {name: value for name, value in facts.model_dump(mode="json", by_alias=True).items() if name in kind.outputs}
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
     """A value without the wrapping of a secret."""
     if isinstance(value, Mapping):
         if "4dabf18193072939515e22adb298388d" in value:
-            return _plain(value.get("value"))
-        return {key: _plain(inner) for key, inner in value.items()}
+            return plain_values(value.get("value"))
+        return {key: plain_values(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_plain(inner) for inner in value]
+        return [plain_values(inner) for inner in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -41,7 +41,7 @@ class Recorder(mocks.Mocks):
         self._answer = answer
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        if not args.custom:
+        if not args.custom and args.typ.startswith("hearth:"):
             return f"{args.name}-id", {}
         return f"{args.name}-id", {**args.inputs, **self._answer(args.typ, args.name, args.inputs)}
 

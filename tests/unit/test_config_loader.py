@@ -197,7 +197,9 @@ def test_the_schema_knows_every_key_of_the_examples():
         assert set(used) <= set(keys)
 
 
-@pytest.mark.parametrize(("system", "page"), [("secondbrain", "secondbrain.md"), ("core", "core-stack.md")])
+@pytest.mark.parametrize(
+    ("system", "page"), [("secondbrain", "secondbrain.md"), ("core", "core-stack.md"), ("todo", "todo-app.md")]
+)
 def test_the_table_in_the_documentation_is_current(system: str, page: str):
     assert table(system) in (PROJECT / "docs" / page).read_text(), (
         f"stale: put the output of `python -m config table {system}` there"

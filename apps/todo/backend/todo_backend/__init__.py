@@ -1,0 +1,1 @@
+"""The todo app's backend: accounts, todos, and an assistant that turns a sentence into todos."""

@@ -1,0 +1,40 @@
+"""`todo-backend serve` and `todo-backend migrate`. Exit code 2 where the settings are wrong, 1 where it failed."""
+
+from __future__ import annotations
+
+import sys
+
+from pydantic import ValidationError
+
+from todo_backend import logging_config
+from todo_backend.config import MigrationSettings, Settings, problems
+
+USAGE = "usage: todo-backend [serve | migrate]"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; its exit code."""
+    logging_config.configure()
+    command = arguments[0] if arguments else "serve"
+    if len(arguments) > 1 or command not in {"serve", "migrate"}:
+        print(f"todo-backend: there is no command {' '.join(arguments)!r}\n{USAGE}", file=sys.stderr)
+        return 2
+    try:
+        settings = Settings() if command == "serve" else MigrationSettings()  # pyright: ignore[reportCallIssue]
+    except ValidationError as error:
+        for problem in problems(error):
+            logging_config.get_logger().error("settings_invalid", problem=problem)
+        return 2
+    logging_config.configure(settings.log_level, settings.secrets())
+    # Each command needs libraries that take the other one half a second to load.
+    if isinstance(settings, Settings):
+        from todo_backend.server import serve
+
+        return serve(settings)
+    from todo_backend.schema import run
+
+    return run(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

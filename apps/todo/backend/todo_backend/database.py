@@ -1,0 +1,81 @@
+"""The connection to PostgreSQL: the engine, its sessions, and how its failures are told apart."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+from sqlalchemy import URL
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from starlette.requests import Request
+
+from todo_backend.about import SERVICE
+
+CONNECT_SECONDS = 3
+STATEMENT_SECONDS = 5
+
+UNREACHABLE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+"""What is raised where the database is away, starting, stopping or refusing."""
+MISTAKES = (ProgrammingError, IntegrityError, DataError)
+"""What is raised where it answers, and a statement of ours is wrong."""
+
+
+def create_engine(url: URL, statement_seconds: float = STATEMENT_SECONDS, connections: int = 10) -> AsyncEngine:
+    """An engine that notices a connection cut off meanwhile, and gives up on a silent server."""
+    return create_async_engine(
+        url,
+        pool_pre_ping=True,
+        # None beyond these: a connection that is opened for one request costs more than waiting for one of the ten.
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=CONNECT_SECONDS,
+        pool_recycle=1800,
+        # Parameters are a user's values, and belong in no error message.
+        hide_parameters=True,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": statement_seconds,
+            "server_settings": {"application_name": SERVICE},
+        },
+    )
+
+
+def create_sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+    """A factory of sessions."""
+    return async_sessionmaker(engine, expire_on_commit=False)
+
+
+async def session(request: Request) -> AsyncIterator[AsyncSession]:
+    """A session for one request, as a dependency. It holds a connection only between a statement and a commit."""
+    async with request.app.state.sessions() as opened:
+        yield opened
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The driver's own error beneath SQLAlchemy's."""
+    cause = getattr(error, "orig", None) or error
+    return getattr(cause, "__cause__", None) or cause
+
+
+def is_unmigrated(error: BaseException) -> bool:
+    """Whether a table or a column is missing: `todo-backend migrate` has not run yet."""
+    return isinstance(cause_of(error), asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError)
+
+
+def reason(error: BaseException) -> str:
+    """In a few words, why the database did not answer. Holds no address and no password."""
+    cause = cause_of(error)
+    if is_unmigrated(error):
+        return "its tables are missing: `todo-backend migrate` has not run"
+    if isinstance(cause, TimeoutError):
+        return "no answer in time"
+    if isinstance(cause, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
+        return "user or password refused"
+    if isinstance(cause, asyncpg.InvalidCatalogNameError):
+        return "the database does not exist"
+    if isinstance(cause, asyncpg.CannotConnectNowError):
+        return "starting or stopping"
+    if isinstance(cause, ConnectionRefusedError):
+        return "connection refused"
+    return f"can't be reached ({type(cause).__name__})"

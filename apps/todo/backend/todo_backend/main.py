@@ -1,0 +1,71 @@
+"""The application: what it is made of, how it starts, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+
+from todo_backend import database, errors, logging_config
+from todo_backend.about import version
+from todo_backend.accounts import Accounts
+from todo_backend.api import assistant, auth, health, todos
+from todo_backend.assistant import Assistant
+from todo_backend.config import Settings
+from todo_backend.health import Health
+from todo_backend.requests_log import RequestLog
+from todo_backend.security import AnswerHeaders, Gate
+
+PREFIX = "/api/v1"
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Serve at once: a database that is away shows in /health, and is found when it comes. Then let go of all."""
+    settings: Settings = app.state.settings
+    app.state.engine = database.create_engine(settings.database)
+    app.state.sessions = database.create_sessions(app.state.engine)
+    app.state.health = Health(settings.database)
+    client = httpx.AsyncClient(follow_redirects=False)
+    app.state.assistant = Assistant(settings, client)
+    log = logging_config.get_logger()
+    log.info(
+        "started",
+        version=version(),
+        environment=settings.environment,
+        assistant="off" if settings.openai_api_key is None else settings.openai_model,
+    )
+    try:
+        yield
+        log.info("stopping")
+    finally:
+        await client.aclose()
+        await app.state.health.close()
+        await app.state.engine.dispose()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application itself."""
+    # No documentation pages: they load scripts from elsewhere.
+    app = FastAPI(
+        title="Todo",
+        version=version(),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    app.state.accounts = Accounts(settings.auth_secret.get_secret_value(), settings.registrations_per_hour)
+    for part in (health, auth, todos, assistant):
+        app.include_router(part.router, prefix=PREFIX)
+    errors.register(app)
+    return app
+
+
+def wrapped(app: FastAPI, stopping: Callable[[], bool] = lambda: False) -> RequestLog:
+    """The application inside what must see every answer. `stopping`: whether the process has been asked to end."""
+    return RequestLog(AnswerHeaders(Gate(app), stopping))

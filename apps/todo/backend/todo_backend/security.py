@@ -1,0 +1,126 @@
+"""What stands before every address: where a request may come from, what it may bring, and the answers' headers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from fastapi import HTTPException
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from todo_backend.errors import answer
+
+LARGEST_BODY = 64 * 1024
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def is_https(headers: Headers, scheme: str) -> bool:
+    """Whether the visitor came by https; the proxy before us ends it, and says so."""
+    forwarded = headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
+    return (forwarded or scheme) == "https"
+
+
+def client_address(headers: Headers, peer: str, proxies: int) -> str:
+    """The visitor's address, as the outermost of our own proxies saw it. What a visitor claims is further left."""
+    claimed = [part.strip() for value in headers.getlist("x-forwarded-for") for part in value.split(",")]
+    known = [part for part in claimed if part]
+    return known[max(0, len(known) - proxies)][:64] if proxies and known else peer
+
+
+def _same_host(origin: str, headers: Headers) -> bool:
+    """Whether `origin` (a value of Origin or Referer) names the host that the request was sent to."""
+    try:
+        parts = urlsplit(origin)
+        given = (parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme))
+        if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+            return False
+        # A page of another origin can't set X-Forwarded-Host: that needs a preflight, which nobody here answers.
+        for host in (headers.get("host", ""), headers.get("x-forwarded-host", "")):
+            target = urlsplit(f"//{host}")
+            if host and (target.hostname, target.port or DEFAULT_PORTS[parts.scheme]) == given:
+                return True
+    except ValueError:
+        return False
+    return False
+
+
+def refusal(method: str, headers: Headers) -> tuple[int, str] | None:
+    """Why a request is refused whatever it asks: a status and a sentence. None where it is not."""
+    length = headers.get("content-length", "0")
+    if length.isascii() and length.isdigit() and (len(length) > 9 or int(length) > LARGEST_BODY):
+        return 413, f"That is too much: {LARGEST_BODY // 1024} KiB at a time are allowed."
+    if method in SAFE_METHODS:
+        return None
+    # Origin comes first. A browser sends it with every such request; what is no browser may send neither.
+    origin = headers.get("origin", headers.get("referer"))
+    if origin is not None and not _same_host(origin, headers):
+        return 403, "This request comes from a page of another site, so nothing was done."
+    has_body = length != "0" or "transfer-encoding" in headers
+    if has_body and headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        return 415, "The body has to be JSON, with the content type application/json."
+    return None
+
+
+class Gate:
+    """Refuses what `refusal` names, and a body over LARGEST_BODY bytes whatever its header says."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refused = refusal(scope["method"], Headers(scope=scope))
+        if refused:
+            status, detail = refused
+            # What was not read of the body can't be told from the next request.
+            await answer(status, detail, headers={"Connection": "close"})(scope, receive, send)
+            return
+        total = 0
+
+        async def limited() -> Message:
+            nonlocal total
+            message = await receive()
+            total += len(message.get("body", b""))
+            if total > LARGEST_BODY:
+                raise HTTPException(413, f"That is too much: {LARGEST_BODY // 1024} KiB at a time are allowed.")
+            return message
+
+        await self._app(scope, limited, send)
+
+
+class AnswerHeaders:
+    """Adds the headers to every answer; once the process is asked to stop, that the connection ends with it too."""
+
+    def __init__(self, app: ASGIApp, stopping: Callable[[], bool]) -> None:
+        self._app, self._stopping = app, stopping
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                if self._stopping():
+                    headers["Connection"] = "close"
+            await send(message)
+
+        await self._app(scope, receive, with_headers)

@@ -1,0 +1,107 @@
+"""What checks of a system on Kubernetes ask: the API server, the containers, and the pages through the ingress."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import urllib3
+from kubernetes import client, stream
+from urllib3.exceptions import HTTPError
+
+from components.kubernetes_cluster import Cluster
+from providers.errors import CommandFailed
+
+PAGE_SECONDS = 10.0
+COMMAND_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer over HTTP; status 0 where there was none, and then the text says why."""
+
+    status: int
+    text: str
+    kind: str = ""
+    """Its content type."""
+
+
+class View(Protocol):
+    """One deployed system on a cluster, as the checks see it."""
+
+    def ask(self, path: str, **query: str) -> dict[str, Any] | None:
+        """What the API server has at a path; None where there is nothing."""
+        ...
+
+    def run(self, pod: str, container: str, *command: str) -> str:
+        """What a command in a container writes. Raises CommandFailed."""
+        ...
+
+    def page(self, path: str) -> Page:
+        """What the ingress answers."""
+        ...
+
+
+class ClusterView:
+    """The real one, from a system's output."""
+
+    def __init__(self, deployed: Mapping[str, Any]) -> None:
+        self._cluster = Cluster(Path(str(deployed["kubeconfig"])), str(deployed["context"]))
+        self._namespace = str(deployed["namespace"])
+        self._host = str(deployed["host"])
+        self._tls = bool(deployed["tls"])
+        self._address = str(deployed["address"]) or self._host
+
+    def ask(self, path: str, **query: str) -> dict[str, Any] | None:
+        return self._cluster.ask(path, **query)
+
+    def run(self, pod: str, container: str, *command: str) -> str:
+        api = client.CoreV1Api(self._cluster.client())
+        try:
+            socket = stream.stream(
+                api.connect_get_namespaced_pod_exec,
+                pod,
+                self._namespace,
+                container=container,
+                command=list(command),
+                stdout=True,
+                stderr=True,
+                stdin=False,
+                tty=False,
+                _preload_content=False,
+            )
+        except (client.ApiException, OSError) as error:
+            said = str(getattr(error, "reason", "") or error)
+            raise CommandFailed(f"no command can be run in the pod {pod}", status=-1, detail=said) from None
+        socket.run_forever(timeout=COMMAND_SECONDS)
+        output, errors = cast(str, socket.read_stdout()), cast(str, socket.read_stderr())
+        status = -1 if socket.is_open() else cast(int, socket.returncode)
+        socket.close()
+        if status != 0:
+            raise CommandFailed(f"{command[0]} in the pod {pod} ended with {status}", status=status, detail=errors)
+        return output
+
+    def page(self, path: str) -> Page:
+        if not self._address:
+            return Page(0, "the ingress has no address")
+        host, colon, port = self._address.rpartition(":")
+        if not colon or self._address.endswith("]"):
+            host, port = self._address, "443" if self._tls else "80"
+        headers = {"Host": self._host} if self._host else {}
+        with self._pool(host.strip("[]"), int(port)) as pool:
+            try:
+                answer = pool.request("GET", path, headers=headers, redirect=False, retries=False)
+            except HTTPError as error:
+                return Page(0, f"{self._address}: {error}")
+            return Page(answer.status, answer.data.decode(errors="replace"), answer.headers.get("Content-Type", ""))
+
+    def _pool(self, host: str, port: int) -> urllib3.HTTPConnectionPool:
+        if self._tls:
+            # The certificate is the pages' own, whatever the address.
+            name = self._host or host
+            return urllib3.HTTPSConnectionPool(
+                host, port, timeout=PAGE_SECONDS, server_hostname=name, assert_hostname=name
+            )
+        return urllib3.HTTPConnectionPool(host, port, timeout=PAGE_SECONDS)

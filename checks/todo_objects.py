@@ -1,0 +1,87 @@
+"""What the todo app's objects on a cluster say: where they are, and what follows from them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from checks.cluster import View
+
+Deployed = Mapping[str, Any]
+Item = Mapping[str, Any]
+SHORTEST = 6
+"""Characters of a secret that is looked for: a shorter one is found in any text."""
+
+
+def path_of(deployed: Deployed, kind: str, name: str = "") -> str:
+    """Where the API server has a kind of object of the app's namespace, or one of them."""
+    group = {"deployments": "/apis/apps/v1", "endpointslices": "/apis/discovery.k8s.io/v1"}.get(kind, "/api/v1")
+    found = f"{group}/namespaces/{deployed['namespace']}/{kind}"
+    return f"{found}/{name}" if name else found
+
+
+def pods_of(view: View, deployed: Deployed, part: str) -> list[Item]:
+    """The pods of a part that are not on their way out."""
+    selector = f"app.kubernetes.io/instance={deployed['name']},app.kubernetes.io/component={part}"
+    found = view.ask(path_of(deployed, "pods"), labelSelector=selector) or {}
+    return [pod for pod in found.get("items", []) if "deletionTimestamp" not in pod["metadata"]]
+
+
+def replicas(deployment: Item | None, wanted: int) -> tuple[bool, str]:
+    """Whether a Deployment has all its pods, ready and new, and `wanted` or more of them; and what was seen."""
+    if deployment is None:
+        return False, "there is no Deployment"
+    status, asked = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
+    ready, new, all_of_them = (status.get(key, 0) for key in ("readyReplicas", "updatedReplicas", "replicas"))
+    return ready == new == all_of_them == asked >= wanted, f"{ready} of {asked} ready, {new} new, {all_of_them} in all"
+
+
+def ready_endpoints(slices: Item) -> list[str]:
+    """Addresses of the pods that a Service sends requests to."""
+    return [
+        endpoint["addresses"][0]
+        for piece in slices.get("items", [])
+        for endpoint in piece.get("endpoints") or []
+        if endpoint.get("conditions", {}).get("ready", True)
+    ]
+
+
+def lacks(spec: Item) -> Iterator[str]:
+    """What a pod's description lacks of the level `restricted`, and of ours."""
+    pod = spec.get("securityContext") or {}
+    if spec.get("automountServiceAccountToken", True):
+        yield "a token of the cluster is mounted"
+    for container in [*spec.get("initContainers", []), *spec["containers"]]:
+        own = {**pod, **(container.get("securityContext") or {})}
+        if own.get("runAsNonRoot") is not True:
+            yield "may run as root"
+        if own.get("allowPrivilegeEscalation") is not False:
+            yield "may gain privileges"
+        if "ALL" not in (own.get("capabilities") or {}).get("drop", []):
+            yield "keeps capabilities"
+        if (own.get("seccompProfile") or {}).get("type") not in ("RuntimeDefault", "Localhost"):
+            yield "has no seccomp profile"
+        if own.get("readOnlyRootFilesystem") is not True:
+            yield "has a writable root file system"
+
+
+def fragments(values: Mapping[str, str]) -> dict[str, str]:
+    """Text that must be in no description -> the key that it belongs to: each secret, the password inside the
+    database's address, and both in base64."""
+    found = dict[str, str]()
+    for key, value in values.items():
+        password = urlsplit(value).password if "://" in value else None
+        for text in (value, password or "", unquote(password or "")):
+            if len(text) >= SHORTEST:
+                found[text] = key
+                found[base64.b64encode(text.encode()).decode()] = key
+    return found
+
+
+def probe_paths(deployment: Item) -> dict[str, str]:
+    """Kind of probe -> the path that it asks for, of a Deployment's first container."""
+    container: Item = deployment["spec"]["template"]["spec"]["containers"][0]
+    kinds: Sequence[str] = ("startupProbe", "livenessProbe", "readinessProbe")
+    return {kind: container.get(kind, {}).get("httpGet", {}).get("path", "none") for kind in kinds}

@@ -1,0 +1,178 @@
+"""The todo app on a Kubernetes cluster: namespace, secrets, a migration, then the chart of apps/todo/chart.
+
+docs/todo-app.md tells what it does for those who run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pulumi
+from pulumi import CustomTimeouts, Input, Output, ResourceOptions
+from pulumi_kubernetes import Provider
+from pulumi_kubernetes.batch.v1 import Job
+from pulumi_kubernetes.core.v1 import Namespace, Secret
+from pulumi_kubernetes.helm.v4 import Chart
+
+from components import todo_values as values
+from components.docker_build import BuiltImage
+from components.kubernetes_cluster import Cluster
+from config.todo import SECRETS, Todo, TodoPart
+
+
+@dataclass(frozen=True)
+class TodoAppArgs:
+    """What the todo app is made from: its settings, and its secrets by key (see config.todo.SECRETS)."""
+
+    settings: Todo
+    secrets: Mapping[str, Input[str]] = field(default_factory=dict[str, Input[str]])
+    project: Path | None = None
+    """Where relative paths of the settings start; without it, the current folder."""
+
+
+class TodoApp(pulumi.ComponentResource):
+    """The todo app in a namespace of its own, on the cluster of the kubeconfig's context.
+
+    Does not make the cluster, its ingress controller or a certificate. Destroy removes the namespace with all that is
+    in it, the volume of a database inside the cluster included; a database elsewhere is left alone.
+
+    Raises ClusterUnusable, in a preview too, before anything is registered, where the cluster can't be used.
+    """
+
+    address: Output[str]
+    """Where the ingress controller answers; empty where it has not said."""
+    url: Output[str]
+    """Where the pages are."""
+    deployed: Output[Mapping[str, Any]]
+    """What the checks need to know."""
+
+    def __init__(self, name: str, args: TodoAppArgs, opts: ResourceOptions | None = None) -> None:
+        settings = args.settings
+        kubeconfig = settings.kubeconfig_file(args.project)
+        self._cluster = Cluster(kubeconfig, settings.context)
+        self._cluster.reach(settings.reach_timeout)
+        super().__init__("hearth:todo:TodoApp", name, None, opts)
+        self._name, self._settings = name, settings
+        self._provider = Provider(
+            f"{name}-kubernetes",
+            kubeconfig=str(kubeconfig),
+            context=settings.context,
+            # A kubeconfig that is elsewhere on another computer is still the same cluster.
+            cluster_identifier=settings.context,
+            # A new value is written into the same Secret: whatever refers to it by name stays right.
+            enable_secret_mutable=True,
+            enable_config_map_mutable=True,
+            opts=ResourceOptions(parent=self),
+        )
+        namespace = Namespace(
+            f"{name}-namespace",
+            metadata={"name": settings.namespace, "labels": values.NAMESPACE_LABELS},
+            opts=self._options(),
+        )
+        data = _secret_data(settings, args.secrets)
+        secret = Secret(
+            f"{name}-secret",
+            metadata={"name": values.secret_name(settings), "namespace": settings.namespace},
+            type="Opaque",
+            string_data=data,
+            opts=self._options(namespace),
+        )
+        # Shown in descriptions of pods, on purpose: it tells nothing.
+        digest = Output.unsecret(data.apply(values.keyed_digest))
+        images = {
+            part: self._image(part, of) for part, of in (("backend", settings.backend), ("frontend", settings.frontend))
+        }
+        database = (
+            self._chart("database", values.database_values(settings), secret) if settings.postgres.enabled else None
+        )
+        migration = self._migration(images["backend"], digest, database or secret)
+        wanted = Output.all(backend=images["backend"], frontend=images["frontend"], digest=digest).apply(
+            lambda found: values.app_values(settings, found, found["digest"])
+        )
+        app = self._chart("app", wanted, migration)
+        self._outputs(app, wanted)
+
+    def _options(self, *after: pulumi.Resource, create: int | None = None) -> ResourceOptions:
+        timeouts = CustomTimeouts(create=f"{create}s") if create else None
+        return ResourceOptions(parent=self, provider=self._provider, depends_on=list(after), custom_timeouts=timeouts)
+
+    def _image(self, part: str, settings: TodoPart) -> Input[str]:
+        """The image's name, by digest where it is built here."""
+        if settings.image is not None:
+            return settings.image
+        context = values.APP / part
+        built = BuiltImage(
+            f"{self._name}-{part}-image",
+            context=str(context),
+            tags=[f"{settings.registry}:{values.context_digest(context)}"],
+            platforms=settings.platforms,
+            opts=ResourceOptions(parent=self),
+        )
+        return built.ref
+
+    def _chart(self, role: str, wanted: Input[Mapping[str, Any]], after: pulumi.Resource) -> Chart:
+        """Objects of the chart, each of which shows in a preview. The two roles share one release's name."""
+        settings = self._settings
+        return Chart(
+            f"{self._name}-{role}",
+            chart=str(values.CHART),
+            name=settings.name,
+            namespace=settings.namespace,
+            values=wanted,
+            opts=self._options(after),
+        )
+
+    def _migration(self, image: Input[str], digest: Input[str], after: pulumi.Resource) -> Job:
+        """The Job is awaited, and a new one runs before the pods of a new image start."""
+        settings = self._settings
+        both = Output.all(image, digest)
+        return Job(
+            f"{self._name}-migration",
+            metadata={
+                "name": both.apply(lambda found: values.migration_name(settings, found[0], found[1])),
+                "namespace": settings.namespace,
+            },
+            spec=cast(Any, both.apply(lambda found: values.migration_spec(settings, found[0]))),
+            opts=self._options(after, create=settings.start_timeout),
+        )
+
+    def _outputs(self, app: Chart, wanted: Output[dict[str, Any]]) -> None:
+        settings = self._settings
+        ingress = settings.ingress
+        if ingress.address:
+            self.address = Output.from_input(ingress.address)
+        else:
+            # Asked once the chart's objects are there.
+            self.address = Output.all(app.resources).apply(
+                lambda _: self._cluster.ingress_address(settings.namespace, settings.name)
+            )
+        scheme = "https" if ingress.tls_secret else "http"
+        self.url = self.address.apply(lambda found: f"{scheme}://{ingress.host or found or settings.name}/")
+        self.deployed = Output.all(self.address, self.url, wanted.apply(values.fewest_pods)).apply(
+            lambda found: {
+                "kubeconfig": str(self._cluster.kubeconfig),
+                "context": settings.context,
+                "namespace": settings.namespace,
+                "name": settings.name,
+                "secret": values.secret_name(settings),
+                "address": found[0],
+                "host": ingress.host or "",
+                "tls": ingress.tls_secret is not None,
+                "url": found[1],
+                "replicas": found[2],
+                "environment": settings.environment,
+                "postgres": settings.postgres.enabled,
+                "start_timeout": settings.start_timeout,
+            }
+        )
+        self.register_outputs({"address": self.address, "url": self.url, "deployed": self.deployed})
+
+
+def _secret_data(settings: Todo, secrets: Mapping[str, Input[str]]) -> Output[dict[str, str]]:
+    """The Secret's content, of the keys that belong to this system."""
+    own = {key: secrets[key] for key in SECRETS if key in secrets}
+    found = Output.all(**own).apply(lambda plain: values.secret_data(settings, cast(dict[str, str], plain)))
+    return Output.secret(found)

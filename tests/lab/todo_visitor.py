@@ -1,0 +1,123 @@
+"""A visitor of the todo app through the ingress: signs up, asks a hundred times a second, counts what fails."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+WORKERS = 20
+SECONDS = 15.0
+PASSWORD = "a-long-enough-password-for-anybody"
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody who has signed up."""
+
+    address: str
+    """`IP:port` of the ingress controller."""
+    host: str
+    cookie: str = ""
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, str, http.client.HTTPMessage]:
+        """One request on a connection of its own. Raises OSError or HTTPException where there is no answer."""
+        connection = http.client.HTTPConnection(self.address, timeout=SECONDS)
+        headers = {"Host": self.host}
+        if self.cookie:
+            headers["Cookie"] = self.cookie
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode(), answer.headers
+        finally:
+            connection.close()
+
+    def signed_up(self, email: str) -> Visitor:
+        """The same, with an account."""
+        status, text, headers = self.ask("POST", "/api/v1/auth/register", {"email": email, "password": PASSWORD})
+        assert status == 201, text
+        return Visitor(self.address, self.host, headers["Set-Cookie"].partition(";")[0])
+
+    def add(self, title: str) -> int:
+        """Add a todo; the status code."""
+        return self.ask("POST", "/api/v1/todos", {"title": title})[0]
+
+    def titles(self) -> set[str]:
+        """The titles of all todos."""
+        found: set[str] = set()
+        while True:
+            status, text, _ = self.ask("GET", f"/api/v1/todos?status=all&limit=100&offset={len(found)}")
+            assert status == 200, text
+            items = json.loads(text)["items"]
+            found |= {item["title"] for item in items}
+            if len(items) < 100:
+                return found
+
+
+@dataclass
+class Load:
+    """Requests at a steady rate while it is entered: the list nine times out of ten, the page, and now and then a new
+    todo. One that was answered with 201 has to be there afterwards."""
+
+    visitor: Visitor
+    rate: int = 100
+    right: int = 0
+    wrong: list[str] = field(default_factory=list[str])
+    added: set[str] = field(default_factory=set[str])
+    times: list[float] = field(default_factory=list[float])
+
+    def __enter__(self) -> Self:
+        self._end = threading.Event()
+        self._guard = threading.Lock()
+        self._numbers = itertools.count()
+        self._threads = [threading.Thread(target=self._work, args=(number,)) for number in range(WORKERS)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self, number: int) -> None:
+        due = time.monotonic() + number / self.rate
+        while not self._end.wait(max(0.0, due - time.monotonic())):
+            self._one(next(self._numbers))
+            # Behind by more than a second: the machine can't do it, and catching up in a burst would measure that.
+            due = max(due + WORKERS / self.rate, time.monotonic() - 1)
+
+    def _one(self, turn: int) -> None:
+        method, path, body, wanted = "GET", "/api/v1/todos?limit=20", None, 200
+        if turn % 20 == 0:
+            method, path, body, wanted = "POST", "/api/v1/todos", {"title": f"number {turn} {id(self)}"}, 201
+        elif turn % 10 == 5:
+            path = "/"
+        begun = time.monotonic()
+        try:
+            status, text, _ = self.visitor.ask(method, path, body)
+            told = "" if status == wanted else f"{method} {path}: {status} {text[:200]}"
+        except (OSError, http.client.HTTPException) as error:
+            told = f"{method} {path}: {type(error).__name__} {error}"
+        with self._guard:
+            if told:
+                self.wrong.append(f"{time.strftime('%H:%M:%S')} {told}")
+                return
+            self.right += 1
+            self.times.append(time.monotonic() - begun)
+            if body is not None:
+                self.added.add(body["title"])
+
+    @property
+    def milliseconds(self) -> dict[str, float]:
+        """Median and 99th percentile."""
+        ordered = sorted(self.times) or [0.0]
+        return {f"p{each}": round(ordered[int(len(ordered) * each / 100)] * 1000, 1) for each in (50, 99)}

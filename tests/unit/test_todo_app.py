@@ -1,0 +1,180 @@
+"""The component TodoApp, against a recording mock: which resources, with what, in which order."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import todo_values
+from components.kubernetes_cluster import ClusterUnusable
+from components.todo_app import TodoApp, TodoAppArgs
+from config.todo import SECRETS, Todo
+from tests.unit.fake_api_server import FakeApiServer, fake_api_server
+from tests.unit.recording import Recorder
+
+CANARY = "canary-51c8"
+IMAGE = "registry.example.org/todo-backend@sha256:" + "0" * 64
+LEAST: dict[str, Any] = {"context": "trial", "backend": {"image": IMAGE}, "frontend": {"image": IMAGE}}
+CHART = "kubernetes:helm.sh/v4:Chart"
+JOB = "kubernetes:batch/v1:Job"
+INGRESS = "/apis/networking.k8s.io/v1/namespaces/todo/ingresses/todo"
+Build = Callable[..., Recorder]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeApiServer]:
+    with pytest.MonkeyPatch.context() as patch, fake_api_server(tmp_path_factory.mktemp("cluster")) as made:
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        made.answers[INGRESS] = (200, {"status": {"loadBalancer": {"ingress": [{"ip": "192.168.49.2"}]}}})
+        yield made
+
+
+@pytest.fixture(scope="module")
+def build(server: FakeApiServer) -> Build:
+    """What the component registers for these settings; each set of them is built once."""
+
+    @functools.cache
+    def built(text: str, preview: bool, secret: str) -> Recorder:
+        def answer(token: str, _name: str, _inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+            return {"ref": f"{IMAGE[:-1]}1"} if token == "docker-build:index:Image" and not preview else {}
+
+        def program() -> None:
+            secrets = {key: pulumi.Output.secret(f"{secret}-{key}") for key in SECRETS}
+            settings = Todo.model_validate_json(text)
+            TodoApp("todo", TodoAppArgs(settings, secrets, server.kubeconfig.parent))
+
+        return Recorder(answer).run(program, preview=preview)
+
+    def make(preview: bool = False, secret: str = CANARY, **settings: Any) -> Recorder:
+        return built(json.dumps({**LEAST, "kubeconfig": "kubeconfig", **settings}), preview, secret)
+
+    return make
+
+
+def test_everything_is_a_child_of_the_component(build: Build):
+    made = build(postgres={"enabled": True})
+    assert made.resources["todo"].type == "hearth:todo:TodoApp"
+    children = [each for each in made.resources.values() if each.name != "todo"]
+    assert {each.parent for each in children} == {"todo"}
+    assert all(each.name.startswith("todo-") for each in children)
+
+
+def test_the_provider_is_told_kubeconfig_and_context_and_never_finds_another(build: Build, server: FakeApiServer):
+    inputs = build().resources["todo-kubernetes"].inputs
+    assert inputs["kubeconfig"] == str(server.kubeconfig)
+    assert inputs["context"] == inputs["clusterIdentifier"] == "trial"
+
+
+def test_the_namespace_refuses_what_is_not_restricted(build: Build):
+    metadata = build(namespace="mine").resources["todo-namespace"].inputs["metadata"]
+    assert metadata["name"] == "mine"
+    assert metadata["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@pytest.mark.parametrize("postgres", [True, False])
+def test_secret_database_migration_and_app_come_in_this_order(build: Build, postgres: bool):
+    made = build(postgres={"enabled": postgres})
+    assert "todo-namespace" in made.before("todo-secret")
+    before = made.before("todo-migration")
+    assert "todo-secret" in made.before("todo-database" if postgres else "todo-migration")
+    assert ("todo-database" in before) is postgres
+    assert "todo-migration" in made.before("todo-app")
+
+
+def test_the_app_is_the_chart_under_the_systems_name(build: Build):
+    inputs = build(name="mine").resources["todo-app"].inputs
+    assert build().resources["todo-app"].type == CHART
+    assert inputs["chart"] == str(todo_values.CHART)
+    assert (inputs["name"], inputs["namespace"]) == ("mine", "todo")
+    assert inputs["values"]["fullnameOverride"] == "mine"
+    assert inputs["values"]["migrations"] == {"mode": "none"}
+
+
+def test_a_new_image_or_a_new_secret_runs_the_migration_again_and_replaces_the_pods(build: Build):
+    def name(made: Recorder) -> str:
+        return made.resources["todo-migration"].inputs["metadata"]["name"]
+
+    def mark(made: Recorder) -> str:
+        return made.resources["todo-app"].inputs["values"]["backend"]["podAnnotations"]["checksum/secret"]
+
+    first = build()
+    newer = build(backend={"image": IMAGE[:-1] + "2"})
+    other = build(secret="another-canary-of-the-secrets")
+    assert len({name(first), name(newer), name(other)}) == 3
+    assert mark(first) == mark(newer) != mark(other)
+    assert name(build(**{"log-level": "DEBUG"})) == name(first)
+
+
+def test_the_migration_is_awaited_no_longer_than_the_settings_say(build: Build):
+    job = build(**{"start-timeout": 77}).resources["todo-migration"]
+    assert job.type == JOB
+    assert job.create_timeout == "77s"
+    assert job.inputs["spec"]["activeDeadlineSeconds"] == 77
+
+
+def test_secrets_reach_the_secret_and_no_plain_input(build: Build):
+    made = build(postgres={"enabled": True})
+    secret = made.resources["todo-secret"]
+    assert secret.inputs["stringData"]["AUTH_SECRET"] == f"{CANARY}-todo-auth-secret"
+    assert secret.inputs["stringData"]["POSTGRES_PASSWORD"] == f"{CANARY}-todo-postgres-password"
+    assert "stringData" in secret.secrets
+    for each in made.resources.values():
+        plain = {name: value for name, value in each.inputs.items() if name not in each.secrets}
+        assert CANARY not in json.dumps(plain), each.name
+    assert CANARY not in json.dumps(made.outputs)
+    assert not made.resources["todo-app"].secrets, "the chart's objects would be hidden in every preview"
+
+
+def test_an_image_by_its_digest_is_taken_as_it_is(build: Build):
+    made = build()
+    assert not made.of_type("docker-build:index:Image")
+    assert made.resources["todo-app"].inputs["values"]["backend"]["image"]["digest"] == "sha256:" + "0" * 64
+
+
+def test_with_a_registry_images_are_built_pushed_and_used_by_digest_and_never_built_in_a_preview(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(todo_values, "context_digest", lambda _folder: "abc")
+    made = build(backend={"registry": "registry.example.org/todo-backend", "platforms": ["linux/arm64"]})
+    image = made.resources["todo-backend-image"]
+    assert image.inputs["buildOnPreview"] is False
+    assert image.inputs["push"] is True
+    assert image.inputs["platforms"] == ["linux/arm64"]
+    assert image.inputs["tags"] == ["registry.example.org/todo-backend:abc"]
+    assert image.inputs["context"]["location"].endswith("apps/todo/backend")
+    assert made.resources["todo-app"].inputs["values"]["backend"]["image"]["digest"].endswith("1")
+    assert made.resources["todo-migration"].inputs["spec"]["template"]["spec"]["containers"][0]["image"].endswith("1")
+    previewed = build(preview=True, backend={"registry": "registry.example.org/todo-backend"})
+    assert previewed.resources["todo-app"].type == CHART
+
+
+def test_what_the_checks_need_is_an_output_and_the_address_is_the_ingresss_own(build: Build):
+    made = build(ingress={"host": "todo.example.org"}).outputs["todo"]
+    assert made["address"] == "192.168.49.2"
+    assert made["url"] == "http://todo.example.org/"
+    assert made["deployed"]["replicas"] == {"backend": 2, "frontend": 2}
+    assert made["deployed"]["context"] == "trial"
+    assert made["deployed"]["host"] == "todo.example.org"
+    assert build().outputs["todo"]["url"] == "http://192.168.49.2/"
+    secure = build(ingress={"host": "todo.example.org", "tls-secret": "crt", "address": "10.0.0.1:8443"})
+    assert secure.outputs["todo"]["url"] == "https://todo.example.org/"
+    assert secure.outputs["todo"]["address"] == "10.0.0.1:8443"
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_a_cluster_out_of_reach_is_one_error_before_anything_is_registered(tmp_path: Path, preview: bool):
+    recorder = Recorder(lambda *_: {})
+
+    def program() -> None:
+        settings = Todo.model_validate({**LEAST, "kubeconfig": str(tmp_path / "none")})
+        TodoApp("todo", TodoAppArgs(settings, {}))
+
+    with pytest.raises(ClusterUnusable, match='context "trial"'):
+        recorder.run(program, preview=preview)
+    assert recorder.resources == {}

@@ -1,0 +1,166 @@
+"""Builds what the lab's Kubernetes cluster runs from Go modules, with the lock files of kubernetes/, and keeps it.
+
+Go checks every module against go.sum and the public checksum database. Standard library only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolchain.errors import UnavailableError
+from toolchain.files import exclusive
+from toolchain.gobuild import last_lines, ready_go, run_visibly
+from toolchain.versions import ROOT, cache_folder, go_floor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# renovate: datasource=go depName=k8s.io/kubernetes
+KUBERNETES = "1.36.3"
+# renovate: datasource=go depName=helm.sh/helm/v3
+HELM = "3.22.0"
+# renovate: datasource=go depName=github.com/coredns/coredns
+COREDNS = "1.15.0"
+# renovate: datasource=go depName=github.com/traefik/traefik/v3
+TRAEFIK = "3.5.0"
+# renovate: datasource=go depName=sigs.k8s.io/gateway-api
+GATEWAY_API = "1.3.0"
+
+SOURCE = ROOT / "toolchain" / "kubernetes"
+KUBERNETES_PARTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
+PACKAGES = [f"k8s.io/kubernetes/cmd/{part}" for part in KUBERNETES_PARTS] + ["helm.sh/helm/v3/cmd/helm", "./coredns"]
+TRAEFIK_PACKAGE = "github.com/traefik/traefik/v3/cmd/traefik"
+PROGRAMS = (*KUBERNETES_PARTS, "helm", "coredns", "traefik")
+GATEWAY_FILE = "gateway-api.yaml"
+
+_MAJOR, _MINOR, _ = KUBERNETES.split(".")
+# What upstream's own builds set, so that each program tells its version (hack/lib/version.sh; helm's Makefile).
+_SETTINGS = {
+    "k8s.io/component-base/version.gitVersion": f"v{KUBERNETES}",
+    "k8s.io/component-base/version.gitMajor": _MAJOR,
+    "k8s.io/component-base/version.gitMinor": _MINOR,
+    "k8s.io/component-base/version.gitTreeState": "clean",
+    "k8s.io/client-go/pkg/version.gitVersion": f"v{KUBERNETES}",
+    "helm.sh/helm/v3/internal/version.version": f"v{HELM}",
+    "helm.sh/helm/v3/internal/version.metadata": "",
+    "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor": _MAJOR,
+    "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor": _MINOR,
+    "helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor": _MAJOR,
+    "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor": _MINOR,
+    "github.com/traefik/traefik/v3/pkg/version.Version": TRAEFIK,
+}
+LINKER_FLAGS = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in _SETTINGS.items())])
+
+# The dashboard's pages are no part of Traefik's module, and Go can't embed a folder that is not there. The clients of a
+# hundred DNS hosts, with which certificates can be asked for, are a third of what would be compiled; see docs/lab.md.
+TRAEFIK_CHANGES = {
+    "index.html": "traefik/webui/static/index.html",
+    "dns_providers.go": "lego/providers/dns/zz_gen_dns_providers.go",
+}
+TRAEFIK_COPIES = {"traefik": "github.com/traefik/traefik/v3", "lego": "github.com/go-acme/lego/v4"}
+
+
+def build_key() -> str:
+    """Names a build by what goes into it, so that a changed pin or flag builds anew."""
+    total = hashlib.sha256(LINKER_FLAGS.encode())
+    for path in sorted(SOURCE.rglob("*")):
+        if path.is_file():
+            total.update(b"\0" + str(path.relative_to(SOURCE)).encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()[:12]
+
+
+def build_folder() -> Path:
+    """Where this very build is kept."""
+    return cache_folder() / f"kubernetes-{KUBERNETES}-{build_key()}"
+
+
+def built() -> Path | None:
+    """The folder of the programs, if they are there."""
+    folder = build_folder()
+    whole = (folder / GATEWAY_FILE).is_file() and all(os.access(folder / name, os.X_OK) for name in PROGRAMS)
+    return folder if whole else None
+
+
+def build(say: Callable[[str], None]) -> Path:
+    """Builds all of it: 12 to 20 minutes on two cores, once per pin. Either it is whole afterwards or not there.
+
+    A build that was cut short goes on where it was: Go keeps what it has compiled. Raises UnavailableError.
+    """
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with exclusive(cache_folder() / "kubernetes.lock", say):
+        if (folder := built()) is not None:
+            return folder
+        begun = time.monotonic()
+        go, environment = ready_go(say, go_floor(SOURCE / "go.mod"))
+        say(f"building Kubernetes {KUBERNETES}, Helm, CoreDNS and Traefik with {go}: some 15 minutes, once")
+        for leftover in cache_folder().glob(".kubernetes-build-*"):
+            # A build that was killed; the lock says that nobody is at it now.
+            shutil.rmtree(leftover, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".kubernetes-build-") as name:
+            # A copy, so that no build ever writes to the pinned files.
+            work, out = Path(name) / "work", Path(name) / "out"
+            shutil.copytree(SOURCE, work)
+            out.mkdir()
+            _compile(go, work, out, PACKAGES, environment, say)
+            say(f"Kubernetes, Helm and CoreDNS: built in {time.monotonic() - begun:.0f} s; Traefik follows")
+            traefik = work / "traefik"
+            _copy_traefik(go, traefik, environment)
+            _compile(go, traefik, out, [TRAEFIK_PACKAGE], environment, say)
+            (out / GATEWAY_FILE).write_text(_gateway_definitions(go, traefik, environment))
+            shutil.rmtree(build_folder(), ignore_errors=True)
+            out.rename(build_folder())
+        say(f"Kubernetes and the rest: built in {time.monotonic() - begun:.0f} s, kept in {build_folder()}")
+        return build_folder()
+
+
+def _compile(
+    go: str, folder: Path, out: Path, packages: list[str], environment: dict[str, str], say: Callable[[str], None]
+) -> None:
+    # Listing fetches the modules; the count lets the user see how far the compiler is.
+    listed = _run([go, "list", "-deps", *packages], folder, environment).split()
+    say(f"the modules are here; {len(listed)} packages to compile")
+    command = [go, "build", "-v", "-trimpath", "-ldflags", LINKER_FLAGS, "-o", f"{out}/", *packages]
+    run_visibly(command, folder, environment, say, len(listed))
+
+
+def _copy_traefik(go: str, folder: Path, environment: dict[str, str]) -> None:
+    """Copies two modules, fetched and checked by Go, beside Traefik's go.mod, and makes the two changes."""
+    fetched = _run([go, "mod", "download", "-json", *TRAEFIK_COPIES.values()], folder / "sources", environment)
+    decoder, places = json.JSONDecoder(), dict[str, str]()
+    while fetched := fetched.lstrip():
+        entry, end = decoder.raw_decode(fetched)
+        places[entry["Path"]], fetched = entry["Dir"], fetched[end:]
+    for name, module in TRAEFIK_COPIES.items():
+        ignored = shutil.ignore_patterns("docs", "integration", "*_test.go")
+        # Without the modes: Go's cache is read-only.
+        shutil.copytree(places[module], folder / name, ignore=ignored, copy_function=shutil.copyfile)
+        for path in [folder / name, *(folder / name).rglob("*")]:
+            if path.is_dir():
+                path.chmod(0o755)
+    for name, target in TRAEFIK_CHANGES.items():
+        path = folder / target
+        path.parent.mkdir(exist_ok=True)
+        shutil.copyfile(folder / "changes" / name, path)
+
+
+def _gateway_definitions(go: str, folder: Path, environment: dict[str, str]) -> str:
+    """The definitions of the Gateway API's standard channel, at the release that Traefik is built with."""
+    place = _run([go, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api"], folder, environment).strip()
+    files = sorted((Path(place) / "config" / "crd" / "standard").glob("*.yaml"))
+    return "---\n".join(path.read_text() for path in files)
+
+
+def _run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        words = " ".join(command[:4])
+        raise UnavailableError(f"`{words} ...` ended with {done.returncode}: {last_lines(done.stderr or done.stdout)}")
+    return done.stdout
