@@ -70,6 +70,8 @@ def digest(name: str, host: str, npm: str = "") -> str:
     total = hashlib.sha256(f"{own.name}\n{own.release}\n{host}\n".encode())
     if own.npm:
         total.update(npm.encode())
+    if own.parent is None:
+        total.update(b"slim")
     if own.parent is not None:
         total.update(digest(own.parent, host, npm).encode())
         folder = FOLDER / own.name
