@@ -88,6 +88,8 @@ def digest(name: str, host: str, npm: str = "") -> str:
         total.update(f"{key}={value}\n".encode())
     if own.npm:
         total.update(npm.encode())
+    if own.parent is None:
+        total.update(b"slim")
     if own.parent is not None:
         total.update(digest(own.parent, host, npm).encode())
         for path in sorted(own.folder.rglob("*")):

