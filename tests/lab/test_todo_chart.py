@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from checks.todo_objects import lacks
-from tests.lab.helm import CHART, Rendered, helm, refusal, render
-from tests.lab.todo_chart_cases import ALWAYS, BACKEND, CONTAINER, DATABASE, FRONTEND, PART, PRESENCE, SETS, WHOLE
+from tests.lab.helm import CHART, GIVEN, TEMPLATE, Rendered, helm, refusal, render
+from tests.lab.todo_chart_cases import ALWAYS, BACKEND, CONTAINER, DATABASE, FRONTEND, PART, POD, PRESENCE, SETS, WHOLE
 
 
 @pytest.mark.parametrize("part", ["backend", "frontend"])
@@ -226,3 +226,20 @@ def test_helm_finds_nothing_to_complain_about(file: str | None):
     done = helm("lint", "--strict", str(CHART), *([f"--values={CHART / file}"] if file else []))
     assert done.returncode == 0, done.stdout
     assert "[WARNING]" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("mode", "installed", "migrates"),
+    [
+        ("initContainer", True, True),
+        ("initContainer", False, True),
+        ("hook", True, True),
+        ("hook", False, False),
+        ("none", True, False),
+    ],
+)
+def test_pods_migrate_unless_a_hook_or_somebody_else_has(mode: str, installed: bool, migrates: bool):
+    flags = () if installed else ("--is-upgrade",)
+    values = {**GIVEN, "migrations": {"mode": mode}}
+    made = Rendered(helm(*TEMPLATE, "todo", str(CHART), *flags, values=values).stdout)
+    assert (made.at(BACKEND, *POD, "initContainers") is not None) is migrates

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -128,6 +129,10 @@ def test_a_second_release_lives_beside_the_first_with_a_migration_by_a_hook(inst
     installed.install("second", backend=few, frontend=few, migrations={"mode": "hook"}, fullnameOverride="second")
     visitor = Visitor(installed.cluster.ingress_address, "second.example").signed_up("second@example.org")
     assert visitor.add("only here") == 201
+    # Now by the hook; what was there stays.
+    installed.upgrade("second", backend=few, frontend=few, config={"environment": "hooked"})
+    assert installed.environment("second") == "hooked"
+    assert visitor.titles() == {"only here"}
     assert installed.environment("todo") == "development"
     status, text, _ = Visitor(installed.cluster.ingress_address, "todo.example", visitor.cookie).ask(
         "GET", "/api/v1/todos"
@@ -138,6 +143,13 @@ def test_a_second_release_lives_beside_the_first_with_a_migration_by_a_hook(inst
 def test_after_uninstalling_nothing_is_left(installed: Releases) -> None:
     for release in installed.helm("list", "--short").split():
         installed.helm("uninstall", release, "--wait", "--timeout=180s")
-    left = installed.kubectl("get", KINDS, "-l", OWN, "-o", "name", "--ignore-not-found")
-    assert left == ""
+
+    def left() -> str:
+        return installed.kubectl("get", KINDS, "-l", OWN, "-o", "name", "--ignore-not-found")
+
+    # Pods take their time to end in good order.
+    deadline = time.monotonic() + 120
+    while left() and time.monotonic() < deadline:
+        time.sleep(1)
+    assert left() == ""
     assert "sh.helm.release" not in installed.kubectl("get", "secrets", "-o", "name")

@@ -126,8 +126,7 @@ WHOLE: list[tuple[dict[str, Any], str, tuple[str | int, ...], Any]] = [
     ({"config": {"cookieSecure": True}}, "ConfigMap/todo", ("data", "COOKIE_SECURE"), "true"),
     ({"migrations": {"waitSeconds": 5}}, BACKEND, (*POD, "initContainers", 0, "env", -1, "value"), "5"),
     ({"migrations": {"mode": "none"}}, BACKEND, (*POD, "initContainers"), None),
-    (HOOK, BACKEND, (*POD, "initContainers"), None),
-    (HOOK, "Job/todo-migrations", ("metadata", "annotations", "helm.sh/hook"), "post-install,pre-upgrade"),
+    (HOOK, "Job/todo-migrations", ("metadata", "annotations", "helm.sh/hook"), "pre-upgrade"),
     (
         {"migrations": {"mode": "hook", "resources": {"limits": {"memory": "1Gi"}}}},
         "Job/todo-migrations",
