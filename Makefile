@@ -41,6 +41,7 @@ soak: setup  ## repeat the hard tests for a long time
 bench: setup  ## measure against Ansible on lab machines
 	@$(VENV)/python -m tests.bench
 	@$(VENV)/python -m tests.bench --core
+	@$(VENV)/python -m tests.bench --todo
 
 down: setup  ## take the stack down (dev: and the lab with it)
 	@$(TOOLCHAIN) down --stack $(STACK)

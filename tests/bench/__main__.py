@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from lab import Lab, LabError
-from tests.bench import compare, core, scale
+from tests.bench import compare, core, figures, scale, todo
 from tests.bench.ansible import Ansible
 from tests.bench.hearth import Hearth
 from tests.bench.workload import Workload, WrongResult
@@ -30,6 +30,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one run on one machine; with --scale, up to 400 only")
     parser.add_argument("--scale", action="store_true", help="growth to 1,000 resources instead of the comparison")
     parser.add_argument("--core", action="store_true", help="the core stack's start, answers and memory instead")
+    parser.add_argument("--todo", action="store_true", help="the todo app's deploy, update and answers instead")
     parser.add_argument("--machines", type=int, nargs="+", choices=sorted(compare.GOALS), help="how many (1 and 4)")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown too")
     return parser.parse_args()
@@ -48,7 +49,9 @@ def main() -> int:
         lab = Lab(f"hearth-bench-{os.getpid()}", folder / "lab", say=say)
         try:
             if asked.core:
-                measure_core(asked, lab, console)
+                show_figures(asked, "The core stack by docker compose", core.measure(lab), console)
+            elif asked.todo:
+                show_figures(asked, "The todo app on the lab's cluster", todo.measure(lab), console)
             elif asked.scale:
                 measure_growth(asked, lab, folder, console)
             else:
@@ -89,11 +92,10 @@ def measure_growth(asked: argparse.Namespace, lab: Lab, folder: Path, console: C
     finish(asked, console, scale.HEADINGS, map(scale.cells, rows))
 
 
-def measure_core(asked: argparse.Namespace, lab: Lab, console: Console) -> None:
-    """The core stack, by docker compose."""
-    figures = core.measure(lab)
-    console.print(core.table(figures))
-    finish(asked, console, core.HEADINGS, map(core.cells, figures))
+def show_figures(asked: argparse.Namespace, title: str, found: list[figures.Figure], console: Console) -> None:
+    """Figures of one system."""
+    console.print(figures.table(title, found))
+    finish(asked, console, figures.HEADINGS, map(figures.cells, found))
 
 
 def finish(asked: argparse.Namespace, console: Console, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

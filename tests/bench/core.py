@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
+from tests.bench.figures import Figure
 from tests.lab.core_machine import FOLDER, compose, load, send
 
 if TYPE_CHECKING:
@@ -18,21 +16,7 @@ if TYPE_CHECKING:
 LOAD_SECONDS = 15
 RATES = (200, 2000)
 """Requests a second that are asked for: what the tests use, and more than the machine can do."""
-HEADINGS = ("What", "Figure")
 SERVICES = ("postgres", "backend", "ollama")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One thing that was measured."""
-
-    what: str
-    figure: str
-
-
-def cells(figure: Figure) -> tuple[str, str]:
-    """A row of the table."""
-    return figure.what, figure.figure
 
 
 def measure(lab: Lab) -> list[Figure]:
@@ -69,11 +53,3 @@ def _timed(work: Callable[[], object]) -> str:
     begun = time.monotonic()
     work()
     return f"{time.monotonic() - begun:.1f} s"
-
-
-def table(figures: list[Figure]) -> Table:
-    """The figures, for a person."""
-    made = Table(*HEADINGS, title="The core stack by docker compose")
-    for figure in figures:
-        made.add_row(*cells(figure))
-    return made

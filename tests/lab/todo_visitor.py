@@ -69,6 +69,7 @@ class Load:
 
     visitor: Visitor
     rate: int = 100
+    only_list: bool = False
     right: int = 0
     wrong: list[str] = field(default_factory=list[str])
     added: set[str] = field(default_factory=set[str])
@@ -96,8 +97,10 @@ class Load:
             due = max(due + WORKERS / self.rate, time.monotonic() - 1)
 
     def _one(self, turn: int) -> None:
-        method, path, body, wanted = "GET", "/api/v1/todos?limit=20", None, 200
-        if turn % 20 == 0:
+        method, path, body, wanted = "GET", "/api/v1/todos?limit=50", None, 200
+        if self.only_list:
+            pass
+        elif turn % 20 == 0:
             method, path, body, wanted = "POST", "/api/v1/todos", {"title": f"number {turn} {id(self)}"}, 201
         elif turn % 10 == 5:
             path = "/"

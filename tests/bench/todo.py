@@ -1,0 +1,59 @@
+"""Figures of the todo app on the lab's Kubernetes: the cluster, a first deploy, a rolling update, the list of todos."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from tests.bench.figures import Figure
+from tests.lab.todo_deployed import Deployed
+from tests.lab.todo_visitor import Load, Visitor
+
+if TYPE_CHECKING:
+    from lab import Lab
+
+LOAD_SECONDS = 15
+RATES = (100, 1000)
+"""Requests a second that are asked for: what the tests use, and more than the cluster can do."""
+TODOS = 50
+
+
+def measure(lab: Lab) -> list[Figure]:
+    """Everything, on a cluster of its own; its programs and the app's images are made before the clock runs."""
+    images = lab.todo_images()
+    begun = time.monotonic()
+    cluster = lab.kubernetes()
+    found = [Figure("cluster of one node, from nothing to ready", _since(begun))]
+    app = Deployed(cluster, images)
+    begun = time.monotonic()
+    app.up()
+    found.append(Figure("first deploy to ready, images not on the node", _since(begun)))
+    begun = time.monotonic()
+    app.up()
+    found.append(Figure("the same again, nothing to change", _since(begun)))
+    visitor = app.visitor("bench@example.org")
+    for number in range(TODOS):
+        assert visitor.add(f"todo {number}") == 201
+    found += [_list(visitor, rate) for rate in RATES]
+    begun = time.monotonic()
+    with Load(visitor) as load:
+        app.up(environment="updated")
+        took = _since(begun)
+    assert load.wrong == [], load.wrong[:3]
+    told = f"{took}, p99 of the {load.right} requests meanwhile {load.milliseconds['p99']} ms, none failed"
+    return [*found, Figure("rolling update of all pods at 100 requests/s", told)]
+
+
+def _list(visitor: Visitor, rate: int) -> Figure:
+    """The list call alone, through the ingress; each request on a connection of its own."""
+    with Load(visitor, rate=rate, only_list=True) as load:
+        time.sleep(LOAD_SECONDS)
+    assert load.wrong == [], load.wrong[:3]
+    asked = "at 100 requests/s" if rate == RATES[0] else "as fast as it goes"
+    times = load.milliseconds
+    told = f"{load.right / LOAD_SECONDS:.0f} requests/s, p50 {times['p50']} ms, p99 {times['p99']} ms"
+    return Figure(f"list of {TODOS} todos {asked}", told)
+
+
+def _since(begun: float) -> str:
+    return f"{time.monotonic() - begun:.1f} s"
