@@ -140,9 +140,7 @@ class Todo(Settings):
     ingress: TodoIngress = Field(default_factory=TodoIngress, description="How it is reached.")
     assistant: TodoAssistant = Field(default_factory=TodoAssistant, description="The assistant's API.")
     postgres: TodoPostgres = Field(default_factory=TodoPostgres, description="The database in the cluster.")
-    database_port: Port = Field(
-        default=5432, description="Port of the database, which network policies let through."
-    )
+    database_port: Port = Field(default=5432, description="Port of the database, which network policies let through.")
     values: dict[str, Any] = Field(
         default_factory=dict,
         description="Further values of the chart, over those that follow from these settings; see its values.yaml.",
