@@ -14,6 +14,8 @@ from todo_backend.about import SERVICE
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 5
+POOL_SECONDS = 10
+"""How long a request waits for its turn: a crowd is to be served slowly, not refused."""
 
 UNREACHABLE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 """What is raised where the database is away, starting, stopping or refusing."""
@@ -29,7 +31,7 @@ def create_engine(url: URL, statement_seconds: float = STATEMENT_SECONDS, connec
         # None beyond these: a connection that is opened for one request costs more than waiting for one of the ten.
         pool_size=connections,
         max_overflow=0,
-        pool_timeout=CONNECT_SECONDS,
+        pool_timeout=POOL_SECONDS,
         pool_recycle=1800,
         # Parameters are a user's values, and belong in no error message.
         hide_parameters=True,
