@@ -45,9 +45,9 @@ class ClusterScheduling(LoadFileScheduling):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests of the cluster the time that its making takes."""
+    """Give the tests of the cluster the time that its making takes, or that of the one program that they need."""
     for item in items:
-        if "cluster" in getattr(item, "fixturenames", ()):
+        if item.path.name.startswith(CLUSTER_FILES):
             item.add_marker(pytest.mark.timeout(IMAGES_SECONDS if kubebuild.built() else BUILD_SECONDS))
 
 

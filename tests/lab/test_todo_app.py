@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import pulumi
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -22,61 +20,9 @@ from config.todo import Todo
 from lab import Lab, Machine
 from lab.kubernetes import Cluster
 from tests.lab.browser import page
-from tests.lab.kubernetes_carrier import Carrier
+from tests.lab.todo_deployed import HOST, SPACE, Deployed
 from tests.lab.todo_visitor import PASSWORD, Load, Visitor
 from tests.unit.recording import Recorder
-
-SPACE = "todo-component"
-HOST = "todo.example"
-SECRETS = {
-    "todo-auth-secret": "canary-signing-key-0123456789abcdef",
-    "todo-postgres-password": "canary/p@ss word:9",
-}
-
-
-class Deployed:
-    """The component on the cluster; `up` carries it out, again and again if need be."""
-
-    def __init__(self, cluster: Cluster, images: Mapping[str, str]) -> None:
-        self.cluster, self._images = cluster, images
-        self.recorder, self.carrier = Recorder(lambda *_: {}), Carrier(cluster)
-
-    def up(self, **settings: Any) -> None:
-        whole = {
-            "kubeconfig": str(self.cluster.kubeconfig),
-            "context": "hearth-lab",
-            "namespace": SPACE,
-            "name": "todo",
-            "environment": "trial",
-            "backend": {"image": self._images["backend"]},
-            "frontend": {"image": self._images["frontend"]},
-            "ingress": {"host": HOST, "class-name": "traefik", "address": self.cluster.ingress_address},
-            "postgres": {"enabled": True},
-            # Its data is its pod's: it stays on the node that is never drained.
-            "values": {"postgresql": {"nodeSelector": {"kubernetes.io/hostname": self.cluster.nodes[0].name}}},
-            **settings,
-        }
-        self.carrier = Carrier(self.cluster)
-
-        def program() -> None:
-            secrets = {key: pulumi.Output.secret(value) for key, value in SECRETS.items()}
-            TodoApp("todo", TodoAppArgs(Todo.model_validate(whole), secrets))
-
-        self.recorder = Recorder(self.carrier).run(program)
-
-    @property
-    def output(self) -> dict[str, Any]:
-        return self.recorder.outputs["todo"]["deployed"]
-
-    def kubectl(self, *words: str, timeout: float = 330) -> str:
-        return self.cluster.kubectl("-n", SPACE, *words, timeout=timeout).stdout
-
-    def pods(self, part: str) -> list[dict[str, Any]]:
-        found = json.loads(self.kubectl("get", "pods", "-l", f"app.kubernetes.io/component={part}", "-o", "json"))
-        return [pod for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
-
-    def visitor(self, email: str) -> Visitor:
-        return Visitor(self.cluster.ingress_address, HOST).signed_up(email)
 
 
 @pytest.fixture(scope="module")
