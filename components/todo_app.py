@@ -65,6 +65,10 @@ class TodoApp(pulumi.ComponentResource):
             # A new value is written into the same Secret: whatever refers to it by name stays right.
             enable_secret_mutable=True,
             enable_config_map_mutable=True,
+            # What somebody changed with another program is set right; without it, the API server refuses to.
+            enable_patch_force=True,
+            # A namespace that is there is not ours: destroy would remove it with all that is in it.
+            upsert_existing_objects=False,
             opts=ResourceOptions(parent=self),
         )
         namespace = Namespace(

@@ -150,6 +150,10 @@ def app_values(settings: Todo, images: Mapping[str, str], digest: str) -> dict[s
         "migrations": {"mode": "none"},
         "networkPolicy": {"databasePorts": [settings.database_port], "openaiPorts": [port]},
     }
+    # The engine changes objects side by side; a pod that starts before the ConfigMap is changed keeps the old settings.
+    first = {"config.kubernetes.io/depends-on": f"/namespaces/{settings.namespace}/ConfigMap/{settings.name}"}
+    for part in PARTS:
+        own[part]["annotations"] = first
     own["backend"]["podAnnotations"] = {"checksum/secret": digest}
     further = {key: value for key, value in settings.values.items() if key != "postgresql"}
     return merged(own, further)
@@ -178,7 +182,10 @@ def migration_name(settings: Todo, image: str, digest: str) -> str:
 
 
 def migration_spec(settings: Todo, image: str) -> dict[str, Any]:
-    """What the Job runs: `todo-backend migrate`, within the security level `restricted`."""
+    """What the Job runs: `todo-backend migrate`, within the security level `restricted`.
+
+    A Job's pod can't be changed, so that another one means another run: only image and database belong into it.
+    """
     labels = {
         "app.kubernetes.io/name": "todo",
         "app.kubernetes.io/instance": settings.name,
@@ -190,11 +197,8 @@ def migration_spec(settings: Todo, image: str) -> dict[str, Any]:
         "image": image,
         "args": ["todo-backend", "migrate"],
         "env": [
-            *(
-                {"name": key, "valueFrom": {"secretKeyRef": {**reference, "key": key}}}
-                for key in ("DATABASE_URL", "AUTH_SECRET")
-            ),
-            {"name": "LOG_LEVEL", "value": settings.log_level},
+            {"name": key, "valueFrom": {"secretKeyRef": {**reference, "key": key}}}
+            for key in ("DATABASE_URL", "AUTH_SECRET")
         ],
         "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": {

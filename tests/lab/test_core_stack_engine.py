@@ -6,10 +6,7 @@ What they carry out here, test_core_stack.py carries out everywhere by mocks and
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +19,8 @@ from config.hosts import Machines
 from lab import Lab, Machine, Service
 from tests.lab.core_machine import ask, saved, send, version, wait_for
 from tests.lab.docker_carrier import on_session
+from tests.lab.engine_providers import plugins
 from tests.lab.project import shown, went_well
-from toolchain.environment import VIRTUAL_ENVIRONMENT
 from toolchain.versions import ROOT
 from toolchain.workspace import Workspace
 
@@ -32,20 +29,6 @@ PASSWORD = "canary$pass#word'9"
 SECRETS = {"core-postgres-password": PASSWORD, "core-secret-key": "canary-secret-key-0123456789abcdef"}
 OLDER, NEWER = ({"image": f"docker.io/library/postgres:{major}"} for major in (15, 17))
 DRIFT = 7
-
-
-def plugins() -> Path:
-    """The folder of Pulumi's plugins, if the providers are in it in the version that the SDKs ask for."""
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    command = [str(VIRTUAL_ENVIRONMENT / "bin" / "pulumi"), "plugin", "ls", "--json"]
-    environment = {**os.environ, "PULUMI_HOME": str(home), "PULUMI_SKIP_UPDATE_CHECK": "true"}
-    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
-    found = {(each["name"], each["version"]) for each in json.loads(answer.stdout)}
-    for name in PROVIDERS:
-        wanted = importlib.metadata.version(f"pulumi-{name}")
-        if (name, wanted) not in found:
-            pytest.skip(f"this test needs a provider: pulumi plugin install resource {name} {wanted}")
-    return home / "plugins"
 
 
 class Stack:
@@ -96,7 +79,7 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The stack, brought up; nothing of it is on the machine afterwards."""
-    folder = plugins()
+    folder = plugins(*PROVIDERS)
     lab: Lab = request.getfixturevalue("lab")
     _: Service = request.getfixturevalue("registry")
     machine = lab.machine("pi", image="machine-docker", fresh=True)

@@ -157,7 +157,10 @@ def test_for_development_secrets_are_made_up():
 @pytest.mark.parametrize(
     ("values", "parts"),
     [
-        ({"config": {"openaiModel": "other"}}, {"backend", "frontend"}),
+        ({"config": {"openaiModel": "other"}}, {"backend"}),
+        ({"config": {"logLevel": "DEBUG"}}, {"backend"}),
+        ({"config": {"apiBaseUrl": "/api/v2"}}, {"frontend"}),
+        ({"config": {"environment": "other"}}, {"backend", "frontend"}),
         ({"secrets": {"authSecret": "t" * 32}}, {"backend"}),
         ({"ingress": {"host": "other"}}, set()),
     ],

@@ -71,6 +71,11 @@ def test_the_provider_is_told_kubeconfig_and_context_and_never_finds_another(bui
     assert inputs["context"] == inputs["clusterIdentifier"] == "trial"
 
 
+def test_the_provider_takes_edits_back_and_takes_nothing_over_that_is_there_already(build: Build):
+    inputs = build().resources["todo-kubernetes"].inputs
+    assert (inputs["enablePatchForce"], inputs["upsertExistingObjects"]) == ("true", "false")
+
+
 def test_the_namespace_refuses_what_is_not_restricted(build: Build):
     metadata = build(namespace="mine").resources["todo-namespace"].inputs["metadata"]
     assert metadata["name"] == "mine"

@@ -15,6 +15,7 @@ IMAGE = "registry.example.org:5000/a/todo-backend@sha256:" + "0" * 64
 LEAST: dict[str, Any] = {"context": "minikube", "backend": {"image": IMAGE}, "frontend": {"image": IMAGE}}
 IMAGES = {"backend": IMAGE, "frontend": "docker.io/library/todo-frontend:1"}
 SIGNING = "s" * 32
+FIRST = "config.kubernetes.io/depends-on"
 
 
 def todo(**further: Any) -> Todo:
@@ -48,6 +49,8 @@ def test_an_images_name_is_taken_apart(reference: str, parts: tuple[str, str, st
         ({}, ("backend", "image", "digest"), "sha256:" + "0" * 64),
         ({}, ("frontend", "image", "tag"), "1"),
         ({}, ("backend", "podAnnotations", "checksum/secret"), "digest"),
+        ({}, ("backend", "annotations", FIRST), "/namespaces/todo/ConfigMap/todo"),
+        ({"name": "a", "namespace": "b"}, ("frontend", "annotations", FIRST), "/namespaces/b/ConfigMap/a"),
         ({"ingress": {"host": "a.example.org"}}, ("ingress", "host"), "a.example.org"),
         ({"ingress": {"class-name": "traefik"}}, ("ingress", "className"), "traefik"),
         ({"ingress": {"annotations": {"a": "b"}}}, ("ingress", "annotations"), {"a": "b"}),
@@ -126,6 +129,11 @@ def test_another_image_or_another_database_is_another_migration():
     }
     assert len(names) == 3
     assert values.migration_name(todo(), IMAGE, "one") in names
+
+
+def test_a_setting_that_is_neither_image_nor_database_leaves_the_migrations_pod_as_it_is():
+    changed = todo(**{"log-level": "DEBUG", "environment": "other", "start-timeout": 99})
+    assert values.migration_spec(changed, IMAGE)["template"] == values.migration_spec(todo(), IMAGE)["template"]
 
 
 def test_the_migration_refers_to_the_secret_and_fits_the_level_restricted():

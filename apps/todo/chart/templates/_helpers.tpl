@@ -91,6 +91,14 @@ OPENAI_MODEL: {{ .Values.config.openaiModel | quote }}
 COOKIE_SECURE: {{ .Values.config.cookieSecure | toString | quote }}
 {{- end }}
 
+{{/* A mark that changes with what a part reads from the ConfigMap: (dict "root" $ "keys" (list ..)). */}}
+{{- define "todo-app.configMark" -}}
+{{- $all := include "todo-app.config" .root | fromYaml }}
+{{- $read := dict }}
+{{- range .keys }}{{ $_ := set $read . (get $all .) }}{{ end }}
+{{- $read | toJson | sha256sum }}
+{{- end }}
+
 {{/* Variables from the ConfigMap: (dict "root" $ "keys" (list ..)). */}}
 {{- define "todo-app.configEnv" -}}
 {{- $root := .root }}

@@ -1,0 +1,30 @@
+"""Where the engine's own providers are, for tests that bring a system up as a user does."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from toolchain.environment import VIRTUAL_ENVIRONMENT
+
+
+def plugins(*providers: str) -> Path:
+    """The folder of Pulumi's plugins, if these providers are in it in the version that the SDKs ask for.
+
+    Without them the test is skipped, where CI=true as well: they are downloads, from no package registry.
+    """
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    command = [str(VIRTUAL_ENVIRONMENT / "bin" / "pulumi"), "plugin", "ls", "--json"]
+    environment = {**os.environ, "PULUMI_HOME": str(home), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    found = {(each["name"], each["version"]) for each in json.loads(answer.stdout)}
+    for name in providers:
+        wanted = importlib.metadata.version(f"pulumi-{name}")
+        if (name, wanted) not in found:
+            pytest.skip(f"this test needs a provider: pulumi plugin install resource {name} {wanted}")
+    return home / "plugins"

@@ -1,0 +1,206 @@
+"""The todo app brought up by the engine itself, with the Kubernetes provider, on the lab's cluster; skipped without it.
+
+The provider is a download, from no package registry: this skip stands in CI too. What it carries out here,
+test_todo_app.py carries out everywhere by mocks, kubectl and helm.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checks.result import CheckResult, Status
+from checks.todo import check_todo
+from components import todo_values
+from config.todo import Todo
+from lab import Lab
+from lab.kubernetes import Cluster
+from tests.lab.engine_providers import plugins
+from tests.lab.project import shown, went_well
+from tests.lab.todo_visitor import Visitor
+from toolchain.versions import ROOT
+from toolchain.workspace import Workspace
+
+SPACE = "todo-engine"
+HOST = "engine.example"
+SECRETS = {
+    "todo-auth-secret": "canary-signing-key-0123456789abcdef",
+    "todo-postgres-password": "canary/p@ss word:9",
+}
+DRIFT = 7
+PARTS = ("backend", "frontend")
+# What comes and goes by itself, later than what it belongs to.
+LATE = ("certificatesigningrequests", "ipaddresses", "namespaces", "persistentvolumes")
+
+
+class Stack:
+    """Hearth's own program with the todo app alone in its settings."""
+
+    def __init__(self, folder: Path, plugins: Path, cluster: Cluster, images: Mapping[str, str]) -> None:
+        home = folder / "pulumi-home"
+        home.mkdir(parents=True)
+        (home / "plugins").symlink_to(plugins)
+        self.cluster, self._images = cluster, images
+        self.whole_cluster = self.cluster_wide()
+        self.workspace = Workspace.create(
+            folder,
+            (ROOT / "__main__.py").read_text(),
+            name="hearth",
+            extra_environment={"PYTHONPATH": str(ROOT), "PULUMI_HOME": str(home)},
+        )
+        self.workspace.configure("hearth:hosts", "{}")
+        for key, value in SECRETS.items():
+            self.workspace.configure(f"hearth:{key}", value, secret=True)
+        self.settings()
+
+    def settings(self, **values: Any) -> None:
+        whole = {
+            "kubeconfig": str(self.cluster.kubeconfig),
+            "context": "hearth-lab",
+            "namespace": SPACE,
+            "environment": "trial",
+            "start-timeout": 240,
+            "backend": {"image": self._images["backend"]},
+            "frontend": {"image": self._images["frontend"]},
+            "ingress": {"host": HOST, "class-name": "traefik"},
+            "postgres": {"enabled": True},
+            **values,
+        }
+        self.whole = whole
+        self.workspace.configure("hearth:todo", json.dumps(whole))
+
+    def up(self, *flags: str) -> str:
+        """`pulumi up`, which must go well; what it printed."""
+        return shown(went_well(self.workspace.up(*flags, check=False)))
+
+    def wrong(self) -> list[CheckResult]:
+        """What does not work of what the stack says that it has."""
+        rows = check_todo(self.workspace.outputs()["todo"])
+        assert rows
+        return [row for row in rows if row.status is Status.FAIL]
+
+    def kubectl(self, *words: str) -> str:
+        return self.cluster.kubectl("-n", SPACE, *words, timeout=270).stdout
+
+    def pods(self, part: str) -> set[str]:
+        """Names of a part's pods that are not on their way out."""
+        found = json.loads(self.kubectl("get", "pods", "-l", f"app.kubernetes.io/component={part}", "-o", "json"))
+        return {pod["metadata"]["name"] for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]}
+
+    def migrations(self) -> set[str]:
+        """The migrations' Jobs, each by what is never used twice."""
+        return {job["metadata"]["uid"] for job in json.loads(self.kubectl("get", "jobs", "-o", "json"))["items"]}
+
+    def namespaces(self) -> set[str]:
+        return set(self.cluster.kubectl("get", "namespaces", "-o", "name").stdout.split())
+
+    def cluster_wide(self) -> set[str]:
+        """Every object of the cluster that is in no namespace."""
+        kinds = self.cluster.kubectl("api-resources", "--namespaced=false", "--verbs=list", "-o", "name").stdout.split()
+        wanted = ",".join(kind for kind in kinds if kind.partition(".")[0] not in LATE)
+        return set(self.cluster.kubectl("get", wanted, "-o", "name", timeout=120).stdout.split())
+
+
+@pytest.fixture(scope="module")
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The stack, brought up; nothing of it is on the cluster afterwards."""
+    folder = plugins("kubernetes")
+    cluster: Cluster = request.getfixturevalue("cluster")
+    lab: Lab = request.getfixturevalue("lab")
+    made = Stack(tmp_path_factory.mktemp("todo-app"), folder, cluster, lab.todo_images())
+    try:
+        printed = made.up()
+        assert "canary" not in printed
+        yield made
+    finally:
+        made.workspace.destroy(check=False)
+        cluster.kubectl("delete", "namespace", SPACE, "--ignore-not-found", "--timeout=180s", timeout=200)
+
+
+def test_the_engine_brings_it_up_and_it_passes_the_checks(stack: Stack) -> None:
+    deployed = stack.workspace.outputs()["todo"]
+    assert deployed["address"], "the Ingress has the controller's address"
+    assert deployed["replicas"] == {"backend": 2, "frontend": 2}
+    assert stack.wrong() == []
+    assert len(stack.migrations()) == 1
+
+
+def test_what_was_just_brought_up_has_not_drifted(stack: Stack) -> None:
+    answer = stack.workspace.drift()
+    assert answer.returncode == 0, shown(answer)
+
+
+def test_no_secret_is_in_the_state_or_in_what_is_printed(stack: Stack) -> None:
+    data = todo_values.secret_data(Todo.model_validate(stack.whole), SECRETS)
+    # A Secret's data is written in Base64.
+    hidden = {"canary", *(base64.b64encode(value.encode()).decode() for value in data.values())}
+    state = json.dumps(stack.workspace.state())
+    printed = shown(stack.workspace.preview("--refresh"))
+    for each in hidden:
+        assert each not in state
+        assert each not in printed
+
+
+def test_pods_that_somebody_took_away_are_drift_and_come_back_and_nothing_else_is_touched(stack: Stack) -> None:
+    before, migrations = stack.pods("backend"), stack.migrations()
+    stack.kubectl("scale", "deployment/todo-frontend", "--replicas=1")
+    stack.kubectl("rollout", "status", "deployment/todo-frontend", "--timeout=240s")
+    answer = stack.workspace.drift()
+    assert answer.returncode == DRIFT, shown(answer)
+    assert "todo-frontend" in shown(answer)
+    stack.up("--refresh")
+    assert len(stack.pods("frontend")) == 2
+    assert stack.wrong() == []
+    assert (stack.pods("backend"), stack.migrations()) == (before, migrations)
+    assert stack.workspace.drift().returncode == 0
+
+
+def test_a_setting_that_somebody_changed_by_hand_is_drift_and_is_set_right(stack: Stack) -> None:
+    stack.kubectl("patch", "configmap", "todo", "--type=merge", "--patch", '{"data": {"LOG_LEVEL": "ERROR"}}')
+    answer = stack.workspace.drift()
+    assert answer.returncode == DRIFT, shown(answer)
+    assert "LOG_LEVEL" in shown(answer)
+    stack.up("--refresh")
+    assert stack.kubectl("get", "configmap", "todo", "-o", "jsonpath={.data.LOG_LEVEL}") == "INFO"
+
+
+def test_a_changed_setting_replaces_the_pods_that_read_it_and_runs_no_migration(stack: Stack) -> None:
+    before = {part: stack.pods(part) for part in PARTS}
+    migrations = stack.migrations()
+    stack.settings(**{"log-level": "WARNING"})
+    stack.up()
+    after = {part: stack.pods(part) for part in PARTS}
+    assert after["backend"] & before["backend"] == set()
+    assert after["frontend"] == before["frontend"]
+    assert stack.migrations() == migrations
+    for pod in after["backend"]:
+        assert stack.kubectl("exec", pod, "--", "printenv", "LOG_LEVEL").strip() == "WARNING"
+    assert stack.wrong() == []
+
+
+def test_a_changed_secret_runs_a_migration_and_replaces_the_backend_alone(stack: Stack) -> None:
+    before = {part: stack.pods(part) for part in PARTS}
+    migrations = stack.migrations()
+    stack.workspace.configure("hearth:todo-auth-secret", "canary-another-key-0123456789abcdef", secret=True)
+    assert "canary" not in stack.up()
+    assert stack.pods("backend") & before["backend"] == set()
+    assert stack.pods("frontend") == before["frontend"]
+    assert len(stack.migrations()) == 1
+    assert stack.migrations() & migrations == set()
+    assert stack.wrong() == []
+    assert stack.workspace.drift().returncode == 0
+
+
+def test_destroy_leaves_the_cluster_as_it_was(stack: Stack) -> None:
+    address = stack.workspace.outputs()["todo"]["address"]
+    assert Visitor(address, HOST).ask("GET", "/healthz")[0] == 200
+    went_well(stack.workspace.destroy(check=False))
+    assert f"namespace/{SPACE}" not in stack.namespaces()
+    assert stack.cluster_wide() == stack.whole_cluster
+    assert not stack.workspace.state().get("resources")
+    assert Visitor(address, HOST).ask("GET", "/healthz")[0] == 404
