@@ -7,7 +7,6 @@ import tempfile
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab import engine, recipes
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 PULL_SECONDS = 90
 DEBOOTSTRAP_SECONDS = 900
 BUILD_SECONDS = 900
-SLIM = tuple(f"/usr/share/{name}" for name in ("doc", "groff", "info", "lintian", "linda", "locale", "man"))
 
 
 def purge_images(say: Callable[[str], None]) -> None:
@@ -32,29 +30,6 @@ def purge_images(say: Callable[[str], None]) -> None:
     ).stdout.split()
     kept = [tag for tag in tags if not engine.docker("rmi", tag, check=False).ok]
     say(f"removed {len(tags) - len(kept)} images" + (f"; in use elsewhere: {', '.join(kept)}" if kept else ""))
-
-
-def slim(root: Path) -> None:
-    """Leave out of a root file system what the public -slim images leave out, now and in what is installed later."""
-    excludes = "".join(f"path-exclude {path}/*\n" for path in SLIM)
-    kept = "path-include /usr/share/doc/*/copyright\n"
-    (root / "etc/dpkg/dpkg.cfg.d/docker").write_text(excludes + kept)
-    for path in (*SLIM, "/var/lib/apt/lists", "/var/cache/apt"):
-        for each in (root / path.lstrip("/")).glob("*"):
-            if path == "/usr/share/doc" and each.is_dir():
-                for file in each.iterdir():
-                    if file.name != "copyright":
-                        remove(file)
-            else:
-                remove(each)
-
-
-def remove(path: Path) -> None:
-    """Remove a file, a link, or a folder with all that is in it."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
 
 
 class Images:
@@ -158,7 +133,7 @@ class Images:
             # gpgv and the keyring come with debootstrap; --cache-dir would keep files on this machine.
             command = [program, "--variant=minbase", release, f"{folder}/root", *mirror]
             engine.run(command, timeout=DEBOOTSTRAP_SECONDS)
-            slim(Path(folder) / "root")
+            shutil.rmtree(f"{folder}/root/var/cache/apt/archives", ignore_errors=True)
             label = f"LABEL hearth.lab.image=debian-{release}"
             script = 'tar -C "$1" -c . | docker import --change "$2" - "$3"'
             engine.run(["sh", "-c", script, "sh", f"{folder}/root", label, tag], timeout=BUILD_SECONDS)

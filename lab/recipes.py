@@ -38,6 +38,8 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         Recipe("debian-trixie", "trixie"),
         Recipe("debian-bookworm", "bookworm"),
+        Recipe("slim-trixie", "trixie", "debian-trixie", source="slim"),
+        Recipe("slim-bookworm", "bookworm", "debian-bookworm", source="slim"),
         Recipe("machine", "trixie", "debian-trixie"),
         Recipe("machine-podman", "trixie", "machine"),
         Recipe("machine-docker", "trixie", "machine"),
@@ -52,8 +54,8 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe("registry-server", "trixie", "debian-trixie"),
         Recipe("windows", "trixie", "debian-trixie"),
-        Recipe("python311", "bookworm", "debian-bookworm"),
-        Recipe("node24", "trixie", "debian-trixie", npm=True),
+        Recipe("python311", "bookworm", "slim-bookworm"),
+        Recipe("node24", "trixie", "slim-trixie", npm=True),
         Recipe("tiny", "trixie", "debian-trixie"),
         Recipe("ollama", "trixie", "tiny"),
         Recipe("backend", "trixie", "tiny"),
@@ -62,8 +64,8 @@ RECIPES: dict[str, Recipe] = {
 
 # The registry's content: public name -> recipe. What is here is pulled by its public name on a lab machine.
 PUBLISHED: dict[str, str] = {
-    "library/debian:trixie-slim": "debian-trixie",
-    "library/debian:bookworm-slim": "debian-bookworm",
+    "library/debian:trixie-slim": "slim-trixie",
+    "library/debian:bookworm-slim": "slim-bookworm",
     "library/python:3.11-slim": "python311",
     "library/node:24-slim": "node24",
     "library/postgres:17": "postgres",
@@ -88,8 +90,6 @@ def digest(name: str, host: str, npm: str = "") -> str:
         total.update(f"{key}={value}\n".encode())
     if own.npm:
         total.update(npm.encode())
-    if own.parent is None:
-        total.update(b"slim")
     if own.parent is not None:
         total.update(digest(own.parent, host, npm).encode())
         for path in sorted(own.folder.rglob("*")):

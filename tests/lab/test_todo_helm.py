@@ -55,6 +55,13 @@ class Releases:
         assert status == 200, text
         return json.loads(text)["environment"]
 
+    def becomes(self, release: str, environment: str) -> None:
+        """Wait until the pages say so: for a few seconds a proxy still asks pods that are on their way out."""
+        deadline = time.monotonic() + 60
+        while (seen := self.environment(release)) != environment:
+            assert time.monotonic() < deadline, f"still {seen}"
+            time.sleep(0.5)
+
     def deployed(self, release: str) -> dict[str, Any]:
         """What the checks need to know, as the component would say it."""
         return {
@@ -117,10 +124,10 @@ def test_helm_test_asks_backend_and_frontend(installed: Releases) -> None:
 def test_an_upgrade_arrives_keeps_the_secrets_that_were_made_up_and_can_be_rolled_back(installed: Releases) -> None:
     kept = installed.kubectl("get", "secret", "todo", "-o", "jsonpath={.data}")
     installed.upgrade("todo", config={"environment": "upgraded"})
-    assert installed.environment("todo") == "upgraded"
+    installed.becomes("todo", "upgraded")
     assert installed.kubectl("get", "secret", "todo", "-o", "jsonpath={.data}") == kept
     installed.helm("rollback", "todo", "--wait", "--timeout=300s")
-    assert installed.environment("todo") == "development"
+    installed.becomes("todo", "development")
     assert installed.kubectl("get", "secret", "todo", "-o", "jsonpath={.data}") == kept
 
 
@@ -131,7 +138,7 @@ def test_a_second_release_lives_beside_the_first_with_a_migration_by_a_hook(inst
     assert visitor.add("only here") == 201
     # Now by the hook; what was there stays.
     installed.upgrade("second", backend=few, frontend=few, config={"environment": "hooked"})
-    assert installed.environment("second") == "hooked"
+    installed.becomes("second", "hooked")
     assert visitor.titles() == {"only here"}
     assert installed.environment("todo") == "development"
     status, text, _ = Visitor(installed.cluster.ingress_address, "todo.example", visitor.cookie).ask(
