@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 # As the engine's own limit for one message.
 MESSAGE_LIMIT_BYTES = 400 * 1024 * 1024
 PARENT_POLL_SECONDS = 0.5
+# What a call to an engine that ends the update fails with.
+ENDED = ("resource monitor shut down", "the client connection is closing")
 INSTALL_ADVICE = (
     "Python packages are not installed by the engine here. Run `make setup`: it installs requirements.lock.\n"
 )
@@ -204,6 +206,8 @@ def run_program(request: Any, program: Path) -> Any:
     except SystemExit as error:
         return program_exited(error)
     except Exception as error:  # noqa: BLE001 - whatever a program raises is shown as its error
+        if engine_has_ended(error):
+            return language_pb2.RunResponse(bail=True)
         return reported("Program failed with an unhandled exception:\n" + program_traceback(error, program))
     finally:
         end_loop(loop)
@@ -226,9 +230,21 @@ def reported(message: str) -> Any:
 def monitor_failed(error: grpc.RpcError) -> Any:
     """A call to the engine that failed. An engine that has closed its side has said why already."""
     code, details = getattr(error, "code", None), getattr(error, "details", None)
-    if code is not None and code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+    if engine_has_ended(error) or (code and code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)):
         return language_pb2.RunResponse(bail=True)
     return reported(f"A call to Pulumi's engine failed: {details() if details else error}")
+
+
+def engine_has_ended(error: BaseException) -> bool:
+    """Whether the SDK raised this because the engine ended the update, whose own error says why; what it says then is
+    in the engine's `resmon.go`, and in gRPC's `clientconn.go`. A part of a remote component ends that way."""
+    part: BaseException | None = error
+    while part is not None:
+        details = getattr(part, "details", None)
+        if isinstance(part, grpc.RpcError) and callable(details) and str(details()).endswith(ENDED):
+            return True
+        part = part.__cause__ or part.__context__
+    return False
 
 
 def program_exited(error: SystemExit) -> Any:

@@ -103,20 +103,45 @@ def test_a_resource_is_recorded_with_the_frames_of_the_program_alone(
 class Failed(grpc.RpcError):
     """A call that failed with a code."""
 
-    def __init__(self, code: grpc.StatusCode) -> None:
+    def __init__(self, code: grpc.StatusCode, details: str = "no such type") -> None:
         super().__init__()
-        self._code = code
+        self._code, self._details = code, details
 
     def code(self) -> grpc.StatusCode:
         return self._code
 
     def details(self) -> str:
-        return "no such type"
+        return self._details
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
 def test_an_engine_that_closed_its_side_needs_no_second_message(reported: list[str], code: grpc.StatusCode) -> None:
     assert host.monitor_failed(Failed(code)).bail
+    assert reported == []
+
+
+@pytest.mark.parametrize(
+    ("details", "ended"),
+    [
+        ("resource monitor shut down", True),
+        ("grpc: the client connection is closing", True),
+        ("no such type", False),
+    ],
+)
+def test_what_the_sdk_makes_of_an_engine_that_ends_the_update_is_known_for_it(details: str, ended: bool) -> None:
+    call = Failed(grpc.StatusCode.UNKNOWN, details)
+    raised = RuntimeError("a resource has a problem")
+    raised.__context__ = call
+    assert host.engine_has_ended(raised) is ended
+    assert host.engine_has_ended(call) is ended
+
+
+def test_an_exception_of_the_program_is_not_the_engines_end() -> None:
+    assert not host.engine_has_ended(ValueError("resource monitor shut down"))
+
+
+def test_an_update_that_the_engine_ends_needs_no_second_message(reported: list[str]) -> None:
+    assert host.monitor_failed(Failed(grpc.StatusCode.UNKNOWN, "resource monitor shut down")).bail
     assert reported == []
 
 
