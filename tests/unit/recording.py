@@ -74,6 +74,7 @@ class Recorder(mocks.Mocks):
         try:
             inside()
         finally:
+            _end_tasks(loop)
             loop.close()
             asyncio.set_event_loop(None)
         return self
@@ -106,6 +107,14 @@ class _Monitor(mocks.MockMonitor):
         outputs = _sync_await(_deserialized(request.outputs))
         self._recorder.outputs[_name(request.urn)] = {name: _plain(value) for name, value in outputs.items()}
         return super().RegisterResourceOutputs(request)
+
+
+def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """A program that raised leaves outputs that nobody will ever resolve; asyncio complains of each."""
+    waiting = asyncio.all_tasks(loop)
+    for task in waiting:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
 
 
 async def _deserialized(struct: Any) -> dict[str, Any]:
