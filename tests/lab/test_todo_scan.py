@@ -46,7 +46,7 @@ class Advisories(BaseHTTPRequestHandler):
         del format, args
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def advisories() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Advisories)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -68,10 +68,17 @@ def row(found: list[str], half: str) -> str:
     return line
 
 
-def test_the_bills_of_materials_name_what_the_images_install(tmp_path: Path, advisories: str) -> None:
-    scan(tmp_path, advisories)
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory: pytest.TempPathFactory, advisories: str) -> tuple[Path, int, list[str]]:
+    """The folder, the code and the lines of a scan that finds something."""
+    folder = tmp_path_factory.mktemp("scanned")
+    return folder, *scan(folder, advisories)
+
+
+def test_the_bills_of_materials_name_what_the_images_install(scanned: tuple[Path, int, list[str]]) -> None:
+    folder, _, _ = scanned
     for half, package in (("backend", "fastapi"), ("frontend", "next")):
-        bill = json.loads((tmp_path / f"{half}.cdx.json").read_text())
+        bill = json.loads((folder / f"{half}.cdx.json").read_text())
         assert bill["bomFormat"] == "CycloneDX"
         versions = {each["name"]: each["version"] for each in bill["components"]}
         assert versions[package]
@@ -80,8 +87,8 @@ def test_the_bills_of_materials_name_what_the_images_install(tmp_path: Path, adv
         assert "vitest" not in versions
 
 
-def test_a_known_vulnerability_fails_the_scan_by_name(tmp_path: Path, advisories: str) -> None:
-    code, found = scan(tmp_path, advisories)
+def test_a_known_vulnerability_fails_the_scan_by_name(scanned: tuple[Path, int, list[str]]) -> None:
+    _, code, found = scanned
     assert code == 1
     assert "FAIL" in row(found, "backend")
     assert "fastapi" in row(found, "backend")
