@@ -166,14 +166,32 @@ async def restore(session: Session, inputs: PackageInputs, before: PackageFacts)
     await apt.repair(session)
     now = await observe(session, inputs)
     verb = "remove" if before.configured else "purge"
+    alone, wide = await asyncio.gather(
+        _plan_removal(session, verb, inputs.name), _plan_wide_removal(session, inputs.name, brought)
+    )
     if now.present or (now.configured and not before.configured):
-        alone = apt.parse_plan((await apt.apt_get(session, "--simulate", "--yes", verb, inputs.name)).stdout)
         others = alone.gone - {inputs.name}
         if others or alone.new:
             await _leave(session, inputs.name, brought, others, alone.new)
             return
-    gone = await _purge(session, inputs.name, verb, brought)
+    gone = await _purge(session, inputs.name, verb, (wide.gone & brought.came) | {inputs.name})
     await _keep(session, brought.without(inputs.name, gone))
+
+
+async def _plan_removal(session: Session, verb: str, *names: str) -> apt.Plan:
+    return apt.parse_plan((await apt.apt_get(session, "--simulate", "--yes", verb, *names)).stdout)
+
+
+async def _plan_wide_removal(session: Session, name: str, brought: Brought) -> apt.Plan:
+    """What would go with a package, if all went that nobody needs any more."""
+    left = {key: value for key, value in brought.asked.items() if key != name}
+    important = "true" if any(left.values()) else "false"
+    # What somebody merely recommends or suggests is not needed by them: else a machine never is as it was.
+    options = (
+        "-o", f"APT::AutoRemove::RecommendsImportant={important}", "-o", "APT::AutoRemove::SuggestsImportant=false",
+    )  # fmt: skip
+    done = await apt.apt_get(session, *options, "--simulate", "--yes", "--auto-remove", "purge", name)
+    return apt.parse_plan(done.stdout)
 
 
 async def _leave(
@@ -193,19 +211,12 @@ async def _leave(
     await _keep(session, brought.without(name, frozenset({name})))
 
 
-async def _purge(session: Session, name: str, verb: str, brought: Brought) -> frozenset[str]:
-    """Remove a package and what came with Hearth's packages and nobody needs any more; the names that are gone."""
-    left = {key: value for key, value in brought.asked.items() if key != name}
-    important = "true" if any(left.values()) else "false"
-    # What somebody merely recommends or suggests is not needed by them: else a machine never is as it was.
-    options = (
-        "-o", f"APT::AutoRemove::RecommendsImportant={important}", "-o", "APT::AutoRemove::SuggestsImportant=false",
-    )  # fmt: skip
-    wide = await apt.apt_get(session, *options, "--simulate", "--yes", "--auto-remove", "purge", name)
-    names = (apt.parse_plan(wide.stdout).gone & brought.came) | {name}
-    narrow = apt.parse_plan((await apt.apt_get(session, "--simulate", "--yes", "purge", *sorted(names))).stdout)
-    if narrow.gone - names or narrow.new:
-        names = frozenset({name})
+async def _purge(session: Session, name: str, verb: str, names: frozenset[str]) -> frozenset[str]:
+    """Remove a package and those of `names` that nobody needs any more; the names that are gone."""
+    if len(names) > 1:
+        narrow = await _plan_removal(session, "purge", *sorted(names))
+        if narrow.gone - names or narrow.new:
+            names = frozenset({name})
     session.progress(f"removing {name} from {session.machine} ({len(names)} packages)")
     if verb == "remove":
         await apt.apt_get(session, "--yes", "remove", name)
