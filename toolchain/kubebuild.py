@@ -29,6 +29,8 @@ KUBERNETES = "1.36.3"
 HELM = "3.22.0"
 # renovate: datasource=go depName=github.com/coredns/coredns
 COREDNS = "1.15.0"
+# renovate: datasource=go depName=github.com/cloudnativelabs/kube-router
+KUBE_ROUTER = "1.5.1"
 # renovate: datasource=go depName=github.com/traefik/traefik/v3
 TRAEFIK = "3.5.0"
 # renovate: datasource=go depName=sigs.k8s.io/gateway-api
@@ -36,9 +38,13 @@ GATEWAY_API = "1.3.0"
 
 SOURCE = ROOT / "toolchain" / "kubernetes"
 KUBERNETES_PARTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
-PACKAGES = [f"k8s.io/kubernetes/cmd/{part}" for part in KUBERNETES_PARTS] + ["helm.sh/helm/v3/cmd/helm", "./coredns"]
+PACKAGES = [f"k8s.io/kubernetes/cmd/{part}" for part in KUBERNETES_PARTS] + [
+    "helm.sh/helm/v3/cmd/helm",
+    "./coredns",
+    "./kube-router",
+]
 TRAEFIK_PACKAGE = "github.com/traefik/traefik/v3/cmd/traefik"
-PROGRAMS = (*KUBERNETES_PARTS, "helm", "coredns", "traefik")
+PROGRAMS = (*KUBERNETES_PARTS, "helm", "coredns", "kube-router", "traefik")
 GATEWAY_FILE = "gateway-api.yaml"
 
 _MAJOR, _MINOR, _ = KUBERNETES.split(".")
@@ -100,7 +106,9 @@ def build(say: Callable[[str], None]) -> Path:
             return folder
         begun = time.monotonic()
         go, environment = ready_go(say, go_floor(SOURCE / "go.mod"))
-        say(f"building Kubernetes {KUBERNETES}, Helm, CoreDNS and Traefik with {go}: some 15 minutes, once")
+        say(
+            f"building Kubernetes {KUBERNETES}, Helm, CoreDNS, kube-router and Traefik with {go}: some 15 minutes, once"
+        )
         for leftover in cache_folder().glob(".kubernetes-build-*"):
             # A build that was killed; the lock says that nobody is at it now.
             shutil.rmtree(leftover, ignore_errors=True)
@@ -110,7 +118,9 @@ def build(say: Callable[[str], None]) -> Path:
             shutil.copytree(SOURCE, work)
             out.mkdir()
             _compile(go, work, out, PACKAGES, environment, say)
-            say(f"Kubernetes, Helm and CoreDNS: built in {time.monotonic() - begun:.0f} s; Traefik follows")
+            say(
+                f"Kubernetes, Helm, CoreDNS and kube-router: built in {time.monotonic() - begun:.0f} s; Traefik follows"
+            )
             traefik = work / "traefik"
             _copy_traefik(go, traefik, environment)
             _compile(go, traefik, out, [TRAEFIK_PACKAGE], environment, say)

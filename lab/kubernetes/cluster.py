@@ -56,6 +56,11 @@ class Cluster:
         return f"{self.nodes[0].address}:80"
 
     @property
+    def ingress_tls_address(self) -> str:
+        """Where it answers HTTPS: with the certificate of an Ingress, for the name that is asked for."""
+        return f"{self.nodes[0].address}:443"
+
+    @property
     def environment(self) -> dict[str, str]:
         """The environment in which kubectl and helm find this cluster, and leave nothing in the user's home."""
         cache = self._lab.folder / CACHE

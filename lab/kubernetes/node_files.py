@@ -19,7 +19,7 @@ PODS = ipaddress.IPv4Network("10.244.0.0/16")
 API_SERVICE = "10.96.0.1"
 API_PORT = 6443
 FOLDER = "/etc/kubernetes"
-NODE_UNITS = ("hearth-lab-node", "hearth-lab-names", "kubelet", "kube-proxy")
+NODE_UNITS = ("hearth-lab-node", "hearth-lab-names", "kubelet", "kube-proxy", "kube-router")
 CONTROL_UNITS = ("kube-etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
@@ -57,7 +57,7 @@ def pod_network(number: int) -> str:
 
 
 def node_files(node: Node, authority: Pair, server: str) -> dict[str, str]:
-    """Return what every node has: its CNI configuration, its kubelet's and its proxy's credentials."""
+    """Return what every node has: its CNI configuration, the credentials of its kubelet, its proxy and kube-router."""
     kubelet = issue(
         authority,
         f"system:node:{node.name}",
@@ -65,6 +65,7 @@ def node_files(node: Node, authority: Pair, server: str) -> dict[str, str]:
         server_names=[node.name, node.address],
     )
     proxy = issue(authority, "system:kube-proxy")
+    router = issue(authority, "kube-router")
     return {
         "/etc/cni/net.d/10-pods.conflist": pod_network(node.number),
         f"{FOLDER}/pki/ca.crt": authority.public,
@@ -72,6 +73,7 @@ def node_files(node: Node, authority: Pair, server: str) -> dict[str, str]:
         f"{FOLDER}/pki/kubelet.key": kubelet.key,
         f"{FOLDER}/kubelet.conf": kubeconfig(server, authority.public, kubelet, node.name),
         f"{FOLDER}/kube-proxy.conf": kubeconfig(server, authority.public, proxy, "kube-proxy"),
+        f"{FOLDER}/kube-router.conf": kubeconfig(server, authority.public, router, "kube-router"),
     }
 
 

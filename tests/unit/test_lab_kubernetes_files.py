@@ -139,6 +139,7 @@ def test_a_node_can_not_be_made_before_kubernetes_is_built(monkeypatch: pytest.M
         ("go.mod", "k8s.io/kubernetes", kubebuild.KUBERNETES),
         ("go.mod", "helm.sh/helm/v3", kubebuild.HELM),
         ("go.mod", "github.com/coredns/coredns", kubebuild.COREDNS),
+        ("go.mod", "github.com/cloudnativelabs/kube-router", kubebuild.KUBE_ROUTER),
         ("traefik/go.mod", "github.com/traefik/traefik/v3", kubebuild.TRAEFIK),
         ("traefik/sources/go.mod", "github.com/traefik/traefik/v3", kubebuild.TRAEFIK),
         ("traefik/go.mod", "sigs.k8s.io/gateway-api", kubebuild.GATEWAY_API),
@@ -165,7 +166,7 @@ def test_renovate_finds_each_pin_by_the_comment_above_it() -> None:
     found = {match["depName"]: match["currentValue"] for match in pattern.finditer(text)}
     assert found["k8s.io/kubernetes"] == kubebuild.KUBERNETES
     assert found["github.com/traefik/traefik/v3"] == kubebuild.TRAEFIK
-    assert len(found) == 5
+    assert len(found) == 6
 
 
 def test_the_lock_files_of_traefik_hold_the_sums_of_what_is_copied() -> None:

@@ -1,5 +1,5 @@
-// Builds what the lab's Kubernetes cluster runs from Go modules: Kubernetes itself, Helm, and CoreDNS by a main of our own.
-// Traefik has a module to itself (traefik/): it needs older libraries. See docs/lab.md.
+// Builds what the lab's Kubernetes cluster runs from Go modules: Kubernetes itself, Helm, and CoreDNS and
+// kube-router by mains of our own. Traefik has a module to itself (traefik/): it needs older libraries. See docs/lab.md.
 module hearth.local/kubernetes
 
 go 1.26.0
@@ -18,9 +18,12 @@ tool (
 )
 
 require (
+	github.com/cloudnativelabs/kube-router v1.5.1
 	github.com/coredns/caddy v1.1.4
 	github.com/coredns/coredns v1.15.0
+	github.com/spf13/pflag v1.0.10
 	helm.sh/helm/v3 v3.22.0
+	k8s.io/client-go v0.37.1
 	k8s.io/kubernetes v1.36.3
 )
 
@@ -52,6 +55,9 @@ require (
 	github.com/containerd/log v0.1.0 // indirect
 	github.com/containerd/ttrpc v1.2.7 // indirect
 	github.com/containerd/typeurl/v2 v2.2.3 // indirect
+	github.com/containernetworking/cni v1.1.0 // indirect
+	github.com/containernetworking/plugins v1.1.1 // indirect
+	github.com/coreos/go-iptables v0.6.0 // indirect
 	github.com/coreos/go-oidc v2.5.0+incompatible // indirect
 	github.com/coreos/go-semver v0.3.1 // indirect
 	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
@@ -165,12 +171,12 @@ require (
 	github.com/robfig/cron/v3 v3.0.1 // indirect
 	github.com/rubenv/sql-migrate v1.8.1 // indirect
 	github.com/russross/blackfriday/v2 v2.1.0 // indirect
+	github.com/safchain/ethtool v0.0.0-20210803160452-9aa261dae9b1 // indirect
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // indirect
 	github.com/shopspring/decimal v1.4.0 // indirect
 	github.com/sirupsen/logrus v1.9.4 // indirect
 	github.com/spf13/cast v1.7.0 // indirect
 	github.com/spf13/cobra v1.10.2 // indirect
-	github.com/spf13/pflag v1.0.10 // indirect
 	github.com/stoewer/go-strcase v1.3.0 // indirect
 	github.com/vishvananda/netlink v1.3.1 // indirect
 	github.com/vishvananda/netns v0.0.5 // indirect
@@ -219,7 +225,6 @@ require (
 	k8s.io/apimachinery v0.37.1 // indirect
 	k8s.io/apiserver v0.37.0 // indirect
 	k8s.io/cli-runtime v0.37.0 // indirect
-	k8s.io/client-go v0.37.1 // indirect
 	k8s.io/cloud-provider v0.36.3 // indirect
 	k8s.io/cluster-bootstrap v0.0.0 // indirect
 	k8s.io/component-base v0.37.0 // indirect
