@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import itertools
 import json
+import socket
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
@@ -24,10 +27,16 @@ class Visitor:
     """`IP:port` of the ingress controller."""
     host: str
     cookie: str = ""
+    tls: ssl.SSLContext | None = None
+    """With it over HTTPS; `address` is then that of HTTPS."""
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, str, http.client.HTTPMessage]:
         """One request on a connection of its own. Raises OSError or HTTPException where there is no answer."""
         connection = http.client.HTTPConnection(self.address, timeout=SECONDS)
+        if self.tls is not None:
+            plain = socket.create_connection((connection.host, connection.port), SECONDS)
+            # The name is the pages' own, whatever the address.
+            connection.sock = self.tls.wrap_socket(plain, server_hostname=self.host)
         headers = {"Host": self.host}
         if self.cookie:
             headers["Cookie"] = self.cookie
@@ -44,7 +53,7 @@ class Visitor:
         """The same, with an account."""
         status, text, headers = self.ask("POST", "/api/v1/auth/register", {"email": email, "password": PASSWORD})
         assert status == 201, text
-        return Visitor(self.address, self.host, headers["Set-Cookie"].partition(";")[0])
+        return dataclasses.replace(self, cookie=headers["Set-Cookie"].partition(";")[0])
 
     def add(self, title: str) -> int:
         """Add a todo; the status code."""
