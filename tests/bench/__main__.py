@@ -51,7 +51,7 @@ def main() -> int:
             if asked.core:
                 show_figures(asked, "The core stack by docker compose", core.measure(lab), console)
             elif asked.todo:
-                show_figures(asked, "The todo app on the lab's cluster", todo.measure(lab), console)
+                show_figures(asked, "The todo app on the lab's cluster", todo.measure(lab, folder), console)
             elif asked.scale:
                 measure_growth(asked, lab, folder, console)
             else:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from lab.create import NODE_IMAGE
 from tests.bench.figures import Figure
+from tests.lab.engine_providers import lacking, pulumi_home
 from tests.lab.todo_deployed import Deployed
+from tests.lab.todo_stack import Stack
 from tests.lab.todo_visitor import Load, Visitor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from lab import Lab
+    from lab.kubernetes import Cluster
 
 LOAD_SECONDS = 15
 RATES = (100, 1000)
@@ -18,9 +25,10 @@ RATES = (100, 1000)
 TODOS = 50
 
 
-def measure(lab: Lab) -> list[Figure]:
-    """Everything, on a cluster of its own; its programs and the app's images are made before the clock runs."""
+def measure(lab: Lab, folder: Path) -> list[Figure]:
+    """Everything, on a cluster of its own, stacks in `folder`. What has to be built is built before the clock runs."""
     images = lab.todo_images()
+    lab.images.ensure(NODE_IMAGE)
     begun = time.monotonic()
     cluster = lab.kubernetes()
     found = [Figure("cluster of one node, from nothing to ready", _since(begun))]
@@ -41,7 +49,26 @@ def measure(lab: Lab) -> list[Figure]:
         took = _since(begun)
     assert load.wrong == [], load.wrong[:3]
     told = f"{took}, p99 of the {load.right} requests meanwhile {load.milliseconds['p99']} ms, none failed"
-    return [*found, Figure("rolling update of all pods at 100 requests/s", told)]
+    found.append(Figure("rolling update of all pods at 100 requests/s", told))
+    app.down()
+    return found + _by_the_engine(cluster, images, folder)
+
+
+def _by_the_engine(cluster: Cluster, images: Mapping[str, str], folder: Path) -> list[Figure]:
+    """What needs the engine's own Kubernetes provider."""
+    if missing := lacking("kubernetes"):
+        return [Figure("`pulumi up`, preview with no change, drift check", f"SKIP: no provider {missing}")]
+    stack = Stack(folder / "todo", pulumi_home() / "plugins", cluster, images)
+    begun = time.monotonic()
+    stack.up("--skip-preview")
+    found = [Figure("`pulumi up`, first, images on the node", _since(begun))]
+    for what, flags in (("preview with no change", ()), ("drift check", ("--refresh",))):
+        begun = time.monotonic()
+        stack.workspace.preview("--expect-no-changes", *flags)
+        found.append(Figure(f"`pulumi preview`: {what}", _since(begun)))
+    begun = time.monotonic()
+    stack.workspace.destroy()
+    return [*found, Figure("`pulumi destroy`", _since(begun))]
 
 
 def _list(visitor: Visitor, rate: int) -> Figure:

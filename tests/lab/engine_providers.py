@@ -18,13 +18,21 @@ def plugins(*providers: str) -> Path:
 
     Without them the test is skipped, where CI=true as well: they are downloads, from no package registry.
     """
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    if missing := lacking(*providers):
+        pytest.skip(f"this test needs a provider: pulumi plugin install resource {missing}")
+    return pulumi_home() / "plugins"
+
+
+def pulumi_home() -> Path:
+    """Where Pulumi keeps its plugins."""
+    return Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+
+
+def lacking(*providers: str) -> str:
+    """The first of these providers that is not installed, as `NAME VERSION`; empty if all are."""
     command = [str(VIRTUAL_ENVIRONMENT / "bin" / "pulumi"), "plugin", "ls", "--json"]
-    environment = {**os.environ, "PULUMI_HOME": str(home), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    environment = {**os.environ, "PULUMI_HOME": str(pulumi_home()), "PULUMI_SKIP_UPDATE_CHECK": "true"}
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
     found = {(each["name"], each["version"]) for each in json.loads(answer.stdout)}
-    for name in providers:
-        wanted = importlib.metadata.version(f"pulumi-{name}")
-        if (name, wanted) not in found:
-            pytest.skip(f"this test needs a provider: pulumi plugin install resource {name} {wanted}")
-    return home / "plugins"
+    wanted = [(name, importlib.metadata.version(f"pulumi-{name}")) for name in providers]
+    return next((f"{name} {version}" for name, version in wanted if (name, version) not in found), "")

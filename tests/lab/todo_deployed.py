@@ -53,6 +53,10 @@ class Deployed:
 
         self.recorder = Recorder(self.carrier).run(program)
 
+    def down(self) -> None:
+        """Take it away, with all that is in its namespace."""
+        self.cluster.kubectl("delete", "namespace", SPACE, "--timeout=180s", timeout=200)
+
     @property
     def output(self) -> dict[str, Any]:
         return self.recorder.outputs["todo"]["deployed"]
