@@ -4,6 +4,7 @@ under load loses no request."""
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,6 @@ from playwright.sync_api import Page, expect
 
 from checks.result import CheckResult, Status
 from checks.todo import check_todo
-from checks.todo_disruption import POLICIES
 from components.kubernetes_cluster import ClusterUnusable
 from components.todo_app import TodoApp, TodoAppArgs
 from config.todo import Todo
@@ -24,13 +24,15 @@ from tests.lab.todo_deployed import HOST, SPACE, Deployed
 from tests.lab.todo_visitor import PASSWORD, Load, Visitor
 from tests.unit.recording import Recorder
 
+PARTS = ("backend", "frontend")
+
 
 @pytest.fixture(scope="module")
 def app(cluster: Cluster, lab: Lab) -> Iterator[Deployed]:
     made = Deployed(cluster, lab.todo_images())
     made.up()
     yield made
-    cluster.kubectl("delete", "namespace", SPACE, "--timeout=180s", timeout=200)
+    made.down()
 
 
 def cookies(browser: Page) -> str:
@@ -64,8 +66,8 @@ def test_the_database_comes_first_then_the_migration_then_the_app(cluster: Clust
 def test_the_component_passes_every_check_the_disruptive_ones_too(app: Deployed) -> None:
     found = check_todo(app.output, disruptive=True)
     assert wrong(found) == []
-    # The lab's cluster enforces no policy, and says so.
-    assert [row.question for row in found if row.status is Status.SKIP] == [POLICIES]
+    # Policies too: the lab's cluster enforces them.
+    assert [row for row in found if row.status is Status.SKIP] == []
     assert {row.story for row in found} == {"US1", "US2", "US3"}
 
 
@@ -104,19 +106,64 @@ def test_the_namespace_refuses_a_pod_that_is_not_restricted(app: Deployed) -> No
     assert "violates PodSecurity" in answer.stderr
 
 
-def test_a_rolling_update_under_load_fails_no_request_and_loses_nothing(app: Deployed) -> None:
-    visitor = app.visitor("rolling@example.org")
-    before = {pod["metadata"]["name"] for part in ("backend", "frontend") for pod in app.pods(part)}
+def roll(app: Deployed, visitor: Visitor, environment: str) -> Load:
+    """A change of settings that both parts read, so every pod is replaced, under load."""
+    before = names(app)
     with Load(visitor) as load:
-        # Settings that both parts read: every pod is replaced.
-        app.up(environment="updated")
-    assert load.wrong == [], "\n".join(load.wrong)
+        app.up(environment=environment)
+    assert load.wrong == [], told(app, load)
     assert load.right > 100
     assert load.added <= visitor.titles()
-    after = {pod["metadata"]["name"] for part in ("backend", "frontend") for pod in app.pods(part)}
-    assert before & after == set()
+    assert before & names(app) == set()
     # For a few seconds a proxy still asks pods that are on their way out.
-    until(lambda: json.loads(visitor.ask("GET", "/api/v1/health")[1])["environment"] == "updated")
+    until(lambda: json.loads(visitor.ask("GET", "/api/v1/health")[1])["environment"] == environment)
+    return load
+
+
+def told(app: Deployed, load: Load) -> str:
+    """What failed, and what the backends that are still there say of it."""
+    lines = app.kubectl("logs", "-l", "app.kubernetes.io/component=backend", "--prefix", "--tail=-1").splitlines()
+    return "\n".join([*load.wrong, *(line for line in lines if "database" in line)][:60])
+
+
+def names(app: Deployed) -> set[str]:
+    """The app's pods."""
+    return {pod["metadata"]["name"] for part in PARTS for pod in app.pods(part)}
+
+
+def nodes(app: Deployed, part: str) -> set[str]:
+    """Where a part's pods are."""
+    return {pod["spec"]["nodeName"] for pod in app.pods(part)}
+
+
+def settle(app: Deployed) -> None:
+    for part in PARTS:
+        app.kubectl("rollout", "status", f"deployment/todo-{part}", "--timeout=240s")
+
+
+def drain(app: Deployed, node: Machine, visitor: Visitor) -> Load:
+    """Everything leaves a node, under load; the node takes pods again afterwards."""
+    app.kubectl("rollout", "restart", *(f"deployment/todo-{part}" for part in PARTS))
+    settle(app)
+    first = app.cluster.nodes[0].name
+    for part in PARTS:
+        assert nodes(app, part) == {first, node.name}, "topology spread puts them on both nodes"
+    try:
+        with Load(visitor) as load:
+            words = ("--ignore-daemonsets", "--delete-emptydir-data", "--timeout=240s")
+            app.cluster.kubectl("drain", node.name, *words, timeout=270)
+            settle(app)
+        assert load.wrong == [], told(app, load)
+        assert load.right > 100
+        assert load.added <= visitor.titles()
+        assert [nodes(app, part) for part in PARTS] == [{first}, {first}]
+    finally:
+        app.cluster.kubectl("uncordon", node.name)
+    return load
+
+
+def test_a_rolling_update_under_load_fails_no_request_and_loses_nothing(app: Deployed) -> None:
+    load = roll(app, app.visitor("rolling@example.org"), "updated")
     print(f"rolling update: {load.right} requests, {load.milliseconds}")
 
 
@@ -128,26 +175,39 @@ def test_the_migration_ran_once_for_one_image_and_one_database(app: Deployed) ->
 
 def test_a_drain_of_a_node_under_load_fails_no_request_and_loses_nothing(app: Deployed, second_node: Machine) -> None:
     app.up(environment="drained")
-    app.kubectl("rollout", "restart", "deployment/todo-backend", "deployment/todo-frontend")
-    for part in ("backend", "frontend"):
-        app.kubectl("rollout", "status", f"deployment/todo-{part}", "--timeout=240s")
-        nodes = {pod["spec"]["nodeName"] for pod in app.pods(part)}
-        assert nodes == {app.cluster.nodes[0].name, second_node.name}, "topology spread puts them on both nodes"
-    visitor = app.visitor("drain@example.org")
-    try:
-        with Load(visitor) as load:
-            words = ("--ignore-daemonsets", "--delete-emptydir-data", "--timeout=240s")
-            app.cluster.kubectl("drain", second_node.name, *words, timeout=270)
-            for part in ("backend", "frontend"):
-                app.kubectl("rollout", "status", f"deployment/todo-{part}", "--timeout=240s")
-        assert load.wrong == [], "\n".join(load.wrong)
-        assert load.right > 100
-        assert load.added <= visitor.titles()
-        where = {pod["spec"]["nodeName"] for part in ("backend", "frontend") for pod in app.pods(part)}
-        assert where == {app.cluster.nodes[0].name}
-    finally:
-        app.cluster.kubectl("uncordon", second_node.name)
+    load = drain(app, second_node, app.visitor("drain@example.org"))
     print(f"drain: {load.right} requests, {load.milliseconds}")
+
+
+@pytest.mark.soak
+def test_many_rolling_updates_under_load_fail_no_request(app: Deployed) -> None:
+    visitor = app.visitor("many-updates@example.org")
+    for turn in range(10):
+        load = roll(app, visitor, f"turn-{turn}")
+        print(f"update {turn}: {load.right} requests, {load.milliseconds}")
+
+
+@pytest.mark.soak
+def test_many_drains_under_load_fail_no_request(app: Deployed, second_node: Machine) -> None:
+    visitor = app.visitor("many-drains@example.org")
+    for turn in range(5):
+        load = drain(app, second_node, visitor)
+        print(f"drain {turn}: {load.right} requests, {load.milliseconds}")
+
+
+@pytest.mark.soak
+def test_backends_that_are_killed_under_load_lose_nothing_that_was_answered(app: Deployed) -> None:
+    visitor, chance = app.visitor("killed@example.org"), random.Random(5)
+    with Load(visitor) as load:
+        for _ in range(10):
+            # Without the time to finish what is under way: such a request may fail.
+            name = chance.choice([pod["metadata"]["name"] for pod in app.pods("backend")])
+            app.kubectl("delete", "pod", name, "--grace-period=0", "--force")
+            settle(app)
+    assert load.added
+    assert load.added <= visitor.titles()
+    assert load.right > 50 * len(load.wrong), "\n".join(load.wrong)
+    print(f"ten kills: {load.right} requests answered, {len(load.wrong)} failed")
 
 
 def test_a_cluster_that_is_off_is_one_error_that_names_its_context(cluster: Cluster, tmp_path: Path) -> None:
