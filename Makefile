@@ -28,7 +28,7 @@ drift: setup  ## show what changed on the machines since `up` (exit code 7 if an
 	@$(TOOLCHAIN) drift --stack $(STACK)
 
 test: lint  ## run every test but the soak, after the linters
-	@$(VENV)/pytest -q tests/unit
+	@$(VENV)/pytest -q -n 2 tests/unit
 	@# Built once per computer, before the tests want the processor. Where it can't be, the tests that need it say so.
 	-@$(TOOLCHAIN) kubernetes
 	@# Machines make tests wait more than work: three files at a time, each with a lab of its own; one has the cluster.

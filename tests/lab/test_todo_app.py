@@ -32,7 +32,7 @@ def app(cluster: Cluster, lab: Lab) -> Iterator[Deployed]:
     made = Deployed(cluster, lab.todo_images())
     made.up()
     yield made
-    made.down()
+    made.down(wait=False)
 
 
 def cookies(browser: Page) -> str:

@@ -53,9 +53,9 @@ class Deployed:
 
         self.recorder = Recorder(self.carrier).run(program)
 
-    def down(self) -> None:
-        """Take it away, with all that is in its namespace."""
-        self.cluster.kubectl("delete", "namespace", SPACE, "--timeout=180s", timeout=200)
+    def down(self, *, wait: bool = True) -> None:
+        """Take it away, with all that is in its namespace; pods take most of a minute to end in good order."""
+        self.cluster.kubectl("delete", "namespace", SPACE, f"--wait={str(wait).lower()}", timeout=200)
 
     @property
     def output(self) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from starlette.requests import Request
 
 from todo_backend.about import SERVICE
 
-CONNECT_SECONDS = 3
+CONNECT_SECONDS = 8
+"""Beyond the five seconds after which a resolver asks again for a name whose first answer was lost (resolv.conf(5))."""
 STATEMENT_SECONDS = 5
 POOL_SECONDS = 10
 """How long a request waits for its turn: a crowd is to be served slowly, not refused."""

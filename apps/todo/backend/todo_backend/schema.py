@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from todo_backend.about import ROOT
 from todo_backend.config import MigrationSettings
-from todo_backend.database import CONNECT_SECONDS, MISTAKES, UNREACHABLE, create_engine, reason
+from todo_backend.database import MISTAKES, UNREACHABLE, create_engine, reason
 from todo_backend.logging_config import get_logger
 
 MIGRATIONS = ROOT / "migrations"
@@ -23,6 +23,7 @@ LOCK = 0x746F646F
 """Number of the advisory lock that lets one instance migrate at a time ("todo" in hexadecimal)."""
 UPGRADE_SECONDS = 300
 """Another instance that migrates at the same moment is waited for that long."""
+TRY_SECONDS = 6.0
 RETRY_SECONDS = 1.0
 
 
@@ -44,7 +45,7 @@ def known_revisions() -> set[str]:
 
 async def _revision(engine: AsyncEngine) -> str | None:
     """The database's revision; None where it has none. Raises what UNREACHABLE names."""
-    async with asyncio.timeout(2 * CONNECT_SECONDS), engine.connect() as connection:
+    async with asyncio.timeout(TRY_SECONDS), engine.connect() as connection:
         if await connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
             return None
         found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
