@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,4 +70,10 @@ class Deployed:
         return [pod for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
 
     def visitor(self, email: str) -> Visitor:
-        return Visitor(self.cluster.ingress_address, HOST).signed_up(email)
+        """Somebody with an account. The ingress controller may learn of new pods seconds after they are ready."""
+        nobody = Visitor(self.cluster.ingress_address, HOST)
+        deadline = time.monotonic() + 60
+        while nobody.ask("GET", "/api/v1/health/live")[0] != 200:
+            assert time.monotonic() < deadline, "the ingress does not lead to the backend"
+            time.sleep(0.3)
+        return nobody.signed_up(email)
