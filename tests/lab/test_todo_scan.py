@@ -42,6 +42,10 @@ class Advisories(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_GET(self) -> None:
+        # npm wants to know what else there is of a vulnerable package, and would try for a minute.
+        self.send_error(404)
+
     def log_message(self, format: str, *args: object) -> None:
         del format, args
 
