@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 import time
+import uuid
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -61,14 +62,14 @@ class Visitor:
 
     def titles(self) -> set[str]:
         """The titles of all todos."""
-        found: set[str] = set()
-        while True:
+        found: list[str] = []
+        while len(found) % 100 == 0:
             status, text, _ = self.ask("GET", f"/api/v1/todos?status=all&limit=100&offset={len(found)}")
             assert status == 200, text
-            items = json.loads(text)["items"]
-            found |= {item["title"] for item in items}
-            if len(items) < 100:
-                return found
+            if not (items := json.loads(text)["items"]):
+                break
+            found += [item["title"] for item in items]
+        return set(found)
 
 
 @dataclass
@@ -83,6 +84,8 @@ class Load:
     wrong: list[str] = field(default_factory=list[str])
     added: set[str] = field(default_factory=set[str])
     times: list[float] = field(default_factory=list[float])
+    name: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    """Tells its todos from those of other loads."""
 
     def __enter__(self) -> Self:
         self._end = threading.Event()
@@ -110,7 +113,7 @@ class Load:
         if self.only_list:
             pass
         elif turn % 20 == 0:
-            method, path, body, wanted = "POST", "/api/v1/todos", {"title": f"number {turn} {id(self)}"}, 201
+            method, path, body, wanted = "POST", "/api/v1/todos", {"title": f"number {turn} of {self.name}"}, 201
         elif turn % 10 == 5:
             path = "/"
         begun = time.monotonic()
