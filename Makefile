@@ -33,7 +33,8 @@ test: lint  ## run every test but the soak, after the linters
 	-@$(TOOLCHAIN) kubernetes
 	@# Machines make tests wait more than work: three files at a time, each with a lab of its own; one has the cluster.
 	@$(VENV)/pytest -m "not soak" -n 3 --dist loadfile --durations=15 tests/lab
-	@for suite in apps/*/test.sh; do "$$suite" || exit 1; done
+	@# Side by side, each line with the suite that it comes from.
+	@printf '%s\n' apps/*/test.sh | xargs -P 2 -I{} bash -o pipefail -c '{} 2>&1 | sed -u "s|^|{}: |"'
 
 soak: setup  ## repeat the hard tests for a long time
 	@$(VENV)/pytest -m soak

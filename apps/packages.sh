@@ -1,0 +1,18 @@
+#!/bin/bash
+# Sourced by the applications' test.sh: installs Debian packages, where that may be done.
+
+install_packages() { # NAME PACKAGE...
+    local name=$1
+    shift
+    if [ $# -eq 0 ] || [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        # What is missing still is skipped, and says so (and fails where CI=true).
+        return
+    fi
+    echo "$name: installing $*"
+    # Only PostgreSQL's programs are wanted: no cluster of the machine's own, and no service.
+    mkdir -p /etc/postgresql-common/createcluster.d
+    echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.d/no-main.conf
+    # One at a time: the applications' tests run side by side, and apt does not wait for itself.
+    flock /etc/postgresql-common/createcluster.d/no-main.conf env DEBIAN_FRONTEND=noninteractive sh -c '
+        apt-get -q update >/dev/null && apt-get -q -y install --no-install-recommends "$@" >/dev/null' install "$@"
+}
