@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from tests.bench.figures import Figure
+from tests.bench.figures import Figure, timed
 from tests.lab.core_machine import FOLDER, compose, load, send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lab import Lab, Machine
 
 LOAD_SECONDS = 15
@@ -26,11 +23,11 @@ def measure(lab: Lab) -> list[Figure]:
     send(machine)
     secrets = "POSTGRES_PASSWORD=bench SECRET_KEY=bench-0123456789abcdef"
     machine.run(f"cd {FOLDER} && printf '%s\\n' {secrets} > .env && chmod 600 .env")
-    found = [Figure("building the image, first time", _timed(lambda: compose(machine, "build")))]
+    found = [Figure("building the image, first time", timed(lambda: compose(machine, "build")))]
     compose(machine, "--profile ai pull --quiet postgres ollama")
-    found.append(Figure("start to healthy, new database", _timed(lambda: _up(machine))))
+    found.append(Figure("start to healthy, new database", timed(lambda: _up(machine))))
     compose(machine, "--profile ai down")
-    found.append(Figure("start to healthy, database there", _timed(lambda: _up(machine))))
+    found.append(Figure("start to healthy, database there", timed(lambda: _up(machine))))
     names = " ".join(f"mail-assistant-{service}-1" for service in SERVICES)
     used = machine.run(f"docker stats --no-stream --format '{{{{.MemUsage}}}}' {names}").stdout.splitlines()
     for service, text in zip(SERVICES, used, strict=True):
@@ -47,9 +44,3 @@ def measure(lab: Lab) -> list[Figure]:
 
 def _up(machine: Machine) -> str:
     return compose(machine, "--profile ai up --detach --wait")
-
-
-def _timed(work: Callable[[], object]) -> str:
-    begun = time.monotonic()
-    work()
-    return f"{time.monotonic() - begun:.1f} s"

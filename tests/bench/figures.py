@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HEADINGS = ("What", "Figure")
 
@@ -15,6 +20,18 @@ class Figure:
 
     what: str
     figure: str
+
+
+def since(begun: float) -> str:
+    """What has passed since a moment of `time.monotonic`."""
+    return f"{time.monotonic() - begun:.1f} s"
+
+
+def timed(work: Callable[[], object]) -> str:
+    """What a work takes."""
+    begun = time.monotonic()
+    work()
+    return since(begun)
 
 
 def cells(figure: Figure) -> tuple[str, str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import TYPE_CHECKING
 
 from lab.create import NODE_IMAGE
-from tests.bench.figures import Figure
+from tests.bench.figures import Figure, since, timed
 from tests.lab.engine_providers import lacking, pulumi_home
 from tests.lab.todo_deployed import Deployed
 from tests.lab.todo_stack import Stack
@@ -31,14 +32,10 @@ def measure(lab: Lab, folder: Path) -> list[Figure]:
     lab.images.ensure(NODE_IMAGE)
     begun = time.monotonic()
     cluster = lab.kubernetes()
-    found = [Figure("cluster of one node, from nothing to ready", _since(begun))]
+    found = [Figure("cluster of one node, from nothing to ready", since(begun))]
     app = Deployed(cluster, images)
-    begun = time.monotonic()
-    app.up()
-    found.append(Figure("first deploy to ready, images not on the node", _since(begun)))
-    begun = time.monotonic()
-    app.up()
-    found.append(Figure("the same again, nothing to change", _since(begun)))
+    found.append(Figure("first deploy to ready, images not on the node", timed(app.up)))
+    found.append(Figure("the same again, nothing to change", timed(app.up)))
     visitor = app.visitor("bench@example.org")
     for number in range(TODOS):
         assert visitor.add(f"todo {number}") == 201
@@ -46,7 +43,7 @@ def measure(lab: Lab, folder: Path) -> list[Figure]:
     begun = time.monotonic()
     with Load(visitor) as load:
         app.up(environment="updated")
-        took = _since(begun)
+        took = since(begun)
     assert load.wrong == [], load.wrong[:3]
     told = f"{took}, p99 of the {load.right} requests meanwhile {load.milliseconds['p99']} ms, none failed"
     found.append(Figure("rolling update of all pods at 100 requests/s", told))
@@ -59,16 +56,13 @@ def _by_the_engine(cluster: Cluster, images: Mapping[str, str], folder: Path) ->
     if missing := lacking("kubernetes"):
         return [Figure("`pulumi up`, preview with no change, drift check", f"SKIP: no provider {missing}")]
     stack = Stack(folder / "todo", pulumi_home() / "plugins", cluster, images)
-    begun = time.monotonic()
-    stack.up("--skip-preview")
-    found = [Figure("`pulumi up`, first, images on the node", _since(begun))]
-    for what, flags in (("preview with no change", ()), ("drift check", ("--refresh",))):
-        begun = time.monotonic()
-        stack.workspace.preview("--expect-no-changes", *flags)
-        found.append(Figure(f"`pulumi preview`: {what}", _since(begun)))
-    begun = time.monotonic()
-    stack.workspace.destroy()
-    return [*found, Figure("`pulumi destroy`", _since(begun))]
+    preview = functools.partial(stack.workspace.preview, "--expect-no-changes")
+    return [
+        Figure("`pulumi up`, first, images on the node", timed(lambda: stack.up("--skip-preview"))),
+        Figure("`pulumi preview`: preview with no change", timed(preview)),
+        Figure("`pulumi preview`: drift check", timed(lambda: preview("--refresh"))),
+        Figure("`pulumi destroy`", timed(stack.workspace.destroy)),
+    ]
 
 
 def _list(visitor: Visitor, rate: int) -> Figure:
@@ -80,7 +74,3 @@ def _list(visitor: Visitor, rate: int) -> Figure:
     times = load.milliseconds
     told = f"{load.right / LOAD_SECONDS:.0f} requests/s, p50 {times['p50']} ms, p99 {times['p99']} ms"
     return Figure(f"list of {TODOS} todos {asked}", told)
-
-
-def _since(begun: float) -> str:
-    return f"{time.monotonic() - begun:.1f} s"

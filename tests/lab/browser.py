@@ -55,7 +55,7 @@ def page(host: str, address: str) -> Iterator[Page]:
             yield made
         finally:
             browser.close()
-    # Whether somebody is signed in is asked first, and answered with 401 where nobody is. The lab speaks http alone,
+    # Whether somebody is signed in is asked first, and answered with 401 where nobody is. These pages come over http,
     # over which one header of the pages has no effect, as the browser says.
     known = ("status of 401", "Cross-Origin-Opener-Policy header has been ignored")
     unexpected = [line for line in complaints if not any(words in line for words in known)]

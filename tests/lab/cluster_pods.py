@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -17,16 +16,6 @@ if TYPE_CHECKING:
 
 BUSYBOX = "registry:5000/secondbrain/backend:latest"
 SERVE = "mkdir -p /tmp/www; echo $NODE $(hostname) > /tmp/www/index.html; exec httpd -f -p 8000 -h /tmp/www"
-WAIT = 90.0
-
-
-def until(answer: Callable[[], Any], what: str, seconds: float = WAIT) -> Any:
-    """Ask again until the answer is true, for as long as a slow machine may take."""
-    deadline = time.monotonic() + seconds
-    while not (found := answer()):
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.3)
-    return found
 
 
 def get(address: str, host: str, path: str = "/") -> tuple[int, str]:
@@ -86,6 +75,12 @@ def _web(space: str, name: str, replicas: int) -> list[dict[str, Any]]:
     return [deployment, service]
 
 
+def living(kubectl: Callable[..., str], selector: str) -> list[dict[str, Any]]:
+    """The pods that a kubectl finds by their labels and that are not on their way out."""
+    found = json.loads(kubectl("get", "pods", "-l", selector, "-o", "json"))
+    return [pod for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
+
+
 @dataclass(frozen=True)
 class Space:
     """A namespace on the cluster."""
@@ -113,8 +108,7 @@ class Space:
 
     def pods(self, app: str) -> list[dict[str, Any]]:
         """The pods of an app that are not on their way out."""
-        answer = self.kubectl("get", "pods", "-l", f"app={app}", "-o", "json")
-        return [item for item in json.loads(answer)["items"] if "deletionTimestamp" not in item["metadata"]]
+        return living(self.kubectl, f"app={app}")
 
     def nodes(self, app: str) -> set[str]:
         """Where they run."""

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import NoReturn
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import pytest
 
 from lab.host import engine_answers, look
 from lab.requirements import decide
+
+
+def until(answer: Callable[[], Any], what: str, seconds: float = 90) -> Any:
+    """Ask again until the answer is true, for as long as a slow machine may take; the answer."""
+    deadline = time.monotonic() + seconds
+    while not (found := answer()):
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.3)
+    return found
 
 
 def skip_or_fail(reason: str) -> NoReturn:

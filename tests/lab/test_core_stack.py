@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,6 +20,7 @@ from config.hosts import Machines
 from lab import Lab, Machine, Service
 from tests.lab.core_machine import FOLDER, URL, ask, compose, saved, send, version, visitor, wait_for
 from tests.lab.docker_carrier import Carrier, docker_engine, on_session, shown
+from tests.lab.support import until
 from tests.unit.recording import Recorder
 
 PASSWORD = "canary$pass#word'9"
@@ -125,10 +125,7 @@ def test_a_database_that_stops_is_degraded_and_comes_back_without_a_restart(pi: 
     assert ask(pi, "/health/ready")[0] == 503
     assert "Settings unavailable — database unreachable" in ask(pi, "/")[1]
     # The container's own health check reads the answer: it sees it too, whatever the status code.
-    deadline = time.monotonic() + 60
-    while "unhealthy" not in pi.run("docker inspect mail-assistant-backend-1").stdout:
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    until(lambda: "unhealthy" in pi.run("docker inspect mail-assistant-backend-1").stdout, "the check sees it", 60)
     compose(pi, "start postgres")
     wait_for(pi, "ok", BACK_SECONDS)
     assert ask(pi, "/health/ready")[0] == 200

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.kubernetes import Cluster
-from tests.lab.cluster_pods import BUSYBOX, Space, apply, get, space_on, until
+from tests.lab.cluster_pods import BUSYBOX, Space, apply, get, space_on
+from tests.lab.support import until
 from toolchain import kubebuild
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import pytest
 
 from lab import Lab, engine
 from lab.kubernetes import Cluster
-from tests.lab.cluster_pods import Space, get, space_on, until
+from tests.lab.cluster_pods import Space, get, space_on
+from tests.lab.support import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,10 +69,13 @@ def test_pods_of_two_nodes_reach_each_other_by_address_and_by_name(space: Space,
         told = space.inside(name, f"wget -q -O - -T 10 http://{address}:8000")
         assert told.split() == [other["spec"]["nodeName"], other["metadata"]["name"]]
         # Which of the two answers is chance, and a node learns of a pod that got ready a moment later.
-        seen, deadline = set[str](), time.monotonic() + 60
-        while not {"kube1", "kube2"} <= seen:
-            assert time.monotonic() < deadline, seen
+        seen = set[str]()
+
+        def both_seen(name: str = name, seen: set[str] = seen) -> bool:
             seen.update(space.inside(name, "for n in 1 2 3 4 5 6; do wget -q -O - -T 10 http://wide; done").split())
+            return {"kube1", "kube2"} <= seen
+
+        until(both_seen, f"answers of both nodes for {name}", 60)
 
 
 def test_a_drained_nodes_pods_come_up_on_the_other_one(space: Space, second_node: Machine) -> None:

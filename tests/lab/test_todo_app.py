@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import json
 import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,12 @@ from components.todo_app import TodoApp, TodoAppArgs
 from config.todo import Todo
 from lab import Lab, Machine
 from lab.kubernetes import Cluster
+from lab.todo_images import PARTS
 from tests.lab.browser import page
+from tests.lab.support import until
 from tests.lab.todo_deployed import HOST, SPACE, Deployed
 from tests.lab.todo_visitor import PASSWORD, Load, Visitor
 from tests.unit.recording import Recorder
-
-PARTS = ("backend", "frontend")
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +37,6 @@ def app(cluster: Cluster, lab: Lab) -> Iterator[Deployed]:
 def cookies(browser: Page) -> str:
     """What the browser sends, the session included."""
     return "; ".join(f"{each['name']}={each['value']}" for each in browser.context.cookies())
-
-
-def until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
 
 
 def wrong(found: list[CheckResult]) -> list[CheckResult]:
@@ -92,7 +84,11 @@ def test_a_visitor_signs_up_adds_a_todo_completes_it_and_finds_it_again(app: Dep
         expect(browser.locator(".todo[aria-busy=true]")).to_have_count(0)
         todo.click()
         visitor = Visitor(app.cluster.ingress_address, HOST, cookies(browser))
-        until(lambda: '"done":true' in visitor.ask("GET", "/api/v1/todos?status=all")[1].replace(" ", ""))
+        until(
+            lambda: '"done":true' in visitor.ask("GET", "/api/v1/todos?status=all")[1].replace(" ", ""),
+            "it is done",
+            60,
+        )
         browser.reload()
         expect(browser.get_by_role("button", name="Sign out")).to_be_visible()
         # What is done shows under its own filter.
@@ -116,7 +112,7 @@ def roll(app: Deployed, visitor: Visitor, environment: str) -> Load:
     assert load.added <= visitor.titles()
     assert before & names(app) == set()
     # For a few seconds a proxy still asks pods that are on their way out.
-    until(lambda: json.loads(visitor.ask("GET", "/api/v1/health")[1])["environment"] == environment)
+    until(lambda: json.loads(visitor.ask("GET", "/api/v1/health")[1])["environment"] == environment, environment, 60)
     return load
 
 

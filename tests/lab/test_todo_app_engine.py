@@ -16,13 +16,14 @@ from components import todo_values
 from config.todo import Todo
 from lab import Lab
 from lab.kubernetes import Cluster
+from lab.todo_images import PARTS
 from tests.lab.engine_providers import plugins
 from tests.lab.project import shown, went_well
-from tests.lab.todo_stack import HOST, SECRETS, SPACE, Stack
+from tests.lab.todo_stack import HOST, SPACE, Stack
+from tests.lab.todo_trial import SECRETS
 from tests.lab.todo_visitor import Visitor
 
 DRIFT = 7
-PARTS = ("backend", "frontend")
 
 
 @pytest.fixture(scope="module")

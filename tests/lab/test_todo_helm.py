@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import ssl
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from components.todo_values import image_values
 from lab import Lab
 from lab.kubernetes import Cluster, certificates
 from tests.lab.helm import CHART
+from tests.lab.support import until
 from tests.lab.todo_visitor import PASSWORD, Visitor
 
 SPACE = "todo-helm"
@@ -58,10 +58,7 @@ class Releases:
 
     def becomes(self, release: str, environment: str) -> None:
         """Wait until the pages say so: for a few seconds a proxy still asks pods that are on their way out."""
-        deadline = time.monotonic() + 60
-        while (seen := self.environment(release)) != environment:
-            assert time.monotonic() < deadline, f"still {seen}"
-            time.sleep(0.5)
+        until(lambda: self.environment(release) == environment, f"{release} says {environment}", 60)
 
     def deployed(self, release: str) -> dict[str, Any]:
         """What the checks need to know, as the component would say it."""
@@ -252,8 +249,6 @@ def test_after_uninstalling_nothing_is_left(installed: Releases) -> None:
         return installed.kubectl("get", KINDS, "-l", OWN, "-o", "name", "--ignore-not-found")
 
     # Pods take their time to end in good order.
-    deadline = time.monotonic() + 120
-    while left() and time.monotonic() < deadline:
-        time.sleep(1)
+    until(lambda: not left(), "every pod is gone", 120)
     assert left() == ""
     assert "sh.helm.release" not in installed.kubectl("get", "secrets", "-o", "name")

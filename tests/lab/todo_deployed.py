@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,16 +10,15 @@ import pulumi
 from components.todo_app import TodoApp, TodoAppArgs
 from config.todo import Todo
 from lab.kubernetes import Cluster
+from tests.lab.cluster_pods import living
 from tests.lab.kubernetes_carrier import Carrier
+from tests.lab.support import until
+from tests.lab.todo_trial import SECRETS, trial
 from tests.lab.todo_visitor import Visitor
 from tests.unit.recording import Recorder
 
 SPACE = "todo-component"
 HOST = "todo.example"
-SECRETS = {
-    "todo-auth-secret": "canary-signing-key-0123456789abcdef",
-    "todo-postgres-password": "canary/p@ss word:9",
-}
 
 
 class Deployed:
@@ -33,15 +30,8 @@ class Deployed:
 
     def up(self, **settings: Any) -> None:
         whole = {
-            "kubeconfig": str(self.cluster.kubeconfig),
-            "context": "hearth-lab",
-            "namespace": SPACE,
-            "name": "todo",
-            "environment": "trial",
-            "backend": {"image": self._images["backend"]},
-            "frontend": {"image": self._images["frontend"]},
+            **trial(self.cluster, self._images, SPACE, HOST),
             "ingress": {"host": HOST, "class-name": "traefik", "address": self.cluster.ingress_address},
-            "postgres": {"enabled": True},
             # Its data is its pod's: it stays on the node that is never drained.
             "values": {"postgresql": {"nodeSelector": {"kubernetes.io/hostname": self.cluster.nodes[0].name}}},
             **settings,
@@ -66,14 +56,10 @@ class Deployed:
         return self.cluster.kubectl("-n", SPACE, *words, timeout=timeout).stdout
 
     def pods(self, part: str) -> list[dict[str, Any]]:
-        found = json.loads(self.kubectl("get", "pods", "-l", f"app.kubernetes.io/component={part}", "-o", "json"))
-        return [pod for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
+        return living(self.kubectl, f"app.kubernetes.io/component={part}")
 
     def visitor(self, email: str) -> Visitor:
         """Somebody with an account. The ingress controller may learn of new pods seconds after they are ready."""
         nobody = Visitor(self.cluster.ingress_address, HOST)
-        deadline = time.monotonic() + 60
-        while nobody.ask("GET", "/api/v1/health/live")[0] != 200:
-            assert time.monotonic() < deadline, "the ingress does not lead to the backend"
-            time.sleep(0.3)
+        until(lambda: nobody.ask("GET", "/api/v1/health/live")[0] == 200, "the ingress leads to the backend", 60)
         return nobody.signed_up(email)

@@ -10,16 +10,14 @@ from typing import Any
 from checks.result import CheckResult, Status
 from checks.todo import check_todo
 from lab.kubernetes import Cluster
+from tests.lab.cluster_pods import living
 from tests.lab.project import shown, went_well
+from tests.lab.todo_trial import SECRETS, trial
 from toolchain.versions import ROOT
 from toolchain.workspace import Workspace
 
 SPACE = "todo-engine"
 HOST = "engine.example"
-SECRETS = {
-    "todo-auth-secret": "canary-signing-key-0123456789abcdef",
-    "todo-postgres-password": "canary/p@ss word:9",
-}
 # What comes and goes by itself, later than what it belongs to.
 LATE = ("certificatesigningrequests", "ipaddresses", "namespaces", "persistentvolumes")
 
@@ -45,20 +43,8 @@ class Stack:
         self.settings()
 
     def settings(self, **values: Any) -> None:
-        whole = {
-            "kubeconfig": str(self.cluster.kubeconfig),
-            "context": "hearth-lab",
-            "namespace": SPACE,
-            "environment": "trial",
-            "start-timeout": 240,
-            "backend": {"image": self._images["backend"]},
-            "frontend": {"image": self._images["frontend"]},
-            "ingress": {"host": HOST, "class-name": "traefik"},
-            "postgres": {"enabled": True},
-            **values,
-        }
-        self.whole = whole
-        self.workspace.configure("hearth:todo", json.dumps(whole))
+        self.whole = {**trial(self.cluster, self._images, SPACE, HOST), "start-timeout": 240, **values}
+        self.workspace.configure("hearth:todo", json.dumps(self.whole))
 
     def up(self, *flags: str) -> str:
         """`pulumi up`, which must go well; what it printed."""
@@ -75,8 +61,7 @@ class Stack:
 
     def pods(self, part: str) -> set[str]:
         """Names of a part's pods that are not on their way out."""
-        found = json.loads(self.kubectl("get", "pods", "-l", f"app.kubernetes.io/component={part}", "-o", "json"))
-        return {pod["metadata"]["name"] for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]}
+        return {pod["metadata"]["name"] for pod in living(self.kubectl, f"app.kubernetes.io/component={part}")}
 
     def migrations(self) -> set[str]:
         """The migrations' Jobs, each by what is never used twice."""

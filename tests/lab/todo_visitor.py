@@ -110,9 +110,8 @@ class Load:
 
     def _one(self, turn: int) -> None:
         method, path, body, wanted = "GET", "/api/v1/todos?limit=50", None, 200
-        if self.only_list:
-            pass
-        elif turn % 20 == 0:
+        turn = 1 if self.only_list else turn
+        if turn % 20 == 0:
             method, path, body, wanted = "POST", "/api/v1/todos", {"title": f"number {turn} of {self.name}"}, 201
         elif turn % 10 == 5:
             path = "/"

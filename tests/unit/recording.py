@@ -12,6 +12,8 @@ from pulumi.runtime import mocks
 from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
 from pulumi.runtime.sync_await import _sync_await
 
+from toolchain.language_host import end_loop
+
 Answer = Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]]
 """`(type, name, inputs)` -> the outputs that a resource has beside its inputs."""
 
@@ -74,9 +76,7 @@ class Recorder(mocks.Mocks):
         try:
             inside()
         finally:
-            _end_tasks(loop)
-            loop.close()
-            asyncio.set_event_loop(None)
+            end_loop(loop)
         return self
 
 
@@ -107,14 +107,6 @@ class _Monitor(mocks.MockMonitor):
         outputs = _sync_await(_deserialized(request.outputs))
         self._recorder.outputs[_name(request.urn)] = {name: _plain(value) for name, value in outputs.items()}
         return super().RegisterResourceOutputs(request)
-
-
-def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """A program that raised leaves outputs that nobody will ever resolve; asyncio complains of each."""
-    waiting = asyncio.all_tasks(loop)
-    for task in waiting:
-        task.cancel()
-    loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
 
 
 async def _deserialized(struct: Any) -> dict[str, Any]:
