@@ -78,8 +78,9 @@ async def _change(session: Session, inputs: UserInputs, facts: UserFacts) -> Non
 async def _set_home(session: Session, name: str, uid: int, home: str) -> None:
     """usermod refuses while the account has processes: its manager is stopped for the moment."""
     manager = f"user@{uid}.service"
-    ran = (await session.run("systemctl", "is-active", "--quiet", manager, check=False)).ok
-    if ran:
+    state = (await session.run("systemctl", "is-active", manager, check=False)).stdout.strip()
+    runs = state in ("active", "activating", "reloading")
+    if runs or state == "deactivating":  # on its way out it has processes still; stop waits for the end of them
         session.progress(f"stopping what {name} runs on {session.machine}, to change its home")
         await session.run("systemctl", "stop", manager)
     try:
@@ -93,7 +94,7 @@ async def _set_home(session: Session, name: str, uid: int, home: str) -> None:
                 " up again",
             )
     finally:
-        if ran:
+        if runs:
             await session.run("systemctl", "--no-block", "start", manager)
 
 
@@ -159,8 +160,6 @@ async def restore(session: Session, inputs: UserInputs, before: UserFacts) -> No
     if not now.present:
         session.warn(f"the account {inputs.name} on {session.machine} is gone, so nothing of it was put back")
         return
-    if inputs.linger is not None and now.linger != before.linger:
-        await _set_linger(session, inputs.name, before.linger)
     command: list[str] = []
     if now.shell != before.shell:
         command += ["--shell", before.shell]
@@ -171,6 +170,9 @@ async def restore(session: Session, inputs: UserInputs, before: UserFacts) -> No
     if inputs.subordinate_ids is not None:
         await write_lines(session, inputs.name, now.uid, before.subuid_lines, before.subgid_lines)
     await _restore_home(session, inputs, now, before)
+    # Last: it starts or ends the account's manager a moment later, and a home is changed while nothing runs.
+    if inputs.linger is not None and now.linger != before.linger:
+        await _set_linger(session, inputs.name, before.linger)
 
 
 async def _restore_home(session: Session, inputs: UserInputs, now: UserFacts, before: UserFacts) -> None:

@@ -35,7 +35,7 @@ class Machine(FakeSession):
         self.put("/etc/subgid", "ann:100000:65536\n")
         self.on("useradd", self._useradd).on("usermod", self._usermod).on("userdel", self._userdel)
         self.on("loginctl", self._loginctl).on("getent group", self._getent).on("groupdel").on("systemctl")
-        self.on("systemctl is-active", 3).on("sh", lambda _call: self.busy)
+        self.on("systemctl is-active", Completed(3, "inactive\n", "")).on("sh", lambda _call: self.busy)
 
     def _useradd(self, call: Call) -> None:
         argv, name = call.argv, call.argv[-1]
@@ -197,11 +197,43 @@ async def test_linger_that_can_not_be_switched_on_says_what_it_needs():
 async def test_a_home_that_can_not_be_changed_starts_the_manager_again():
     machine = Machine()
     await create(machine)
-    machine.on("systemctl is-active", 0).on("usermod --home", Completed(8, "", "usermod: used by process 7"))
+    machine.on("systemctl is-active", "active\n").on("usermod --home", Completed(8, "", "usermod: used by process 7"))
     wish = WISH.model_copy(update={"home": "/var/lib/other"})
     with pytest.raises(CommandFailed, match="could not be changed to /var/lib/other"):
         await KIND.apply(machine, wish, await KIND.observe(machine, wish))
     assert machine.lines()[-1] == "systemctl --no-block start user@990.service"
+
+
+@pytest.mark.parametrize(
+    ("state", "stops", "starts"),
+    [
+        ("active", True, True),
+        ("activating", True, True),
+        ("deactivating", True, False),
+        ("inactive", False, False),
+        ("failed", False, False),
+    ],
+)
+async def test_a_home_is_changed_while_the_accounts_manager_does_not_run(state: str, stops: bool, starts: bool):
+    machine = Machine()
+    await create(machine)
+    machine.on("systemctl is-active", Completed(0 if state == "active" else 3, f"{state}\n", ""))
+    wish = WISH.model_copy(update={"home": "/var/lib/other"})
+    await KIND.apply(machine, wish, await KIND.observe(machine, wish))
+    lines = [line for line in machine.lines() if line.startswith(("systemctl", "usermod")) and "is-active" not in line]
+    stop, start = ["systemctl stop user@990.service"], ["systemctl --no-block start user@990.service"]
+    assert lines == [*stop * stops, "usermod --home /var/lib/other pod", *start * starts]
+
+
+async def test_linger_is_put_back_after_the_home():
+    machine = Machine()
+    machine.accounts["pod"] = Account("pod", 990, 990, "pod", (), "/srv/pod", "/bin/bash", "Pod")
+    machine.files["/srv/pod"] = Stat("directory", "0755", "pod", "pod", 0)
+    before = await create(machine)
+    machine.calls.clear()
+    await KIND.restore(machine, WISH, before)
+    lines = machine.lines()
+    assert lines.index("usermod --home /srv/pod pod") < lines.index("loginctl disable-linger pod")
 
 
 async def test_processes_that_do_not_end_keep_the_account(monkeypatch: pytest.MonkeyPatch):
