@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from checks.cluster import ClusterView, View
-from checks.result import CheckResult, Code, Story
+from checks.result import CheckResult, Code, Status, Story
 from checks.todo_disruption import check_disruption, check_network_policies
 from checks.todo_objects import fragments, lacks, path_of, pods_of, probe_paths, ready_endpoints, replicas
 from providers.errors import CommandFailed
@@ -30,6 +30,8 @@ ARRIVING = {
 }
 """Part -> keys of the ConfigMap that have to reach it."""
 POLL_SECONDS = 1.0
+ROUTE_SECONDS = 15.0
+"""What an ingress controller may take to learn of pods that have just become ready; Traefik collects for 2 s."""
 
 
 def check_todo(deployed: Deployed, disruptive: bool = False, view: View | None = None) -> list[CheckResult]:
@@ -61,7 +63,7 @@ def _us1(view: View, deployed: Deployed) -> list[CheckResult]:
         question = f"{part}: {wanted} replicas or more, all ready and of the newest version"
         rows.append(story.verdict(shown[0], question, shown[1], _logs(deployed, part)))
         rows.append(_service(view, deployed, part))
-    return [*rows, *_routing(view), _restricted(view, deployed)]
+    return [*rows, *_routed(view, deployed), _restricted(view, deployed)]
 
 
 def _settled(view: View, deployed: Deployed) -> dict[str, tuple[bool, str]]:
@@ -88,6 +90,16 @@ def _service(view: View, deployed: Deployed, part: str) -> CheckResult:
     return story.verdict(
         kind == "ClusterIP" and ready >= deployed["replicas"][part], question, f"{kind}, {ready} endpoints", MAKE_UP
     )
+
+
+def _routed(view: View, deployed: Deployed) -> list[CheckResult]:
+    """Whether the ingress leads where it should; asks again while it may not have learnt of the pods yet."""
+    begun, patience = time.monotonic(), min(ROUTE_SECONDS, float(deployed["start_timeout"]))
+    while True:
+        rows = _routing(view)
+        if all(row.status is Status.PASS for row in rows) or time.monotonic() - begun > patience:
+            return rows
+        time.sleep(POLL_SECONDS)
 
 
 def _routing(view: View) -> list[CheckResult]:

@@ -55,6 +55,22 @@ def test_nothing_is_stopped_where_nobody_asked_for_it():
     assert {command[1] for command in cluster.commands} == {"cat", "node"}
 
 
+def test_an_ingress_controller_may_learn_of_the_pods_a_few_seconds_late():
+    class Learning(Cluster):
+        """Its controller knows of nothing, then of the frontend alone, and of the whole app after six questions."""
+
+        asked = 0
+
+        def page(self, path: str) -> Page:
+            self.asked += 1
+            if self.asked <= 3:
+                return Page(404, "404 page not found", "text/plain")
+            return super().page("/" if self.asked <= 6 else path)
+
+    assert failures(asked(Learning(), start_timeout=60)) == {}
+    assert 'the ingress sends "/" to the frontend' in failures(asked(Learning()))
+
+
 def _object(path: str, value: Any, *steps: str | int) -> Callable[[Cluster], None]:
     def change(cluster: Cluster) -> None:
         place = cluster.objects[path]
