@@ -64,7 +64,8 @@ sys.stdin.read()
 
 @pytest.fixture(scope="module")
 def box(plain_box: Machine) -> Machine:
-    """With a repository of small packages."""
+    """With a repository of small packages, and no other: apt weighs all that it knows of at every step."""
+    plain_box.run("rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*")
     plain_box.write("/srv/make-packages.py", MAKE_PACKAGES)
     plain_box.write("/srv/hold-apt.py", HOLD)
     plain_box.run(f"mkdir {REPOSITORY}")

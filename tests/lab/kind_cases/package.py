@@ -1,4 +1,7 @@
-"""How to try the kind Package: small packages from a repository on the machine itself, each with a dependency."""
+"""How to try the kind Package: small packages from a repository on the machine itself, each with a dependency.
+
+apt knows of no other there: it weighs all that it knows of at every step, and Debian's take it a second or two.
+"""
 
 from tests.lab.kind_cases import Case, Inputs
 
@@ -27,9 +30,9 @@ with open("{REPOSITORY}/Packages", "w") as file:
     file.write("\\n".join(paragraphs))
 END
 python3 /srv/kinds/packages.py
+rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*
 echo 'deb [trusted=yes] file:{REPOSITORY} ./' >/etc/apt/sources.list.d/kinds.list
-apt-get -q update -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/kinds.list -o Dir::Etc::sourceparts=- \
-    -o APT::Get::List-Cleanup=0
+apt-get -q update
 """
 
 
