@@ -12,7 +12,6 @@ from config.todo import Todo
 from lab.kubernetes import Cluster
 from tests.lab.cluster_pods import living
 from tests.lab.kubernetes_carrier import Carrier
-from tests.lab.support import until
 from tests.lab.todo_trial import SECRETS, trial
 from tests.lab.todo_visitor import Visitor
 from tests.unit.recording import Recorder
@@ -32,8 +31,12 @@ class Deployed:
         whole = {
             **trial(self.cluster, self._images, SPACE, HOST),
             "ingress": {"host": HOST, "class-name": "traefik", "address": self.cluster.ingress_address},
-            # Its data is its pod's: it stays on the node that is never drained.
-            "values": {"postgresql": {"nodeSelector": {"kubernetes.io/hostname": self.cluster.nodes[0].name}}},
+            "values": {
+                # Its data is its pod's: it stays on the node that is never drained.
+                "postgresql": {"nodeSelector": {"kubernetes.io/hostname": self.cluster.nodes[0].name}},
+                # The checks wait for what a probe finds out, twice; the chart's own 10 s are no better tried.
+                "backend": {"probes": {"liveness": {"periodSeconds": 4}}},
+            },
             **settings,
         }
         self.carrier = Carrier(self.cluster)
@@ -59,7 +62,5 @@ class Deployed:
         return living(self.kubectl, f"app.kubernetes.io/component={part}")
 
     def visitor(self, email: str) -> Visitor:
-        """Somebody with an account. The ingress controller may learn of new pods seconds after they are ready."""
-        nobody = Visitor(self.cluster.ingress_address, HOST)
-        until(lambda: nobody.ask("GET", "/api/v1/health/live")[0] == 200, "the ingress leads to the backend", 60)
-        return nobody.signed_up(email)
+        """Somebody with an account."""
+        return Visitor(self.cluster.ingress_address, HOST).signed_up(email)

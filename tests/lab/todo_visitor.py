@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
+from tests.lab.support import until
+
 WORKERS = 20
 SECONDS = 15.0
 PASSWORD = "a-long-enough-password-for-anybody"
@@ -51,7 +53,8 @@ class Visitor:
             connection.close()
 
     def signed_up(self, email: str) -> Visitor:
-        """The same, with an account."""
+        """The same, with an account. The ingress controller may learn of new pods seconds after they are ready."""
+        until(lambda: self.ask("GET", "/api/v1/health/live")[0] == 200, f"{self.host} leads to the backend", 60)
         status, text, headers = self.ask("POST", "/api/v1/auth/register", {"email": email, "password": PASSWORD})
         assert status == 201, text
         return dataclasses.replace(self, cookie=headers["Set-Cookie"].partition(";")[0])
