@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
 
 
-# The files whose tests use the cluster, by what their names begin with.
-CLUSTER_FILES = ("test_lab_kubernetes", "test_todo")
+# By what their names begin with: the files whose tests use the cluster, and those that use what is built for it.
+CLUSTER_FILES = ("test_lab_kubernetes", "test_todo_app", "test_todo_helm")
+BUILT_FOR_FILES = ("test_lab_kubernetes", "test_todo")
 # The first time on a machine, Kubernetes is built from its modules, and later still some images may have to be made.
 BUILD_SECONDS, IMAGES_SECONDS = 45 * 60, 25 * 60
 
@@ -47,7 +48,7 @@ class ClusterScheduling(LoadFileScheduling):
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give the tests of the cluster the time that its making takes, or that of the one program that they need."""
     for item in items:
-        if item.path.name.startswith(CLUSTER_FILES):
+        if item.path.name.startswith(BUILT_FOR_FILES):
             item.add_marker(pytest.mark.timeout(IMAGES_SECONDS if kubebuild.built() else BUILD_SECONDS))
 
 
