@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from checks.cluster import ClusterView, View
 from checks.result import CheckResult, Code, Status, Story
@@ -20,6 +20,7 @@ from providers.errors import CommandFailed
 
 Deployed = Mapping[str, Any]
 Item = Mapping[str, Any]
+T = TypeVar("T")
 MAKE_UP = "Run `make up` again"
 PARTS = ("backend", "frontend")
 LIVE, HEALTH = "/api/v1/health/live", "/api/v1/health"
@@ -68,13 +69,22 @@ def _us1(view: View, deployed: Deployed) -> list[CheckResult]:
 
 def _settled(view: View, deployed: Deployed) -> dict[str, tuple[bool, str]]:
     """Part -> whether its pods are all there, and what was seen; waits as long as a start may take."""
-    begun = time.monotonic()
-    while True:
-        found = {
+
+    def ask() -> dict[str, tuple[bool, str]]:
+        return {
             part: replicas(view.ask(path_of(deployed, "deployments", f"{deployed['name']}-{part}")), wanted)
             for part, wanted in deployed["replicas"].items()
         }
-        if all(holds for holds, _ in found.values()) or time.monotonic() - begun > float(deployed["start_timeout"]):
+
+    return _patiently(ask, lambda found: all(holds for holds, _ in found.values()), float(deployed["start_timeout"]))
+
+
+def _patiently(ask: Callable[[], T], good: Callable[[T], bool], seconds: float) -> T:
+    """The first answer that is good, or the last one before the time is over."""
+    begun = time.monotonic()
+    while True:
+        found = ask()
+        if good(found) or time.monotonic() - begun > seconds:
             return found
         time.sleep(POLL_SECONDS)
 
@@ -94,12 +104,8 @@ def _service(view: View, deployed: Deployed, part: str) -> CheckResult:
 
 def _routed(view: View, deployed: Deployed) -> list[CheckResult]:
     """Whether the ingress leads where it should; asks again while it may not have learnt of the pods yet."""
-    begun, patience = time.monotonic(), min(ROUTE_SECONDS, float(deployed["start_timeout"]))
-    while True:
-        rows = _routing(view)
-        if all(row.status is Status.PASS for row in rows) or time.monotonic() - begun > patience:
-            return rows
-        time.sleep(POLL_SECONDS)
+    patience = min(ROUTE_SECONDS, float(deployed["start_timeout"]))
+    return _patiently(lambda: _routing(view), lambda rows: all(row.status is Status.PASS for row in rows), patience)
 
 
 def _routing(view: View) -> list[CheckResult]:
