@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import importlib
 import importlib.metadata
+import importlib.util
 import linecache
 import logging
 import os
@@ -26,18 +28,25 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf import empty_pb2
-from pulumi import log
-from pulumi.errors import RunError
-from pulumi.runtime import reset_options, resource, run_in_stack, set_all_config
-from pulumi.runtime.proto import LanguageRuntimeServicer, language_pb2, plugin_pb2, source_pb2
-from pulumi.runtime.proto.language_pb2_grpc import add_LanguageRuntimeServicer_to_server
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
+
+    from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2, source_pb2
+else:
+    # Pulumi's messages without the SDK around them: for `About`, which it asks before each run, the engine starts a
+    # host that never runs a program. The generated modules import each other by relative imports, under any name.
+    sdk = importlib.util.find_spec("pulumi")
+    if sdk is None:
+        raise ModuleNotFoundError(f"No module named 'pulumi' in {sys.prefix}: run `make setup`", name="pulumi")
+    protocol = sys.modules.setdefault("pulumi_protocol", ModuleType("pulumi_protocol"))
+    protocol.__path__ = [str(Path(folder) / "runtime" / "proto") for folder in sdk.submodule_search_locations]
+    from pulumi_protocol import language_pb2, language_pb2_grpc, plugin_pb2, source_pb2
 
 # As the engine's own limit for one message.
 MESSAGE_LIMIT_BYTES = 400 * 1024 * 1024
@@ -49,7 +58,7 @@ INSTALL_ADVICE = (
 )
 
 
-class LanguageHost(LanguageRuntimeServicer):
+class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     """Pulumi's LanguageRuntime service for Python programs, one run at a time."""
 
     def __init__(self) -> None:
@@ -90,6 +99,8 @@ class LanguageHost(LanguageRuntimeServicer):
         program = program_file(directory, request.info.entry_point or request.program)
         if not program.is_file():
             return failed(f"{directory} has no {program.name}: write the program there, or set `main` in Pulumi.yaml")
+        # Before the program's folder is where modules are looked for first.
+        importlib.import_module("pulumi.runtime")
         with self._one_at_a_time, borrowed_process(directory, program, request.args[1:]), own_frames_only(program):
             # The SDK keeps its settings in context variables: each run gets its own.
             return contextvars.copy_context().run(run_program, request, program)
@@ -162,6 +173,8 @@ def own_frames_only(program: Path) -> Generator[None]:
     Those twenty frames of asyncio, gRPC and this host were two thirds of a state, and the engine writes the state
     whole, twice for each resource.
     """
+    from pulumi.runtime import resource
+
     whole, outermost = resource._get_stack_trace, program.as_uri()  # pyright: ignore[reportPrivateUsage]
 
     def own() -> Any:
@@ -178,6 +191,9 @@ def own_frames_only(program: Path) -> Generator[None]:
 
 def run_program(request: Any, program: Path) -> Any:
     """Runs the file inside a stack resource, on an event loop of its own, and turns what it raises into an answer."""
+    from pulumi.errors import RunError
+    from pulumi.runtime import reset_options, run_in_stack, set_all_config
+
     # asyncio complains of futures that nobody awaited, which is normal when a Pulumi program ends early.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     parallel = max(request.parallel, 1)
@@ -223,6 +239,8 @@ def run_file(program: Path) -> None:
 
 def reported(message: str) -> Any:
     """Shows the message at the stack, and tells the engine to stop without a second one."""
+    from pulumi import log
+
     log.error(message)
     return language_pb2.RunResponse(bail=True)
 
@@ -322,7 +340,7 @@ def main() -> None:
             reconfigure(line_buffering=True)
     limits = [("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES), ("grpc.max_send_message_length", -1)]
     server = grpc.server(ThreadPoolExecutor(max_workers=8), options=limits)
-    add_LanguageRuntimeServicer_to_server(LanguageHost(), server)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     for number in (signal.SIGINT, signal.SIGTERM):

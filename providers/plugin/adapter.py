@@ -18,7 +18,13 @@ from typing import Any, NoReturn, TypeVar, cast
 import grpc
 import grpc.aio
 from google.protobuf import any_pb2, empty_pb2
-from pulumi.runtime.proto import (
+from pydantic import ValidationError
+
+from config.hosts import KEYS, Machines
+from providers.errors import HearthError
+from providers.kind import Kind
+from providers.plugin.machines import Estate
+from providers.plugin.protocol import (
     engine_pb2,
     engine_pb2_grpc,
     plugin_pb2,
@@ -26,12 +32,6 @@ from pulumi.runtime.proto import (
     provider_pb2_grpc,
     status_pb2,
 )
-from pydantic import ValidationError
-
-from config.hosts import KEYS, Machines
-from providers.errors import HearthError
-from providers.kind import Kind
-from providers.plugin.machines import Estate
 from providers.plugin.schema import VERSION, schema
 from providers.plugin.tellers import Tellers, redacted
 from providers.plugin.values import Properties, decode, encode

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format, struct_pb2
+from pulumi.runtime import rpc
 
 from providers.plugin.values import OUTPUT, SECRET, SIGNATURE, UNKNOWN, Properties, decode, encode
 
@@ -18,6 +19,11 @@ def secret(value: Any) -> dict[str, Any]:
 
 def output(**parts: Any) -> dict[str, Any]:
     return {SIGNATURE: OUTPUT, **parts}
+
+
+def test_the_marks_are_those_of_the_sdk():
+    of_the_sdk = (rpc._special_sig_key, rpc._special_secret_sig, rpc._special_output_value_sig, rpc.UNKNOWN)
+    assert of_the_sdk == (SIGNATURE, SECRET, OUTPUT, UNKNOWN)
 
 
 def test_plain_values_keep_their_types():

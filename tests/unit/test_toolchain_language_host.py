@@ -8,6 +8,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from pulumi import log
 from pulumi.runtime import resource
 from pulumi.runtime.proto import source_pb2
 
@@ -18,7 +19,7 @@ from toolchain import language_host as host
 def reported(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was shown as errors of the stack."""
     shown: list[str] = []
-    monkeypatch.setattr(host.log, "error", shown.append)
+    monkeypatch.setattr(log, "error", shown.append)
     return shown
 
 
