@@ -166,20 +166,20 @@ async def restore(session: Session, inputs: PackageInputs, before: PackageFacts)
     await apt.repair(session)
     now = await observe(session, inputs)
     verb = "remove" if before.configured else "purge"
-    alone, wide = await asyncio.gather(
-        _plan_removal(session, verb, inputs.name), _plan_wide_removal(session, inputs.name, brought)
-    )
-    if now.present or (now.configured and not before.configured):
-        others = alone.gone - {inputs.name}
-        if others or alone.new:
-            await _leave(session, inputs.name, brought, others, alone.new)
+    alone, wide = await asyncio.gather(_can_go(session, inputs.name), _plan_wide_removal(session, inputs.name, brought))
+    if not alone and (now.present or (now.configured and not before.configured)):
+        plan = apt.parse_plan((await apt.apt_get(session, "--simulate", "--yes", verb, inputs.name)).stdout)
+        others = plan.gone - {inputs.name}
+        if others or plan.new:
+            await _leave(session, inputs.name, brought, others, plan.new)
             return
     gone = await _purge(session, inputs.name, verb, (wide.gone & brought.came) | {inputs.name})
     await _keep(session, brought.without(inputs.name, gone))
 
 
-async def _plan_removal(session: Session, verb: str, *names: str) -> apt.Plan:
-    return apt.parse_plan((await apt.apt_get(session, "--simulate", "--yes", verb, *names)).stdout)
+async def _can_go(session: Session, *names: str) -> bool:
+    """Whether all that stays installed can do without these. dpkg knows at once; apt weighs all packages of Debian."""
+    return (await session.run("dpkg", "--no-act", "--purge", *names, check=False)).ok
 
 
 async def _plan_wide_removal(session: Session, name: str, brought: Brought) -> apt.Plan:
@@ -213,10 +213,8 @@ async def _leave(
 
 async def _purge(session: Session, name: str, verb: str, names: frozenset[str]) -> frozenset[str]:
     """Remove a package and those of `names` that nobody needs any more; the names that are gone."""
-    if len(names) > 1:
-        narrow = await _plan_removal(session, "purge", *sorted(names))
-        if narrow.gone - names or narrow.new:
-            names = frozenset({name})
+    if len(names) > 1 and not await _can_go(session, *sorted(names)):
+        names = frozenset({name})
     session.progress(f"removing {name} from {session.machine} ({len(names)} packages)")
     if verb == "remove":
         await apt.apt_get(session, "--yes", "remove", name)

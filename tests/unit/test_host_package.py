@@ -25,6 +25,7 @@ class Machine(FakeSession):
         self.audit = ""
         self.on("dpkg-query", self._query).on("grep", self._states).on("apt-get", self._apt).on("sh", self._held)
         self.on("dpkg --audit", lambda _call: self.audit).on("apt-mark", self._mark)
+        self.on("dpkg --no-act --purge", self._dpkg)
 
     def _query(self, call: Call) -> Completed:
         name = call.argv[-1]
@@ -39,6 +40,11 @@ class Machine(FakeSession):
 
     def _mark(self, call: Call) -> None:
         self.installed[call.argv[2]] = call.argv[1] == "auto"
+
+    def _dpkg(self, call: Call) -> Completed:
+        going = set(call.argv[3:])
+        needing = [name for name in self.installed.keys() - going if NEEDS[name] & going]
+        return Completed(1, "", "dependency problems prevent removal") if needing else Completed(0, "", "")
 
     def _apt(self, call: Call) -> Completed:
         words = [word for word in call.argv[1:] if not word.startswith("-") and "=" not in word]
@@ -131,6 +137,15 @@ async def test_a_package_that_somebody_elses_needs_stays_and_says_so():
     assert machine.installed.keys() == {"mine", "podman", "conmon", "crun"}
     assert any("podman stays on box: mine was installed later" in line for line in machine.messages)
     assert machine.files == {}
+
+
+async def test_what_nobody_needs_goes_after_one_look_at_all_that_apt_knows():
+    machine = Machine()
+    before = await create(machine, "podman")
+    machine.calls.clear()
+    await KIND.restore(machine, wish("podman"), before)
+    assert [line.split()[-1] for line in machine.lines() if "--simulate" in line] == ["podman"]
+    assert machine.lines()[-1].endswith("purge conmon crun podman")
 
 
 async def test_restore_a_second_time_does_nothing():
