@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -116,6 +117,12 @@ class Project:
 def shown(answer: Answer) -> str:
     """All that a command printed."""
     return f"{answer.stdout}\n{answer.stderr}"
+
+
+def about(printed: str, name: str) -> str:
+    """The diagnostics of one resource in what a run of Pulumi printed."""
+    parts = re.split(r"(?m)^  \S.* \((\S+)\):$", printed.partition("\nDiagnostics:\n")[2])
+    return "".join(text for found, text in zip(parts[1::2], parts[2::2], strict=True) if found == name)
 
 
 def went_well(answer: Answer) -> Answer:
