@@ -1,4 +1,7 @@
-"""A machine gets another address in the settings: the same machine is kept, another one gets everything anew."""
+"""A machine gets another address in the settings: the same machine is kept, another one gets everything anew.
+
+Two machines and one stack for all; the tests are in the order in which things happen.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import Lab, Machine, Snapshot, difference
+from lab import Machine, difference
 from tests.lab.conftest import MachineFactory
 from tests.lab.project import Project, shown
 
@@ -20,7 +23,7 @@ NAMES = ["block", "file", "fresh"]
 
 
 @pytest.fixture(scope="module")
-def both(lab: Lab, machine: MachineFactory) -> tuple[Machine, Machine]:
+def both(machine: MachineFactory) -> tuple[Machine, Machine]:
     made = (machine("moved-one"), machine("moved-two"))
     for each in made:
         each.write("/etc/was-there", f"of {each.name}\n")
@@ -29,28 +32,16 @@ def both(lab: Lab, machine: MachineFactory) -> tuple[Machine, Machine]:
 
 
 @pytest.fixture(scope="module")
-def before(both: tuple[Machine, Machine]) -> tuple[Snapshot, Snapshot]:
-    return both[0].snapshot(), both[1].snapshot()
-
-
-@pytest.fixture(scope="module")
-def project(both: tuple[Machine, Machine], tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(both: tuple[Machine, Machine], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The stack, brought up on the first machine; at the end both machines are as they were."""
+    before = [machine.snapshot() for machine in both]
     folder = tmp_path_factory.mktemp("moved")
     made = Project(folder / "project", both[0])
     made.settings(ssh_config=str(with_alias(both[0], folder)))
     made.program(PROGRAM)
-    return made
-
-
-@pytest.fixture(autouse=True)
-def everything_is_put_back(
-    project: Project, both: tuple[Machine, Machine], before: tuple[Snapshot, Snapshot]
-) -> Iterator[None]:
-    at(project, both[0])
-    project.up()
-    yield
-    project.settings(lost="[]")
-    project.destroy()
+    made.up()
+    yield made
+    made.destroy()
     for machine, snapshot in zip(both, before, strict=True):
         assert difference(snapshot, machine.snapshot()) == []
 
@@ -99,7 +90,7 @@ def test_another_machine_gets_everything_anew_and_the_old_one_is_restored(
     planned = shown(project.workspace.preview())
     assert planned.count("[replace") >= 3 or "3 to replace" in planned, planned
     answer = project.up()
-    assert "is another machine than the one at moved-one" in answer.stdout
+    assert "is another machine than the one at other-name" in answer.stdout
     assert "3 replaced" in answer.stdout, shown(answer)
     assert has_all(two)
     assert has_none(one)
@@ -108,10 +99,10 @@ def test_another_machine_gets_everything_anew_and_the_old_one_is_restored(
 
 def test_a_refresh_after_a_move_forgets_nothing_of_the_old_machine(project: Project, both: tuple[Machine, Machine]):
     one, two = both
-    at(project, two)
+    at(project, one)
     project.up("--refresh")
-    assert has_all(two)
-    assert has_none(one)
+    assert has_all(one)
+    assert has_none(two)
 
 
 def test_a_machine_that_is_off_holds_up_its_replacement_until_it_is_declared_lost(
@@ -131,9 +122,8 @@ def test_a_machine_that_is_off_holds_up_its_replacement_until_it_is_declared_los
         assert "declared lost" in shown(answer)
         assert project.resources() == NAMES
         assert project.machines() == {two.machine_id()}
-        project.destroy()
-        assert has_none(two)
     finally:
+        project.settings(lost="[]")
         one.start()
         # What was declared lost is forgotten: its records are all that still knows what was there before.
         one.write("/etc/was-there", f"of {one.name}\n")
@@ -142,16 +132,16 @@ def test_a_machine_that_is_off_holds_up_its_replacement_until_it_is_declared_los
 
 
 def test_destroy_does_not_wait_for_a_machine_that_is_declared_lost(project: Project, both: tuple[Machine, Machine]):
-    one, _ = both
-    one.power_cut()
+    _, two = both
+    two.power_cut()
     try:
-        project.settings(lost=f'["{one.name}"]')
+        project.settings(lost=f'["{two.name}"]')
         answer = project.destroy()
         assert "declared lost" in shown(answer)
         assert project.resources() == []
     finally:
-        one.start()
-    project.settings(lost="[]")
+        project.settings(lost="[]")
+        two.start()
     # It came back after all: the records are there still, so everything can be taken over and put back exactly.
     project.up()
-    assert has_all(one)
+    assert has_all(two)
