@@ -1,7 +1,11 @@
-"""What was there before is put back after a stack got another name, and where two stacks have the same thing."""
+"""What was there before is put back after a stack got another name, and where two stacks have the same thing.
+
+HEARTH_SEED repeats a run (tests/conftest.py).
+"""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +14,7 @@ import pytest
 
 from lab import Machine, difference
 from tests.lab.conftest import MachineFactory
+from tests.lab.killing import SEED
 from tests.lab.project import Project, shown, went_well
 
 PROGRAM = """
@@ -61,7 +66,14 @@ def an_update(project: Project) -> None:
     project.up()
 
 
-@pytest.mark.parametrize("then", [nothing_more, drift_repaired, an_update])
+BETWEEN = [drift_repaired, an_update]
+SAMPLE = random.Random(SEED).choice(BETWEEN)
+"""What every test run tries in between; `make soak` tries the other."""
+
+
+@pytest.mark.parametrize(
+    "then", [nothing_more, *(pytest.param(each, marks=[] if each is SAMPLE else pytest.mark.soak) for each in BETWEEN)]
+)
 def test_a_stack_that_was_renamed_is_destroyed_exactly(box: Machine, tmp_path: Path, then: Callable[[Project], None]):
     before = box.snapshot()
     project = Project(tmp_path / "project", box)
