@@ -66,9 +66,8 @@ def test_the_old_containers_are_stopped_and_not_removed(brain: Brain, up: str):
     assert brain.old() == {"secondbrain-backend": "exited", "secondbrain-ollama": "exited"}
 
 
-def test_a_second_up_changes_nothing(brain: Brain, up: str):
-    brain.stack.up("--expect-no-changes")
-    assert brain.stack.drifted() == {}
+def test_a_second_up_finds_no_drift_and_changes_nothing(brain: Brain, up: str):
+    brain.stack.up("--refresh", "--expect-no-changes")
 
 
 def test_destroy_starts_the_old_containers_again_and_leaves_nothing_else(brain: Brain, up: str):
