@@ -1,4 +1,7 @@
-"""What packages and accounts do on a machine that is not as one would like it, on the real engine."""
+"""What packages and accounts do on a machine that is not as one would like it, on the real engine.
+
+One program is taken through the steps of `story`, wrong in one way after another; each test looks at what concerns it.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,30 @@ import json
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
 
 from lab import Machine
-from tests.lab.project import Project, shown
-from tests.lab.software import plain_box, project, stack, write
+from tests.lab.conftest import MachineFactory
+from tests.lab.project import Project, about, shown
+from tests.lab.software import stack, write
 
-__all__ = ["plain_box", "project", "stack"]
+__all__ = ["stack"]
 
-REPOSITORY = "/srv/kinds-repository"
+REPOSITORY, FULL, QUICK = "/srv/kinds-repository", "/srv/kinds-full", "/srv/kinds-quick"
 # name -> (what it depends on, what its configuration runs, bytes of a file in /srv/kinds-full)
 PACKAGES = {
     "kinds-library": ("", "", 0),
     "kinds-one": ("kinds-library", "", 0),
     "kinds-two": ("kinds-library", "", 0),
-    "kinds-slow": ("", "sleep 4", 0),
+    "kinds-slow": ("", f"until [ -e {QUICK} ]; do sleep 0.1; done", 0),
     "kinds-big": ("", "", 400_000),
-    "kinds-foreign": ("kinds-two", "", 0),
+    "kinds-rest": ("", "", 0),
+    "kinds-half": ("kinds-rest", "", 0),
+    "kinds-base": ("", "", 0),
+    "kinds-needed": ("kinds-base", "", 0),
+    "kinds-foreign": ("kinds-needed", "", 0),
 }
 MAKE_PACKAGES = """
 import hashlib, json, os, subprocess, sys, tempfile
@@ -63,57 +72,32 @@ sys.stdin.read()
 
 
 @pytest.fixture(scope="module")
-def box(plain_box: Machine) -> Machine:
+def box(machine: MachineFactory) -> Machine:
     """With a repository of small packages, and no other: apt weighs all that it knows of at every step."""
-    plain_box.run("rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*")
-    plain_box.write("/srv/make-packages.py", MAKE_PACKAGES)
-    plain_box.write("/srv/hold-apt.py", HOLD)
-    plain_box.run(f"mkdir {REPOSITORY}")
-    plain_box.run(f"python3 /srv/make-packages.py {REPOSITORY}", stdin=json.dumps(PACKAGES))
-    plain_box.write("/etc/apt/sources.list.d/kinds.list", f"deb [trusted=yes] file:{REPOSITORY} ./\n")
-    return plain_box
+    made = machine("packages")
+    made.run("rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*")
+    made.write("/srv/make-packages.py", MAKE_PACKAGES)
+    made.write("/srv/hold-apt.py", HOLD)
+    made.run(f"mkdir {REPOSITORY}")
+    made.run(f"python3 /srv/make-packages.py {REPOSITORY}", stdin=json.dumps(PACKAGES))
+    made.write("/etc/apt/sources.list.d/kinds.list", f"deb [trusted=yes] file:{REPOSITORY} ./\n")
+    return made
 
 
-def package(name: str, more: str = "") -> str:
-    return f'Package({name!r}, host="box", name={name!r}{more})'
+def package(name: str, *, after: str = "", seconds: int = 0) -> str:
+    """`after` names the package that goes first; two at once go in any order."""
+    options = [f"depends_on=[{after.replace('-', '_')}]"] if after else []
+    options += [f'custom_timeouts=CustomTimeouts(create="{seconds}s", update="{seconds}s")'] if seconds else []
+    variable = name.replace("-", "_")
+    return f'{variable} = Package("{name}", host="box", name="{name}", opts=ResourceOptions({", ".join(options)}))'
 
 
-def installed(box: Machine) -> set[str]:
-    lines = box.run("dpkg-query -W -f '${db:Status-Status} ${Package}\\n' 'kinds-*'", check=False).stdout.splitlines()
-    return {line.split()[1] for line in lines if line.startswith("installed ")}
-
-
-# --- packages ---
-
-
-def test_lists_that_do_not_know_a_package_yet_are_fetched_and_a_dependency_goes_with_its_last_user(project: Project):
-    box = project.machine
-    write(project, package("kinds-one"), package("kinds-two"))
-    project.up()
-    assert installed(box) == {"kinds-one", "kinds-two", "kinds-library"}
-    write(project, package("kinds-two"))
-    project.up()
-    assert installed(box) == {"kinds-two", "kinds-library"}
-
-
-def test_a_package_that_somebody_elses_needs_by_now_stays_and_is_said(project: Project):
-    box = project.machine
-    write(project, package("kinds-two"))
-    project.up()
-    box.run(f"dpkg -i {REPOSITORY}/kinds-foreign.deb")
-    try:
-        write(project)
-        printed = shown(project.up())
-        assert "kinds-two stays on box: kinds-foreign was installed later by somebody else and needs it" in printed
-        assert installed(box) == {"kinds-foreign", "kinds-two", "kinds-library"}
-    finally:
-        box.run("dpkg --purge kinds-foreign kinds-two kinds-library")
-
-
-def test_an_unknown_package_is_named(project: Project):
-    write(project, package("kinds-nonesuch"))
-    printed = project.failed_up()
-    assert "apt on box knows no package 'kinds-nonesuch', also after `apt-get update`" in printed
+def accounts(pod: str) -> str:
+    """Many with ranges of their own, and one with such subordinate ids."""
+    return (
+        'for n in range(6):\n    User(f"u{n}", host="box", name=f"kinds-{n}", subordinate_ids="auto")\n'
+        f'User("pod", host="box", name="kinds-pod", subordinate_ids="{pod}")'
+    )
 
 
 @contextlib.contextmanager
@@ -130,76 +114,126 @@ def apt_held(box: Machine) -> Iterator[Callable[[], None]]:
             holder.stdin.close()
 
 
-def test_apt_in_somebody_elses_hands_is_waited_for_and_then_named(project: Project):
-    box = project.machine
-    options = ', opts=ResourceOptions(custom_timeouts=CustomTimeouts(create="4s", update="4s"))'
+@dataclass(frozen=True)
+class Step:
+    """What a run of Pulumi printed, and what was on the machine after it."""
+
+    printed: str
+    packages: set[str]
+    accounts: set[str]
+    ranges: dict[str, list[str]]
+
+    @classmethod
+    def taken(cls, box: Machine, printed: str) -> Step:
+        query = "dpkg-query -W -f '${db:Status-Status} ${Package}\\n' 'kinds-*'"
+        packages = [line.split() for line in box.run(query, check=False).stdout.splitlines()]
+        lines = {path: box.read(path).splitlines() for path in ("/etc/passwd", "/etc/subuid", "/etc/subgid")}
+        fields = {path: [line.split(":") for line in found] for path, found in lines.items()}
+        names = {first for first, *_ in fields.pop("/etc/passwd")}
+        starts = {path: [start for _, start, _ in found] for path, found in fields.items()}
+        return cls(printed, {name for status, name in packages if status == "installed"}, names, starts)
+
+    def about(self, name: str) -> str:
+        return about(self.printed, name)
+
+
+@pytest.fixture(scope="module")
+def story(stack: Project) -> dict[str, Step]:
+    project, box = stack, stack.machine
+    steps: dict[str, Step] = {}
     with apt_held(box) as release:
-        write(project, package("kinds-one", options))
-        printed = project.failed_up()
-        assert "apt on box is still locked: process" in printed
-        assert "hold-apt.py" in printed
-        assert "/var/lib/dpkg/lock-frontend" in printed
-        assert "What to do:" in printed
-        assert installed(box) == set()
+        write(project, package("kinds-one", seconds=4), accounts("100000:65536"))
+        steps["held"] = Step.taken(box, project.failed_up("--continue-on-error"))
+
+        users = accounts("auto")
+        installed = [package("kinds-one"), package("kinds-two"), package("kinds-needed")]
+        box.run(f"mkdir {FULL} && mount -t tmpfs -o size=64k tmpfs {FULL}")
         threading.Timer(3, release).start()
-        write(project, package("kinds-one"))
-        project.up()
-        assert installed(box) == {"kinds-one", "kinds-library"}
+        write(project, *installed, package("kinds-big"), package("kinds-nonesuch", after="kinds-one"), users)
+        steps["full"] = Step.taken(box, project.failed_up("--continue-on-error"))
+
+    box.run(f"mount -o remount,size=1m {FULL}")
+    box.run(f"dpkg --unpack {REPOSITORY}/kinds-half.deb")
+    # The one that is cut off comes last: another would finish its configuration.
+    write(project, *installed, package("kinds-big"), package("kinds-slow", after="kinds-big", seconds=3), users)
+    steps["cut off"] = Step.taken(box, project.failed_up("--continue-on-error"))
+
+    box.run(f"touch {QUICK}")
+    write(project, *installed[1:], package("kinds-big"), package("kinds-slow"), users)
+    steps["mended"] = Step.taken(box, shown(project.up()))
+
+    box.run(f"dpkg -i {REPOSITORY}/kinds-foreign.deb")
+    steps["destroyed"] = Step.taken(box, shown(project.destroy()))
+    box.run("dpkg --purge kinds-foreign kinds-needed kinds-base kinds-half kinds-rest")
+    box.run(f"umount {FULL}; rmdir {FULL}; rm {QUICK}")
+    return steps
 
 
-def test_a_dpkg_that_was_interrupted_is_finished_first(project: Project):
-    box = project.machine
-    box.run(f"dpkg --unpack {REPOSITORY}/kinds-two.deb")
-    try:
-        write(project, package("kinds-one"))
-        project.up()
-        assert installed(box) >= {"kinds-one", "kinds-two", "kinds-library"}
-    finally:
-        project.destroy()
-        box.run("dpkg --purge kinds-two kinds-library")
+# --- packages ---
 
 
-def test_an_installation_that_was_cut_off_goes_on_and_is_taken_back(project: Project):
-    box = project.machine
-    options = ', opts=ResourceOptions(custom_timeouts=CustomTimeouts(create="3s", update="60s"))'
-    write(project, package("kinds-slow", options))
-    project.failed_up()
-    write(project, package("kinds-slow"))
-    project.up()
-    assert installed(box) == {"kinds-slow"}
+def test_lists_that_do_not_know_a_package_yet_are_fetched(story: dict[str, Step]):
+    assert "apt-get update on box: apt does not know kinds-" in story["full"].printed
+    assert story["full"].packages == {"kinds-one", "kinds-two", "kinds-library", "kinds-needed", "kinds-base"}
 
 
-def test_a_disk_that_is_full_is_said_and_the_next_up_goes_on(project: Project):
-    box = project.machine
-    box.run("mkdir -p /srv/kinds-full && mount -t tmpfs -o size=64k tmpfs /srv/kinds-full")
-    try:
-        write(project, package("kinds-big"))
-        printed = project.failed_up()
-        assert "found the disk full" in printed
-        assert "df -h" in printed
-        box.run("mount -o remount,size=1m /srv/kinds-full")
-        project.up()
-        assert installed(box) == {"kinds-big"}
-        project.destroy()
-    finally:
-        box.run("umount /srv/kinds-full; rmdir /srv/kinds-full 2>/dev/null || true")
+def test_a_dependency_goes_with_its_last_user(story: dict[str, Step]):
+    assert {"kinds-one", "kinds-two", "kinds-library"} & story["mended"].packages == {"kinds-two", "kinds-library"}
+    assert {"kinds-one", "kinds-two", "kinds-library"} & story["destroyed"].packages == set()
+
+
+def test_a_package_that_somebody_elses_needs_by_now_stays_and_is_said(story: dict[str, Step]):
+    said = "kinds-needed stays on box: kinds-foreign was installed later by somebody else and needs it"
+    assert said in story["destroyed"].about("kinds-needed")
+    assert story["destroyed"].packages >= {"kinds-foreign", "kinds-needed", "kinds-base"}
+
+
+def test_an_unknown_package_is_named(story: dict[str, Step]):
+    printed = story["full"].about("kinds-nonesuch")
+    assert "apt on box knows no package 'kinds-nonesuch', also after `apt-get update`" in printed
+
+
+def test_apt_in_somebody_elses_hands_is_waited_for_and_then_named(story: dict[str, Step]):
+    printed = story["held"].about("kinds-one")
+    assert "apt on box is still locked: process" in printed
+    assert "hold-apt.py" in printed
+    assert "/var/lib/dpkg/lock-frontend" in printed
+    assert "What to do:" in printed
+    assert story["held"].packages == set()
+    assert story["full"].packages >= {"kinds-one", "kinds-library"}
+
+
+def test_a_dpkg_that_was_interrupted_is_finished_first(story: dict[str, Step]):
+    assert "an earlier dpkg on box was interrupted: finishing its work" in story["cut off"].printed
+    assert story["cut off"].packages >= {"kinds-half", "kinds-rest"}
+
+
+def test_an_installation_that_was_cut_off_goes_on_and_is_taken_back(story: dict[str, Step]):
+    assert "took longer than 3 s" in story["cut off"].about("kinds-slow")
+    assert "kinds-slow" not in story["cut off"].packages
+    assert "kinds-slow" in story["mended"].packages
+    assert "kinds-slow" not in story["destroyed"].packages
+
+
+def test_a_disk_that_is_full_is_said_and_the_next_up_goes_on(story: dict[str, Step]):
+    printed = story["full"].about("kinds-big")
+    assert "found the disk full" in printed
+    assert "df -h" in printed
+    assert "kinds-big" in story["cut off"].packages
+    assert "kinds-big" not in story["destroyed"].packages
 
 
 # --- accounts ---
 
 
-def test_a_range_that_is_somebody_elses_is_refused_with_the_owner_and_nothing_is_made(project: Project):
-    write(project, 'User("pod", host="box", name="kinds-pod", subordinate_ids="100000:65536")')
-    printed = project.failed_up()
+def test_a_range_that_is_somebody_elses_is_refused_with_the_owner_and_nothing_is_made(story: dict[str, Step]):
+    printed = story["held"].about("pod")
     assert "overlap those of 'backstage440' (100000:65536 in /etc/subuid)" in printed
     assert "which is free" in printed
-    assert not project.machine.run("getent passwd kinds-pod", check=False).ok
+    assert "kinds-pod" not in story["held"].accounts
+    assert "kinds-pod" in story["full"].accounts
 
 
-def test_many_accounts_at_once_get_ranges_of_their_own(project: Project):
-    users = 'for n in range(6):\n    User(f"u{n}", host="box", name=f"kinds-{n}", subordinate_ids="auto")'
-    write(project, users)
-    project.up()
-    for path in ("/etc/subuid", "/etc/subgid"):
-        starts = [line.split(":")[1] for line in project.machine.read(path).splitlines()]
+def test_many_accounts_at_once_get_ranges_of_their_own(story: dict[str, Step]):
+    for starts in story["held"].ranges.values():
         assert len(starts) == len(set(starts)) == 7
