@@ -192,6 +192,11 @@ class Manager:
         raise await self._failure(unit, f"did not start: it is {active}, {result}", done.stderr)
 
     async def _job(self, unit: str, timeout: float, *, restart: bool) -> Completed:
+        """Start or restart, and once more where what failed was no fault of the unit.
+
+        A pod stops with its last container, in the middle of that container's restart: that ends the restart, or the
+        start after it. Once the pod has stopped, a start brings both back.
+        """
         verb, limit = ("restart", timeout + STOPPING) if restart else ("start", timeout)
         done = await self.ctl(verb, unit, check=False, timeout=limit)
         if done.ok:
@@ -201,12 +206,12 @@ class Manager:
             await self.ctl("reset-failed", unit, check=False)
         elif "not found" in done.stderr:
             await self.reload()
-        elif restart and "dependency" in done.stderr.lower():
-            # A pod stops with its last container, in the middle of that container's restart; a start brings both back.
-            pass
-        else:
+        elif not (restart and re.search("dependency|canceled", done.stderr)):
             return done
-        return await self.ctl("start", unit, check=False, timeout=timeout)
+        done = await self.ctl("start", unit, check=False, timeout=timeout)
+        if restart and "canceled" in done.stderr:
+            done = await self.ctl("start", unit, check=False, timeout=timeout)
+        return done
 
     async def _failure(self, unit: str, what: str, said: str) -> WishNotFulfilled:
         try:

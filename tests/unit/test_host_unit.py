@@ -7,6 +7,7 @@ from providers.host import systemd
 from providers.host.unit import KIND
 from providers.host.unit_facts import STAMPS, UNFINISHED, UnitFacts, UnitInputs
 from providers.session import Completed, Stat
+from tests.unit.fake_session import Call
 from tests.unit.fake_systemd import SYSTEM_FOLDER, SystemdMachine
 
 TEXT = "[Service]\nExecStart=/usr/bin/web\n[Install]\nWantedBy=multi-user.target\n"
@@ -95,6 +96,35 @@ async def test_a_restart_that_was_cut_off_is_made_up_for():
     assert found.text == f"# new\n{TEXT}{UNFINISHED}"
     await make(machine, changed)
     assert machine.units["web.service"].starts == 2
+
+
+DEPENDENCY, CANCELED = "A dependency job for web.service failed.", "Job for web.service canceled."
+
+
+@pytest.mark.parametrize("said", [[DEPENDENCY], [CANCELED], [DEPENDENCY, CANCELED], [CANCELED, CANCELED]])
+async def test_a_restart_that_meets_the_stop_of_its_pod_is_followed_by_a_start(said: list[str]):
+    machine, left = SystemdMachine(), list(said)
+
+    def answer(call: Call) -> Completed:
+        return Completed(1, "", left.pop(0)) if left else machine._systemctl(call)
+
+    await make(machine, with_(WISH, restart_on=["a"]))
+    machine.on("systemctl restart", answer).on("systemctl start", answer)
+    await make(machine, with_(WISH, restart_on=["b"]))
+    assert left == []
+    assert machine.units["web.service"].starts == 2
+
+
+async def test_a_start_that_is_canceled_for_good_is_a_failure():
+    machine = SystemdMachine()
+    await make(machine, with_(WISH, restart_on=["a"]))
+    machine.units["web.service"].state = "deactivating"
+    canceled = Completed(1, "", CANCELED)
+    machine.on("systemctl restart", canceled).on("systemctl start", canceled)
+    changed = with_(WISH, restart_on=["b"])
+    with pytest.raises(WishNotFulfilled, match="did not start: it is deactivating"):
+        await KIND.apply(machine, changed, await KIND.observe(machine, changed))
+    assert sum(line.endswith(" web.service") and " start" in line for line in machine.lines()) <= 3
 
 
 async def test_a_unit_that_was_there_comes_back_with_its_text_and_states():
