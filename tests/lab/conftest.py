@@ -24,6 +24,18 @@ if TYPE_CHECKING:
 # By what their names begin with: the files whose tests use the cluster, and those that use what is built for it.
 CLUSTER_FILES = ("test_lab_kubernetes", "test_todo_app", "test_todo_helm")
 BUILT_FOR_FILES = ("test_lab_kubernetes", "test_todo")
+# Begun before all others, in this order: a file that takes minutes must not be the last one, with nothing beside it.
+LONGEST = (
+    *CLUSTER_FILES,
+    "test_secondbrain.py",
+    "test_kinds.py",
+    "test_core_stack.py",
+    "test_errors.py",
+    "test_secondbrain_podmgr.py",
+    "test_killed.py",
+    "test_lab.py",
+    "test_host_units.py",
+)
 # The first time on a machine, Kubernetes is built from its modules, and later still some images may have to be made.
 BUILD_SECONDS, IMAGES_SECONDS = 45 * 60, 25 * 60
 
@@ -34,7 +46,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
     The groups of xdist itself (`loadgroup`) do nothing on pytest 9.2: it no longer reads the id that xdist writes.
     """
-    return ClusterScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
+    if config.getvalue("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False  # by the number of tests, which says nothing here: see LONGEST
+    return ClusterScheduling(config, log)
 
 
 class ClusterScheduling(LoadFileScheduling):
@@ -46,7 +61,9 @@ class ClusterScheduling(LoadFileScheduling):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests of the cluster the time that its making takes, or that of the one program that they need."""
+    """Put the longest files first; give the tests of the cluster the time that its making takes, or that of the one
+    program that they need."""
+    items.sort(key=lambda item: next((n for n, name in enumerate(LONGEST) if item.path.name.startswith(name)), 99))
     for item in items:
         if item.path.name.startswith(BUILT_FOR_FILES):
             item.add_marker(pytest.mark.timeout(IMAGES_SECONDS if kubebuild.built() else BUILD_SECONDS))

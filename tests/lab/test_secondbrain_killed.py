@@ -38,9 +38,15 @@ class Brain:
 
 @pytest.fixture(scope="module")
 def brain(
-    machine: MachineFactory, registry: Service, windows: Service, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    machine: MachineFactory,
+    registry: Service,
+    windows: Service,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Brain:
-    made = machine("secondbrain-killed")
+    # In the soak the packages come and go as well, which is most of the time.
+    soak = request.config.getoption("markexpr") == "soak"
+    made = machine("secondbrain-killed", image="machine" if soak else "machine-podman")
     stack = Stack(tmp_path_factory.mktemp("killed"), made, SETTINGS, secrets=True)
     return Brain(stack, made.snapshot(), len(resources_in(stack.workspace.preview().stdout)))
 
