@@ -64,7 +64,9 @@ def ensure_environment(environment: Path, lock: Path, say: Callable[[str], None]
             run([sys.executable, "-m", "venv", "--clear", str(environment)])
         say(f"installing the packages of {lock.name}, each against its checksum")
         python = str(environment / "bin" / "python")
-        run([python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(lock)])
+        run([python, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-compile", "-r", str(lock)])
+        # On all processors, where pip uses one. Some packages bring templates, which are no modules and don't compile.
+        run([python, "-m", "compileall", "-q", "-j", "0", str(environment / "lib")], check=False)
         write_whole(stamp_file(environment), lock_checksum(lock) + "\n", 0o644)
     return True
 
@@ -82,10 +84,10 @@ def ensure_venv_module(say: Callable[[str], None]) -> None:
     apt.install(package)
 
 
-def run(command: list[str]) -> None:
-    """Runs a command, and shows the end of its output if it fails."""
+def run(command: list[str], *, check: bool = True) -> None:
+    """Runs a command; with `check`, one that fails ends all with the end of its output."""
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if answer.returncode != 0:
+    if check and answer.returncode != 0:
         lines = (answer.stdout + answer.stderr).strip().splitlines()[-6:]
         raise ToolchainError("\n".join([f"`{' '.join(command)}` ended with {answer.returncode}:", *lines]))
