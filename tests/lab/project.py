@@ -47,10 +47,7 @@ class Project:
             if self._settings.get(key) == value:
                 continue
             self._settings[key] = value
-            if value is None:
-                self.workspace.pulumi("config", "rm", "--stack", self.workspace.stack, key)
-            else:
-                self.workspace.configure(key, value if isinstance(value, str) else json.dumps(value))
+            self.workspace.configure(key, value if value is None or isinstance(value, str) else json.dumps(value))
 
     def program(self, text: str) -> None:
         """Write the program; the resource classes are imported already."""
