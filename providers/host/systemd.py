@@ -206,7 +206,7 @@ class Manager:
             await self.ctl("reset-failed", unit, check=False)
         elif "not found" in done.stderr:
             await self.reload()
-        elif not (restart and re.search("dependency|canceled", done.stderr)):
+        elif not (restart and re.search("dependency|canceled", done.stderr.lower())):
             return done
         done = await self.ctl("start", unit, check=False, timeout=timeout)
         if restart and "canceled" in done.stderr:

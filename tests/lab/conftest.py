@@ -63,7 +63,7 @@ class ClusterScheduling(LoadFileScheduling):
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; give the tests of the cluster the time that its making takes, or that of the one
     program that they need."""
-    items.sort(key=lambda item: next((n for n, name in enumerate(LONGEST) if item.path.name.startswith(name)), 99))
+    items.sort(key=lambda item: [not item.path.name.startswith(name) for name in LONGEST])
     for item in items:
         if item.path.name.startswith(BUILT_FOR_FILES):
             item.add_marker(pytest.mark.timeout(IMAGES_SECONDS if kubebuild.built() else BUILD_SECONDS))

@@ -15,6 +15,7 @@ from providers.kinds import KINDS
 from tests.lab.conftest import MachineFactory
 from tests.lab.kind_cases import CANARY, all_cases
 from tests.lab.kind_story import UNKNOWN, Story
+from tests.lab.project import about
 
 CASES = all_cases()
 every_case = pytest.mark.parametrize("name", list(CASES))
@@ -152,7 +153,7 @@ def test_past_its_deadline_an_update_fails_with_the_reason(story: Story, name: s
 @cases_with("slow")
 def test_what_takes_too_long_is_ended_at_its_deadline(story: Story, name: str):
     story.reach("late")
-    failure = story.said["late"].stdout.partition(f"({name}-slow):")[2].partition("\n\n")[0]
+    failure = about(story.said["late"].stdout, f"{name}-slow")
     assert "took longer than" in failure
     assert "begun" in failure, "what it said last"
     assert "custom_timeouts" in failure, "what to do"
