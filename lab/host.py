@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from lab import engine
 from lab.errors import EngineError, RequirementError
 from lab.host_settings import os_release
-from lab.locks import machine_lock
 from lab.names import LABEL_LAB
 from lab.requirements import HostFacts, Plan, decide
 
@@ -27,6 +26,10 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # In /run, and not in a lab's folder: several labs may use the Docker that one of them started.
 RECORD_FOLDER = Path("/run/hearth-lab")
 RECORD = RECORD_FOLDER / "dockerd.json"
+# The name of the machine_lock under which Docker is started and ended and labs' networks come and go. A lab's network
+# is what tells another lab that Docker is in use: without the lock one lab's end would stop Docker under another's.
+LOCK = "host"
+NETWORK_STORE = Path("/var/lib/docker/network/files/local-kv.db")
 START_SECONDS = 40
 STOP_SECONDS = 40
 INSTALL_SECONDS = 600
@@ -60,18 +63,17 @@ def look() -> HostFacts:
 
 
 def prepare(say: Callable[[str], None]) -> None:
-    """Bring this machine to where Docker answers; raise RequirementError with what to run where that can't be done."""
+    """Bring this machine to where Docker answers; raise RequirementError with what to run where that can't be done.
+
+    The caller holds the machine_lock LOCK until its lab has a network.
+    """
     plan = decide(look())
     if plan.refusals:
         raise RequirementError("The lab can't start here:\n" + "\n".join(f"- {line}" for line in plan.refusals))
-    if plan.packages or plan.start:
-        with machine_lock("host"):
-            # Another lab may have done it while this one waited.
-            plan = decide(look())
-            if plan.packages:
-                _install(plan, say)
-            if plan.start:
-                _start(plan.start, say)
+    if plan.packages:
+        _install(plan, say)
+    if plan.start:
+        _start(plan.start, say)
 
 
 def engine_answers() -> bool:
@@ -85,32 +87,46 @@ def engine_answers() -> bool:
 def end_docker_if_ours(say: Callable[[str], None]) -> None:
     """End the Docker that a lab started, by its process id, if nothing at all runs or lies in it any more.
 
-    A Docker that was there before has no record here and is never touched.
+    A Docker that was there before has no record here and is never touched. The caller holds the machine_lock LOCK.
     """
     if not RECORD.exists() or os.geteuid() != 0:
         return
-    with machine_lock("host"):
-        record = json.loads(RECORD.read_text())
-        pid = int(record["pid"])
-        if _start_time(pid) == record["start_time"]:
-            others = engine.docker("ps", "--all", "--quiet", check=False).stdout.split()
-            labs = engine.docker(
-                "network", "ls", "--quiet", "--filter", f"label={LABEL_LAB}", check=False
-            ).stdout.split()
-            if others or labs:
-                say(f"Docker (process {pid}), which a lab started, has other users: left running")
-                return
-            os.kill(pid, signal.SIGTERM)
-            deadline = time.monotonic() + STOP_SECONDS
-            while _start_time(pid) == record["start_time"]:
-                if time.monotonic() > deadline:
-                    raise EngineError(
-                        f"Docker (process {pid}), which the lab started, did not end within {STOP_SECONDS} s of "
-                        "SIGTERM. Everything of the lab is removed but for this process. End it by its id."
-                    )
-                time.sleep(0.2)
-            say(f"ended Docker (process {pid}), which a lab had started")
-        shutil.rmtree(RECORD_FOLDER, ignore_errors=True)
+    record = json.loads(RECORD.read_text())
+    pid = int(record["pid"])
+    if _start_time(pid) == record["start_time"]:
+        others = engine.docker("ps", "--all", "--quiet", check=False).stdout.split()
+        labs = engine.docker("network", "ls", "--quiet", "--filter", f"label={LABEL_LAB}", check=False).stdout.split()
+        if others or labs:
+            say(f"Docker (process {pid}), which a lab started, has other users: left running")
+            return
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while _start_time(pid) == record["start_time"]:
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    f"Docker (process {pid}), which the lab started, did not end within {STOP_SECONDS} s of "
+                    "SIGTERM. Everything of the lab is removed but for this process. End it by its id."
+                )
+            time.sleep(0.2)
+        say(f"ended Docker (process {pid}), which a lab had started")
+    shutil.rmtree(RECORD_FOLDER, ignore_errors=True)
+
+
+def why_it_ended(log: str) -> str:
+    """Return what a dockerd that ended at its start said last: from the panic on, if there was one, with the remedy."""
+    lines = log.splitlines()
+    panic = next((number for number, line in enumerate(lines) if line.startswith("panic:")), None)
+    if panic is None:
+        return "\n".join(lines[-8:])
+    told = "\n".join(lines[panic : panic + 8])
+    if ".reservePools(" in told:
+        told += (
+            "\nDocker was ended in the middle of removing a network, and this version can't read what that left "
+            f"(https://github.com/moby/moby/issues/45057). Move its store of networks away: `mv {NETWORK_STORE} "
+            f"{NETWORK_STORE}.damaged`, then try again. Networks that you made with `docker network create` have to "
+            "be made again; a lab makes its own."
+        )
+    return told
 
 
 def _install(plan: Plan, say: Callable[[str], None]) -> None:
@@ -154,9 +170,9 @@ def _start(how: str, say: Callable[[str], None]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not engine_answers():
         if process is not None and process.poll() is not None:
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+            told = why_it_ended(log.read_text(errors="replace"))
             shutil.rmtree(RECORD_FOLDER, ignore_errors=True)
-            raise RequirementError(f"dockerd ended with {process.returncode} right after its start:\n{tail}")
+            raise RequirementError(f"dockerd ended with {process.returncode} right after its start:\n{told}")
         if time.monotonic() > deadline:
             raise RequirementError(
                 f"Docker did not answer within {START_SECONDS} s of being started. Look at {log} "

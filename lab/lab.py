@@ -61,10 +61,12 @@ class Lab:
         return self.folder / "ssh_config"
 
     def prepare(self) -> None:
-        """See to it that Docker answers (installing and starting it where that is allowed); make folder and key."""
+        """See to it that Docker answers (installed and started where that is allowed); make network, folder and key."""
         if self._prepared:
             return
-        host.prepare(self.say)
+        with machine_lock(host.LOCK):
+            host.prepare(self.say)
+            create.ensure_network(self.prefix, self.labels)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         ssh_files.ensure_key(self.folder)
         self._prepared = True
@@ -219,6 +221,17 @@ class Lab:
 
         A Docker that a lab started ends with the last lab; one that was there before stays.
         """
+        with machine_lock(host.LOCK):
+            self._remove_from_docker(purge)
+        self._prepared = False
+        for name in (*FILES, KUBECONFIG):
+            (self.folder / name).unlink(missing_ok=True)
+        shutil.rmtree(self.folder / CACHE, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            # Only if nothing else lies in it: the folder may have been the caller's.
+            self.folder.rmdir()
+
+    def _remove_from_docker(self, purge: bool) -> None:
         if host.engine_answers():
             containers = engine.names("container", self.labels)
             if containers:
@@ -236,13 +249,6 @@ class Lab:
             self.say(
                 "Docker does not answer, so nothing of the lab runs; what it may have left shows when Docker runs again"
             )
-        self._prepared = False
-        for name in (*FILES, KUBECONFIG):
-            (self.folder / name).unlink(missing_ok=True)
-        shutil.rmtree(self.folder / CACHE, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            # Only if nothing else lies in it: the folder may have been the caller's.
-            self.folder.rmdir()
 
     def _container(self, name: str) -> str:
         return f"{self.prefix}-{name}"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(package.__file__).parent
+# How many labs come and go at once, and how often each. With nothing to hold them apart, the first times failed.
+LABS, TIMES = 3, 8
 
 
 @pytest.fixture
@@ -120,7 +122,8 @@ def bare_machine(lab: Lab) -> Iterator[str]:
     engine.docker("run", "-d", "--name", container, *words, *options, image, "sleep", "3600")
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
-        archive.add(PACKAGE, arcname="lab", filter=lambda member: None if "__pycache__" in member.name else member)
+        for folder in ("lab", "toolchain"):
+            archive.add(PACKAGE.parent / folder, folder, filter=lambda it: None if "__pycache__" in it.name else it)
         # The preparation alone is tried here: the package's own imports would ask for asyncssh.
         archive.addfile(tarfile.TarInfo("lab/__init__.py"))
     engine.docker("exec", container, "mkdir", "-p", "/opt/hearth")
@@ -128,7 +131,8 @@ def bare_machine(lab: Lab) -> Iterator[str]:
     try:
         yield container
     finally:
-        engine.docker("rm", "--force", "--volumes", container)
+        engine.docker("rm", "--force", container)
+        engine.docker("volume", "rm", *(f"{container}-{role}" for role in VOLUMES))
 
 
 def test_where_docker_is_missing_it_is_installed_started_and_ended_again(bare_machine: str) -> None:
@@ -163,3 +167,38 @@ print(json.dumps(record))
     assert f"started dockerd (process {pid}); the last `lab down` ends it" in told
     assert f"Docker (process {pid}), which a lab started, has other users: left running" in told
     assert f"ended Docker (process {pid}), which a lab had started" in told
+
+
+COME_AND_GO = """
+import pathlib, random, sys, time
+from lab import create
+from lab.lab import Lab
+for number in range(int(sys.argv[2])):
+    made = Lab(f"lab{sys.argv[1]}", pathlib.Path(f"/run/lab{sys.argv[1]}"))
+    made.prepare()
+    time.sleep(random.random() / 2)
+    made.down()
+"""
+
+
+@pytest.mark.soak
+def test_labs_that_come_and_go_at_once_do_not_end_docker_under_each_other(bare_machine: str) -> None:
+    require("root")
+    script = f"""
+import subprocess, sys
+from lab import host
+host.prepare(print)
+host.end_docker_if_ours(print)
+subprocess.run(["apt-get", "install", "--yes", "-q", "--no-install-recommends", "python3-asyncssh"], check=True)
+labs = [subprocess.Popen([sys.executable, "-c", {COME_AND_GO!r}, str(lab), "{TIMES}"]) for lab in range({LABS})]
+assert [lab.wait() for lab in labs] == [0] * {LABS}
+assert not host.engine_answers()
+assert not host.RECORD_FOLDER.exists()
+host.prepare(print)
+assert host.engine_answers()
+host.end_docker_if_ours(print)
+"""
+    result = engine.docker(
+        "exec", "-i", "-w", "/opt/hearth", bare_machine, "python3", "-", stdin=script, timeout=400, check=False
+    )
+    assert result.ok, result.stdout + result.stderr
