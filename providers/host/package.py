@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field
 from providers.errors import HearthError, WishNotFulfilled
 from providers.host import apt
 from providers.kind import Facts, Inputs, Kind
-from providers.session import Session
+from providers.session import Completed, Session
 
 FOLDER = "/var/lib/hearth"
 BROUGHT = f"{FOLDER}/packages.json"
@@ -51,21 +51,32 @@ class PackageFacts(Facts):
 
 @dataclass(frozen=True)
 class Brought:
-    """Packages that Hearth brought in: those asked for (name -> with what they recommend), and all that came."""
+    """Packages that Hearth brought in: those asked for (name -> with what they recommend), and all that came.
+
+    While one is being installed, what came is all that was not there `before`: known also where it was cut short.
+    """
 
     asked: dict[str, bool] = field(default_factory=dict)
     came: frozenset[str] = frozenset()
+    before: frozenset[str] | None = None
 
     @classmethod
     def parse(cls, text: str) -> Brought:
         found = json.loads(text)
-        return cls(asked=found["asked"], came=frozenset(found["came"]))
+        before = found.get("before")
+        return cls(found["asked"], frozenset(found["came"]), None if before is None else frozenset(before))
 
     def text(self) -> str:
-        return json.dumps({"asked": dict(sorted(self.asked.items())), "came": sorted(self.came)}, indent=1) + "\n"
+        record: dict[str, object] = {"asked": dict(sorted(self.asked.items())), "came": sorted(self.came)}
+        if self.before is not None:
+            record["before"] = sorted(self.before)
+        return json.dumps(record, indent=1) + "\n"
 
-    def with_package(self, name: str, recommends: bool, new: frozenset[str]) -> Brought:
-        return Brought({**self.asked, name: recommends}, self.came | new)
+    def installing(self, name: str, recommends: bool, before: frozenset[str]) -> Brought:
+        return Brought({**self.asked, name: recommends}, self.came, before)
+
+    def installed(self, now: frozenset[str]) -> Brought:
+        return self if self.before is None else Brought(self.asked, self.came | (now - self.before))
 
     def without(self, name: str, gone: frozenset[str]) -> Brought:
         asked = {key: value for key, value in self.asked.items() if key != name and key not in gone}
@@ -104,38 +115,57 @@ async def apply(session: Session, inputs: PackageInputs, facts: PackageFacts) ->
     install = ("--yes", recommends, "install", inputs.name)
     await apt.wait_for_locks(session)
     await apt.repair(session)
-    plan = await _plan_installation(session, inputs.name, install)
+    there = await _there(session)
+    brought = (await _brought(session)).installed(there)
     # Written down first: an installation that is cut short is taken back all the same.
-    await _keep(session, (await _brought(session)).with_package(inputs.name, inputs.recommends, plan.new))
-    session.progress(f"installing {inputs.name} on {session.machine} ({len(plan.new)} packages)")
+    await _keep(session, brought.installing(inputs.name, inputs.recommends, there))
+    session.progress(f"installing {inputs.name} on {session.machine}")
     done = await apt.apt_get(session, *install, check=False)
-    if not done.ok and re.search(r"404 +Not Found|Hash Sum mismatch", done.stderr + done.stdout):
-        await _update(session, "the package lists are too old")
+    if not done.ok and (why := _lists_at_fault(inputs.name, done)):
+        session.progress(f"apt-get update on {session.machine}: {why}")
+        await apt.apt_get(session, "update")
         done = await apt.apt_get(session, *install, check=False)
-    if not done.ok:
-        raise apt.failure(session.machine, install, done)
-
-
-async def _plan_installation(session: Session, name: str, install: tuple[str, ...]) -> apt.Plan:
-    done = await apt.apt_get(session, "--simulate", *install, check=False)
+    now = await _there(session)
+    if done.ok or now - there:
+        brought = brought.installing(inputs.name, inputs.recommends, there).installed(now)
+    await _keep(session, brought)
     if not done.ok and _UNKNOWN.search(done.stderr):
-        await _update(session, f"apt does not know {name} yet")
-        done = await apt.apt_get(session, "--simulate", *install, check=False)
-        if not done.ok and _UNKNOWN.search(done.stderr):
-            raise WishNotFulfilled(
-                f"apt on {session.machine} knows no package {name!r}, also after `apt-get update`; nothing was changed",
-                detail=done.stderr,
-                remedy="check the name (apt-cache search there), or add the source that has it to"
-                " /etc/apt/sources.list.d",
-            )
+        raise WishNotFulfilled(
+            f"apt on {session.machine} knows no package {inputs.name!r}, also after `apt-get update`; nothing was"
+            " changed",
+            detail=done.stderr,
+            remedy="check the name (apt-cache search there), or add the source that has it to /etc/apt/sources.list.d",
+        )
     if not done.ok:
         raise apt.failure(session.machine, install, done)
-    return apt.parse_plan(done.stdout)
 
 
-async def _update(session: Session, why: str) -> None:
-    session.progress(f"apt-get update on {session.machine}: {why}")
-    await apt.apt_get(session, "update")
+def _lists_at_fault(name: str, done: Completed) -> str:
+    """Why a failed installation may succeed with newer package lists; empty where they are not to blame."""
+    if _UNKNOWN.search(done.stderr):
+        return f"apt does not know {name} yet"
+    if re.search(r"404 +Not Found|Hash Sum mismatch", done.stderr + done.stdout):
+        return "the package lists are too old"
+    return ""
+
+
+async def _there(session: Session) -> frozenset[str]:
+    """All packages on the machine by the names that apt gives them, those half installed among them."""
+    architecture, listed = await asyncio.gather(
+        session.run("dpkg", "--print-architecture"),
+        session.run("dpkg-query", "-W", "-f", "${db:Status-Status}\\t${Package}\\t${Architecture}\\n"),
+    )
+    return frozenset(names_of(listed.stdout, architecture.stdout.strip()))
+
+
+def names_of(listed: str, native: str) -> list[str]:
+    """From dpkg's `status<TAB>name<TAB>architecture`: the names of what is there, as apt's plans have them."""
+    fields = [line.split("\t") for line in listed.splitlines()]
+    return [
+        name if architecture in {native, "all"} else f"{name}:{architecture}"
+        for status, name, architecture in fields
+        if status not in {"not-installed", "config-files"}
+    ]
 
 
 async def _brought(session: Session) -> Brought:
@@ -164,7 +194,8 @@ async def restore(session: Session, inputs: PackageInputs, before: PackageFacts)
         return
     await apt.wait_for_locks(session)
     await apt.repair(session)
-    now = await observe(session, inputs)
+    now, there = await asyncio.gather(observe(session, inputs), _there(session))
+    brought = brought.installed(there)
     verb = "remove" if before.configured else "purge"
     alone, wide = await asyncio.gather(_can_go(session, inputs.name), _plan_wide_removal(session, inputs.name, brought))
     if not alone and (now.present or (now.configured and not before.configured)):

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from providers.errors import CommandFailed, DeadlineExceeded, WishNotFulfilled
 from providers.host import apt
-from providers.host.package import BROUGHT, FOLDER, KIND, Brought, PackageFacts, PackageInputs, facts_of
+from providers.host.package import BROUGHT, FOLDER, KIND, Brought, PackageFacts, PackageInputs, facts_of, names_of
 from providers.session import Completed
 from tests.unit.fake_session import Call, FakeSession
 
@@ -25,10 +25,12 @@ class Machine(FakeSession):
         self.audit = ""
         self.on("dpkg-query", self._query).on("grep", self._states).on("apt-get", self._apt).on("sh", self._held)
         self.on("dpkg --audit", lambda _call: self.audit).on("apt-mark", self._mark)
-        self.on("dpkg --no-act --purge", self._dpkg)
+        self.on("dpkg --no-act --purge", self._dpkg).on("dpkg --print-architecture", "amd64\n")
 
     def _query(self, call: Call) -> Completed:
         name = call.argv[-1]
+        if "Architecture" in name:
+            return Completed(0, "".join(f"installed\t{package}\tall\n" for package in self.installed), "")
         return Completed(0, "installed\t1.0\n", "") if name in self.installed else Completed(1, "", "no packages found")
 
     def _states(self, call: Call) -> Completed:
@@ -148,6 +150,44 @@ async def test_what_nobody_needs_goes_after_one_look_at_all_that_apt_knows():
     assert machine.lines()[-1].endswith("purge conmon crun podman")
 
 
+@pytest.mark.parametrize("again", [True, False], ids=["then finished", "then destroyed"])
+async def test_what_came_before_an_installation_was_cut_short_goes_too(again: bool):
+    machine = Machine(crun=True)
+    before = await KIND.observe(machine, wish("podman"))
+
+    def cut(_call: Call) -> Completed:
+        machine.installed["conmon"] = True
+        raise DeadlineExceeded("installing took too long")
+
+    machine.on("apt-get", cut)
+    with pytest.raises(DeadlineExceeded):
+        await KIND.apply(machine, wish("podman"), before)
+    assert Brought.parse(machine.files[BROUGHT].content.decode()).before == {"crun"}
+    machine.on("apt-get", machine._apt)
+    if again:
+        await KIND.apply(machine, wish("podman"), await KIND.observe(machine, wish("podman")))
+        assert Brought.parse(machine.files[BROUGHT].content.decode()) == Brought(
+            {"podman": False}, frozenset({"conmon", "podman"})
+        )
+    await KIND.restore(machine, wish("podman"), before)
+    assert machine.installed == {"crun": True}
+    assert machine.files == {}
+
+
+async def test_an_installation_that_failed_with_nothing_new_leaves_no_record():
+    machine = Machine()
+    machine.on("apt-get", Completed(100, "", "E: Unmet dependencies"))
+    with pytest.raises(CommandFailed, match="ended with status 100"):
+        await KIND.apply(machine, wish("podman"), PackageFacts(present=False))
+    assert machine.files == {}
+
+
+async def test_what_apt_would_do_is_not_simulated_before_it_is_done():
+    machine = Machine()
+    await create(machine, "podman")
+    assert sum(line.startswith("apt-get") for line in machine.lines()) == 1
+
+
 async def test_restore_a_second_time_does_nothing():
     machine = Machine()
     before = await create(machine, "podman")
@@ -232,9 +272,15 @@ def test_an_upgrade_in_apts_plan_is_nothing_new():
     assert plan == apt.Plan(frozenset({"a"}), frozenset({"c", "d"}))
 
 
-def test_the_record_of_what_came_survives_writing_and_reading():
-    brought = Brought({"a": True}, frozenset({"a", "b"}))
+@pytest.mark.parametrize("before", [None, frozenset[str](), frozenset({"c"})])
+def test_the_record_of_what_came_survives_writing_and_reading(before: frozenset[str] | None):
+    brought = Brought({"a": True}, frozenset({"a", "b"}), before)
     assert Brought.parse(brought.text()) == brought
+
+
+def test_packages_of_another_architecture_have_it_in_their_names_as_in_apts_plans():
+    listed = "installed\ta\tamd64\nunpacked\tb\tall\nhalf-installed\tc\ti386\nconfig-files\td\tamd64\n"
+    assert names_of(listed + "not-installed\te\t\n", "amd64") == ["a", "b", "c:i386"]
 
 
 @pytest.mark.parametrize("name", ["Podman", "two words", "-y", "a=1.0", ""])
