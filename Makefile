@@ -7,7 +7,7 @@ VENV = .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up preview check drift test lint soak bench down lab
+.PHONY: help setup up preview check drift test lint unit soak bench down lab
 
 help:  ## print this list
 	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | awk -F ':.*  ## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -27,8 +27,9 @@ check: setup  ## ask the running stack what its users would ask (DISRUPTIVE=1: a
 drift: setup  ## show what changed on the machines since `up` (exit code 7 if anything did)
 	@$(TOOLCHAIN) drift --stack $(STACK)
 
-test: lint  ## run every test but the soak, after the linters
-	@$(VENV)/pytest -q -n 2 tests/unit
+test:  ## run every test but the soak, after the linters
+	@# The type checker has work for one processor only: the unit tests take the other.
+	@$(MAKE) --no-print-directory -j 2 lint unit
 	@# Built once per computer, before the tests want the processor. Where it can't be, the tests that need it say so.
 	-@$(TOOLCHAIN) kubernetes
 	@# Machines make tests wait more than work: three files at a time, each with a lab of its own; one has the cluster.
@@ -54,6 +55,9 @@ lint: setup
 	@$(VENV)/basedpyright --level error
 	@$(VENV)/lint-imports
 	@{ git ls-files '*.sh'; git grep -lIE '^#!/(usr/)?bin/(env )?(ba)?sh' -- ':!*.py' ':!*.md'; } | sort -u | xargs $(VENV)/shellcheck
+
+unit: setup
+	@$(VENV)/pytest -q -n 2 tests/unit
 
 lab: setup
 	@if [ "$(STACK)" = dev ]; then $(VENV)/python -m lab up; fi
