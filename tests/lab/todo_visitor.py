@@ -54,7 +54,8 @@ class Visitor:
 
     def signed_up(self, email: str) -> Visitor:
         """The same, with an account. The ingress controller may learn of new pods seconds after they are ready."""
-        until(lambda: self.ask("GET", "/api/v1/health/live")[0] == 200, f"{self.host} leads to the backend", 60)
+        for path, part in (("/api/v1/health/live", "backend"), ("/", "frontend")):
+            until(lambda path=path: self.ask("GET", path)[0] == 200, f"{self.host} leads to the {part}", 60)
         status, text, headers = self.ask("POST", "/api/v1/auth/register", {"email": email, "password": PASSWORD})
         assert status == 201, text
         return dataclasses.replace(self, cookie=headers["Set-Cookie"].partition(";")[0])
