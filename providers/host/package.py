@@ -118,7 +118,8 @@ async def apply(session: Session, inputs: PackageInputs, facts: PackageFacts) ->
     there = await _there(session)
     brought = (await _brought(session)).installed(there)
     # Written down first: an installation that is cut short is taken back all the same.
-    await _keep(session, brought.installing(inputs.name, inputs.recommends, there))
+    installing = brought.installing(inputs.name, inputs.recommends, there)
+    await _keep(session, installing)
     session.progress(f"installing {inputs.name} on {session.machine}")
     done = await apt.apt_get(session, *install, check=False)
     if not done.ok and (why := _lists_at_fault(inputs.name, done)):
@@ -126,9 +127,7 @@ async def apply(session: Session, inputs: PackageInputs, facts: PackageFacts) ->
         await apt.apt_get(session, "update")
         done = await apt.apt_get(session, *install, check=False)
     now = await _there(session)
-    if done.ok or now - there:
-        brought = brought.installing(inputs.name, inputs.recommends, there).installed(now)
-    await _keep(session, brought)
+    await _keep(session, installing.installed(now) if done.ok or now - there else brought)
     if not done.ok and _UNKNOWN.search(done.stderr):
         raise WishNotFulfilled(
             f"apt on {session.machine} knows no package {inputs.name!r}, also after `apt-get update`; nothing was"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(package.__file__).parent
-# How many labs come and go at once, and how often each. With nothing to hold them apart, the first times failed.
+# How many labs come and go at once, and how often each. Without the lock, the first or second time failed.
 LABS, TIMES = 3, 8
 
 
@@ -124,7 +124,7 @@ def bare_machine(lab: Lab) -> Iterator[str]:
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for folder in ("lab", "toolchain"):
             archive.add(PACKAGE.parent / folder, folder, filter=lambda it: None if "__pycache__" in it.name else it)
-        # The preparation alone is tried here: the package's own imports would ask for asyncssh.
+        # The package's own imports would ask for asyncssh, which the preparation does without.
         archive.addfile(tarfile.TarInfo("lab/__init__.py"))
     engine.docker("exec", container, "mkdir", "-p", "/opt/hearth")
     engine.docker("cp", "-", f"{container}:/opt/hearth", stdin=stream.getvalue())
@@ -133,6 +133,14 @@ def bare_machine(lab: Lab) -> Iterator[str]:
     finally:
         engine.docker("rm", "--force", container)
         engine.docker("volume", "rm", *(f"{container}-{role}" for role in VOLUMES))
+
+
+def python(machine: str, script: str) -> list[str]:
+    """Run a script on the bare machine beside the package `lab`; the lines that it printed."""
+    command = ("exec", "-i", "-w", "/opt/hearth", machine, "python3", "-")
+    result = engine.docker(*command, stdin=script, timeout=400, check=False)
+    assert result.ok, result.stdout + result.stderr
+    return result.stdout.splitlines()
 
 
 def test_where_docker_is_missing_it_is_installed_started_and_ended_again(bare_machine: str) -> None:
@@ -157,11 +165,7 @@ assert not state.exists() or " Z " in state.read_text()
 assert not host.RECORD_FOLDER.exists()
 print(json.dumps(record))
 """
-    result = engine.docker(
-        "exec", "-i", "-w", "/opt/hearth", bare_machine, "python3", "-", stdin=script, timeout=400, check=False
-    )
-    assert result.ok, result.stdout + result.stderr
-    told = result.stdout.splitlines()
+    told = python(bare_machine, script)
     assert told[0].startswith("missing on this machine, being installed: docker.io, docker-cli, debootstrap")
     pid = json.loads(told[-1])["pid"]
     assert f"started dockerd (process {pid}); the last `lab down` ends it" in told
@@ -171,7 +175,6 @@ print(json.dumps(record))
 
 COME_AND_GO = """
 import pathlib, random, sys, time
-from lab import create
 from lab.lab import Lab
 for number in range(int(sys.argv[2])):
     made = Lab(f"lab{sys.argv[1]}", pathlib.Path(f"/run/lab{sys.argv[1]}"))
@@ -198,7 +201,4 @@ host.prepare(print)
 assert host.engine_answers()
 host.end_docker_if_ours(print)
 """
-    result = engine.docker(
-        "exec", "-i", "-w", "/opt/hearth", bare_machine, "python3", "-", stdin=script, timeout=400, check=False
-    )
-    assert result.ok, result.stdout + result.stderr
+    python(bare_machine, script)
