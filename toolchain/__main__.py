@@ -1,4 +1,4 @@
-"""`python -m toolchain <command>`: setup, up, preview, drift, down, pulumi, env, stacks, kubernetes.
+"""`python -m toolchain <command>`: setup, up, preview, drift, down, pulumi, env, version, stacks, kubernetes.
 
 Before `.venv` exists this runs in any Python 3.11 or later, so only the standard library is imported up here.
 """
@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from toolchain.bootstrap import ensure_environment
 from toolchain.errors import ToolchainError
-from toolchain.versions import LOCK_FILE, ROOT
+from toolchain.versions import ENGINE, LOCK_FILE, ROOT
 
 ENVIRONMENT = ROOT / ".venv"
 
@@ -26,6 +26,7 @@ def arguments() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     commands.add_parser("setup", help="make the toolchain ready: .venv, the engine, .state")
     commands.add_parser("env", help="print the environment of the plain pulumi command, for `eval`")
+    commands.add_parser("version", help="print the version of Pulumi's engine that this clone is pinned to")
     changed = commands.add_parser("stacks", help="print, as JSON, the stacks that the changes since a commit affect")
     changed.add_argument("--since", required=True, metavar="COMMIT")
     commands.add_parser("kubernetes", help="build what the lab's Kubernetes cluster runs, if it is not there yet")
@@ -65,6 +66,9 @@ def run(parsed: argparse.Namespace) -> int:
         from toolchain.setup import setup
 
         setup()
+        return 0
+    if parsed.command == "version":
+        print(ENGINE)
         return 0
     if parsed.command == "stacks":
         from toolchain.changes import affected_since

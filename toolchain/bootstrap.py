@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolchain import apt
@@ -16,7 +19,6 @@ from toolchain.versions import PYTHON_FLOOR, cache_folder, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def stamp_file(environment: Path) -> Path:
@@ -63,12 +65,34 @@ def ensure_environment(environment: Path, lock: Path, say: Callable[[str], None]
             say(f"making {environment} with Python {show(sys.version_info[:3])}")
             run([sys.executable, "-m", "venv", "--clear", str(environment)])
         say(f"installing the packages of {lock.name}, each against its checksum")
-        python = str(environment / "bin" / "python")
-        run([python, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-compile", "-r", str(lock)])
-        # On all processors, where pip uses one. Some packages bring templates, which are no modules and don't compile.
-        run([python, "-m", "compileall", "-q", "-j", "0", str(environment / "lib")], check=False)
+        install(environment / "bin" / "python", lock, say)
         write_whole(stamp_file(environment), lock_checksum(lock) + "\n", 0o644)
     return True
+
+
+def install(python: Path, lock: Path, say: Callable[[str], None]) -> None:
+    """Installs what the lock lists: with uv, itself from the lock and brought by pip, or else with pip, which is slower.
+
+    uv reads no pip.conf. Where pip knows the only way to the packages (a mirror, a proxy), pip goes it.
+    """
+    packages = ["--require-hashes", "-r", str(lock)]
+    with tempfile.TemporaryDirectory() as folder:
+        only_uv = Path(folder) / "uv.txt"
+        only_uv.write_text(entry_of("uv", lock.read_text()))
+        try:
+            if only_uv.stat().st_size == 0:
+                raise ToolchainError(f"{lock.name} does not list uv")
+            run([str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "-r", str(only_uv)])
+            run([str(python), "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", *packages])
+        except ToolchainError as error:
+            say(f"uv could not install them, so pip does: {str(error).splitlines()[-1].strip()}")
+            run([str(python), "-m", "pip", "install", "--quiet", *packages])
+
+
+def entry_of(name: str, lock: str) -> str:
+    """The entry of one package in the text of a lock file, with its checksums; nothing where it is not in it."""
+    found = re.search(rf"^{re.escape(name)}==(?:.*\\\n)*.*\n?", lock, re.MULTILINE)
+    return found[0] if found else ""
 
 
 def ensure_venv_module(say: Callable[[str], None]) -> None:
@@ -84,10 +108,12 @@ def ensure_venv_module(say: Callable[[str], None]) -> None:
     apt.install(package)
 
 
-def run(command: list[str], *, check: bool = True) -> None:
-    """Runs a command; with `check`, one that fails ends all with the end of its output."""
+def run(command: list[str]) -> None:
+    """Runs a command. Raises ToolchainError with the end of its output where it fails."""
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    # Caches and environments may lie on different file systems, where uv would warn that it copies.
+    environment.setdefault("UV_LINK_MODE", "copy")
     answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if check and answer.returncode != 0:
+    if answer.returncode != 0:
         lines = (answer.stdout + answer.stderr).strip().splitlines()[-6:]
         raise ToolchainError("\n".join([f"`{' '.join(command)}` ended with {answer.returncode}:", *lines]))

@@ -9,20 +9,31 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# renovate: datasource=go depName=github.com/pulumi/pulumi/pkg/v3
-ENGINE = "3.259.0"
-
 # What an engine on the PATH must be at least: the language protocol and flags used here were tried on this one.
 ENGINE_FLOOR = (3, 259, 0)
 # Another major version would be another command line.
 ENGINE_CEILING = (4, 0, 0)
 PYTHON_FLOOR = (3, 11)
 
+# The one place of the engine's version: what is built, downloaded, asked for on the PATH and run in pull requests.
 GO_MODULE_FILE = ROOT / "toolchain" / "go.mod"
 GO_SUM_FILE = ROOT / "toolchain" / "go.sum"
 LOCK_FILE = ROOT / "requirements.lock"
 
 ENGINE_PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
+
+
+def pinned_engine(module_file: Path = GO_MODULE_FILE) -> str:
+    """The version of the engine that go.mod requires, as `3.250.0`."""
+    found = re.search(
+        r"^\s*(?:require )?github\.com/pulumi/pulumi/pkg/v3 v(\S+)", module_file.read_text(), re.MULTILINE
+    )
+    if found is None:
+        raise ValueError(f"{module_file} does not require github.com/pulumi/pulumi/pkg/v3: restore it from git")
+    return found[1]
+
+
+ENGINE = pinned_engine()
 LINKER_FLAGS = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{ENGINE}"
 
 Version = tuple[int, ...]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ __all__ = ["own_cache"]
 # The pins
 
 
-def test_the_engine_is_pinned_to_the_same_version_in_both_places() -> None:
+def test_the_engine_and_its_sdk_are_pinned_to_one_version_in_one_place() -> None:
     text = versions.GO_MODULE_FILE.read_text()
     for module in ("pkg", "sdk"):
         assert re.findall(rf"^\s*github\.com/pulumi/pulumi/{module}/v3 (\S+)", text, re.MULTILINE) == [
@@ -34,23 +34,40 @@ def test_the_engine_is_pinned_to_the_same_version_in_both_places() -> None:
         ]
     assert f"tool {versions.ENGINE_PACKAGE}\n" in text
     assert (versions.parse_version(versions.ENGINE) or ()) >= versions.ENGINE_FLOOR
+    tracked = subprocess.run(
+        ["git", "grep", "-lF", versions.ENGINE, "--", "*.py", "*.yml", "*.yaml", "Makefile", "*.mod"],
+        cwd=versions.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert tracked.stdout.split() == ["toolchain/go.mod"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["require github.com/pulumi/pulumi/pkg/v3 v3.1.2\n", "\tgithub.com/pulumi/pulumi/pkg/v3 v3.1.2 // indirect\n"],
+)
+def test_the_version_is_read_as_go_mod_may_write_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "go.mod").write_text(f"module x\n{text}")
+    assert versions.pinned_engine(tmp_path / "go.mod") == "3.1.2"
+
+
+def test_a_go_mod_without_the_engine_is_named(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text("module x\n\tgithub.com/pulumi/pulumi/sdk/v3 v3.1.2\n")
+    with pytest.raises(ValueError, match=r"go\.mod does not require .*restore it from git"):
+        versions.pinned_engine(tmp_path / "go.mod")
+
+
+def test_the_command_line_prints_the_version_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.run(command_line.arguments().parse_args(["version"])) == 0
+    assert capsys.readouterr().out == f"{versions.ENGINE}\n"
 
 
 def test_the_previews_of_pull_requests_run_the_same_engine() -> None:
     text = (versions.ROOT / ".github/workflows/preview.yml").read_text()
-    assert set(re.findall(r"pulumi-version: (\S+)", text)) == {versions.ENGINE}
-
-
-def test_renovate_finds_each_pin_by_the_comment_above_it() -> None:
-    manager = json.loads((versions.ROOT / "renovate.json").read_text())["customManagers"][0]
-    # Renovate writes named groups as JavaScript does.
-    pattern = re.compile(manager["matchStrings"][0].replace("(?<", "(?P<"))
-    for file, package in (
-        ("toolchain/versions.py", "github.com/pulumi/pulumi/pkg/v3"),
-        (".github/workflows/preview.yml", "pulumi/pulumi"),
-    ):
-        found = [(m["depName"], m["currentValue"]) for m in pattern.finditer((versions.ROOT / file).read_text())]
-        assert set(found) == {(package, versions.ENGINE)}, file
+    assert set(re.findall(r"pulumi-version: (.+)", text)) == {"${{ needs.stacks.outputs.engine }}"}
+    assert "engine=$(python3 -m toolchain version)" in text
 
 
 def test_a_build_is_named_by_what_goes_into_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +137,7 @@ def test_with_no_way_open_one_message_names_each_reason_and_what_to_install() ->
     message = str(caught.value)
     assert "one way: closed" in message
     assert "another way: closed" in message
-    assert f"Install Pulumi {versions.ENGINE}" in message
+    assert f"Install Pulumi {versions.show(versions.ENGINE_FLOOR)}" in message
     assert "make setup" in message
 
 
