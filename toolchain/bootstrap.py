@@ -71,7 +71,7 @@ def ensure_environment(environment: Path, lock: Path, say: Callable[[str], None]
 
 
 def install(python: Path, lock: Path, say: Callable[[str], None]) -> None:
-    """Installs what the lock lists: with uv, itself from the lock and brought by pip, or else with pip, which is slower.
+    """Installs what the lock lists: with uv, which pip brings, or else with pip (slower).
 
     uv reads no pip.conf. Where pip knows the only way to the packages (a mirror, a proxy), pip goes it.
     """
