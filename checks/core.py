@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from checks.result import CheckResult, Code, Story
-from providers.session import Session
+from providers.machine.session import Session
 
 MAKE_UP = "Run `make up` again"
 LOGS = "See `docker logs` of the container"

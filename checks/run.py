@@ -11,8 +11,8 @@ from checks.result import CheckResult
 from checks.stack import Deployed
 from checks.systems import CHECKS, CLUSTER_CHECKS, check_on_cluster, check_system
 from config.hosts import Machines
-from providers.plugin.machines import Estate, operate
-from providers.session import Session
+from providers.machine.inventory import Estate, operate
+from providers.machine.session import Session
 
 DEADLINE = 300.0
 

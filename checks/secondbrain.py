@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from checks.result import CheckResult, Code, Story
-from providers.session import Completed, Session
+from providers.machine.session import Completed, Session
 
 COMMANDS = ("podman", "systemctl", "loginctl", "machinectl", "newuidmap")
 MAKE_UP = "Run `make up` again"

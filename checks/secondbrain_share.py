@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from checks.result import CheckResult, Code, Story
-from providers.session import Completed, Session
+from providers.machine.session import Completed, Session
 
 Deployed = Mapping[str, Any]
 OPTIONS = ("file_mode=0640", "dir_mode=0750", "soft", "_netdev", "x-systemd.automount", "nofail")

@@ -9,7 +9,7 @@ from checks.core import check_core
 from checks.result import CheckResult
 from checks.secondbrain import check_prerequisites, check_us1, check_us2
 from checks.secondbrain_share import check_us3
-from providers.session import Session
+from providers.machine.session import Session
 
 ClusterCheck = Callable[[Mapping[str, Any], bool], Sequence[CheckResult]]
 """`(deployed, disruptive)` -> rows. It connects by itself, as the system's output says how."""

@@ -19,7 +19,7 @@ from components import core_stack_scripts as scripts
 from components.docker_build import BuiltImage
 from config.core import MEBIBYTE, Container, Core, containers, memory_bytes, postgres_major
 from config.hosts import Machines
-from providers.host.resources import Directory, File, Script, Unit
+from providers.resources.host import Directory, File, Script, Unit
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from components.second_brain_pod import PodmgrPod, QuadletPod
 from components.second_brain_podman import Podman
 from components.second_brain_share import ShareAccess, WindowsShare
 from config.secondbrain import SecondBrain as Settings
-from providers.host.resources import ContainerImage, Directory, Unit, User
+from providers.resources.host import ContainerImage, Directory, Unit, User
 
 ONLINE_UNIT = """\
 [Unit]

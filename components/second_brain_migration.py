@@ -9,7 +9,7 @@ from pulumi import Output, ResourceOptions
 
 from components.second_brain_scripts import remove_old, stop_old
 from config.secondbrain import Migrate, SecondBrain
-from providers.host.resources import ContainerRecord, Script
+from providers.resources.host import ContainerRecord, Script
 
 
 class Migration:

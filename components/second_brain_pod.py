@@ -12,7 +12,7 @@ from components import podmgr
 from components.quadlet import Form, Group, UnitFile, container_file, group_file
 from components.second_brain_podman import Podman
 from config.secondbrain import SecondBrain
-from providers.host.resources import ContainerImage, File, GitCheckout, Script, Unit, User, Venv
+from providers.resources.host import ContainerImage, File, GitCheckout, Script, Unit, User, Venv
 
 GRACE_SECONDS = 60
 """Beyond the containers' own time to start: for reloading the manager, stopping what runs, and reading logs."""

@@ -10,7 +10,7 @@ from pulumi import Output, ResourceOptions
 from components.quadlet import Form, form_for
 from components.second_brain_scripts import COMMANDS, HELPERS, PACKAGES, require_script
 from config.secondbrain import SecondBrain
-from providers.host.resources import Fact, Package, Script
+from providers.resources.host import Fact, Package, Script
 
 
 class Podman:

@@ -10,7 +10,7 @@ from pulumi import Input, Output, ResourceOptions
 
 from components.fstab import CifsMount, cifs_block, credentials, unit_of
 from config.secondbrain import SecondBrain, Share
-from providers.host.resources import Block, Directory, File, MountPoint, Package, Unit, User
+from providers.resources.host import Block, Directory, File, MountPoint, Package, Unit, User
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from providers.kind import Kind
-from providers.kinds import KINDS
+from providers.kinds.table import KINDS
 from providers.plugin.schema import about, output_properties, properties, schema
 
 ROOT = Path(__file__).parent
 SCHEMA = ROOT / "schema.json"
-RESOURCES = ROOT / "host" / "resources.py"
+RESOURCES = ROOT / "resources" / "host.py"
 
 _HEADER = '''\
 """Typed resources of the provider `hearth`. Made by `python -m providers.generate`: not to edit."""

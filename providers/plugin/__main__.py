@@ -13,7 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from providers.kinds import KINDS
+from providers.kinds.table import KINDS
 from providers.plugin.adapter import Adapter, serve
 
 

@@ -23,7 +23,8 @@ from pydantic import ValidationError
 from config.hosts import KEYS, Machines
 from providers.errors import HearthError
 from providers.kind import Kind
-from providers.plugin.machines import Estate
+from providers.machine.inventory import Estate
+from providers.plugin.desired_state import Difference
 from providers.plugin.protocol import (
     engine_pb2,
     engine_pb2_grpc,
@@ -32,11 +33,10 @@ from providers.plugin.protocol import (
     provider_pb2_grpc,
     status_pb2,
 )
+from providers.plugin.reporter import Tellers, redacted
 from providers.plugin.schema import VERSION, schema
-from providers.plugin.tellers import Tellers, redacted
 from providers.plugin.values import Properties, decode, encode
 from providers.plugin.verbs import HalfDone, State, Verbs
-from providers.plugin.wishes import Difference
 
 Result = TypeVar("Result")
 log = logging.getLogger("hearth")

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from providers.errors import ConnectionFailed, HearthError, InvalidInput
-from providers.host.record import RECORDS, Record
-from providers.host.ssh_session import SshSession
 from providers.kind import Inputs
-from providers.plugin.machines import Estate, Where, operate
-from providers.plugin.tellers import Tellers
+from providers.machine.inventory import Estate, Where, operate
+from providers.machine.record import RECORDS, Record
+from providers.machine.ssh_session import SshSession
+from providers.plugin.desired_state import MACHINE, RECORD, Change, Difference, FactsT, InputsT, Wishes
+from providers.plugin.reporter import Tellers
 from providers.plugin.values import Properties
-from providers.plugin.wishes import MACHINE, RECORD, Change, Difference, FactsT, InputsT, Wishes
 
 if TYPE_CHECKING:
-    from providers.host.connection import Connection
+    from providers.machine.connection import Connection
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from providers.host.resources import File, Unit
+from providers.resources.host import File, Unit
 from tests.bench.workload import FILE, UNIT, file_text, unit_text
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ from docker.types import Healthcheck, LogConfig
 from checks.run import connected
 from config.hosts import Machines
 from lab import Machine
-from providers.kinds import KINDS
-from providers.plugin.machines import operate
-from providers.session import Session
+from providers.kinds.table import KINDS
+from providers.machine.inventory import operate
+from providers.machine.session import Session
 
 Result = TypeVar("Result")
 PULL_SECONDS = 300

@@ -22,7 +22,7 @@ PATIENCE = 60.0
 """Seconds after which a process that was to end by itself counts as left behind. A command under way may be finished
 first, and a worker that lost its connection without a word waits for 45 s."""
 PROGRAM = """
-from providers.host.resources import Unit
+from providers.resources.host import Unit
 folder = Directory("folder", host="box", path="/srv/killed", mode="0750")
 inside = ResourceOptions(depends_on=[folder])
 for n in range(6):

@@ -27,7 +27,7 @@ import json
 from pathlib import Path
 
 import pulumi
-from providers.host import resources
+from providers.resources import host as resources
 
 seed = resources.File("seed", host="box", path="/srv/kinds/seed", content="seed")
 for entry in json.loads(Path("resources.json").read_text()):

@@ -16,7 +16,7 @@ from toolchain.workspace import Workspace
 HEAD = """
 import pulumi
 from pulumi import CustomTimeouts, Output, ResourceOptions
-from providers.host.resources import Block, Directory, File, Script, User
+from providers.resources.host import Block, Directory, File, Script, User
 """
 Answer = subprocess.CompletedProcess[str]
 

@@ -9,7 +9,7 @@ import pytest
 from lab import Machine, difference
 from tests.lab.project import Project
 
-HEAD = "from providers.host.resources import ContainerImage, Package, Unit\n"
+HEAD = "from providers.resources.host import ContainerImage, Package, Unit\n"
 
 
 @pytest.fixture(scope="module")

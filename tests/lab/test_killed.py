@@ -39,7 +39,7 @@ FINISHED, TAKEN_DOWN = (1, 4), (7,)
 """The moments that every test run tries; `make soak` tries the others."""
 Process = subprocess.Popen[str]
 PACKAGE = """
-from providers.host.resources import Package
+from providers.resources.host import Package
 Package("package", host="box", name="cifs-utils")
 """
 

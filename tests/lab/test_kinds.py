@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic.alias_generators import to_camel
 
-from providers.kinds import KINDS
+from providers.kinds.table import KINDS
 from tests.lab.conftest import MachineFactory
 from tests.lab.kind_cases import CANARY, all_cases
 from tests.lab.kind_story import UNKNOWN, Story

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from providers.host.venv import KIND, VenvFacts, VenvInputs, apply, observe, restore
+from providers.kinds.venv.kind import KIND, VenvFacts, VenvInputs, apply, observe, restore
 from tests.unit.local_session import ME, LocalSession
 
 PYTHON = str(Path(sys.executable).resolve())
@@ -36,7 +36,7 @@ async def test_a_real_environment_goes_on_after_a_kill_changes_and_is_put_back(
         wheel(tmp_path, "hearthdemo", version)
     other = wheel(tmp_path, "hearthother", "1.0")
     settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PIP_NO_CACHE_DIR": "1"}
-    monkeypatch.setattr("providers.host.venv.ENVIRONMENT", settings)
+    monkeypatch.setattr("providers.kinds.venv.kind.ENVIRONMENT", settings)
     session, path = LocalSession(), tmp_path / "env"
     path.mkdir()
     (path / "pyvenv.cfg").touch()  # as far as a creation may have come

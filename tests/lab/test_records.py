@@ -18,7 +18,7 @@ from tests.lab.killing import SEED
 from tests.lab.project import Project, shown, went_well
 
 PROGRAM = """
-from providers.host.resources import Unit
+from providers.resources.host import Unit
 system = pulumi.ComponentResource("hearth:test:System", "system")
 inside = ResourceOptions(parent=system)
 File("old", host="box", path="/etc/was-there", content="new text\\n", mode="0600", opts=inside)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from providers.host.connection import _AGENT, _BOOT  # pyright: ignore[reportPrivateUsage]
+from providers.machine.connection import _AGENT, _BOOT  # pyright: ignore[reportPrivateUsage]
 
 PATIENCE = 20.0
 """Seconds after which a test gives up; nothing here takes that long."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from providers.errors import CommandFailed
-from providers.session import Account, Completed, Stat
+from providers.machine.session import Account, Completed, Stat
 
 Answer = Callable[["Call"], Completed | str | int | None]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from providers.host import systemd
-from providers.session import Account, Completed, Stat
+from providers.kinds.unit import systemd
+from providers.machine.session import Account, Completed, Stat
 from tests.unit.fake_session import Call, FakeSession
 
 USER = Account("pod", 990, 990, "pod", (), "/var/lib/pod", "/usr/sbin/nologin", "")

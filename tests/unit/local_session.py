@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from providers.errors import CommandFailed, HearthError
-from providers.host import agent
-from providers.session import Account, Completed, Stat
+from providers.machine import worker
+from providers.machine.session import Account, Completed, Stat
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 
@@ -26,7 +26,7 @@ class LocalSession:
     messages: list[str] = field(default_factory=list)
 
     def _call(self, op: str, **args: Any) -> Any:
-        reply = agent.answer({"op": op, "args": args})
+        reply = worker.answer({"op": op, "args": args})
         if "result" in reply:
             return reply["result"]
         raise HearthError(str(reply))

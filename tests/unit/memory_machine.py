@@ -19,12 +19,12 @@ from pydantic import AfterValidator, Field
 
 from config.hosts import Host, Machines
 from providers.errors import ConnectionFailed, ConnectionLost, HearthError
-from providers.host import connection
-from providers.host.record import RECORDS
 from providers.kind import Facts, Inputs, Kind
-from providers.plugin import machines
-from providers.plugin.machines import Estate
-from providers.session import Session
+from providers.machine import connection
+from providers.machine import inventory as machines
+from providers.machine.inventory import Estate
+from providers.machine.record import RECORDS
+from providers.machine.session import Session
 
 
 @dataclass
@@ -118,7 +118,7 @@ class MemoryWorker:
 
 
 class MemoryConnection:
-    """Stands in for `providers.host.connection.Connection`."""
+    """Stands in for `providers.machine.connection.Connection`."""
 
     def __init__(self, world: World, name: str, host: Host) -> None:
         self._world = world

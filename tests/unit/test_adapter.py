@@ -17,7 +17,7 @@ from pulumi.runtime.proto import (
 )
 
 from providers.errors import CommandFailed
-from providers.kinds import KINDS
+from providers.kinds.table import KINDS
 from providers.plugin.adapter import Adapter, serve
 from providers.plugin.schema import schema
 from providers.plugin.values import Properties, decode, encode

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from providers.host import agent
-from providers.host.connection import _AGENT, _BOOT  # pyright: ignore[reportPrivateUsage]
+from providers.machine import worker as agent
+from providers.machine.connection import _AGENT, _BOOT  # pyright: ignore[reportPrivateUsage]
 from tests.lab.support import require
 from tests.unit.agent_process import PATIENCE, Agent, alive, encoded, eventually, pids_with, start
 

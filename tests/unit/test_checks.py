@@ -16,7 +16,7 @@ from checks.secondbrain_share import check_us3
 from checks.stack import StackUnknown, deployed, machines_of
 from checks.systems import check_system
 from config.mistakes import WrongSettings
-from providers.session import Account, Completed
+from providers.machine.session import Account, Completed
 from tests.unit.fake_session import Call, FakeSession
 
 UNITS = ["secondbrain-pod.service", "secondbrain-ollama.service", "secondbrain-backend.service"]

@@ -10,9 +10,9 @@ import pytest
 
 from config.hosts import Host
 from providers.errors import ConnectionFailed, ConnectionLost, DeadlineExceeded, HearthError
-from providers.host import connection as connection_module
-from providers.host.connection import Connection, Worker
-from providers.host.ssh_session import SshSession
+from providers.machine import connection as connection_module
+from providers.machine.connection import Connection, Worker
+from providers.machine.ssh_session import SshSession
 
 
 async def test_a_machine_that_is_off_answers_everybody_at_once(monkeypatch: pytest.MonkeyPatch):
@@ -116,7 +116,7 @@ async def test_an_answer_that_nobody_waits_for_any_more_harms_no_other():
 
 
 async def test_a_worker_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("providers.host.ssh_session.MARGIN", 0.0)
+    monkeypatch.setattr("providers.machine.ssh_session.MARGIN", 0.0)
     pipe: Any = Pipe()
     worker = Worker(pipe, "box")
     session = SshSession("box", worker, asyncio.get_running_loop().time() + 0.05, print, print)

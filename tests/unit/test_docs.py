@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pulumi.runtime import mocks, set_all_config
 
-from providers.kinds import KINDS
+from providers.kinds.table import KINDS
 from providers.plugin.values import Properties
 from providers.plugin.verbs import Verbs
 from tests.unit.recording import Recorder

@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from providers.errors import InvalidInput
-from providers.host.block import KIND, BlockInputs, apply, observe, restore, with_block, without_block
-from providers.session import Stat
+from providers.kinds.block import KIND, BlockInputs, apply, observe, restore, with_block, without_block
+from providers.machine.session import Stat
 from tests.unit.fake_session import FakeSession
 
 PATH = "/etc/fstab"

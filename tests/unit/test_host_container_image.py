@@ -6,9 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from providers.errors import CommandFailed, InvalidInput
-from providers.host.container_image import KIND, ContainerImageFacts, ContainerImageInputs
-from providers.host.podman_store import NO_PODMAN, NO_RUNTIME, NOT_GIVEN, NOT_TAKEN, find_image
-from providers.session import Account, Completed, Stat
+from providers.kinds.container_image.kind import KIND, ContainerImageFacts, ContainerImageInputs
+from providers.kinds.container_image.podman_store import NO_PODMAN, NO_RUNTIME, NOT_GIVEN, NOT_TAKEN, find_image
+from providers.machine.session import Account, Completed, Stat
 from tests.unit.fake_session import Call, FakeSession
 
 NAME = "docker.io/ollama/ollama:latest"

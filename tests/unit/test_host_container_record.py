@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from providers.errors import CommandFailed, InvalidInput
-from providers.host.container_record import ContainerRecordInputs, apply, observe, ports_of, restore
-from providers.session import Completed
+from providers.kinds.container_record import ContainerRecordInputs, apply, observe, ports_of, restore
+from providers.machine.session import Completed
 from tests.unit.fake_session import FakeSession
 
 PATH = "/var/lib/record.json"

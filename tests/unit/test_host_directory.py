@@ -3,8 +3,8 @@
 import pytest
 
 from providers.errors import InvalidInput
-from providers.host.directory import KIND, DirectoryInputs, apply, observe, restore
-from providers.session import Stat
+from providers.kinds.directory import KIND, DirectoryInputs, apply, observe, restore
+from providers.machine.session import Stat
 from tests.unit.fake_session import FakeSession
 
 WISH = DirectoryInputs(host="box", path="/srv/data", mode="0750", owner="ann", group="users")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from providers.errors import CommandFailed
-from providers.host.fact import KIND, FactInputs, apply, observe, restore
-from providers.session import Completed
+from providers.kinds.command_output import KIND, FactInputs, apply, observe, restore
+from providers.machine.session import Completed
 from tests.unit.fake_session import FakeSession
 
 WISH = FactInputs(host="box", name="podman", command=["podman", "--version"])

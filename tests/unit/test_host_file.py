@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from providers.errors import InvalidInput
-from providers.host.file import KIND, FileInputs, apply, observe, restore
-from providers.session import Stat
+from providers.kinds.file import KIND, FileInputs, apply, observe, restore
+from providers.machine.session import Stat
 from tests.unit.fake_session import FakeSession
 
 WISH = FileInputs(host="box", path="/etc/motd", content="hello\n", mode="0640", owner="root", group="adm")

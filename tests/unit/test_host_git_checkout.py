@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from providers.errors import CommandFailed, InvalidInput
-from providers.host.git_checkout import (
+from providers.kinds.git_checkout.kind import (
     KIND,
     GitCheckoutInputs,
     apply,

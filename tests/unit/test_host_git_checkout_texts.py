@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from providers.host.git_checkout import (
+from providers.kinds.git_checkout.kind import (
     KIND,
     GitCheckoutInputs,
     program,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from providers.errors import InvalidInput
-from providers.host.mount_point import KIND, MountPointFacts, MountPointInputs, apply, observe, restore
-from providers.session import Stat
+from providers.kinds.mount_point import KIND, MountPointFacts, MountPointInputs, apply, observe, restore
+from providers.machine.session import Stat
 from tests.unit.fake_session import FakeSession
 
 PATH = "/mnt/PersonalAssistantHub"

@@ -4,9 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 from providers.errors import CommandFailed, DeadlineExceeded, WishNotFulfilled
-from providers.host import apt
-from providers.host.package import BROUGHT, FOLDER, KIND, Brought, PackageFacts, PackageInputs, facts_of, names_of
-from providers.session import Completed
+from providers.kinds.package import apt
+from providers.kinds.package.kind import BROUGHT, FOLDER, KIND, Brought, PackageFacts, PackageInputs, facts_of, names_of
+from providers.machine.session import Completed
 from tests.unit.fake_session import Call, FakeSession
 
 NEEDS = {"podman": {"conmon", "crun"}, "conmon": set(), "crun": set(), "buildah": {"conmon"}, "mine": {"podman"}}

@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from providers.errors import CommandFailed
-from providers.host.script import KIND, ScriptFacts, ScriptInputs, apply, observe, restore
-from providers.session import Completed
+from providers.kinds.script import KIND, ScriptFacts, ScriptInputs, apply, observe, restore
+from providers.machine.session import Completed
 from tests.unit.fake_session import Call, FakeSession
 
 WISH = ScriptInputs(host="box", name="flag", apply="raise", check="is raised", undo="lower", user="ann")

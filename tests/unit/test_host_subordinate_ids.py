@@ -2,7 +2,7 @@
 
 import pytest
 
-from providers.host.subordinate_ids import (
+from providers.kinds.user.subordinate_ids import (
     Databases,
     Range,
     clash,

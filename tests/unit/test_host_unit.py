@@ -3,10 +3,10 @@
 import pytest
 
 from providers.errors import HearthError, InvalidInput, WishNotFulfilled
-from providers.host import systemd
-from providers.host.unit import KIND
-from providers.host.unit_facts import STAMPS, UNFINISHED, UnitFacts, UnitInputs
-from providers.session import Completed, Stat
+from providers.kinds.unit import systemd
+from providers.kinds.unit.facts import STAMPS, UNFINISHED, UnitFacts, UnitInputs
+from providers.kinds.unit.kind import KIND
+from providers.machine.session import Completed, Stat
 from tests.unit.fake_session import Call
 from tests.unit.fake_systemd import SYSTEM_FOLDER, SystemdMachine
 

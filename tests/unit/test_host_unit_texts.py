@@ -3,10 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
-from providers.host import systemd
-from providers.host.unit import KIND
-from providers.host.unit_check import complaints
-from providers.host.unit_facts import UnitInputs, digest, stamp_of
+from providers.kinds.unit import systemd
+from providers.kinds.unit.check import complaints
+from providers.kinds.unit.facts import UnitInputs, digest, stamp_of
+from providers.kinds.unit.kind import KIND
 
 TEXT = "[Service]\nExecStart=/usr/bin/web\n[Install]\nWantedBy=multi-user.target\n"
 WISH: dict[str, object] = {"host": "box", "name": "web.service", "text": TEXT, "enabled": True, "running": True}

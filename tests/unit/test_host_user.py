@@ -6,10 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from providers.errors import CommandFailed, InvalidInput
-from providers.host import user_removal
-from providers.host.user import KIND, creation
-from providers.host.user_facts import LINGER, UserFacts, UserInputs, differs
-from providers.session import Account, Completed, Stat
+from providers.kinds.user import removal
+from providers.kinds.user.facts import LINGER, UserFacts, UserInputs, differs
+from providers.kinds.user.kind import KIND, creation
+from providers.machine.session import Account, Completed, Stat
 from tests.unit.fake_session import Call, FakeSession
 
 WISH = UserInputs(
@@ -228,7 +228,7 @@ async def test_a_home_is_changed_while_the_accounts_manager_does_not_run(state: 
 
 
 async def test_processes_that_do_not_end_keep_the_account(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(user_removal, "PATIENCE", 0.1)
+    monkeypatch.setattr(removal, "PATIENCE", 0.1)
     machine = Machine()
     before = await create(machine)
     machine.busy = "812\n"

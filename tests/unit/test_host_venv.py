@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from providers.errors import CommandFailed, InvalidInput
-from providers.host.venv import (
+from providers.kinds.venv.kind import (
     EVERYTHING,
     KIND,
     Installed,
@@ -23,7 +23,7 @@ from providers.host.venv import (
     wanted_lines,
     way_back,
 )
-from providers.session import Account, Completed, Stat
+from providers.machine.session import Account, Completed, Stat
 from tests.unit.fake_session import FakeSession
 
 WISH = VenvInputs(host="box", path="/opt/env", requirements=("rich==15.0.0",), editable="/opt/app")

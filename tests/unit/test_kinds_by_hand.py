@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from providers.kinds import KINDS
+from providers.kinds.table import KINDS
 
 KIND = {kind.name: kind for kind in KINDS}
 COMMANDS: list[tuple[str, dict[str, Any], str]] = [

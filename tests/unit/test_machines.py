@@ -12,9 +12,9 @@ import pytest
 
 from config.hosts import Machines
 from providers.errors import ConnectionFailed, ConnectionLost, DeadlineExceeded, HearthError, InvalidInput
-from providers.host.ssh_session import SshSession
-from providers.plugin import machines
-from providers.plugin.machines import Estate, Where, operate
+from providers.machine import inventory
+from providers.machine.inventory import Estate, Where, operate
+from providers.machine.ssh_session import SshSession
 
 
 class ScriptedWorker:
@@ -71,7 +71,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
         await real_sleep(0)
 
     real_sleep = asyncio.sleep
-    monkeypatch.setattr(machines.asyncio, "sleep", at_once)
+    monkeypatch.setattr(inventory.asyncio, "sleep", at_once)
 
 
 # --- again ---
@@ -92,7 +92,7 @@ async def test_a_machine_that_was_never_reached_is_not_tried_again():
 
 
 async def test_a_machine_that_stays_away_ends_the_operation(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(machines, "RECONNECT", 0.0)
+    monkeypatch.setattr(inventory, "RECONNECT", 0.0)
     connection = ScriptedConnection(LOST, FAILED)
     with pytest.raises(ConnectionLost):
         await do(connection)

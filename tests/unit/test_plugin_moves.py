@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from providers.errors import ConnectionFailed, InvalidInput
-from providers.plugin.wishes import Change
+from providers.plugin.desired_state import Change
 from tests.unit.memory_machine import MemoryMachine, World, world
 from tests.unit.verb_helpers import URN, VERBS, Told, create, delete, difference, wish
 

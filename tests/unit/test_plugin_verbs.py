@@ -8,9 +8,9 @@ import pytest
 
 from providers.errors import CommandFailed, HearthError, InvalidInput, WishNotFulfilled
 from providers.kind import Kind
+from providers.plugin.desired_state import Change
 from providers.plugin.values import Properties
 from providers.plugin.verbs import HalfDone, State, Verbs
-from providers.plugin.wishes import Change
 from tests.unit.memory_machine import NO_ANSWER, NOTE, World, world
 from tests.unit.verb_helpers import URN, VERBS, Told, create, delete, difference, note, wish
 
@@ -130,7 +130,7 @@ async def test_a_secret_wish_that_does_not_hold_is_not_shown(world: World):
 
 
 async def test_a_connection_that_drops_in_the_middle_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("providers.plugin.machines.RECONNECT", 10.0)
+    monkeypatch.setattr("providers.machine.inventory.RECONNECT", 10.0)
     box = world.machines["box"]
     box.breaks.append(("write", "/notes", NO_ANSWER))
     state = await create(world)
@@ -273,7 +273,7 @@ async def test_a_kind_that_can_not_be_imported_says_so(world: World):
 
 
 def test_every_kind_has_verbs():
-    from providers.kinds import KINDS
+    from providers.kinds.table import KINDS
 
     kinds: list[Kind[Any, Any]] = list(KINDS)
     assert len({kind.token for kind in kinds}) == len(kinds)

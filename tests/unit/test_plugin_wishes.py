@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from providers.plugin.tellers import redacted
+from providers.plugin.reporter import redacted
 from providers.plugin.values import Properties
 from tests.unit.verb_helpers import VERBS, wish
 

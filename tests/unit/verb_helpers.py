@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from providers.plugin.tellers import Tellers
+from providers.plugin.desired_state import Difference
+from providers.plugin.reporter import Tellers
 from providers.plugin.values import Properties
 from providers.plugin.verbs import State, Verbs
-from providers.plugin.wishes import Difference
 from tests.unit.memory_machine import NOTE, World
 
 URN = "urn:pulumi:dev::estate::hearth:test:Note::shopping"

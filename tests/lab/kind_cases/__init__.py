@@ -24,7 +24,7 @@ class Case:
     """How to try one kind. A field that is None leaves the tests of it out, because the kind has no such thing."""
 
     kind: str
-    """Name of the class in providers.host.resources, as `File`."""
+    """Name of the class in providers.resources.host, as `File`."""
     wish: Callable[[str], Inputs]
     """variant -> inputs without `host`, in snake_case."""
     holds: Callable[[str, Inputs], str]

@@ -1,0 +1,102 @@
+"""A directory on a machine: that it is there, and its mode, owner and group.
+
+Manages the directory itself, not what lies in it, and not its parents. On destroy a directory that was not there
+before is removed if it is empty by then; with `purge`, with everything in it. One that was there gets its attributes
+back. A mount point is never emptied.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from typing import Annotated
+
+from pydantic import Field
+
+from providers.errors import InvalidInput
+from providers.kind import AbsolutePath, AccountName, Facts, Inputs, Kind, Mode
+from providers.kinds.file import path_to_identity
+from providers.machine.session import FileType, Session, Stat
+
+
+class DirectoryInputs(Inputs):
+    path: Annotated[AbsolutePath, Field(description="Where it is. Its parent must exist. A change replaces it.")]
+    mode: Annotated[Mode, Field(description="Permission bits, as four octal digits.")] = "0755"
+    owner: Annotated[AccountName, Field(description="Name of the user who owns it.")] = "root"
+    group: Annotated[AccountName, Field(description="Name of the group that owns it.")] = "root"
+    purge: Annotated[
+        bool, Field(description="Whether destroy removes it with everything in it, where it was not there before.")
+    ] = False
+
+
+class DirectoryFacts(Facts):
+    mode: str = Field(default="", description="Permission bits; for what is no directory, a line that says so.")
+    owner: str = ""
+    group: str = ""
+    type: FileType = "directory"
+
+
+def facts_of(stat: Stat | None) -> DirectoryFacts:
+    if stat is None:
+        return DirectoryFacts(present=False)
+    mode = stat.mode if stat.type == "directory" else f"<a {stat.type}>"
+    return DirectoryFacts(present=True, mode=mode, owner=stat.owner, group=stat.group, type=stat.type)
+
+
+async def refuse_missing_parent(session: Session, path: str) -> None:
+    """InvalidInput where the folder that `path` would lie in is not there."""
+    parent = posixpath.dirname(path)
+    if parent != "/" and await session.stat(parent) is None:
+        raise InvalidInput(
+            f"{path} can't be made on {session.machine}: {parent} is not there, and parents are not made along the way",
+            remedy=f"add a Directory for {parent}, and name it in depends_on",
+        )
+
+
+async def observe(session: Session, inputs: DirectoryInputs) -> DirectoryFacts:
+    return facts_of(await session.stat(inputs.path))
+
+
+async def apply(session: Session, inputs: DirectoryInputs, facts: DirectoryFacts) -> None:
+    if facts.present and facts.type != "directory":
+        raise InvalidInput(
+            f"{inputs.path} on {session.machine} is a {facts.type}, and a Directory takes no other thing's place",
+            remedy="move it away, or give the Directory another path (of a link: the path that it points to)",
+        )
+    if not facts.present:
+        await refuse_missing_parent(session, inputs.path)
+        await session.make_directory(inputs.path, mode=inputs.mode, owner=inputs.owner, group=inputs.group)
+    # Also for a new one: somebody else may have made it in the meantime.
+    await session.set_attributes(inputs.path, mode=inputs.mode, owner=inputs.owner, group=inputs.group)
+
+
+async def restore(session: Session, inputs: DirectoryInputs, before: DirectoryFacts) -> None:
+    found = await session.stat(inputs.path, entries=True)
+    if found is not None and found.type != "directory":
+        session.warn(f"{inputs.path} on {session.machine} is a {found.type} by now: it was left alone")
+    elif before.present and before.type == "directory":
+        if found is None:
+            await session.make_directory(inputs.path, mode=before.mode, owner=before.owner, group=before.group)
+        await session.set_attributes(inputs.path, mode=before.mode, owner=before.owner, group=before.group)
+    elif before.present or found is None:
+        return
+    elif found.entries and not inputs.purge:
+        some = ", ".join(found.entries[:3]) + (" ..." if len(found.entries) > 3 else "")
+        session.warn(f"{inputs.path} on {session.machine} is not empty ({some}) and has no `purge`: it was left there")
+    else:
+        await session.remove(inputs.path, recursive=inputs.purge)
+
+
+KIND = Kind(
+    token="hearth:host:Directory",
+    inputs=DirectoryInputs,
+    facts=DirectoryFacts,
+    observe=observe,
+    apply=apply,
+    restore=restore,
+    identity=("path",),
+    identify=lambda inputs: path_to_identity(inputs.path),
+    parse=lambda identity: {"path": f"/{identity}"},
+    locks=lambda inputs: (f"file:{inputs.path}",),
+    by_hand=lambda inputs: f"rmdir {shlex.quote(inputs.path)}",
+)

@@ -1,0 +1,231 @@
+"""A git checkout on a machine, at one branch, tag or commit, owned by one account.
+
+Git runs on the machine, as the owner. HEAD is detached at the commit that `revision` means; tracked files are as in
+that commit. A refresh asks no network: a tag or branch is compared with what was fetched at the last apply, so a branch
+that has moved upstream is not noticed. Pin a tag or a commit, and change it. Credentials in an https address are used
+to fetch, and kept nowhere on the machine. Not managed: submodules, large file storage, untracked files.
+
+A checkout that was there before is put back at its branch or commit, with its remote; what was fetched stays among its
+objects. One with local changes is refused rather than overwritten. In one that Hearth has made or changed, local
+changes are drift, and are overwritten.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import AfterValidator, Field
+
+from providers.errors import CommandFailed, HearthError, InvalidInput
+from providers.kind import AbsolutePath, AccountName, Inputs, Kind
+from providers.kinds.file import path_to_identity
+from providers.kinds.owned_folder import TreeFacts, folder_facts, put_folder_back, put_owner_back, take_folder
+from providers.machine.session import Session
+
+PROGRAM = Path(__file__).with_name("git_checkout.sh").read_text()
+ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "/bin/false", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
+HALF_MADE = ".git.hearth"
+ANY = "0" * 40
+"""The revision of an import, which asks for what is there. No commit has this id."""
+
+
+def _address(value: str) -> str:
+    known = re.fullmatch(r"(https?|ssh)://[^/\s]+/\S+|file:///\S+|[\w.-]+@[\w.-]+:\S+", value)
+    if known is None or not value.isprintable():
+        raise ValueError("must be an address as https://..., ssh://..., user@host:path or file:///..., without spaces")
+    return value
+
+
+def _revision(value: str) -> str:
+    if not re.fullmatch(r"\w[\w./+@-]*", value, re.ASCII) or any(part in value for part in ("..", "@{", "//")):
+        raise ValueError("must be the name of a branch or a tag, or the hexadecimal id of a commit")
+    return value
+
+
+class GitCheckoutInputs(Inputs):
+    path: Annotated[
+        AbsolutePath, Field(description="The folder; its parent must exist. A change replaces the resource.")
+    ]
+    url: Annotated[
+        str,
+        AfterValidator(_address),
+        Field(description="Where it comes from: https, ssh or file. Make it a secret if it holds a token."),
+    ]
+    revision: Annotated[
+        str,
+        AfterValidator(_revision),
+        Field(description="A tag or a commit; or a branch, which is looked up when something else is applied."),
+    ]
+    owner: Annotated[AccountName, Field(description="Name of the user who owns it, and whom git runs as.")] = "root"
+
+
+class GitCheckoutFacts(TreeFacts):
+    url: str = Field(default="", description="Address of the remote `origin`, without credentials.")
+    revision: str = Field(default="", description="The wished revision where HEAD is there; else what is there.")
+    commit: str = Field(default="", description="The commit that is checked out, in full.")
+    branch: str = Field(default="", description="The branch that HEAD is on; empty where it is detached.")
+
+
+def split_credentials(url: str) -> tuple[str, str]:
+    """The address without its user and password, and a line for git's credential store; that is empty for none.
+
+    The user of an ssh address is no secret, and stays.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
+        return url, ""
+    userinfo, _, host = parts.netloc.rpartition("@")
+    login = userinfo if ":" in userinfo else f"{userinfo}:"
+    return urlunsplit(parts._replace(netloc=host)), f"{parts.scheme}://{login}@{host}"
+
+
+def remote_section(url: str) -> str:
+    """The lines of `.git/config` for the remote `origin`. Syntax: git-config(1)."""
+    quoted = url.replace("\\", "\\\\").replace('"', '\\"')
+    return f'[remote "origin"]\n\turl = "{quoted}"\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n'
+
+
+def program(call: str, **values: str) -> str:
+    """The text that runs one function of git_checkout.sh with values, none of which is an argument of a command."""
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items()) + PROGRAM + f"\n{call}\n"
+
+
+def revision_of(wish: str, found: dict[str, list[str]]) -> str:
+    """What the field `revision` says: the wish itself where HEAD is there and no tracked file was changed."""
+    commit = found["commit"][0]
+    changed = found.get("modified", [])
+    if wish == ANY:
+        here = found["branch"][0] or found["tag"][0] or commit
+    elif commit and found["wanted"][0] == commit:
+        here = wish
+    else:
+        here = f"<commit {commit[:12]}>" if commit else "<no commit>"
+    if not changed:
+        return here
+    return f"{here} <changed: {', '.join(changed[:5])}{' ...' if len(changed) > 5 else ''}>"
+
+
+def parse_facts(wish: str, output: str) -> dict[str, str]:
+    """Fields of the facts from what `observe` in git_checkout.sh printed."""
+    found: dict[str, list[str]] = {}
+    for line in output.splitlines():
+        word, _, rest = line.partition(" ")
+        found.setdefault(word, []).append(rest)
+    if "unreadable" in found:
+        return {"revision": f"<unreadable: {found['unreadable'][0]}>"}
+    return {
+        "commit": found["commit"][0],
+        "branch": found["branch"][0],
+        "url": split_credentials(found["url"][0])[0],
+        "revision": revision_of(wish, found),
+    }
+
+
+async def observe(session: Session, inputs: GitCheckoutInputs) -> GitCheckoutFacts:
+    stat = await session.stat(inputs.path, entries=True)
+    if stat is None:
+        return GitCheckoutFacts(present=False)
+    names = set(stat.entries or ()) - {HALF_MADE}
+    folder = folder_facts(stat, names)
+    if stat.type != "directory" or ".git" not in names:
+        return GitCheckoutFacts(present=False, **folder)
+    script = program("observe", path=inputs.path, revision=inputs.revision)
+    result = await session.run("/bin/sh", script=script, check=False)
+    if not result.ok:
+        raise _explain(session, inputs, result.status, result.stderr)
+    folder.update(parse_facts(inputs.revision, result.stdout))
+    return GitCheckoutFacts(present=True, **folder)
+
+
+def _explain(session: Session, inputs: GitCheckoutInputs, status: int, stderr: str) -> HearthError:
+    """The error behind an exit status of git_checkout.sh."""
+    here = f"{inputs.path} on {session.machine}"
+    if status == 41:
+        return InvalidInput(
+            f"the checkout {here} has local changes, which would be lost",
+            detail=stderr,
+            remedy="commit, stash or discard them there, or choose another path",
+        )
+    if status == 42:
+        return InvalidInput(
+            f"{here} is a repository without any commit, which could not be put back",
+            remedy="remove it, or choose another path",
+        )
+    if status == 43:
+        return InvalidInput(
+            f"{inputs.revision!r} is no branch, tag or commit of the repository that {here} comes from",
+            remedy="write a tag or branch that `git ls-remote` lists, or 7 to 40 digits of a commit",
+        )
+    if status == 127:
+        return CommandFailed(
+            f"git is not installed on {session.machine}, so {inputs.path} can't be looked after",
+            status=status,
+            remedy='add Package("git") for that machine, and name it in depends_on',
+        )
+    if status == 44:
+        return CommandFailed(
+            f"what {here} comes from can't be fetched by {inputs.owner} there",
+            status=status,
+            detail=stderr,
+            remedy="see that the address is right, the credentials are good, and (for ssh) that the host's key is in"
+            f" the known_hosts of {inputs.owner}; then run up again",
+        )
+    return CommandFailed(
+        f"git failed at the checkout {here}, with exit status {status}",
+        status=status,
+        detail=stderr,
+        remedy="put right what git complains of, or move the checkout away, and run up again",
+    )
+
+
+async def _run_as_owner(session: Session, inputs: GitCheckoutInputs, owner: str, script: str) -> None:
+    user = None if owner == "root" else owner
+    result = await session.run("/bin/sh", script=script, user=user, cwd="/", check=False, environment=ENVIRONMENT)
+    if not result.ok:
+        raise _explain(session, inputs, result.status, result.stderr)
+
+
+async def apply(session: Session, inputs: GitCheckoutInputs, facts: GitCheckoutFacts) -> None:
+    await take_folder(session, inputs.path, inputs.owner, facts, "git checkout")
+    url, credentials = split_credentials(inputs.url)
+    values = {"url": url, "credentials": credentials, "section": remote_section(url)}
+    script = program("make", path=inputs.path, revision=inputs.revision, **values)
+    await _run_as_owner(session, inputs, inputs.owner, script)
+
+
+async def restore(session: Session, inputs: GitCheckoutInputs, before: GitCheckoutFacts) -> None:
+    if not await put_folder_back(session, inputs.path, before):
+        return
+    now = await session.stat(inputs.path, entries=True)
+    if now is None or ".git" not in (now.entries or ()):
+        session.warn(f"{inputs.path} on {session.machine} is no git checkout any more: it was left as it is")
+        return
+    script = program("put_back", path=inputs.path, commit=before.commit, branch=before.branch, url=before.url)
+    await _run_as_owner(session, inputs, now.owner, script)
+    await put_owner_back(session, inputs.path, now.owner, before)
+
+
+def _differs(field: str, wish: str, found: str) -> bool:
+    return (split_credentials(wish)[0] if field == "url" else wish) != found
+
+
+KIND = Kind(
+    token="hearth:host:GitCheckout",
+    inputs=GitCheckoutInputs,
+    facts=GitCheckoutFacts,
+    observe=observe,
+    apply=apply,
+    restore=restore,
+    identity=("path",),
+    identify=lambda inputs: path_to_identity(inputs.path),
+    parse=lambda identity: {"path": f"/{identity}", "url": "file:///-", "revision": ANY},
+    outputs=("commit",),
+    locks=lambda inputs: (f"file:{inputs.path}",),
+    deadline=300.0,
+    differs=_differs,
+    by_hand=lambda inputs: f"rm -r {shlex.quote(inputs.path)}",
+)

@@ -1,0 +1,30 @@
+"""Every kind of resource that the provider `hearth` offers. A new kind is one module, and two lines here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from providers.kind import Kind
+from providers.kinds import block, command_output, container_record, directory, file, mount_point, script
+from providers.kinds.container_image import kind as container_image
+from providers.kinds.git_checkout import kind as git_checkout
+from providers.kinds.package import kind as package
+from providers.kinds.unit import kind as unit
+from providers.kinds.user import kind as user
+from providers.kinds.venv import kind as venv
+
+KINDS: tuple[Kind[Any, Any], ...] = (
+    file.KIND,
+    directory.KIND,
+    block.KIND,
+    package.KIND,
+    user.KIND,
+    script.KIND,
+    unit.KIND,
+    git_checkout.KIND,
+    venv.KIND,
+    container_image.KIND,
+    container_record.KIND,
+    command_output.KIND,
+    mount_point.KIND,
+)

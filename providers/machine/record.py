@@ -1,0 +1,106 @@
+"""What was there before: written down on the machine before anything is changed, and kept until it is put back."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import secrets
+from typing import Any
+
+from providers.errors import HearthError
+from providers.machine.session import Session
+
+FOLDER = "/var/lib/hearth"
+RECORDS = f"{FOLDER}/records"
+"""Where a machine keeps what was there before each resource; root alone may read it."""
+
+
+class Record:
+    """What was there before one thing was managed, and which resources hold that thing since.
+
+    There is one record for each thing. It is written before anything is changed: a creation that was cut short is in
+    no Pulumi state, and the next one must find what was there first, and not take its own half-done work for it.
+
+    Several resources may hold one thing: those of two stacks, or one that got another name in the program, which to
+    Pulumi is a new resource made before the old one is deleted. The last one to go puts back what was there before.
+
+    A holder is known by a key that its state keeps. Its URN would not do: it changes with the name of the stack, of
+    the project or of a parent, and Pulumi tells a provider nothing of that. By its URN is found what is in no state
+    yet, so each holder's is kept as it was last seen.
+
+    Callers hold the lock of the thing, but for `read`.
+    """
+
+    def __init__(self, session: Session, thing: tuple[str, str], urn: str, key: str | None) -> None:
+        """`thing` is a kind's token and the identity within it; `key` what the state remembers of `hold`."""
+        self._session = session
+        self._thing = thing
+        self._urn = urn
+        self._known = key
+        self._holders: dict[str, str] = {}
+        self.path = f"{RECORDS}/{hashlib.sha256(chr(0).join(thing).encode()).hexdigest()[:32]}.json"
+        self.before: dict[str, Any] | None = None
+        """The facts that were recorded, once `read`; None where there is no record."""
+
+    async def read(self) -> None:
+        """Look at the record; all else speaks of what was found here."""
+        found = await self._session.stat(self.path, content=True)
+        if found is not None and found.content is not None:
+            content = json.loads(found.content)
+            self.before, self._holders = content["before"], content["holders"]
+
+    @property
+    def key(self) -> str | None:
+        """The key of this resource in the record; None where it holds nothing."""
+        if self._known in self._holders:
+            return self._known
+        return next((key for key, urn in self._holders.items() if urn == self._urn), None)
+
+    @property
+    def others(self) -> list[str]:
+        """The URNs of other resources that hold the thing, as they were last seen."""
+        return [urn for key, urn in self._holders.items() if key != self.key]
+
+    async def hold(self, facts: dict[str, Any]) -> str:
+        """Hold the thing; where nobody does yet, `facts` is what was there before. The key, for the state."""
+        key = self.key or self._known or secrets.token_hex(8)
+        if self._holders.get(key) != self._urn:
+            self._holders[key] = self._urn
+            self.before = facts if self.before is None else self.before
+            await self._write()
+        return key
+
+    async def follow(self) -> None:
+        """Note the URN that a holder has now: a creation in its place, whose state has no key, finds it by that."""
+        key = self.key
+        if key is not None and self._holders[key] != self._urn:
+            self._holders[key] = self._urn
+            await self._write()
+
+    async def release(self) -> None:
+        """Hold the thing no longer. The last one to do so removes the record, and the folders with the last record."""
+        if self.others:
+            del self._holders[str(self.key)]
+            await self._write()
+            return
+        await self._session.remove(self.path)
+        for folder in (RECORDS, FOLDER):
+            try:
+                await self._session.remove(folder)
+            except HearthError:  # others are in it still
+                return
+
+    async def _write(self) -> None:
+        text = json.dumps({"thing": self._thing, "holders": self._holders, "before": self.before}, indent=1)
+        folder = {"mode": "0700", "owner": "root", "group": "root"}
+        for attempt in range(5):
+            try:
+                await self._session.write(self.path, text.encode(), mode="0600", owner="root", group="root")
+                return
+            except HearthError:  # it is the first record here, or somebody has just removed the folder with the last
+                if attempt == 4:
+                    raise
+                await asyncio.gather(
+                    self._session.make_directory(FOLDER, **folder), self._session.make_directory(RECORDS, **folder)
+                )

@@ -1,0 +1,156 @@
+"""`Session` over SSH: one worker, for as long as one operation on one resource takes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from providers.errors import CommandFailed, DeadlineExceeded
+from providers.machine.session import Account, Completed, Stat
+
+if TYPE_CHECKING:
+    from providers.machine.connection import Worker
+
+MARGIN = 15.0
+"""Seconds that an answer may come after the deadline: the machine ends by itself what is late, and then tells so."""
+
+Tell = Callable[[str], None]
+
+
+def _encoded(data: str | bytes) -> str:
+    return base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
+
+
+class SshSession:
+    """Carries out a kind's calls; see `providers.machine.session.Session` for what they mean.
+
+    `deadline` is a moment of `time.monotonic()`. `progress` and `warn` reach the person who runs Pulumi.
+    """
+
+    def __init__(self, machine: str, worker: Worker, deadline: float, progress: Tell, warn: Tell) -> None:
+        self._machine = machine
+        self._worker = worker
+        self._deadline = deadline
+        self._progress = progress
+        self._warn = warn
+
+    @property
+    def machine(self) -> str:
+        return self._machine
+
+    def progress(self, message: str) -> None:
+        self._progress(message)
+
+    def warn(self, message: str) -> None:
+        self._warn(message)
+
+    def _left(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded(
+                f"the deadline has passed on {self._machine}",
+                remedy="see what holds it up there, or give the resource more time with custom_timeouts",
+            )
+        return left
+
+    async def _call(self, op: str, **args: Any) -> Any:
+        limit = self._left() + MARGIN
+        try:
+            return await asyncio.wait_for(self._worker.call(op, **args), limit)
+        except TimeoutError:
+            # What hangs there (a dead network file system, say) would hold up whoever gets this worker next.
+            self._worker.abandon()
+            raise DeadlineExceeded(
+                f"{self._machine} did not answer `{op}` within the deadline",
+                remedy="see on the machine what it waits for (ps axo pid,stat,wchan:30,args | grep ' D')",
+            ) from None
+
+    async def stat(self, path: str, *, content: bool = False, entries: bool = False) -> Stat | None:
+        found = await self._call("stat", path=path, content=content, entries=entries)
+        if found is None:
+            return None
+        data = found.pop("content", None)
+        names = found.pop("entries", None)
+        return Stat(
+            **found,
+            content=None if data is None else base64.b64decode(data),
+            entries=None if names is None else tuple(names),
+        )
+
+    async def write(
+        self, path: str, content: bytes, *, mode: str | None = None, owner: str | None = None, group: str | None = None
+    ) -> None:
+        await self._call("write", path=path, content=_encoded(content), mode=mode, owner=owner, group=group)
+
+    async def set_attributes(
+        self, path: str, *, mode: str | None = None, owner: str | None = None, group: str | None = None
+    ) -> None:
+        await self._call("set_attributes", path=path, mode=mode, owner=owner, group=group)
+
+    async def symlink(self, path: str, target: str) -> None:
+        await self._call("symlink", path=path, target=target)
+
+    async def make_directory(self, path: str, *, mode: str, owner: str, group: str) -> None:
+        await self._call("make_directory", path=path, mode=mode, owner=owner, group=group)
+
+    async def remove(self, path: str, *, recursive: bool = False) -> None:
+        await self._call("remove", path=path, recursive=recursive)
+
+    async def account(self, name: str) -> Account | None:
+        found = await self._call("account", name=name)
+        if found is None:
+            return None
+        groups: list[str] = found.pop("groups")
+        return Account(**found, groups=tuple(groups))
+
+    async def run(
+        self,
+        *argv: str,
+        stdin: str | bytes = b"",
+        script: str | None = None,
+        user: str | None = None,
+        cwd: str | None = None,
+        check: bool = True,
+        timeout: float | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> Completed:
+        limit = min(self._left(), timeout if timeout is not None else float("inf"))
+        reply = await self._call(
+            "run",
+            argv=argv,
+            stdin=_encoded(stdin),
+            script=None if script is None else _encoded(script),
+            user=user,
+            cwd=cwd,
+            timeout=limit,
+            environment=environment,
+        )
+        line = " ".join(argv) + (" (a script)" if script is not None else "")
+        by = f" as {user}" if user else ""
+        if reply["late"]:
+            raise DeadlineExceeded(
+                f"`{line}`{by} on {self._machine} took longer than {limit:.0f} s and was ended",
+                detail=reply["stderr"] or reply["stdout"],
+                remedy="see what holds it up on the machine, or give the resource more time with custom_timeouts",
+            )
+        if check and reply["status"] != 0:
+            raise CommandFailed(
+                f"`{line}`{by} on {self._machine} ended with status {reply['status']}",
+                status=reply["status"],
+                detail=reply["stderr"] or reply["stdout"],
+                remedy="put right what the lines above name, then run up again: it goes on from there",
+            )
+        return Completed(reply["status"], reply["stdout"], reply["stderr"])
+
+    async def lock(self, names: Sequence[str]) -> None:
+        """Hold locks among all programs that use Hearth on this machine, until the worker is told to unlock or ends."""
+        reply = await self._call("lock", names=list(names), timeout=self._left())
+        if "busy" in reply:
+            raise DeadlineExceeded(
+                f"{reply['holder']} on {self._machine} still holds Hearth's lock `{reply['busy']}`",
+                remedy="another `pulumi up` is at work there, or one that was killed is finishing its last command:"
+                " wait for it and run up again",
+            )

@@ -1,0 +1,284 @@
+"""The worker that runs on a managed machine: takes one request after another on stdin, answers on stdout.
+
+Its source is sent over the connection and run by the machine's own python3 (3.8 or later, standard library only);
+nothing is installed. It goes as one text: `agent_files`, and then this file without its import of that.
+Frames are a decimal length, a newline, and that many bytes of JSON. It acts as root; values
+arrive on stdin only. It ends when its input ends, or when it has heard nothing for SILENCE seconds (a network cut
+leaves no end of input): a command under way is finished first, so that a package is never left half unpacked.
+"""
+
+import base64
+import fcntl
+import grp
+import hashlib
+import json
+import os
+import pwd
+import select
+import signal
+import subprocess
+import tempfile
+import time
+
+from providers.machine.worker_files import (
+    Refused,
+    name_of,
+    op_make_directory,
+    op_remove,
+    op_set_attributes,
+    op_stat,
+    op_symlink,
+    op_write,
+)
+
+SILENCE = 45.0
+"""Seconds without a request or a ping after which the worker ends; the other side pings every 5 s."""
+OUTPUT_LIMIT = 1024 * 1024
+"""Bytes kept of each output stream of a command: the last ones."""
+LOCKS = "/run/hearth/locks"
+"""Not under /run/lock, where every user may make folders."""
+_locks = {}
+
+
+# --- accounts and commands -----------------------------------------------------------------------------------------
+
+
+def op_account(name):
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return {
+        "name": entry.pw_name,
+        "uid": entry.pw_uid,
+        "gid": entry.pw_gid,
+        "group": name_of(grp.getgrgid, entry.pw_gid),
+        "groups": sorted(group.gr_name for group in grp.getgrall() if name in group.gr_mem),
+        "home": entry.pw_dir,
+        "shell": entry.pw_shell,
+        "gecos": entry.pw_gecos,
+    }
+
+
+def environment_of(user, extra):
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    if "/run/current-system/sw/bin" in os.environ.get("PATH", ""):
+        path = "/run/wrappers/bin:/run/current-system/sw/bin:" + path
+    result = {"PATH": path, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": "/root", "USER": "root", "LOGNAME": "root"}
+    if user is not None:
+        runtime = "/run/user/%d" % user.pw_uid
+        result.update(HOME=user.pw_dir, USER=user.pw_name, LOGNAME=user.pw_name, XDG_RUNTIME_DIR=runtime)
+        result["DBUS_SESSION_BUS_ADDRESS"] = "unix:path=%s/bus" % runtime
+    result.update(extra or {})
+    return result
+
+
+def become(user):
+    """Give up root for good; runs in the child, before the command."""
+
+    def change():
+        if user is not None:
+            os.setgroups(os.getgrouplist(user.pw_name, user.pw_gid))
+            os.setgid(user.pw_gid)
+            os.setuid(user.pw_uid)
+
+    return change
+
+
+def tail(file):
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - OUTPUT_LIMIT))
+    return file.read().decode("utf-8", "replace")
+
+
+def op_run(argv, stdin="", script=None, user=None, cwd=None, timeout=60.0, environment=None):
+    account = None
+    if user is not None:
+        try:
+            account = pwd.getpwnam(user)
+        except KeyError:
+            raise Refused("the user %r does not exist: make it with a User first" % user) from None
+    if cwd is None:
+        cwd = account.pw_dir if account is not None and os.path.isdir(account.pw_dir) else "/"
+    descriptors = ()
+    argv = list(argv)
+    if script is not None:
+        # A memory file has no name that another process could open, and shows in no process list.
+        descriptor = os.memfd_create("hearth-script", 0)
+        os.write(descriptor, base64.b64decode(script))
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        if account is not None:
+            os.fchown(descriptor, account.pw_uid, account.pw_gid)
+        os.fchmod(descriptor, 0o500)
+        descriptors = (descriptor,)
+        argv.append("/proc/self/fd/%d" % descriptor)
+    # Files, not pipes: a daemon that keeps the output open does not hold us, and a long line does not hang.
+    # The input is a memory file: it may be secret, and a full disk does not matter to it.
+    given = os.fdopen(os.memfd_create("hearth-input"), "w+b")
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, given as into:
+        into.write(base64.b64decode(stdin))
+        into.seek(0)
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=into,
+                stdout=out,
+                stderr=err,
+                cwd=cwd,
+                env=environment_of(account, environment),
+                pass_fds=descriptors,
+                preexec_fn=become(account),
+                start_new_session=True,
+            )
+        except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+            if error.filename == cwd:
+                raise Refused("the folder %s to run %r in can't be entered" % (cwd, argv[0])) from None
+            return {"status": 127, "stdout": "", "stderr": "%s: %s" % (argv[0], error.strerror), "late": False}
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        late = False
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            late, status = True, -signal.SIGKILL
+            # SIGKILL always follows: the leader may have ended at SIGTERM and left children that did not.
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                try:
+                    os.killpg(process.pid, number)
+                    status = process.wait(3)
+                except (subprocess.TimeoutExpired, ProcessLookupError):
+                    pass
+        return {
+            "status": status if status >= 0 else 128 - status,
+            "stdout": tail(out),
+            "stderr": tail(err),
+            "late": late,
+        }
+
+
+# --- locks and identity --------------------------------------------------------------------------------------------
+
+
+def lock_file(name):
+    """The file of a lock: its name where that fits; two long names that begin alike must not share one."""
+    plain = name.replace("/", "!")
+    return plain if len(os.fsencode(plain)) <= 200 else hashlib.sha256(os.fsencode(name)).hexdigest()
+
+
+def op_lock(names, timeout):
+    """Take file locks, in the order given; they go when they are released or when this worker ends."""
+    os.makedirs(LOCKS, mode=0o700, exist_ok=True)
+    end = time.monotonic() + timeout
+    for name in names:
+        path = os.path.join(LOCKS, lock_file(name))
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    holder = os.read(descriptor, 100).decode("utf-8", "replace") or "another process"
+                    os.close(descriptor)
+                    op_unlock()
+                    return {"busy": name, "holder": holder}
+                time.sleep(0.05)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, b"process %d" % os.getpid(), 0)
+        _locks[name] = descriptor
+    return {}
+
+
+def op_unlock():
+    while _locks:
+        os.close(_locks.popitem()[1])
+
+
+def op_identity():
+    for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
+        try:
+            with open(path) as file:
+                found = file.read().strip()
+                if found:
+                    return {"id": found}
+        except OSError:
+            pass
+    raise Refused("/etc/machine-id is missing or empty: run systemd-machine-id-setup on the machine")
+
+
+OPERATIONS = {
+    each.__name__[3:]: each
+    for each in (
+        op_stat,
+        op_write,
+        op_set_attributes,
+        op_symlink,
+        op_make_directory,
+        op_remove,
+        op_account,
+        op_run,
+        op_lock,
+        op_unlock,
+        op_identity,
+    )
+}
+
+
+def answer(request):
+    try:
+        return {"result": OPERATIONS[request["op"]](**request.get("args", {}))}
+    except Refused as error:
+        return {"refused": str(error)}
+    except OSError as error:
+        return {"error": error.strerror or str(error), "errno": error.errno, "path": str(error.filename or "")}
+    except Exception as error:
+        return {"error": "%s: %s" % (type(error).__name__, error), "errno": 0, "path": ""}
+
+
+def read_exactly(stream, size):
+    """`size` bytes, or None where the other side has gone or has been silent for too long."""
+    data = b""
+    while len(data) < size:
+        if not select.select([stream], [], [], SILENCE)[0]:
+            return None
+        piece = os.read(stream, size - len(data))
+        if not piece:
+            return None
+        data += piece
+    return data
+
+
+def read_frame(stream):
+    digits = b""
+    while True:
+        byte = read_exactly(stream, 1)
+        if byte is None:
+            return None
+        if byte == b"\n":
+            return read_exactly(stream, int(digits))
+        digits += byte
+
+
+def main():
+    os.umask(0o022)
+    os.chdir("/")
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    while True:
+        frame = read_frame(0)
+        if frame is None:
+            return
+        if not frame:  # a ping: it is enough that it came
+            continue
+        reply = json.dumps(answer(json.loads(frame.decode()))).encode()
+        data = b"%d\n" % len(reply) + reply
+        try:
+            while data:
+                data = data[os.write(1, data) :]
+        except OSError:
+            return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""A kind's wishes and findings as Pulumi keeps them: checked, compared, and turned into outputs. Touches no machine."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Annotated, Any, Generic, TypeVar, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from providers.errors import InvalidInput, WishNotFulfilled
+from providers.kind import Facts, Inputs, Kind
+from providers.machine.inventory import Where
+from providers.plugin.values import Properties
+
+InputsT = TypeVar("InputsT", bound=Inputs)
+FactsT = TypeVar("FactsT", bound=Facts)
+MACHINE = "machine"
+"""The output that says on which machine a resource is."""
+RECORD = "__record"
+"""The output that remembers the resource's key in the record on the machine; Pulumi shows no name that begins so."""
+
+
+class Change(Enum):
+    """How a property differs; the values are those of Pulumi's protocol."""
+
+    ADD = 0
+    DELETE = 2
+    UPDATE = 4
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What an update would change. `replaces` names the properties that make it another thing."""
+
+    changes: dict[str, Change] = field(default_factory=dict[str, Change])
+    replaces: tuple[str, ...] = ()
+    delete_first: bool = True
+
+
+class Wishes(Generic[InputsT, FactsT]):
+    """The pure part of a kind's verbs."""
+
+    def __init__(self, kind: Kind[InputsT, FactsT]) -> None:
+        self.kind = kind
+        self._aliases = {name: info.alias or name for name, info in kind.inputs.model_fields.items()}
+        self._found_types: dict[str, TypeAdapter[Any]] = {
+            name: TypeAdapter[Any](cast(Any, info.annotation))
+            for name, info in kind.facts.model_fields.items()
+            if name in self._aliases
+        }
+        self._wish_types: dict[str, TypeAdapter[Any]] = {
+            name: TypeAdapter[Any](cast(Any, kind.inputs.model_fields[name].annotation)) for name in self._found_types
+        }
+        self.identity = tuple(self._aliases[name] for name in kind.identity)
+
+    def check(self, news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
+        """Inputs in their canonical form, and (property, reason) for every mistake. The unknown is taken on trust."""
+        known = {name: value for name, value in news.values.items() if name not in news.unknown}
+        failures: list[tuple[str, str]] = []
+        try:
+            values = self._dump(self.kind.inputs.model_validate(known))
+        except ValidationError as error:
+            values = self._canonical(known)
+            for mistake in error.errors(include_url=False):
+                place = ".".join(str(part) for part in mistake["loc"])
+                # A rule about the whole can't be judged either while a part of it is unknown.
+                if news.unknown and (not mistake["loc"] or mistake["loc"][0] in news.unknown):
+                    continue
+                secret = not mistake["loc"] or mistake["loc"][0] in news.secret
+                failures.append((place, self._reason(dict(mistake), place, secret)))
+        inputs = {name: value for name, value in values.items() if name not in news.unknown}
+        return Properties(inputs, news.secret, news.unknown), failures
+
+    def _canonical(self, known: dict[str, Any]) -> dict[str, Any]:
+        """What validation makes of each property by itself, for when it can't pass as a whole; defaults filled in."""
+        values = dict(known)
+        for name, info in self.kind.inputs.model_fields.items():
+            alias = self._aliases[name]
+            if alias not in known:
+                if not info.is_required():
+                    values[alias] = info.get_default(call_default_factory=True)
+                continue
+            # The description is there so that there is something to annotate with.
+            adapter = TypeAdapter[Any](cast(Any, Annotated)[info.annotation, info.description, *info.metadata])
+            with contextlib.suppress(ValidationError):
+                values[alias] = adapter.dump_python(adapter.validate_python(known[alias]), mode="json")
+        return values
+
+    def _reason(self, mistake: dict[str, Any], place: str, secret: bool) -> str:
+        rule = str(mistake["msg"]).removeprefix("Value error, ")
+        if mistake["type"] == "extra_forbidden":
+            known = ", ".join(sorted(self._aliases.values()))
+            return f"{self.kind.name} has no property {place!r}; it has: {known}"
+        value = "" if secret or mistake["type"] == "missing" else f" (it is {mistake.get('input')!r})"
+        return f"{rule}{value}; nothing was touched"
+
+    def differences(self, old: Properties, new: Properties) -> dict[str, Change]:
+        """Which properties a state falls short of, wish by wish."""
+        changes: dict[str, Change] = {}
+        for name, alias in self._aliases.items():
+            wish, found = new.values.get(alias), old.values.get(alias)
+            if alias in new.unknown:
+                changes[alias] = Change.UPDATE
+            elif wish is None and (found is None or name in self._found_types):
+                continue  # not managed, whatever is there
+            elif wish is None:
+                changes[alias] = Change.DELETE
+            elif found is None:
+                changes[alias] = Change.ADD
+            elif name in self._found_types:
+                typed = self._found_types[name].validate_python(found)
+                if self.kind.differs(name, self._wish_types[name].validate_python(wish), typed):
+                    changes[alias] = Change.UPDATE
+            elif wish != found:
+                changes[alias] = Change.UPDATE
+        return changes
+
+    def _dump(self, model: Inputs | Facts) -> dict[str, Any]:
+        return model.model_dump(mode="json", by_alias=True)
+
+    def _outputs(
+        self, inputs: InputsT, facts: FactsT, where: Where | None, marks: Properties, key: str | None
+    ) -> Properties:
+        """The inputs with the managed ones as they were found, the kind's own outputs, the machine, and the record."""
+        values = self._dump(inputs)
+        found = self._dump(facts)
+        for name in self._found_types:
+            alias = self._aliases[name]
+            if values.get(alias) is not None and facts.present:
+                values[alias] = found[alias]
+        for name in self.kind.outputs:
+            alias = self.kind.facts.model_fields[name].alias or name
+            values[alias] = found[alias]
+        if where is not None:
+            values[MACHINE] = where.output()
+        if key is not None:
+            values[RECORD] = key
+        return Properties(values, marks.secret)
+
+    def planned(self, news: Properties, old: Properties | None = None) -> Properties:
+        """The outputs that a preview can promise."""
+        made = {self.kind.facts.model_fields[name].alias or name for name in self.kind.outputs} | {MACHINE}
+        kept = {name: old.values[name] for name in (*made, RECORD) if old is not None and name in old.values}
+        return Properties({**news.values, **kept}, news.secret, news.unknown | (made - kept.keys()))
+
+    def _inputs(self, *sources: Properties) -> InputsT:
+        """The inputs that a state holds; `sources` are asked in turn."""
+        for source in sources:
+            known = {name: value for name, value in source.values.items() if name in self._aliases.values()}
+            if known:
+                try:
+                    return self.kind.inputs.model_validate(known)
+                except ValidationError:
+                    continue
+        raise InvalidInput(f"the state of this {self.kind.name} does not hold its inputs", remedy="import it again")
+
+    def _parsed(self, resource_id: str) -> InputsT:
+        host, _, identity = resource_id.partition("/")
+        if self.kind.parse is None:
+            raise InvalidInput(
+                f"a {self.kind.name} can't be imported: a machine holds nothing to adopt it from",
+                remedy="create it without import; what is right already is left as it is",
+            )
+        try:
+            # Only the identity is known yet: a wish for the rest would be a guess.
+            required = {name: "" for name, info in self.kind.inputs.model_fields.items() if info.is_required()}
+            values = {**required, "host": host, **self.kind.parse(identity)}
+            return self.kind.inputs.model_validate({self._aliases[name]: value for name, value in values.items()})
+        except (ValidationError, ValueError) as error:
+            raise InvalidInput(
+                f"{resource_id!r} is no id of a {self.kind.name}",
+                detail=str(error),
+                remedy="ids are MACHINE/WHAT; docs/resources.md shows one of each kind",
+            ) from None
+
+    def _adopted(self, inputs: InputsT, facts: FactsT) -> InputsT:
+        found = {name: getattr(facts, name) for name in self._found_types if getattr(facts, name) is not None}
+        return inputs.model_copy(update=found)
+
+    def must_hold(self, inputs: InputsT, facts: FactsT, marks: Properties) -> None:
+        if not facts.present:
+            raise WishNotFulfilled(
+                f"{self.kind.name} {self.kind.identify(inputs)} on {inputs.host} is not there although all went well",
+                remedy="something on the machine removes it: see what runs there (journalctl -n 50)",
+            )
+        lines: list[str] = []
+        for name, (wish, found) in self.kind.differences(inputs, facts).items():
+            alias = self._aliases[name]
+            lines.append(
+                f"{alias}: a secret" if alias in marks.secret else f"{alias}: {wish!r} wished, {found!r} found"
+            )
+        if lines:
+            raise WishNotFulfilled(
+                f"{self.kind.name} {self.kind.identify(inputs)} on {inputs.host} is still not as wished",
+                detail="\n".join(lines),
+                remedy="something else on the machine changes it, or refuses the change: see journalctl -n 50 there",
+            )
