@@ -2,15 +2,15 @@
 
 import pulumi
 
-from components.second_brain import SecondBrain, SecondBrainArgs
-from components.second_brain_share import ShareAccess
+from components.secondbrain.component import SecondBrain, SecondBrainArgs
+from components.secondbrain.share import ShareAccess
 from config.loader import load
 
 estate = load()
 
 if settings := estate.todo:
     # First of all: a cluster out of reach stops everything while nothing has been touched.
-    from components.todo_app import TodoApp, TodoAppArgs
+    from components.todo.component import TodoApp, TodoAppArgs
 
     todo = TodoApp("todo", TodoAppArgs(settings, estate.secrets))
     pulumi.export("todo", todo.deployed)
@@ -33,7 +33,7 @@ if settings := estate.secondbrain:
 
 if settings := estate.core:
     # Only where it is deployed: the SDKs of its providers take their time to load.
-    from components.core_stack import CoreStack, CoreStackArgs
+    from components.core.component import CoreStack, CoreStackArgs
 
     core = CoreStack("core", CoreStackArgs(settings, estate.machines, estate.secrets))
     pulumi.export("core", core.deployed)

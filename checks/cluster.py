@@ -11,7 +11,7 @@ import urllib3
 from kubernetes import client, stream
 from urllib3.exceptions import HTTPError
 
-from components.kubernetes_cluster import Cluster
+from components.blocks.kubernetes_cluster import Cluster
 from providers.errors import CommandFailed
 
 PAGE_SECONDS = 10.0

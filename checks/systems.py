@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from checks.core import check_core
+from checks.core.stack import check_core
 from checks.result import CheckResult
-from checks.secondbrain import check_prerequisites, check_us1, check_us2
-from checks.secondbrain_share import check_us3
+from checks.secondbrain.host import check_prerequisites, check_us1, check_us2
+from checks.secondbrain.share import check_us3
 from providers.machine.session import Session
 
 ClusterCheck = Callable[[Mapping[str, Any], bool], Sequence[CheckResult]]
@@ -25,7 +25,7 @@ says on which machine (`host`) it is."""
 
 def _todo(deployed: Mapping[str, Any], disruptive: bool) -> Sequence[CheckResult]:
     # Only where it is deployed: the client takes its time to load.
-    from checks.todo import check_todo
+    from checks.todo.app import check_todo
 
     return check_todo(deployed, disruptive)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import argparse
 
-from config import core_compose
 from config.loader import SYSTEMS
 from config.schema import SCHEMA_FILE, table, text
+from config.systems import core_compose
 
 
 def main() -> None:

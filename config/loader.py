@@ -19,17 +19,17 @@ import pulumi
 from pulumi.runtime import config as runtime_config
 from pydantic import ValidationError
 
-from config.core import REQUIRED_SECRETS as CORE_REQUIRED
-from config.core import SECRETS as CORE_SECRETS
-from config.core import Core
 from config.hosts import KEYS as MACHINE_KEYS
 from config.hosts import Machines
 from config.mistakes import Mistake, WrongSettings, mistakes_of, shown
 from config.model import Settings
-from config.secondbrain import SECRETS as SECONDBRAIN_SECRETS
-from config.secondbrain import SecondBrain
-from config.todo import SECRETS as TODO_SECRETS
-from config.todo import Todo
+from config.systems.core import REQUIRED_SECRETS as CORE_REQUIRED
+from config.systems.core import SECRETS as CORE_SECRETS
+from config.systems.core import Core
+from config.systems.secondbrain import SECRETS as SECONDBRAIN_SECRETS
+from config.systems.secondbrain import SecondBrain
+from config.systems.todo import SECRETS as TODO_SECRETS
+from config.systems.todo import Todo
 
 NAMESPACE = "hearth"
 SECRETS_FILE = "secrets-file"

@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from components.core_stack_scripts import CONTEXT_PARTS
-from config.core_compose import COMPOSE_FILE
+from components.core.scripts import CONTEXT_PARTS
+from config.systems.core_compose import COMPOSE_FILE
 from lab import Machine
 
 FOLDER = "/root/mail-assistant"

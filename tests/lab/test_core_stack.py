@@ -11,12 +11,12 @@ import pulumi
 import pytest
 from docker import DockerClient
 
-from checks.core import check_core
+from checks.core.stack import check_core
 from checks.result import CheckResult, Status
-from components import core_stack_scripts as scripts
-from components.core_stack import CoreStack, CoreStackArgs
-from config.core import Core
+from components.core import scripts
+from components.core.component import CoreStack, CoreStackArgs
 from config.hosts import Machines
+from config.systems.core import Core
 from lab import Lab, Machine, Service
 from tests.lab.core_machine import FOLDER, URL, ask, compose, saved, send, version, visitor, wait_for
 from tests.lab.docker_carrier import Carrier, docker_engine, on_session, shown

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from checks.core import check_core
+from checks.core.stack import check_core
 from checks.result import Status
 from config.hosts import Machines
 from lab import Lab, Machine, Service

@@ -12,10 +12,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from checks.result import CheckResult, Status
-from checks.todo import check_todo
-from components.kubernetes_cluster import ClusterUnusable
-from components.todo_app import TodoApp, TodoAppArgs
-from config.todo import Todo
+from checks.todo.app import check_todo
+from components.blocks.kubernetes_cluster import ClusterUnusable
+from components.todo.component import TodoApp, TodoAppArgs
+from config.systems.todo import Todo
 from lab import Lab, Machine
 from lab.kubernetes import Cluster
 from lab.todo_images import PARTS

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from components import todo_values
-from config.todo import Todo
+from components.todo import values
+from config.systems.todo import Todo
 from lab import Lab
 from lab.kubernetes import Cluster
 from lab.todo_images import PARTS
@@ -56,7 +56,7 @@ def test_what_was_just_brought_up_has_not_drifted(stack: Stack) -> None:
 
 
 def test_no_secret_is_in_the_state_or_in_what_is_printed(stack: Stack) -> None:
-    data = todo_values.secret_data(Todo.model_validate(stack.whole), SECRETS)
+    data = values.secret_data(Todo.model_validate(stack.whole), SECRETS)
     # A Secret's data is written in Base64.
     hidden = {"canary", *(base64.b64encode(value.encode()).decode() for value in data.values())}
     state = json.dumps(stack.workspace.state())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from checks.todo_objects import lacks
+from checks.todo.objects import lacks
 from tests.lab.helm import CHART, GIVEN, TEMPLATE, Rendered, helm, refusal, render
 from tests.lab.todo_chart_cases import ALWAYS, BACKEND, CONTAINER, DATABASE, FRONTEND, PART, POD, PRESENCE, SETS, WHOLE
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from checks.result import Status
-from checks.todo import check_todo
-from components.todo_values import image_values
+from checks.todo.app import check_todo
+from components.todo.values import image_values
 from lab import Lab
 from lab.kubernetes import Cluster, certificates
 from tests.lab.helm import CHART

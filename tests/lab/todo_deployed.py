@@ -7,8 +7,8 @@ from typing import Any
 
 import pulumi
 
-from components.todo_app import TodoApp, TodoAppArgs
-from config.todo import Todo
+from components.todo.component import TodoApp, TodoAppArgs
+from config.systems.todo import Todo
 from lab.kubernetes import Cluster
 from tests.lab.cluster_pods import living
 from tests.lab.kubernetes_carrier import Carrier

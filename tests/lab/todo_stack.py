@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from checks.result import CheckResult, Status
-from checks.todo import check_todo
+from checks.todo.app import check_todo
 from lab.kubernetes import Cluster
 from tests.lab.cluster_pods import living
 from tests.lab.project import shown, went_well

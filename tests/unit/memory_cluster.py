@@ -6,8 +6,8 @@ import base64
 import copy
 from typing import Any
 
-from checks import todo
 from checks.cluster import Page
+from checks.todo import app
 from providers.errors import CommandFailed
 
 DEPLOYED: dict[str, Any] = {
@@ -39,7 +39,7 @@ SETTINGS = {
 }
 PROBES = {
     kind: {"httpGet": {"path": path}, "periodSeconds": 1, "failureThreshold": 2}
-    for kind, path in (("startupProbe", todo.LIVE), ("livenessProbe", todo.LIVE), ("readinessProbe", todo.HEALTH))
+    for kind, path in (("startupProbe", app.LIVE), ("livenessProbe", app.LIVE), ("readinessProbe", app.HEALTH))
 }
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
@@ -60,8 +60,8 @@ class Cluster:
         }
         self.pages: dict[str, Page] = {
             "/": Page(200, "<!doctype html>", "text/html; charset=utf-8"),
-            todo.LIVE: Page(200, '{"status": "ok"}', "application/json"),
-            todo.HEALTH: Page(
+            app.LIVE: Page(200, '{"status": "ok"}', "application/json"),
+            app.HEALTH: Page(
                 200, '{"status": "ok", "checks": {"database": "ok"}, "environment": "trial"}', "application/json"
             ),
             "/api/v1/there-is-no-such-thing": Page(404, '{"detail": "Not found."}', "application/json"),

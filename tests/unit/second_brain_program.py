@@ -9,9 +9,9 @@ from typing import Any
 
 import pulumi
 
-from components.second_brain import SecondBrain, SecondBrainArgs
-from components.second_brain_share import ShareAccess
-from config.secondbrain import SecondBrain as Settings
+from components.secondbrain.component import SecondBrain, SecondBrainArgs
+from components.secondbrain.share import ShareAccess
+from config.systems.secondbrain import SecondBrain as Settings
 from tests.unit.recording import Recorder
 
 IMAGE = "docker.io/secondbrain/backend:latest"

@@ -11,8 +11,8 @@ import pytest
 from checks import __main__ as program
 from checks import stack
 from checks.result import CheckResult, Code, Status, exit_code
-from checks.secondbrain import check_prerequisites, check_us1, check_us2
-from checks.secondbrain_share import check_us3
+from checks.secondbrain.host import check_prerequisites, check_us1, check_us2
+from checks.secondbrain.share import check_us3
 from checks.stack import StackUnknown, deployed, machines_of
 from checks.systems import check_system
 from config.mistakes import WrongSettings
@@ -167,7 +167,7 @@ async def test_a_pod_that_is_not_running_in_time_is_exit_code_4_with_its_last_lo
 
 
 async def test_a_pod_that_is_late_is_waited_for(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("checks.secondbrain.POLL_SECONDS", 0.0)
+    monkeypatch.setattr("checks.secondbrain.host.POLL_SECONDS", 0.0)
     states = iter(["activating\nactive\nactive\n", "active\n" * 3])
     session = working().on("systemctl --user is-active", lambda _call: next(states))
     assert failures(await check_us2(session, {**DEPLOYED, "start_timeout": 60})) == []

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from checks.cluster import ClusterView
-from components.kubernetes_cluster import ClusterUnusable
+from components.blocks.kubernetes_cluster import ClusterUnusable
 from providers.errors import CommandFailed
 from tests.unit.fake_api_server import FakeApiServer, fake_api_server
 from tests.unit.memory_cluster import DEPLOYED

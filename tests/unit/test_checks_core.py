@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from checks import core
-from checks.core import check_core
+from checks.core import stack
+from checks.core.stack import check_core
 from checks.result import CheckResult, Status
 from tests.unit.fake_session import FakeSession
 
@@ -102,4 +102,4 @@ async def test_what_does_not_work_fails_its_own_check(change: Callable[[dict[str
 
 
 def test_the_text_that_looks_around_on_the_machine_is_good_python():
-    compile(core._SEEN, "seen", "exec")
+    compile(stack._SEEN, "seen", "exec")

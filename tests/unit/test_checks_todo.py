@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from checks import __main__ as program
-from checks import todo, todo_disruption
 from checks.cluster import Page
 from checks.result import CheckResult, Status
 from checks.run import run_checks
 from checks.stack import Deployed, deployed
-from checks.todo import check_todo
-from checks.todo_disruption import HUNG, LOST, POLICIES, probe_seconds
-from checks.todo_objects import fragments, lacks
+from checks.todo import app, disruption
+from checks.todo.app import check_todo
+from checks.todo.disruption import HUNG, LOST, POLICIES, probe_seconds
+from checks.todo.objects import fragments, lacks
 from config.hosts import Machines
 from providers.errors import CommandFailed
 from tests.unit.memory_cluster import DEPLOYED, RESTRICTED, SECRETS, Cluster
@@ -27,7 +27,7 @@ from tests.unit.memory_cluster import DEPLOYED, RESTRICTED, SECRETS, Cluster
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(10**6))
-    for module in (todo, todo_disruption):
+    for module in (app, disruption):
         monkeypatch.setattr(module.time, "sleep", lambda _seconds: None)
         monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
 
@@ -118,7 +118,7 @@ LEVEL = "pods keep to the security level restricted, with a read-only root file 
         ),
         (_page("/", Page(0, "no route to host")), 'the ingress sends "/" to the frontend'),
         (_page("/", Page(200, "{}", "application/json")), 'the ingress sends "/" to the frontend'),
-        (_page(todo.LIVE, Page(200, "<html>", "text/html")), 'the ingress sends "/api" to the backend'),
+        (_page(app.LIVE, Page(200, "<html>", "text/html")), 'the ingress sends "/api" to the backend'),
         (
             _page("/api/v1/there-is-no-such-thing", Page(404, "<html>", "text/html")),
             'the ingress sends "/api" to the backend',
@@ -140,16 +140,16 @@ LEVEL = "pods keep to the security level restricted, with a read-only root file 
         ),
         (_variable("backend", "AUTH_SECRET", "old"), "backend: the secrets arrive as variables"),
         (_variable("frontend", "X", f"is {SECRETS['DATABASE_URL']}"), "frontend: it gets none of the secrets"),
-        (_page(todo.HEALTH, Page(503, '{"status": "degraded"}')), f"{todo.HEALTH} says ok, database included"),
-        (_page(todo.HEALTH, Page(200, "<html>")), f"{todo.HEALTH} says ok, database included"),
+        (_page(app.HEALTH, Page(503, '{"status": "degraded"}')), f"{app.HEALTH} says ok, database included"),
+        (_page(app.HEALTH, Page(200, "<html>")), f"{app.HEALTH} says ok, database included"),
         (
-            _page(todo.HEALTH, Page(200, '{"status": "ok", "checks": {"database": "ok"}, "environment": "x"}')),
+            _page(app.HEALTH, Page(200, '{"status": "ok", "checks": {"database": "ok"}, "environment": "x"}')),
             "it says which environment it is",
         ),
-        (_page(todo.LIVE, Page(502, "bad gateway")), f"{todo.LIVE} answers"),
+        (_page(app.LIVE, Page(502, "bad gateway")), f"{app.LIVE} answers"),
         (
             _object(
-                BACKEND, todo.HEALTH, "spec", "template", "spec", "containers", 0, "livenessProbe", "httpGet", "path"
+                BACKEND, app.HEALTH, "spec", "template", "spec", "containers", 0, "livenessProbe", "httpGet", "path"
             ),
             "liveness never asks the database, readiness does",
         ),
@@ -206,9 +206,9 @@ def test_the_database_is_opened_again_whatever_happens(monkeypatch: pytest.Monke
     def interrupt(_seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(todo_disruption.time, "sleep", interrupt)
+    monkeypatch.setattr(disruption.time, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        todo_disruption.check_disruption(cluster, DEPLOYED, True)
+        disruption.check_disruption(cluster, DEPLOYED, True)
     assert [command[-1] for command in cluster.commands if command[1] == "sh"] == ["false", "true"]
 
 
@@ -260,7 +260,7 @@ def test_a_probes_time_is_that_of_its_last_failure():
 
 
 def test_the_text_that_stops_a_server_is_good_python():
-    compile(todo_disruption._STOP, "stop", "exec")
+    compile(disruption._STOP, "stop", "exec")
 
 
 async def test_systems_on_clusters_are_asked_without_a_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Any):

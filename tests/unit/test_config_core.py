@@ -9,8 +9,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from config import core_compose
-from config.core import SECRETS, Core, containers, memory_bytes, postgres_data, postgres_major, postgres_mount
+from config.systems import core_compose
+from config.systems.core import SECRETS, Core, containers, memory_bytes, postgres_data, postgres_major, postgres_mount
 
 EXAMPLE = core_compose.COMPOSE_FILE.with_name(".env.example")
 

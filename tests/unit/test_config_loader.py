@@ -14,7 +14,7 @@ from pulumi.runtime import config as runtime_config
 from config.loader import load, parse
 from config.mistakes import WrongSettings
 from config.schema import SCHEMA_FILE, table, text
-from config.secondbrain import SecondBrain
+from config.systems.secondbrain import SecondBrain
 
 PROJECT = Path(__file__).parents[2]
 SECONDBRAIN: dict[str, Any] = {

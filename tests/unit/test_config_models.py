@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from config.hosts import Host, Machines
-from config.secondbrain import SecondBrain
+from config.systems.secondbrain import SecondBrain
 
 POD = {"backend-image": "localhost/secondbrain/backend:latest", "backend-port": 8000}
 RIGHT: dict[str, Any] = {"host": "brain", "pod": POD}

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from config.loader import parse
 from config.mistakes import WrongSettings
-from config.todo import SECRETS, Todo
+from config.systems.todo import SECRETS, Todo
 
 IMAGE = "registry.example.org/todo-backend@sha256:" + "0" * 64
 LEAST: dict[str, Any] = {"context": "minikube", "backend": {"image": IMAGE}, "frontend": {"image": IMAGE}}

@@ -14,10 +14,10 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import core_stack_scripts as scripts
-from components.core_stack import CoreStack, CoreStackArgs
-from config.core import SECRETS, Core, containers
+from components.core import scripts
+from components.core.component import CoreStack, CoreStackArgs
 from config.hosts import Machines
+from config.systems.core import SECRETS, Core, containers
 from tests.unit.recording import Recorded, Recorder
 
 CANARY = "canary-7d20"

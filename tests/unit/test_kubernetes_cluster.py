@@ -9,7 +9,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from components.kubernetes_cluster import Cluster, ClusterUnusable, address_of
+from components.blocks.kubernetes_cluster import Cluster, ClusterUnusable, address_of
 from tests.unit.fake_api_server import FakeApiServer, fake_api_server
 
 INGRESS = "/apis/networking.k8s.io/v1/namespaces/todo/ingresses/todo"

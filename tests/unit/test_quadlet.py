@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.quadlet import (
+from components.blocks.quadlet import (
     Container,
     Form,
     Group,

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components import podmgr
-from components.fstab import CifsMount, cifs_block, cifs_line, credentials, unit_of
-from components.second_brain_scripts import COMMANDS, PACKAGES, remove_old, require_script, stop_old
+from components.blocks.fstab import CifsMount, cifs_block, cifs_line, credentials, unit_of
+from components.secondbrain import podmgr
+from components.secondbrain.scripts import COMMANDS, PACKAGES, remove_old, require_script, stop_old
 from tests.unit.test_quadlet import GROUP
 
 MOUNT = CifsMount(

@@ -11,10 +11,10 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import todo_values
-from components.kubernetes_cluster import ClusterUnusable
-from components.todo_app import TodoApp, TodoAppArgs
-from config.todo import SECRETS, Todo
+from components.blocks.kubernetes_cluster import ClusterUnusable
+from components.todo import values
+from components.todo.component import TodoApp, TodoAppArgs
+from config.systems.todo import SECRETS, Todo
 from tests.unit.fake_api_server import FakeApiServer, fake_api_server
 from tests.unit.recording import Recorder
 
@@ -95,7 +95,7 @@ def test_secret_database_migration_and_app_come_in_this_order(build: Build, post
 def test_the_app_is_the_chart_under_the_systems_name(build: Build):
     inputs = build(name="mine").resources["todo-app"].inputs
     assert build().resources["todo-app"].type == CHART
-    assert inputs["chart"] == str(todo_values.CHART)
+    assert inputs["chart"] == str(values.CHART)
     assert (inputs["name"], inputs["namespace"]) == ("mine", "todo")
     assert inputs["values"]["fullnameOverride"] == "mine"
     assert inputs["values"]["migrations"] == {"mode": "none"}
@@ -145,7 +145,7 @@ def test_an_image_by_its_digest_is_taken_as_it_is(build: Build):
 def test_with_a_registry_images_are_built_pushed_and_used_by_digest_and_never_built_in_a_preview(
     build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(todo_values, "context_digest", lambda _folder: "abc")
+    monkeypatch.setattr(values, "context_digest", lambda _folder: "abc")
     made = build(backend={"registry": "registry.example.org/todo-backend", "platforms": ["linux/arm64"]})
     image = made.resources["todo-backend-image"]
     assert image.inputs["buildOnPreview"] is False

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from components import todo_values as values
-from config.todo import Todo
+from components.todo import values
+from config.systems.todo import Todo
 
 IMAGE = "registry.example.org:5000/a/todo-backend@sha256:" + "0" * 64
 LEAST: dict[str, Any] = {"context": "minikube", "backend": {"image": IMAGE}, "frontend": {"image": IMAGE}}

@@ -237,7 +237,7 @@ def test_a_folder_without_a_project_is_named(tmp_path: Path) -> None:
         (["Pulumi.prod.yaml"], ["prod"]),
         (["Pulumi.prod.yaml", "docs/lab.md", "README.md", "tests/unit/test_x.py"], ["prod"]),
         (["Pulumi.dev.yaml"], []),
-        (["components/second_brain.py"], ["prod", "staging"]),
+        (["components/secondbrain/component.py"], ["prod", "staging"]),
         (["requirements.lock", "Pulumi.prod.yaml"], ["prod", "staging"]),
         (["Pulumi.yaml"], ["prod", "staging"]),
         (["docs/secondbrain.md"], []),

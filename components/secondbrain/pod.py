@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import pulumi
 from pulumi import CustomTimeouts, Input, Output, ResourceOptions
 
-from components import podmgr
-from components.quadlet import Form, Group, UnitFile, container_file, group_file
-from components.second_brain_podman import Podman
-from config.secondbrain import SecondBrain
+from components.blocks.quadlet import Form, Group, UnitFile, container_file, group_file
+from components.secondbrain import podmgr
+from components.secondbrain.prerequisites import Podman
+from config.systems.secondbrain import SecondBrain
 from providers.resources.host import ContainerImage, File, GitCheckout, Script, Unit, User, Venv
 
 GRACE_SECONDS = 60

@@ -1,7 +1,7 @@
 """Settings of the core stack, `hearth:core`, and the one description of its containers that follows from them.
 
-compose.yaml (config/core_compose.py) and the component (components/core_stack.py) are both made from `containers`, so
-they can't differ. Secrets are keys of their own, listed in SECRETS.
+compose.yaml (config/systems/core_compose.py) and the component (components/core/component.py) are both made from
+`containers`, so they can't differ. Secrets are keys of their own, listed in SECRETS.
 """
 
 from __future__ import annotations

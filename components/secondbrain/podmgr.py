@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from components.quadlet import Container, Form, Group, environment_of
+from components.blocks.quadlet import Container, Form, Group, environment_of
 
 FOLDER = "/opt/podmgr"
 VENV = f"{FOLDER}/.venv"

@@ -8,10 +8,10 @@ import pwd
 import shlex
 from pathlib import Path
 
-from config.core import Core, postgres_major, postgres_mount
 from config.hosts import Machines
+from config.systems.core import Core, postgres_major, postgres_mount
 
-CONTEXT = Path(__file__).resolve().parent.parent / "apps" / "mail-assistant"
+CONTEXT = Path(__file__).resolve().parents[2] / "apps" / "mail-assistant"
 CONTEXT_PARTS = ("Dockerfile", ".dockerignore", "pyproject.toml", "requirements.lock", "migrations", "mail_assistant")
 """What the image is made of; the rest of the folder is not sent."""
 

@@ -1,7 +1,7 @@
 """The core stack on a Docker host: PostgreSQL, the mail assistant and, with `ai`, Ollama.
 
-The containers are those of config/core.py, from which compose.yaml is made too. docs/core-stack.md tells what it does
-for those who run it.
+The containers are those of config/systems/core.py, from which compose.yaml is made too. docs/core-stack.md tells what
+it does for those who run it.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import pulumi_docker as docker
 from pulumi import Input, Output, ResourceOptions
 from pulumi_command import local
 
-from components import core_stack_scripts as scripts
-from components.docker_build import BuiltImage
-from config.core import MEBIBYTE, Container, Core, containers, memory_bytes, postgres_major
+from components.blocks.docker_build import BuiltImage
+from components.core import scripts
 from config.hosts import Machines
+from config.systems.core import MEBIBYTE, Container, Core, containers, memory_bytes, postgres_major
 from providers.resources.host import Directory, File, Script, Unit
 
 
 @dataclass(frozen=True)
 class CoreStackArgs:
-    """What a core stack is made from: its settings, the machines, and its secrets by key (see config.core.SECRETS)."""
+    """What a core stack is made from: its settings, the machines, its secrets by key (config.systems.core.SECRETS)."""
 
     settings: Core
     machines: Machines

@@ -1,7 +1,7 @@
 """Does the todo app work? The contract and integration tests of its task list, asked of the cluster and of the pages.
 
 `deployed` is the stack's output `todo`. Nothing here changes anything; what stops a part on purpose is in
-checks/todo_disruption.py. Secrets are compared, and never shown.
+checks/todo/disruption.py. Secrets are compared, and never shown.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from checks.cluster import ClusterView, View
 from checks.result import CheckResult, Code, Status, Story
-from checks.todo_disruption import check_disruption, check_network_policies
-from checks.todo_objects import fragments, lacks, path_of, pods_of, probe_paths, ready_endpoints, replicas
+from checks.todo.disruption import check_disruption, check_network_policies
+from checks.todo.objects import fragments, lacks, path_of, pods_of, probe_paths, ready_endpoints, replicas
 from providers.errors import CommandFailed
 
 Deployed = Mapping[str, Any]

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from config.core import HttpAddress, LogLevel
 from config.model import ImageName, Port, Settings, matches
+from config.systems.core import HttpAddress, LogLevel
 
 SECRETS = {
     "todo-auth-secret": "Key with which the todo app signs its sessions: 32 random characters or more.",

@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
-from config.core import Container, Core, containers
+from config.systems.core import Container, Core, containers
 
-COMPOSE_FILE = Path(__file__).resolve().parent.parent / "apps" / "mail-assistant" / "compose.yaml"
+COMPOSE_FILE = Path(__file__).resolve().parents[2] / "apps" / "mail-assistant" / "compose.yaml"
 HEAD = """\
-# Made by `python -m config compose` from config/core.py, as the Pulumi component is: not to edit.
+# Made by `python -m config compose` from config/systems/core.py, as the Pulumi component is: not to edit.
 #   cp .env.example .env      and fill it in
 #   docker compose up -d      with Ollama: docker compose --profile ai up -d
 # What is to be different here belongs into compose.override.yaml: see compose.override.example.yaml.

@@ -12,8 +12,8 @@ from typing import Any
 
 from checks.cluster import View
 from checks.result import CheckResult, Code, Story
-from checks.todo_objects import Deployed, Item, path_of, pods_of, ready_endpoints
-from components.kubernetes_cluster import ClusterUnusable
+from checks.todo.objects import Deployed, Item, path_of, pods_of, ready_endpoints
+from components.blocks.kubernetes_cluster import ClusterUnusable
 from providers.errors import CommandFailed
 
 MAKE_UP = "Run `make up` again"

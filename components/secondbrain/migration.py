@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pulumi
 from pulumi import Output, ResourceOptions
 
-from components.second_brain_scripts import remove_old, stop_old
-from config.secondbrain import Migrate, SecondBrain
+from components.secondbrain.scripts import remove_old, stop_old
+from config.systems.secondbrain import Migrate, SecondBrain
 from providers.resources.host import ContainerRecord, Script
 
 

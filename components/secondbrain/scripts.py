@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 
-from components.quadlet import Form
+from components.blocks.quadlet import Form
 
 PACKAGES = (
     "podman",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
-from components.fstab import CifsMount, cifs_block, credentials, unit_of
-from config.secondbrain import SecondBrain, Share
+from components.blocks.fstab import CifsMount, cifs_block, credentials, unit_of
+from config.systems.secondbrain import SecondBrain, Share
 from providers.resources.host import Block, Directory, File, MountPoint, Package, Unit, User
 
 

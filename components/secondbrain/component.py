@@ -13,12 +13,12 @@ from typing import Any
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
-from components.quadlet import Container, Group, Publication, http_health_command, shared_folder
-from components.second_brain_migration import Migration
-from components.second_brain_pod import PodmgrPod, QuadletPod
-from components.second_brain_podman import Podman
-from components.second_brain_share import ShareAccess, WindowsShare
-from config.secondbrain import SecondBrain as Settings
+from components.blocks.quadlet import Container, Group, Publication, http_health_command, shared_folder
+from components.secondbrain.migration import Migration
+from components.secondbrain.pod import PodmgrPod, QuadletPod
+from components.secondbrain.prerequisites import Podman
+from components.secondbrain.share import ShareAccess, WindowsShare
+from config.systems.secondbrain import SecondBrain as Settings
 from providers.resources.host import ContainerImage, Directory, Unit, User
 
 ONLINE_UNIT = """\

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pulumi
 from pulumi import Output, ResourceOptions
 
-from components.quadlet import Form, form_for
-from components.second_brain_scripts import COMMANDS, HELPERS, PACKAGES, require_script
-from config.secondbrain import SecondBrain
+from components.blocks.quadlet import Form, form_for
+from components.secondbrain.scripts import COMMANDS, HELPERS, PACKAGES, require_script
+from config.systems.secondbrain import SecondBrain
 from providers.resources.host import Fact, Package, Script
 
 

@@ -17,15 +17,15 @@ from pulumi_kubernetes.batch.v1 import Job
 from pulumi_kubernetes.core.v1 import Namespace, Secret
 from pulumi_kubernetes.helm.v4 import Chart
 
-from components import todo_values as values
-from components.docker_build import BuiltImage
-from components.kubernetes_cluster import Cluster
-from config.todo import SECRETS, Todo, TodoPart
+from components.blocks.docker_build import BuiltImage
+from components.blocks.kubernetes_cluster import Cluster
+from components.todo import values
+from config.systems.todo import SECRETS, Todo, TodoPart
 
 
 @dataclass(frozen=True)
 class TodoAppArgs:
-    """What the todo app is made from: its settings, and its secrets by key (see config.todo.SECRETS)."""
+    """What the todo app is made from: its settings, and its secrets by key (see config.systems.todo.SECRETS)."""
 
     settings: Todo
     secrets: Mapping[str, Input[str]] = field(default_factory=dict[str, Input[str]])
