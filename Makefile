@@ -31,7 +31,7 @@ test:  ## run every test but the soak, after the linters
 	@# The type checker has work for one processor only: the unit tests take the other.
 	@$(MAKE) --no-print-directory -j 2 lint unit
 	@# Built once per computer, before the tests want the processor. Where it can't be, the tests that need it say so.
-	-@$(TOOLCHAIN) kubernetes
+	-@$(VENV)/python -m lab.kubernetes
 	@# Machines make tests wait more than work: three files at a time, each with a lab of its own; one has the cluster.
 	@$(VENV)/pytest -m "not soak" -n 3 --dist loadfile --durations=15 tests/lab
 	@# Side by side, each line with the suite that it comes from.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab import engine, names
 from lab.errors import EngineError, LabError
-from toolchain import kubebuild
+from lab.kubernetes import build
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ def machine_options(container: str, image: str = "machine") -> list[str]:
         options += ["--volume", f"{container}-{role}:{path}"]
     if image == NODE_IMAGE:
         # Kubernetes' programs are shared by all nodes of this computer. The kubelet reads the kernel's log.
-        folder = kubebuild.built()
+        folder = build.built()
         if folder is None:
             raise LabError(
                 f"{container} is to be a node of a cluster, and Kubernetes was not built on this computer yet. The "

@@ -1,4 +1,4 @@
-"""`python -m toolchain <command>`: setup, up, preview, drift, down, pulumi, env, version, stacks, kubernetes.
+"""`python -m toolchain <command>`: setup, up, preview, drift, down, pulumi, env, version and stacks.
 
 Before `.venv` exists this runs in any Python 3.11 or later, so only the standard library is imported up here.
 """
@@ -29,7 +29,6 @@ def arguments() -> argparse.ArgumentParser:
     commands.add_parser("version", help="print the version of Pulumi's engine that this clone is pinned to")
     changed = commands.add_parser("stacks", help="print, as JSON, the stacks that the changes since a commit affect")
     changed.add_argument("--since", required=True, metavar="COMMIT")
-    commands.add_parser("kubernetes", help="build what the lab's Kubernetes cluster runs, if it is not there yet")
     plain = commands.add_parser("pulumi", help="run pulumi with that environment: python -m toolchain pulumi -- ARGS")
     plain.add_argument("rest", nargs=argparse.REMAINDER)
     for name, text in (
@@ -71,16 +70,11 @@ def run(parsed: argparse.Namespace) -> int:
         print(ENGINE)
         return 0
     if parsed.command == "stacks":
-        from toolchain.changes import affected_since
+        from toolchain.stack.affected import affected_since
 
         print(json.dumps(affected_since(ROOT, parsed.since)))
         return 0
-    if parsed.command == "kubernetes":
-        from toolchain import kubebuild
-
-        print(kubebuild.built() or kubebuild.build(lambda text: print(text, flush=True)))
-        return 0
-    from toolchain import run as runner
+    from toolchain.stack import run as runner
 
     if parsed.command == "env":
         print(runner.exports(ROOT))

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from toolchain import launchers
-from toolchain.engine import choose, default_sources
-from toolchain.environment import prepare_state
-from toolchain.repository import ensure_filter, settle
+from toolchain.pulumi import launchers
+from toolchain.pulumi.engine import choose, default_sources
+from toolchain.stack.environment import prepare_state
+from toolchain.stack.git_filter import ensure_filter, settle
 from toolchain.versions import ROOT
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ ENGINE_CEILING = (4, 0, 0)
 PYTHON_FLOOR = (3, 11)
 
 # The one place of the engine's version: what is built, downloaded, asked for on the PATH and run in pull requests.
-GO_MODULE_FILE = ROOT / "toolchain" / "go.mod"
-GO_SUM_FILE = ROOT / "toolchain" / "go.sum"
+GO_MODULE_FILE = ROOT / "toolchain" / "pulumi" / "go.mod"
+GO_SUM_FILE = ROOT / "toolchain" / "pulumi" / "go.sum"
 LOCK_FILE = ROOT / "requirements.lock"
 
 ENGINE_PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"

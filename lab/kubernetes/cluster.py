@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 from lab import engine
 from lab.create import NODE_IMAGE
 from lab.errors import LabError
-from lab.kubernetes import certificates, node_files
+from lab.kubernetes import build, certificates, node_files
 from lab.kubernetes.node_files import CONTROL_UNITS, FOLDER, NODE_UNITS, Node
 from lab.locks import machine_lock
 from lab.ssh_files import write_private
-from toolchain import kubebuild
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -181,7 +180,7 @@ class Cluster:
 
     def _apply_system(self) -> None:
         apply = ("apply", "--server-side", "--force-conflicts", "-f")
-        self.kubectl(*apply, str(self.programs / kubebuild.GATEWAY_FILE))
+        self.kubectl(*apply, str(self.programs / build.GATEWAY_FILE))
         self.kubectl(
             "wait",
             "--for=condition=Established",
@@ -196,8 +195,8 @@ class Cluster:
 def programs(say: Callable[[str], None]) -> Path:
     """Return the folder of Kubernetes' programs, built first where they are missing. Raises LabError."""
     try:
-        return kubebuild.built() or kubebuild.build(say)
-    except kubebuild.UnavailableError as error:
+        return build.built() or build.build(say)
+    except build.UnavailableError as error:
         raise LabError(
             f"The lab's Kubernetes can't be built on this machine: {error}. No cluster was made. See docs/lab.md, "
             "which says what is needed: Go 1.26 or later, and a way to the Go module proxy."
@@ -209,7 +208,7 @@ def find_cluster(lab: Lab) -> Cluster | None:
     names = _node_names(lab)
     if not names or not (lab.folder / KUBECONFIG).exists():
         return None
-    return Cluster(lab, kubebuild.build_folder(), [lab.find(name) for name in names])
+    return Cluster(lab, build.build_folder(), [lab.find(name) for name in names])
 
 
 def ensure_cluster(lab: Lab, nodes: int) -> Cluster:

@@ -1,7 +1,8 @@
 """Pulumi's messages and gRPC stubs without the SDK around them, whose import takes longer than all else at a start.
 
 The generated modules import nothing but protobuf, gRPC and each other, by relative imports: so they are read as a
-package of another name, whose parent is not `pulumi`. The language host does the same (toolchain/language_host.py).
+package of another name, whose parent is not `pulumi`. The language host (toolchain/pulumi/language_host.py) does the
+same.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from tests.bench.workload import Workload, WrongResult
+from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
-from toolchain.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

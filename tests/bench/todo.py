@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lab import Lab
-    from lab.kubernetes import Cluster
+    from lab.kubernetes.cluster import Cluster
 
 LOAD_SECONDS = 15
 RATES = (100, 1000)

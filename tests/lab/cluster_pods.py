@@ -9,7 +9,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lab.kubernetes import Cluster
+from lab.kubernetes.cluster import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,10 +10,8 @@ import pytest
 from xdist.scheduler.loadfile import LoadFileScheduling
 
 from lab import Lab, LabError, Machine, Service
-from lab.kubernetes import Cluster
-from lab.kubernetes.cluster import programs
+from lab.kubernetes.cluster import Cluster, build, programs
 from tests.lab.support import require, skip_or_fail
-from toolchain import kubebuild
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: [not item.path.name.startswith(name) for name in LONGEST])
     for item in items:
         if item.path.name.startswith(BUILT_FOR_FILES):
-            item.add_marker(pytest.mark.timeout(IMAGES_SECONDS if kubebuild.built() else BUILD_SECONDS))
+            item.add_marker(pytest.mark.timeout(IMAGES_SECONDS if build.built() else BUILD_SECONDS))
 
 
 class MachineFactory(Protocol):

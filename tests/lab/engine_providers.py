@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from toolchain.environment import VIRTUAL_ENVIRONMENT
+from toolchain.stack.environment import VIRTUAL_ENVIRONMENT
 
 
 def plugins(*providers: str) -> Path:

@@ -12,24 +12,24 @@ from typing import Any
 
 import yaml
 
+from lab.kubernetes import build
 from tests.lab.support import skip_or_fail
-from toolchain import kubebuild
 from toolchain.errors import UnavailableError
 
 CHART = Path(__file__).resolve().parents[2] / "apps" / "todo" / "chart"
 GIVEN = {"secrets": {"databaseUrl": "postgresql://todo:pass@db:5432/todo", "authSecret": "s" * 32}}
 """What nobody can do without."""
-TEMPLATE = ("template", "--kube-version", kubebuild.KUBERNETES)
+TEMPLATE = ("template", "--kube-version", build.KUBERNETES)
 
 
 @functools.cache
 def program() -> str:
     """The helm that the lab's cluster comes with; else the machine's own; else it is built, once."""
-    folder = kubebuild.built()
+    folder = build.built()
     if folder is None and (found := shutil.which("helm")):
         return found
     try:
-        return str((folder or kubebuild.build(print)) / "helm")
+        return str((folder or build.build(print)) / "helm")
     except UnavailableError as error:
         skip_or_fail(f"there is no helm, and it can't be built: {error}")
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from lab import Machine, Snapshot, difference
 from tests.lab.project import Project, went_well
-from toolchain.workspace import Workspace
+from tests.lab.workspace import Workspace
 
 MOMENTS = 10
 SEED = int(os.environ["HEARTH_SEED"])

@@ -19,8 +19,8 @@ import pytest
 from lab import Machine, engine
 from tests.lab.kind_cases import CANARY, Case, Inputs
 from tests.lab.watch import watched
+from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
-from toolchain.workspace import Workspace
 
 PROGRAM = """
 import json

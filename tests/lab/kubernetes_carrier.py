@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from lab.kubernetes import Cluster
+from lab.kubernetes.cluster import Cluster
 from tests.lab.docker_carrier import plain_values
 
 WAIT_SECONDS = 240

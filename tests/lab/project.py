@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lab import Machine
+from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
-from toolchain.workspace import Workspace
 
 HEAD = """
 import pulumi

@@ -17,8 +17,8 @@ from checks.run import run_checks
 from checks.stack import Deployed
 from config.hosts import Machines
 from lab import Machine
+from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
-from toolchain.workspace import Workspace
 
 ACCOUNT = "secondbrain"
 PATIENCE = 840.0

@@ -21,8 +21,8 @@ from tests.lab.core_machine import ask, saved, send, version, wait_for
 from tests.lab.docker_carrier import on_session
 from tests.lab.engine_providers import plugins
 from tests.lab.project import shown, went_well
+from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
-from toolchain.workspace import Workspace
 
 PROVIDERS = ("docker", "command")
 PASSWORD = "canary$pass#word'9"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.kubernetes import Cluster
+from lab.kubernetes import build
+from lab.kubernetes.cluster import Cluster
 from tests.lab.cluster_pods import BUSYBOX, Space, apply, get, space_on
 from tests.lab.support import until
-from toolchain import kubebuild
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +30,9 @@ def space(cluster: Cluster) -> Iterator[Space]:
 def test_the_first_node_is_ready_at_the_pinned_version(cluster: Cluster) -> None:
     nodes = json.loads(cluster.kubectl("get", "nodes", "-o", "json").stdout)["items"]
     assert nodes[0]["metadata"]["name"] == "kube1"
-    assert {node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes} == {f"v{kubebuild.KUBERNETES}"}
+    assert {node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes} == {f"v{build.KUBERNETES}"}
     assert set(cluster.node_states().values()) == {"Ready"}
-    assert cluster.helm("version", "--short").stdout.startswith(f"v{kubebuild.HELM}")
+    assert cluster.helm("version", "--short").stdout.startswith(f"v{build.HELM}")
 
 
 def test_the_kubeconfig_is_private_names_the_context_and_the_server_by_its_address(cluster: Cluster) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import Lab, engine
-from lab.kubernetes import Cluster
+from lab.kubernetes.cluster import Cluster
 from tests.lab.cluster_pods import Space, get, space_on
 from tests.lab.support import until
 

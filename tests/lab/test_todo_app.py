@@ -17,7 +17,7 @@ from components.blocks.kubernetes_cluster import ClusterUnusable
 from components.todo.component import TodoApp, TodoAppArgs
 from config.systems.todo import Todo
 from lab import Lab, Machine
-from lab.kubernetes import Cluster
+from lab.kubernetes.cluster import Cluster
 from lab.todo_images import PARTS
 from tests.lab.browser import page
 from tests.lab.support import until

@@ -15,7 +15,7 @@ import pytest
 from components.todo import values
 from config.systems.todo import Todo
 from lab import Lab
-from lab.kubernetes import Cluster
+from lab.kubernetes.cluster import Cluster
 from lab.todo_images import PARTS
 from tests.lab.engine_providers import plugins
 from tests.lab.project import shown, went_well

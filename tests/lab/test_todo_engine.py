@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from tests.lab.project import shown
+from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
-from toolchain.workspace import Workspace
 
 IMAGE = "registry.example.org/todo@sha256:" + "0" * 64
 SETTINGS = {"kubeconfig": "kubeconfig", "context": "trial", "backend": {"image": IMAGE}, "frontend": {"image": IMAGE}}

@@ -14,7 +14,8 @@ from checks.result import Status
 from checks.todo.app import check_todo
 from components.todo.values import image_values
 from lab import Lab
-from lab.kubernetes import Cluster, certificates
+from lab.kubernetes import certificates
+from lab.kubernetes.cluster import Cluster
 from tests.lab.helm import CHART
 from tests.lab.support import until
 from tests.lab.todo_visitor import PASSWORD, Visitor

@@ -13,10 +13,11 @@ import pytest
 
 from tests.lab.support import require
 from tests.lab.toolchain_trial import MakeWorkspace, children, make_workspace, ready, shown, wait_until
-from toolchain import engine, gobuild, launchers, locks, recovery, repository
-from toolchain.environment import VIRTUAL_ENVIRONMENT
+from tests.lab.workspace import Workspace
+from toolchain.pulumi import engine, gobuild, launchers
+from toolchain.stack import backend_locks, git_filter, recovery
+from toolchain.stack.environment import VIRTUAL_ENVIRONMENT
 from toolchain.versions import ENGINE_FLOOR, ROOT
-from toolchain.workspace import Workspace
 
 __all__ = ["make_workspace", "ready"]
 
@@ -115,7 +116,7 @@ def killed(make_workspace: MakeWorkspace, tmp_path: Path) -> Workspace:
     finally:
         process.kill()
         process.communicate()
-    assert wait_until(lambda: not [pid for pid in started if pid in locks.this_machine(started).processes])
+    assert wait_until(lambda: not [pid for pid in started if pid in backend_locks.this_machine(started).processes])
     work.write(SLOW.format(folder=folder, seconds=0))
     return work
 
@@ -154,18 +155,18 @@ def test_a_lock_of_a_living_run_is_left_alone(make_workspace: MakeWorkspace) -> 
     work = make_workspace("import time\nprint('begun', flush=True)\ntime.sleep(300)\n")
     process = work.start("up", "--yes", "--skip-preview")
     try:
-        backend = locks.backend_folder(work.environment["PULUMI_BACKEND_URL"])
+        backend = backend_locks.backend_folder(work.environment["PULUMI_BACKEND_URL"])
         assert backend is not None
-        assert wait_until(lambda: bool(locks.read_locks(backend, "trial", "dev")))
+        assert wait_until(lambda: bool(backend_locks.read_locks(backend, "trial", "dev")))
         with pytest.raises(recovery.ToolchainError, match=f"locked by pid {process.pid} .* is running. Nothing"):
             recovery.recover(work.folder, "trial", "dev", work.environment, print)
-        assert locks.read_locks(backend, "trial", "dev")
+        assert backend_locks.read_locks(backend, "trial", "dev")
         hosts = children(process.pid)
         assert hosts
     finally:
         process.kill()
         process.communicate()
-    assert wait_until(lambda: not locks.this_machine(hosts).processes)
+    assert wait_until(lambda: not backend_locks.this_machine(hosts).processes)
 
 
 # Setting up and git
@@ -224,7 +225,7 @@ def test_a_clone_stays_clean_through_up_preview_and_down(make_workspace: MakeWor
     settings = work.folder / "Pulumi.dev.yaml"
     settings.write_text("config:\n  trial:word: one\n")
     git("init", "-q")
-    assert repository.ensure_filter(work.folder)
+    assert git_filter.ensure_filter(work.folder)
     git("add", ".")
     git("commit", "-q", "-m", "a clone")
     for command in ("up", "preview", "drift", "down"):

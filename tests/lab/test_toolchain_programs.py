@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.lab.toolchain_trial import MakeWorkspace, make_workspace, ready, shown
-from toolchain.environment import VIRTUAL_ENVIRONMENT
+from toolchain.stack.environment import VIRTUAL_ENVIRONMENT
 from toolchain.versions import ENGINE
 
 __all__ = ["make_workspace", "ready"]

@@ -9,7 +9,7 @@ import pulumi
 
 from components.todo.component import TodoApp, TodoAppArgs
 from config.systems.todo import Todo
-from lab.kubernetes import Cluster
+from lab.kubernetes.cluster import Cluster
 from tests.lab.cluster_pods import living
 from tests.lab.kubernetes_carrier import Carrier
 from tests.lab.todo_trial import SECRETS, trial

@@ -9,12 +9,12 @@ from typing import Any
 
 from checks.result import CheckResult, Status
 from checks.todo.app import check_todo
-from lab.kubernetes import Cluster
+from lab.kubernetes.cluster import Cluster
 from tests.lab.cluster_pods import living
 from tests.lab.project import shown, went_well
 from tests.lab.todo_trial import SECRETS, trial
+from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
-from toolchain.workspace import Workspace
 
 SPACE = "todo-engine"
 HOST = "engine.example"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lab.kubernetes import Cluster
+from lab.kubernetes.cluster import Cluster
 
 SECRETS = {
     "todo-auth-secret": "canary-signing-key-0123456789abcdef",

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
-from toolchain.workspace import Workspace
 
 MakeWorkspace = Callable[..., Workspace]
 # How long a process may take to see that its engine is gone: it looks twice a second, on a machine that may be busy.

@@ -12,7 +12,7 @@ from pulumi.runtime import mocks
 from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
 from pulumi.runtime.sync_await import _sync_await
 
-from toolchain.language_host import end_loop
+from toolchain.pulumi.language_host import end_loop
 
 Answer = Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]]
 """`(type, name, inputs)` -> the outputs that a resource has beside its inputs."""

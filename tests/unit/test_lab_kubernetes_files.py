@@ -18,10 +18,10 @@ from cryptography.x509.oid import NameOID
 from lab import create, forward, recipes, todo_images
 from lab.errors import LabError
 from lab.host_settings import npm_settings
-from lab.kubernetes import certificates, node_files
+from lab.kubernetes import build, certificates, node_files
 from lab.kubernetes.node_files import Node
 from tests.lab.conftest import ClusterScheduling
-from toolchain import kubebuild, versions
+from toolchain import versions
 
 ONE, TWO = Node("kube1", 1, "10.213.7.10"), Node("kube2", 2, "10.213.7.11")
 IMAGE = recipes.FOLDER / "machine-kubernetes" / "files"
@@ -125,7 +125,7 @@ def test_every_file_that_a_unit_names_is_written(authority: certificates.Pair) -
 
 
 def test_a_node_can_not_be_made_before_kubernetes_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kubebuild, "built", lambda: None)
+    monkeypatch.setattr(build, "built", lambda: None)
     with pytest.raises(LabError, match=r"not built on this computer yet.*Call `lab.kubernetes\(\)`"):
         create.machine_options("lab-kube1", "machine-kubernetes")
 
@@ -136,61 +136,61 @@ def test_a_node_can_not_be_made_before_kubernetes_is_built(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("file", "module", "version"),
     [
-        ("go.mod", "k8s.io/kubernetes", kubebuild.KUBERNETES),
-        ("go.mod", "helm.sh/helm/v3", kubebuild.HELM),
-        ("go.mod", "github.com/coredns/coredns", kubebuild.COREDNS),
-        ("go.mod", "github.com/cloudnativelabs/kube-router", kubebuild.KUBE_ROUTER),
-        ("traefik/go.mod", "github.com/traefik/traefik/v3", kubebuild.TRAEFIK),
-        ("traefik/sources/go.mod", "github.com/traefik/traefik/v3", kubebuild.TRAEFIK),
-        ("traefik/go.mod", "sigs.k8s.io/gateway-api", kubebuild.GATEWAY_API),
+        ("go.mod", "k8s.io/kubernetes", build.KUBERNETES),
+        ("go.mod", "helm.sh/helm/v3", build.HELM),
+        ("go.mod", "github.com/coredns/coredns", build.COREDNS),
+        ("go.mod", "github.com/cloudnativelabs/kube-router", build.KUBE_ROUTER),
+        ("traefik/go.mod", "github.com/traefik/traefik/v3", build.TRAEFIK),
+        ("traefik/sources/go.mod", "github.com/traefik/traefik/v3", build.TRAEFIK),
+        ("traefik/go.mod", "sigs.k8s.io/gateway-api", build.GATEWAY_API),
     ],
 )
 def test_each_pin_is_the_same_in_both_places(file: str, module: str, version: str) -> None:
-    text = (kubebuild.SOURCE / file).read_text()
+    text = (build.SOURCE / file).read_text()
     found = re.search(rf"^(?:require |\t){re.escape(module)} (\S+)", text, re.MULTILINE)
     assert found is not None
     assert found[1] == f"v{version}"
 
 
 def test_kubernetes_parts_are_of_its_own_release() -> None:
-    text = (kubebuild.SOURCE / "go.mod").read_text()
+    text = (build.SOURCE / "go.mod").read_text()
     versions_found = re.findall(r"^\tk8s\.io/\S+ => k8s\.io/\S+ (\S+)$", text, re.MULTILINE)
     assert len(versions_found) > 25
-    assert set(versions_found) == {f"v0.{kubebuild.KUBERNETES.removeprefix('1.')}"}
+    assert set(versions_found) == {f"v0.{build.KUBERNETES.removeprefix('1.')}"}
 
 
 def test_renovate_finds_each_pin_by_the_comment_above_it() -> None:
     manager = json.loads((versions.ROOT / "renovate.json").read_text())["customManagers"][0]
     pattern = re.compile(manager["matchStrings"][0].replace("(?<", "(?P<"))
-    text = Path(kubebuild.__file__).read_text()
+    text = Path(build.__file__).read_text()
     found = {match["depName"]: match["currentValue"] for match in pattern.finditer(text)}
-    assert found["k8s.io/kubernetes"] == kubebuild.KUBERNETES
-    assert found["github.com/traefik/traefik/v3"] == kubebuild.TRAEFIK
+    assert found["k8s.io/kubernetes"] == build.KUBERNETES
+    assert found["github.com/traefik/traefik/v3"] == build.TRAEFIK
     assert len(found) == 6
 
 
 def test_the_lock_files_of_traefik_hold_the_sums_of_what_is_copied() -> None:
-    text = (kubebuild.SOURCE / "traefik" / "sources" / "go.sum").read_text()
-    for module in kubebuild.TRAEFIK_COPIES.values():
+    text = (build.SOURCE / "traefik" / "sources" / "go.sum").read_text()
+    for module in build.TRAEFIK_COPIES.values():
         assert re.search(rf"^{re.escape(module)} v\S+ h1:", text, re.MULTILINE), module
 
 
 def test_a_build_is_named_by_what_goes_into_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "go.mod").write_text("one")
-    monkeypatch.setattr(kubebuild, "SOURCE", tmp_path)
-    before = kubebuild.build_key()
+    monkeypatch.setattr(build, "SOURCE", tmp_path)
+    before = build.build_key()
     (tmp_path / "go.mod").write_text("two")
-    assert kubebuild.build_key() != before
+    assert build.build_key() != before
 
 
 def test_a_build_that_lacks_a_program_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEARTH_CACHE", str(tmp_path))
-    folder = kubebuild.build_folder()
+    folder = build.build_folder()
     folder.mkdir(parents=True)
-    for name in (*kubebuild.PROGRAMS, kubebuild.GATEWAY_FILE):
-        assert kubebuild.built() is None
+    for name in (*build.PROGRAMS, build.GATEWAY_FILE):
+        assert build.built() is None
         (folder / name).touch(mode=0o755)
-    assert kubebuild.built() == folder
+    assert build.built() == folder
 
 
 # The todo app's images

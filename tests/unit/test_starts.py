@@ -10,7 +10,7 @@ import pytest
 from toolchain.versions import ROOT
 
 
-@pytest.mark.parametrize("module", ["providers.plugin.__main__", "toolchain.language_host"])
+@pytest.mark.parametrize("module", ["providers.plugin.__main__", "toolchain.pulumi.language_host"])
 def test_a_process_of_the_engine_starts_without_the_sdk(module: str):
     code = f"import sys, {module}; print({{name.split('.')[0] for name in sys.modules}} & {{'pulumi', 'asyncssh'}})"
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

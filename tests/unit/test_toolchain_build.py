@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.toolchain_helpers import own_cache, script, silent
-from toolchain import apt, gobuild, versions
+from toolchain import apt, versions
 from toolchain.errors import UnavailableError
-from toolchain.gobuild import Plan, plan
+from toolchain.pulumi import gobuild
+from toolchain.pulumi.gobuild import Plan, plan
 
 if TYPE_CHECKING:
     pass

@@ -12,9 +12,10 @@ import pytest
 
 from tests.unit.toolchain_helpers import own_cache, script, silent
 from toolchain import __main__ as command_line
-from toolchain import engine, gobuild, installer, versions
-from toolchain.engine import Engine, OnPath, choose
+from toolchain import versions
 from toolchain.errors import ToolchainError, UnavailableError
+from toolchain.pulumi import engine, gobuild, installer
+from toolchain.pulumi.engine import Engine, OnPath, choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ def test_the_engine_and_its_sdk_are_pinned_to_one_version_in_one_place() -> None
         text=True,
         check=False,
     )
-    assert tracked.stdout.split() == ["toolchain/go.mod"]
+    assert tracked.stdout.split() == ["toolchain/pulumi/go.mod"]
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.toolchain_helpers import own_cache, silent
-from toolchain import engine, installer, versions
-from toolchain.engine import choose
+from toolchain import versions
 from toolchain.errors import UnavailableError
+from toolchain.pulumi import engine, installer
+from toolchain.pulumi.engine import choose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from pulumi import log
 from pulumi.runtime import resource
 from pulumi.runtime.proto import source_pb2
 
-from toolchain import language_host as host
+from toolchain.pulumi import language_host as host
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from toolchain import changes, locks, recovery, run
 from toolchain.errors import ToolchainError
-from toolchain.locks import Holder, Lock, Machine, Process
+from toolchain.stack import affected, backend_locks, recovery, run
+from toolchain.stack.backend_locks import Holder, Lock, Machine, Process
 
 TAKEN = 1_000_000.0
 LOCK = Lock(Path("lock.json"), 41, "root", "here", TAKEN)
@@ -37,29 +37,29 @@ def test_a_lock_is_dead_only_if_its_process_of_this_machine_is_gone(
     hostname: str, process: Process | None, shared: bool, expected: Holder
 ) -> None:
     machine = Machine(hostname, {} if process is None else {41: process})
-    assert locks.holder(LOCK, machine, shared=shared) is expected
+    assert backend_locks.holder(LOCK, machine, shared=shared) is expected
 
 
 def test_a_live_process_is_read_with_its_name_and_start() -> None:
     child = subprocess.Popen(["sleep", "60"])
     try:
-        machine = locks.this_machine([child.pid])
+        machine = backend_locks.this_machine([child.pid])
         assert machine.hostname == socket.gethostname()
         assert abs(machine.processes[child.pid].started - time.time()) < 60
     finally:
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     # Dead, but not yet waited for.
-    assert child.pid not in locks.this_machine([child.pid]).processes
+    assert child.pid not in backend_locks.this_machine([child.pid]).processes
     child.wait()
-    assert child.pid not in locks.this_machine([child.pid]).processes
+    assert child.pid not in backend_locks.this_machine([child.pid]).processes
 
 
 def test_a_name_with_blanks_and_parentheses_is_read_right(tmp_path: Path) -> None:
     fields = ["S", *["0"] * 18, "500"]
     (tmp_path / "stat").write_text(f"7 (a) b (c) {' '.join(fields)}\n")
     tick = os.sysconf("SC_CLK_TCK")
-    assert locks.read_process(tmp_path / "stat", 100.0) == Process("a) b (c", 100.0 + 500 / tick)
+    assert backend_locks.read_process(tmp_path / "stat", 100.0) == Process("a) b (c", 100.0 + 500 / tick)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_name_with_blanks_and_parentheses_is_read_right(tmp_path: Path) -> Non
     ],
 )
 def test_times_as_go_writes_them_are_read(written: str, read: str) -> None:
-    assert locks.trim_nanoseconds(written) == read
+    assert backend_locks.trim_nanoseconds(written) == read
 
 
 @pytest.mark.parametrize(
@@ -86,15 +86,15 @@ def test_times_as_go_writes_them_are_read(written: str, read: str) -> None:
     ],
 )
 def test_only_a_file_backend_has_a_folder(url: str, folder: str | None) -> None:
-    assert locks.backend_folder(url) == (None if folder is None else Path(folder))
+    assert backend_locks.backend_folder(url) == (None if folder is None else Path(folder))
 
 
 @pytest.mark.parametrize(("kind", "shared"), [("ext4", False), ("nfs4", True), ("cifs", True), ("tmpfs", False)])
 def test_a_state_on_a_file_system_of_several_machines_is_known(tmp_path: Path, kind: str, shared: bool) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"none / ext4 rw 0 0\nserver:/x /srv/my\\040state {kind} rw 0 0\n")
-    assert locks.is_shared(Path("/srv/my state/.state"), mounts) is shared
-    assert not locks.is_shared(Path("/other"), mounts)
+    assert backend_locks.is_shared(Path("/srv/my state/.state"), mounts) is shared
+    assert not backend_locks.is_shared(Path("/other"), mounts)
 
 
 # Recovery, with a `pulumi` that only writes down what it was asked
@@ -169,7 +169,7 @@ def test_the_lock_of_a_dead_process_is_cancelled_in_one_line(tmp_path: Path, pro
 def test_the_lock_of_another_machine_or_a_living_process_is_left_alone(
     tmp_path: Path, project: dict[str, str], hostname: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locks, "holder", lambda *_, **__: Holder.ELSEWHERE if hostname else Holder.ALIVE)
+    monkeypatch.setattr(backend_locks, "holder", lambda *_, **__: Holder.ELSEWHERE if hostname else Holder.ALIVE)
     lock = write_lock(tmp_path, os.getpid(), hostname)
     with pytest.raises(ToolchainError, match=r"locked by pid \d+.*Nothing was changed.*pulumi cancel --stack dev"):
         recover(tmp_path, project)
@@ -246,4 +246,4 @@ def test_a_folder_without_a_project_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_pull_request_previews_the_stacks_that_it_can_affect(changed: list[str], expected: list[str]) -> None:
-    assert changes.affected(changed, ["staging", "dev", "prod"]) == expected
+    assert affected.affected(changed, ["staging", "dev", "prod"]) == expected

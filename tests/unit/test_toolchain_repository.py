@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import repository, versions
+from toolchain import versions
+from toolchain.stack import git_filter
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -21,8 +22,8 @@ def git(folder: Path, *arguments: str) -> str:
 def test_the_salt_of_a_clone_enters_no_commit(tmp_path: Path) -> None:
     shutil.copy(versions.ROOT / ".gitattributes", tmp_path)
     git(tmp_path, "init", "-q")
-    assert repository.ensure_filter(tmp_path)
-    assert not repository.ensure_filter(tmp_path)
+    assert git_filter.ensure_filter(tmp_path)
+    assert not git_filter.ensure_filter(tmp_path)
     for stack in ("dev", "prod"):
         (tmp_path / f"Pulumi.{stack}.yaml").write_text("config:\n  a: 1\nencryptionsalt: v1:abc\n")
     git(tmp_path, "add", ".")
@@ -41,7 +42,7 @@ def clone(tmp_path: Path) -> Path:
     """A clone with the filter, and settings without a salt in it."""
     shutil.copy(versions.ROOT / ".gitattributes", tmp_path)
     git(tmp_path, "init", "-q")
-    assert repository.ensure_filter(tmp_path)
+    assert git_filter.ensure_filter(tmp_path)
     (tmp_path / "Pulumi.dev.yaml").write_text(SALTED.replace("encryptionsalt: v1:abc\n", ""))
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-q", "-m", "settings")
@@ -51,7 +52,7 @@ def clone(tmp_path: Path) -> Path:
 def test_a_salt_does_not_show_in_the_status(clone: Path) -> None:
     (clone / "Pulumi.dev.yaml").write_text(SALTED)
     assert git(clone, "status", "--short") == " M Pulumi.dev.yaml\n"  # what there is to settle
-    repository.settle(clone)
+    git_filter.settle(clone)
     assert git(clone, "status", "--short") == ""
 
 
@@ -61,17 +62,17 @@ def test_a_change_of_the_settings_stays_as_it_is(clone: Path, staged: bool) -> N
     if staged:
         git(clone, "add", ".")
         (clone / "Pulumi.dev.yaml").write_text(SALTED.replace("a: 1", "a: 2").replace("abc", "another"))
-    repository.settle(clone)
+    git_filter.settle(clone)
     assert git(clone, "status", "--short") == ("M  Pulumi.dev.yaml\n" if staged else " M Pulumi.dev.yaml\n")
 
 
 def test_settings_that_git_does_not_know_are_not_added(clone: Path) -> None:
     git(clone, "rm", "-q", "--cached", "Pulumi.dev.yaml")
     git(clone, "commit", "-q", "-m", "without them")
-    repository.settle(clone)
+    git_filter.settle(clone)
     assert git(clone, "status", "--short") == "?? Pulumi.dev.yaml\n"
 
 
 def test_a_folder_that_is_no_clone_needs_no_filter(tmp_path: Path) -> None:
-    assert not repository.ensure_filter(tmp_path)
-    repository.settle(tmp_path)
+    assert not git_filter.ensure_filter(tmp_path)
+    git_filter.settle(tmp_path)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import engine, environment, launchers, run
-from toolchain.engine import Engine
 from toolchain.files import exclusive, write_whole
+from toolchain.pulumi import engine, launchers
+from toolchain.pulumi.engine import Engine
+from toolchain.stack import environment, run
 
 
 def silent(text: str) -> None:
@@ -162,7 +163,7 @@ def test_a_built_engine_gets_our_language_host_beside_it(tmp_path: Path, clone: 
     assert launchers.place(an_engine(tmp_path, official=False), clone / ".venv", clone)
     assert (clone / ".venv/hearth/pulumi").samefile(tmp_path / "cache/pulumi")
     host = clone / ".venv/hearth/pulumi-language-python"
-    assert f"exec {clone}/.venv/bin/python -P {clone}/toolchain/language_host.py" in host.read_text()
+    assert f"exec {clone}/.venv/bin/python -P {clone}/toolchain/pulumi/language_host.py" in host.read_text()
     assert (clone / ".venv/bin/pulumi-language-python").resolve() == host
     assert engine.is_launcher(clone / ".venv/bin/pulumi")
 

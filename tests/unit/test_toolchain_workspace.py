@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from toolchain.workspace import Workspace
+from tests.lab.workspace import Workspace
 
 
 def test_a_value_is_set_replaced_and_taken_away_and_the_rest_stays(tmp_path: Path) -> None:

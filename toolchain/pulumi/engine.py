@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from toolchain import gobuild, installer
 from toolchain.errors import ToolchainError, UnavailableError
+from toolchain.pulumi import gobuild, installer
 from toolchain.versions import ENGINE, ENGINE_CEILING, ENGINE_FLOOR, Version, parse_version, show
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from toolchain import locks
-from toolchain.environment import VIRTUAL_ENVIRONMENT, defaults, prepare_state, pulumi_environment
 from toolchain.errors import ToolchainError
-from toolchain.recovery import pulumi, recover
-from toolchain.repository import settle
+from toolchain.stack import backend_locks
+from toolchain.stack.environment import VIRTUAL_ENVIRONMENT, defaults, prepare_state, pulumi_environment
+from toolchain.stack.git_filter import settle
+from toolchain.stack.recovery import pulumi, recover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,7 +87,7 @@ def ready(folder: Path, stack: str) -> dict[str, str]:
     launcher = VIRTUAL_ENVIRONMENT / "bin" / "pulumi"
     if not launcher.exists():
         raise ToolchainError(f"{launcher} is not there: run `make setup` first.")
-    backend = locks.backend_folder(environment["PULUMI_BACKEND_URL"])
+    backend = backend_locks.backend_folder(environment["PULUMI_BACKEND_URL"])
     if defaults(folder, os.environ).keys() & {"PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"}:
         prepare_state(folder)
     # For a folder that is seen here, without the half second that asking Pulumi takes.

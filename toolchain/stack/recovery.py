@@ -14,10 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolchain import locks
 from toolchain.errors import ToolchainError
 from toolchain.files import exclusive
-from toolchain.locks import Holder
+from toolchain.stack import backend_locks
+from toolchain.stack.backend_locks import Holder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,12 +34,12 @@ def recover(
     Does nothing where the state is not in a folder of this machine: other backends keep locks of their own kind.
     Raises ToolchainError if the lock is held by a living process or another machine.
     """
-    backend = locks.backend_folder(environment.get("PULUMI_BACKEND_URL", ""))
+    backend = backend_locks.backend_folder(environment.get("PULUMI_BACKEND_URL", ""))
     if backend is None:
         return []
     with exclusive(backend / ".hearth-recovery.lock", say):
         break_dead_locks(folder, project, stack, environment, backend, say)
-        pending = locks.pending_operations(backend, project, stack)
+        pending = backend_locks.pending_operations(backend, project, stack)
         if pending:
             say(describe(pending))
             forget_pending(folder, stack, environment)
@@ -50,13 +50,13 @@ def break_dead_locks(
     folder: Path, project: str, stack: str, environment: Mapping[str, str], backend: Path, say: Callable[[str], None]
 ) -> None:
     """Cancels the locks of a stack if every one is held by a dead process of this machine."""
-    found = locks.read_locks(backend, project, stack)
+    found = backend_locks.read_locks(backend, project, stack)
     if not found:
         return
-    machine = locks.this_machine(lock.pid for lock in found)
-    shared = locks.is_shared(backend)
+    machine = backend_locks.this_machine(lock.pid for lock in found)
+    shared = backend_locks.is_shared(backend)
     for lock in found:
-        who = locks.holder(lock, machine, shared=shared)
+        who = backend_locks.holder(lock, machine, shared=shared)
         if who is not Holder.DEAD:
             raise ToolchainError(
                 f"The stack {stack} is locked by {lock.describe()}: {who.value}. Nothing was changed. "

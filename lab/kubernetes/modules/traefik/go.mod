@@ -1,5 +1,5 @@
 // Builds Traefik, the ingress controller of the lab's cluster, from Go modules. See docs/lab.md.
-// `traefik` and `lego` are copies that toolchain/kubernetes.py makes of the modules in sources/, with two small changes.
+// `traefik` and `lego` are copies that lab/kubernetes/modules.py makes of the modules in sources/, with two small changes.
 module hearth.local/traefik
 
 go 1.24.0

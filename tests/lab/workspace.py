@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from toolchain.environment import VIRTUAL_ENVIRONMENT, prepare_state, pulumi_environment
 from toolchain.errors import ToolchainError
+from toolchain.stack.environment import VIRTUAL_ENVIRONMENT, prepare_state, pulumi_environment
 from toolchain.versions import ROOT
 
 if TYPE_CHECKING:

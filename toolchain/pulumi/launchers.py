@@ -13,13 +13,13 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolchain.engine import LANGUAGE_HOST, LAUNCHER_MARK
-from toolchain.environment import defaults
 from toolchain.files import write_whole
+from toolchain.pulumi.engine import LANGUAGE_HOST, LAUNCHER_MARK
+from toolchain.stack.environment import defaults
 from toolchain.versions import ROOT
 
 if TYPE_CHECKING:
-    from toolchain.engine import Engine
+    from toolchain.pulumi.engine import Engine
 
 HEADING = f"#!/bin/sh\n# {LAUNCHER_MARK}: written by `make setup`, and again whenever it differs.\n"
 
@@ -58,7 +58,7 @@ def engine_launcher(engine: Path, project: Path) -> str:
 def host_launcher(project: Path) -> str:
     """The text of the language host's launcher: this environment's Python, and nothing of ours on its module path."""
     python = project / ".venv" / "bin" / "python"
-    host = project / "toolchain" / "language_host.py"
+    host = project / "toolchain" / "pulumi" / "language_host.py"
     return f'{HEADING}exec {shlex.quote(str(python))} -P {shlex.quote(str(host))} "$@"\n'
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from toolchain.errors import UnavailableError
 from toolchain.files import exclusive
-from toolchain.gobuild import last_lines, ready_go, run_visibly
+from toolchain.pulumi.gobuild import last_lines, ready_go, run_visibly
 from toolchain.versions import ROOT, cache_folder, go_floor
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ TRAEFIK = "3.5.0"
 # renovate: datasource=go depName=sigs.k8s.io/gateway-api
 GATEWAY_API = "1.3.0"
 
-SOURCE = ROOT / "toolchain" / "kubernetes"
+SOURCE = ROOT / "lab" / "kubernetes" / "modules"
 KUBERNETES_PARTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
 PACKAGES = [f"k8s.io/kubernetes/cmd/{part}" for part in KUBERNETES_PARTS] + [
     "helm.sh/helm/v3/cmd/helm",
