@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from providers.kind import Kind
 from providers.kinds.table import KINDS
-from providers.plugin.schema import about, output_properties, properties, schema
+from providers.plugin.schema import about, input_properties, output_properties, schema
 
 ROOT = Path(__file__).parent
 SCHEMA = ROOT / "schema.json"
@@ -57,7 +57,7 @@ def _annotation(typed: dict[str, Any], required: bool, *, is_input: bool) -> str
 
 def resource_class(kind: Kind[Any, Any]) -> str:
     """The source text of one kind's resource class."""
-    fields, made = properties(kind.inputs), output_properties(kind)
+    fields, made = input_properties(kind), output_properties(kind)
     models = kind.inputs.model_fields
     # Required ones first, `host` at their head; keyword-only, so the order is for reading.
     names = sorted(fields, key=lambda name: (name != "host", not models[name].is_required()))

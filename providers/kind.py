@@ -6,7 +6,7 @@ a kind never sees Pulumi.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -25,7 +25,9 @@ class _Model(BaseModel):
 class Inputs(_Model):
     """What somebody wishes for. Field names are snake_case here and camelCase in Pulumi.
 
-    A field that is None is not managed: it is neither looked at nor changed. Every field has a description; the schema
+    A field that is None is not managed: it is neither looked at nor changed. A property of the thing that Hearth can
+    choose for a new one is therefore None here, and has its value in `Kind.defaults`; a default in the model is for
+    what says how Hearth works (`purge`, a timeout), which no machine holds. Every field has a description; the schema
     and the typed resource classes are generated from it.
     """
 
@@ -53,7 +55,8 @@ class Kind(Generic[InputsT, FactsT]):
     - `observe(session, inputs)`: what is there now; changes nothing; one round trip (use `asyncio.gather` to pipeline).
     - `apply(session, inputs, facts)`: makes it so. Safe to run twice. Only called when facts differ from the wish.
     - `restore(session, inputs, before)`: puts back what `observe` said before the resource was created. Safe to run
-      twice, and does nothing where the machine is already as `before` says.
+      twice, and does nothing where the machine is already as `before` says. It leaves alone what `inputs` does not
+      manage; a property that was managed once and is not any more has its old value there.
     """
 
     token: str
@@ -69,6 +72,12 @@ class Kind(Generic[InputsT, FactsT]):
     """The part of the resource's id behind `machine/`, from the identity inputs."""
     parse: Callable[[str], dict[str, Any]] | None = None
     """The inverse of `identify`, for import: the identity inputs. None where there is nothing to adopt."""
+    defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Input -> what Hearth gives a thing that it makes, where the program leaves the property out. A default is no
+    wish: on a thing that was there before, the property stays None."""
+    makes: Callable[[str, FactsT], bool] = field(default=lambda _name, facts: not facts.present)
+    """`makes(field, facts)`: whether Hearth makes that part of the thing where `facts` were found, so that its default
+    holds. An account may be new and its home not."""
     outputs: tuple[str, ...] = ()
     """Fields of the facts that are outputs, beside the inputs."""
     locks: Callable[[InputsT], Sequence[str]] = field(default=lambda _inputs: ())
@@ -87,6 +96,19 @@ class Kind(Generic[InputsT, FactsT]):
     def name(self) -> str:
         return self.token.rsplit(":", 1)[1]
 
+    def made(self, before: FactsT) -> tuple[str, ...]:
+        """The inputs whose defaults hold, because Hearth made that part of the thing."""
+        return tuple(name for name in self.defaults if self.makes(name, before))
+
+    def with_defaults(self, inputs: InputsT, made: Iterable[str]) -> InputsT:
+        """What is wished for in all: `inputs`, and the defaults for what they leave out of that which Hearth made."""
+        return _filled(inputs, {name: self.defaults[name] for name in made})
+
+    def remade(self, inputs: InputsT, before: FactsT, facts: FactsT) -> InputsT:
+        """`inputs` for making once more what was there before and has gone since: as it was, not as a new one."""
+        gone = [name for name in self.defaults if self.makes(name, facts) and not self.makes(name, before)]
+        return _filled(inputs, {name: getattr(before, name) for name in gone})
+
     def differences(self, inputs: InputsT, facts: FactsT) -> dict[str, tuple[Any, Any]]:
         """Field -> (wish, found) for each managed field in which facts fall short of inputs. A pure function."""
         found_fields = type(facts).model_fields
@@ -99,6 +121,11 @@ class Kind(Generic[InputsT, FactsT]):
             if self.differs(name, wish, found):
                 result[name] = (wish, found)
         return result
+
+
+def _filled(inputs: InputsT, values: Mapping[str, Any]) -> InputsT:
+    missing = {name: value for name, value in values.items() if getattr(inputs, name) is None}
+    return inputs.model_copy(update=missing) if missing else inputs
 
 
 def _absolute(value: str) -> str:

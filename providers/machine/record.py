@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 from providers.errors import HearthError
@@ -39,6 +40,8 @@ class Record:
         self._urn = urn
         self._known = key
         self._holders: dict[str, str] = {}
+        self.managed: frozenset[str] = frozenset()
+        """Every property that was managed at any time: those that are to be put back."""
         self.path = f"{RECORDS}/{hashlib.sha256(chr(0).join(thing).encode()).hexdigest()[:32]}.json"
         self.before: dict[str, Any] | None = None
         """The facts that were recorded, once `read`; None where there is no record."""
@@ -49,6 +52,7 @@ class Record:
         if found is not None and found.content is not None:
             content = json.loads(found.content)
             self.before, self._holders = content["before"], content["holders"]
+            self.managed = frozenset(content.get("managed", ()))
 
     @property
     def key(self) -> str | None:
@@ -62,11 +66,16 @@ class Record:
         """The URNs of other resources that hold the thing, as they were last seen."""
         return [urn for key, urn in self._holders.items() if key != self.key]
 
-    async def hold(self, facts: dict[str, Any]) -> str:
-        """Hold the thing; where nobody does yet, `facts` is what was there before. The key, for the state."""
+    async def hold(self, facts: dict[str, Any], managed: Iterable[str] = ()) -> str:
+        """Hold the thing; where nobody does yet, `facts` is what was there before. The key, for the state.
+
+        `managed` are the properties that are about to be wished for.
+        """
         key = self.key or self._known or secrets.token_hex(8)
-        if self._holders.get(key) != self._urn:
+        more = self.managed.union(managed)
+        if self._holders.get(key) != self._urn or more != self.managed:
             self._holders[key] = self._urn
+            self.managed = more
             self.before = facts if self.before is None else self.before
             await self._write()
         return key
@@ -92,7 +101,8 @@ class Record:
                 return
 
     async def _write(self) -> None:
-        text = json.dumps({"thing": self._thing, "holders": self._holders, "before": self.before}, indent=1)
+        content = {"thing": self._thing, "holders": self._holders, "before": self.before}
+        text = json.dumps({**content, "managed": sorted(self.managed)}, indent=1)
         folder = {"mode": "0700", "owner": "root", "group": "root"}
         for attempt in range(5):
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, Generic, TypeVar, cast
@@ -20,6 +21,8 @@ MACHINE = "machine"
 """The output that says on which machine a resource is."""
 RECORD = "__record"
 """The output that remembers the resource's key in the record on the machine; Pulumi shows no name that begins so."""
+MADE = "__made"
+"""The output that remembers which properties have their defaults for wishes: those of what Hearth made."""
 
 
 class Change(Enum):
@@ -99,8 +102,11 @@ class Wishes(Generic[InputsT, FactsT]):
     def differences(self, old: Properties, new: Properties) -> dict[str, Change]:
         """Which properties a state falls short of, wish by wish."""
         changes: dict[str, Change] = {}
+        made = self._made(old)
         for name, alias in self._aliases.items():
             wish, found = new.values.get(alias), old.values.get(alias)
+            if wish is None and name in made:
+                wish = self.kind.defaults[name]
             if alias in new.unknown:
                 changes[alias] = Change.UPDATE
             elif wish is None and (found is None or name in self._found_types):
@@ -117,13 +123,41 @@ class Wishes(Generic[InputsT, FactsT]):
                 changes[alias] = Change.UPDATE
         return changes
 
+    def _made(self, outputs: Properties) -> list[str]:
+        """The inputs whose defaults hold, by what the state remembers."""
+        return [name for name in outputs.values.get(MADE) or () if name in self.kind.defaults]
+
+    def managed(self, inputs: InputsT) -> list[str]:
+        """The properties of the thing itself that `inputs` wish for."""
+        return [name for name in self._found_types if getattr(inputs, name) is not None]
+
+    def once_managed(self, inputs: InputsT, managed: Iterable[str], before: FactsT) -> InputsT:
+        """`inputs` for putting back: what was managed at any time is, with the value that it had before."""
+        values: dict[str, Any] = {}
+        for name in self._found_types.keys() & set(managed):
+            if getattr(inputs, name) is None:
+                values[name] = getattr(before, name)
+                if values[name] is None:  # a text that was not there: it is managed all the same
+                    with contextlib.suppress(ValidationError):
+                        values[name] = self._wish_types[name].validate_python("")
+        return inputs.model_copy(update=values) if values else inputs
+
     def _dump(self, model: Inputs | Facts) -> dict[str, Any]:
         return model.model_dump(mode="json", by_alias=True)
 
     def _outputs(
-        self, inputs: InputsT, facts: FactsT, where: Where | None, marks: Properties, key: str | None
+        self,
+        inputs: InputsT,
+        facts: FactsT,
+        where: Where | None,
+        marks: Properties,
+        key: str | None,
+        made: Sequence[str] = (),
     ) -> Properties:
-        """The inputs with the managed ones as they were found, the kind's own outputs, the machine, and the record."""
+        """The inputs with the managed ones as they were found, the kind's own outputs, the machine, and the record.
+
+        `made` are the properties whose defaults hold.
+        """
         values = self._dump(inputs)
         found = self._dump(facts)
         for name in self._found_types:
@@ -137,13 +171,22 @@ class Wishes(Generic[InputsT, FactsT]):
             values[MACHINE] = where.output()
         if key is not None:
             values[RECORD] = key
+        if made:
+            values[MADE] = list(made)
         return Properties(values, marks.secret)
 
     def planned(self, news: Properties, old: Properties | None = None) -> Properties:
         """The outputs that a preview can promise."""
-        made = {self.kind.facts.model_fields[name].alias or name for name in self.kind.outputs} | {MACHINE}
-        kept = {name: old.values[name] for name in (*made, RECORD) if old is not None and name in old.values}
-        return Properties({**news.values, **kept}, news.secret, news.unknown | (made - kept.keys()))
+        open_ = {self.kind.facts.model_fields[name].alias or name for name in self.kind.outputs} | {MACHINE}
+        kept = {name: old.values[name] for name in (*open_, RECORD, MADE) if old is not None and name in old.values}
+        # What a property is that the program leaves out depends on whether the thing is there already.
+        for name in self.kind.defaults if old is None else self._made(old):
+            alias = self._aliases[name]
+            if news.values.get(alias) is None:
+                open_.add(alias)
+                if old is not None:
+                    kept[alias] = self.kind.defaults[name]
+        return Properties({**news.values, **kept}, news.secret, news.unknown | (open_ - kept.keys()))
 
     def _inputs(self, *sources: Properties) -> InputsT:
         """The inputs that a state holds; `sources` are asked in turn."""

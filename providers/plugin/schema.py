@@ -5,6 +5,7 @@ Source of the form: pulumi/pkg/codegen/schema/pulumi.json (the schema of schemas
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -52,6 +53,15 @@ def about(kind: Kind[Any, Any]) -> str:
     return (module.__doc__ or "").strip()
 
 
+def input_properties(kind: Kind[Any, Any]) -> dict[str, dict[str, Any]]:
+    """The inputs of a kind; a default of the kind is told in words: only a new thing gets it."""
+    found = properties(kind.inputs)
+    for name, value in kind.defaults.items():
+        shown = value if isinstance(value, str) else json.dumps(value)
+        found[name]["description"] += f" Left out, a new one gets `{shown}`, and one that is there keeps its own."
+    return found
+
+
 def output_properties(kind: Kind[Any, Any]) -> dict[str, dict[str, Any]]:
     """What a resource of this kind has beside its inputs: the kind's own outputs. `machine` comes on top."""
     facts = properties(kind.facts)
@@ -62,7 +72,7 @@ def schema(kinds: Iterable[Kind[Any, Any]]) -> dict[str, Any]:
     """The whole schema of the provider `hearth`."""
     resources: dict[str, Any] = {}
     for kind in kinds:
-        inputs = {to_camel(name): value for name, value in properties(kind.inputs).items()}
+        inputs = {to_camel(name): value for name, value in input_properties(kind).items()}
         outputs = {to_camel(name): value for name, value in output_properties(kind).items()}
         machine = {"$ref": "#/types/hearth:index:Machine", "description": "The machine that it is on."}
         required = [to_camel(name) for name, info in kind.inputs.model_fields.items() if info.is_required()]

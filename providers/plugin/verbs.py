@@ -92,20 +92,24 @@ class Verbs(Wishes[InputsT, FactsT]):
         key: str | None = None
         known: str | None = old.outputs.values.get(RECORD)
         last: FactsT | None = None  # what was seen last, once the machine may have been changed
+        wish, made = inputs, tuple[str, ...]()
 
         async def work(session: SshSession) -> FactsT:
-            nonlocal last, key
+            nonlocal last, key, wish, made
             record = self._record(session, inputs, urn, known)
             _, facts = await asyncio.gather(record.read(), kind.observe(session, inputs))
             if known is not None and record.before is None:
                 tell.warn(f"{_forgotten(old, inputs)}: from now on, what is there now counts as that")
-            key = await record.hold(self._dump(facts))
+            before = facts if record.before is None else kind.facts.model_validate(record.before)
+            made = kind.made(before)
+            wish = kind.with_defaults(inputs, made)
+            key = await record.hold(self._dump(facts), self.managed(wish))
             last = facts
-            if facts.present and not force and not kind.differences(inputs, facts):
+            if facts.present and not force and not kind.differences(wish, facts):
                 return facts
-            await kind.apply(session, inputs, facts)
-            last = facts = await kind.observe(session, inputs)
-            self.must_hold(inputs, facts, marks)
+            await kind.apply(session, kind.remade(wish, before, facts), facts)
+            last = facts = await kind.observe(session, wish)
+            self.must_hold(wish, facts, marks)
             return facts
 
         where: Where | None = None
@@ -123,8 +127,8 @@ class Verbs(Wishes[InputsT, FactsT]):
             if last is None:
                 raise
             where = await _where_if_known(estate, inputs.host, connection)
-            raise HalfDone(error, State(old.id, self._outputs(inputs, last, where, marks, key), marks)) from error
-        return self._outputs(inputs, facts, where, marks, key)
+            raise HalfDone(error, State(old.id, self._outputs(wish, last, where, marks, key, made), marks)) from error
+        return self._outputs(wish, facts, where, marks, key, made)
 
     async def read(self, estate: Estate, urn: str, state: State, tell: Tellers) -> State:
         """The resource as it is now; an empty id where it is gone. Without inputs: adopt what the id names."""
@@ -140,6 +144,8 @@ class Verbs(Wishes[InputsT, FactsT]):
                 return State("", Properties())
         connection = await _whereabouts(estate, inputs.host, where)
         key: str | None = state.outputs.values.get(RECORD)
+        made = self._made(state.outputs)
+        inputs = self.kind.with_defaults(inputs, made)
         facts = await operate(
             connection,
             lambda session: self.kind.observe(session, inputs),
@@ -161,7 +167,7 @@ class Verbs(Wishes[InputsT, FactsT]):
             inputs = self._adopted(inputs, facts)
             found = Properties({name: value for name, value in self._dump(inputs).items() if value is not None})
             return State(state.id, self._outputs(inputs, facts, now, found, None), found)
-        return State(state.id, self._outputs(inputs, facts, now, state.inputs, key), state.inputs)
+        return State(state.id, self._outputs(inputs, facts, now, state.inputs, key, made), state.inputs)
 
     async def _follow(self, connection: Connection, inputs: InputsT, urn: str, key: str, tell: Tellers) -> None:
         """Before Pulumi forgets what is gone: let the creation that may follow find the record by today's URN."""
@@ -201,7 +207,9 @@ class Verbs(Wishes[InputsT, FactsT]):
                 return
             stacks = {_stack(other) for other in record.others}
             if not stacks:
-                await kind.restore(session, inputs, kind.facts.model_validate(record.before))
+                before = kind.facts.model_validate(record.before)
+                wish = self.once_managed(kind.with_defaults(inputs, kind.made(before)), record.managed, before)
+                await kind.restore(session, wish, before)
             elif _stack(urn) not in stacks:
                 tell.warn(f"{state.id} stays for {' and '.join(sorted(stacks))}, which has it too")
             await record.release()

@@ -180,12 +180,14 @@ class NoteInputs(Inputs):
     colour: Annotated[str | None, Field(description="Its colour.")] = None
     lines: Annotated[list[str], Field(description="More of it.")] = Field(default_factory=list[str])
     pen_type: Annotated[str, Field(description="What it is written with; the machine can't tell.")] = "ink"
+    size: Annotated[str | None, Field(description="Of its paper.")] = None
 
 
 class NoteFacts(Facts):
     text: str = ""
     colour: str | None = None
     lines: list[str] = Field(default_factory=list[str])
+    size: str = "a5"
     serial: int = Field(default=0, description="A number that the machine gives.")
 
 
@@ -203,6 +205,7 @@ async def observe(session: Session, inputs: NoteInputs) -> NoteFacts:
 async def apply(session: Session, inputs: NoteInputs, facts: NoteFacts) -> None:
     note = {"text": inputs.text, "lines": inputs.lines, "serial": facts.serial + 1}
     note["colour"] = facts.colour if inputs.colour is None else inputs.colour
+    note["size"] = inputs.size or facts.size
     await session.write(note_path(inputs), json.dumps(note).encode())
 
 
@@ -211,6 +214,8 @@ async def restore(session: Session, inputs: NoteInputs, before: NoteFacts) -> No
         await session.remove(note_path(inputs))
         return
     note = before.model_dump(exclude={"present"})
+    if inputs.size is None and (now := await observe(session, inputs)).present:
+        note["size"] = now.size
     await session.write(note_path(inputs), json.dumps(note).encode())
 
 
@@ -224,6 +229,7 @@ NOTE = Kind(
     identity=("name",),
     identify=lambda inputs: inputs.name,
     parse=lambda identity: {"name": identity},
+    defaults={"size": "a4"},
     outputs=("serial",),
     locks=lambda inputs: (f"note:{inputs.name}",),
     by_hand=lambda inputs: f"rm {note_path(inputs)}",

@@ -187,7 +187,7 @@ async def test_the_life_of_a_resource(start: Start, world: World):
 async def test_a_preview_touches_nothing_and_promises_nothing_that_it_does_not_know(start: Start, world: World):
     client = await start()
     planned = decode((await client.create(wish(frozenset({"text"})), preview=True)).properties)
-    assert planned.unknown == {"serial", "machine"}
+    assert planned.unknown == {"serial", "machine", "size"}
     assert planned.secret == {"text"}
     assert world.opened == []
 

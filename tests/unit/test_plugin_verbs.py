@@ -30,9 +30,11 @@ async def test_create_makes_it_and_tells_id_outputs_and_machine(world: World):
         "colour": None,
         "lines": [],
         "penType": "ink",
+        "size": "a4",
         "serial": 1,
         "machine": {"id": "id-of-box", "address": "box"},
         "__record": next(iter(world.machines["box"].records()[0]["holders"])),
+        "__made": ["size"],
     }
 
 

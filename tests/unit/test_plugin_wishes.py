@@ -30,7 +30,7 @@ def test_check_names_every_mistake_with_value_rule_and_consequence():
     assert "must be in small letters" in told["text"]
     assert "'MILK'" in told["text"]
     assert "nothing was touched" in told["text"]
-    assert "has no property 'nmae'; it has: colour, host, lines, name, penType, text" in told["nmae"]
+    assert "has no property 'nmae'; it has: colour, host, lines, name, penType, size, text" in told["nmae"]
 
 
 def test_check_takes_the_unknown_on_trust_and_the_rest_in_canonical_form():
@@ -63,7 +63,7 @@ def test_a_preview_promises_the_inputs_and_knows_no_outputs_yet():
     planned = VERBS.planned(wish(frozenset({"text"})))
     assert planned.values["text"] == "milk"
     assert planned.secret == {"text"}
-    assert planned.unknown == {"serial", "machine"}
+    assert planned.unknown == {"serial", "machine", "size"}
 
 
 def test_a_preview_of_an_update_keeps_the_outputs_that_are_known():

@@ -30,7 +30,7 @@ def wish(secret: frozenset[str] = frozenset(), unknown: frozenset[str] = frozens
 
 
 def note(**values: Any) -> str:
-    return json.dumps({"text": "milk", "colour": None, "lines": [], "serial": 7, **values})
+    return json.dumps({"text": "milk", "colour": None, "lines": [], "size": "a5", "serial": 7, **values})
 
 
 async def create(world: World, news: Properties | None = None, urn: str = URN, verbs: Any = VERBS) -> State:
