@@ -9,13 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab import create, engine, host, names, old_containers, records, service, ssh_files, todo_images
+from lab import names, records, service, ssh_files
+from lab.docker import cli, daemon
+from lab.docker import containers as create
+from lab.docker.images import Images, purge_images
 from lab.errors import LabError
-from lab.images import Images, purge_images
 from lab.kubernetes.cluster import CACHE, KUBECONFIG, Cluster, ensure_cluster
 from lab.locks import machine_lock
 from lab.machine import Machine
 from lab.service import Service
+from lab.systems.secondbrain import old_containers
+from lab.systems.todo import images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -64,8 +68,8 @@ class Lab:
         """See to it that Docker answers (installed and started where that is allowed); make network, folder and key."""
         if self._prepared:
             return
-        with machine_lock(host.LOCK):
-            host.prepare(self.say)
+        with machine_lock(daemon.LOCK):
+            daemon.prepare(self.say)
             create.ensure_network(self.prefix, self.labels)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         ssh_files.ensure_key(self.folder)
@@ -107,14 +111,14 @@ class Lab:
         tag = self.images.ensure(image)
         container = self._container(name)
         with machine_lock(f"{container}"):
-            found = engine.inspect("container", container)
+            found = cli.inspect("container", container)
             if found is None:
                 self._create(name, image, tag, create.machine_options(container, image))
                 created = True
             else:
                 created = False
                 if not found["State"]["Running"]:
-                    engine.docker("start", container)
+                    cli.docker("start", container)
             machine = self.find(name)
             if created:
                 create.admit(machine, ssh_files.ensure_key(self.folder), users)
@@ -163,7 +167,7 @@ class Lab:
 
     def todo_images(self) -> dict[str, str]:
         """Return the todo app's images in the lab's registry, by digest: `backend` and `frontend`; built if missing."""
-        return todo_images.ensure(self)
+        return images.ensure(self)
 
     def seed_old_containers(self, machine: Machine, user: str = "backstage440") -> None:
         """Give a user the task list's rootless containers `secondbrain-backend` and `secondbrain-ollama`, running."""
@@ -175,9 +179,9 @@ class Lab:
         with machine_lock(f"{self.prefix}-network"):
             network = create.ensure_network(self.prefix, self.labels)
             address = create.free_address(network, self.prefix, machine.name)
-            engine.docker("network", "disconnect", self.prefix, machine.container)
+            cli.docker("network", "disconnect", self.prefix, machine.container)
             place = ["--ip", address, "--alias", machine.name]
-            engine.docker("network", "connect", *place, self.prefix, machine.container)
+            cli.docker("network", "connect", *place, self.prefix, machine.container)
         moved = self.find(machine.name)
         self._record(moved.name, {**self._entry(moved), "host-key": moved.host_key()})
         return moved
@@ -185,11 +189,11 @@ class Lab:
     def remove(self, name: str) -> None:
         """Remove one machine or service with its volumes; no error if there is none."""
         container = self._container(name)
-        if engine.inspect("container", container) is not None:
-            engine.docker("rm", "--force", "--volumes", container)
-        volumes = engine.names("volume", {**self.labels, names.LABEL_MACHINE: name})
+        if cli.inspect("container", container) is not None:
+            cli.docker("rm", "--force", "--volumes", container)
+        volumes = cli.names("volume", {**self.labels, names.LABEL_MACHINE: name})
         if volumes:
-            engine.docker("volume", "rm", "--force", *volumes)
+            cli.docker("volume", "rm", "--force", *volumes)
         if self.folder.exists():
             self._record(name, None)
 
@@ -200,8 +204,8 @@ class Lab:
     def status(self) -> list[dict[str, str]]:
         """Return one entry per container of the lab: name, kind, address, image, state."""
         rows: list[dict[str, str]] = []
-        for container in engine.names("container", self.labels):
-            found = engine.inspect("container", container)
+        for container in cli.names("container", self.labels):
+            found = cli.inspect("container", container)
             if found is None:
                 continue
             labels = found["Config"]["Labels"]
@@ -221,7 +225,7 @@ class Lab:
 
         A Docker that a lab started ends with the last lab; one that was there before stays.
         """
-        with machine_lock(host.LOCK):
+        with machine_lock(daemon.LOCK):
             self._remove_from_docker(purge)
         self._prepared = False
         for name in (*FILES, KUBECONFIG):
@@ -232,20 +236,20 @@ class Lab:
             self.folder.rmdir()
 
     def _remove_from_docker(self, purge: bool) -> None:
-        if host.engine_answers():
-            containers = engine.names("container", self.labels)
+        if daemon.engine_answers():
+            containers = cli.names("container", self.labels)
             if containers:
-                engine.docker("rm", "--force", "--volumes", *containers)
-            volumes = engine.names("volume", self.labels)
+                cli.docker("rm", "--force", "--volumes", *containers)
+            volumes = cli.names("volume", self.labels)
             if volumes:
-                engine.docker("volume", "rm", "--force", *volumes)
-            for network in engine.names("network", self.labels):
-                engine.docker("network", "rm", network)
+                cli.docker("volume", "rm", "--force", *volumes)
+            for network in cli.names("network", self.labels):
+                cli.docker("network", "rm", network)
             self.say(f"removed {len(containers)} containers, {len(volumes)} volumes and the network")
             if purge:
                 purge_images(self.say)
-            host.end_docker_if_ours(self.say)
-        elif host.look().client_installed:
+            daemon.end_docker_if_ours(self.say)
+        elif daemon.look().client_installed:
             self.say(
                 "Docker does not answer, so nothing of the lab runs; what it may have left shows when Docker runs again"
             )
@@ -256,13 +260,13 @@ class Lab:
     def _service(self, name: str, tag: str, port: int) -> Service:
         container = self._container(name)
         with machine_lock(container):
-            found = engine.inspect("container", container)
+            found = cli.inspect("container", container)
             if found is None:
                 self._create(name, name, tag, ["--restart", "unless-stopped"])
-                engine.docker("start", container)
+                cli.docker("start", container)
             elif not found["State"]["Running"]:
-                engine.docker("start", container)
-            found = engine.inspect("container", container)
+                cli.docker("start", container)
+            found = cli.inspect("container", container)
             assert found is not None
             made = Service(name, container, self._address(found), name, port)
             made.wait_until_up()
@@ -280,7 +284,7 @@ class Lab:
     def find(self, name: str) -> Machine:
         """Return the machine of that name as it is, on or off; raise LabError if there is none."""
         container = self._container(name)
-        found = engine.inspect("container", container)
+        found = cli.inspect("container", container)
         if found is None:
             raise LabError(f"There is no machine {name!r} in the lab {self.name!r}. Make it with `machine({name!r})`.")
         image = found["Config"]["Labels"].get("hearth.lab.image", "machine")

@@ -7,8 +7,9 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab import engine, snapshot
-from lab.engine import Result
+from lab import snapshot
+from lab.docker import cli
+from lab.docker.cli import Result
 from lab.errors import EngineError, LabError
 
 if TYPE_CHECKING:
@@ -74,12 +75,12 @@ class Machine:
             words = ["sh", "-c", command]
         else:
             words = ["runuser", "-u", user, "--", "sh", "-c", _AS_AFTER_A_LOGIN + command]
-        return engine.docker("exec", "-i", self.container, *words, stdin=stdin or "", timeout=timeout, check=check)
+        return cli.docker("exec", "-i", self.container, *words, stdin=stdin or "", timeout=timeout, check=check)
 
     def ssh(self, command: str, *, user: str | None = None, timeout: float = 60, check: bool = True) -> Result:
         """Run a command over the network with the lab's key and the known host key."""
         login = [] if user is None else ["-l", user]
-        return engine.run(["ssh", "-F", str(self.ssh_config), *login, self.name, command], timeout=timeout, check=check)
+        return cli.run(["ssh", "-F", str(self.ssh_config), *login, self.name, command], timeout=timeout, check=check)
 
     def read(self, path: str) -> str:
         """Return a text file's content."""
@@ -103,7 +104,7 @@ class Machine:
         try:
             return self.run(_READY.format(tries=int(timeout * 10)), timeout=timeout + 10).stdout.strip()
         except EngineError as error:
-            log = engine.docker("logs", "--tail", "20", self.container, check=False)
+            log = cli.docker("logs", "--tail", "20", self.container, check=False)
             raise LabError(
                 f"The machine {self.name!r} ({self.container}) was not up within {timeout:g} s. It is left as it is: "
                 f"look with `docker exec -it {self.container} journalctl -b`.\n{error}\n{log.stdout}{log.stderr}"
@@ -111,11 +112,11 @@ class Machine:
 
     def stop(self) -> None:
         """Shut the machine down in order; it stays off until `start`."""
-        engine.docker("stop", "--time", str(STOP_SECONDS), self.container, timeout=STOP_SECONDS + 60)
+        cli.docker("stop", "--time", str(STOP_SECONDS), self.container, timeout=STOP_SECONDS + 60)
 
     def start(self) -> None:
         """Switch the machine on and wait for the end of the boot."""
-        engine.docker("start", self.container)
+        cli.docker("start", self.container)
         self.wait_until_up()
 
     def restart(self) -> None:
@@ -125,7 +126,7 @@ class Machine:
 
     def power_cut(self) -> None:
         """End the machine at once, as when its plug is pulled; it stays off until `start`."""
-        engine.docker("kill", "--signal", "KILL", self.container)
+        cli.docker("kill", "--signal", "KILL", self.container)
 
     def cut_network(self) -> None:
         """Pull the network cable: packets are lost without an answer, connections hang. `run` goes on working."""
@@ -155,7 +156,7 @@ class Machine:
 
     def is_running(self) -> bool:
         """Say whether the machine is on."""
-        found = engine.inspect("container", self.container)
+        found = cli.inspect("container", self.container)
         return found is not None and bool(found["State"]["Running"])
 
     def snapshot(self) -> Snapshot:

@@ -10,8 +10,8 @@ import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab import engine, recipes
-from lab.engine import Result
+from lab.docker import cli, recipes
+from lab.docker.cli import Result
 from lab.errors import EngineError, LabError
 from lab.locks import machine_lock
 from lab.ssh_files import write_private
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lab.images import Images
+    from lab.docker.images import Images
 
 REGISTRY_PORT = 5000
 START_SECONDS = 30
@@ -43,20 +43,20 @@ class Service:
     ) -> Result:
         """Run a shell command in the container, as root, through Docker."""
         words = ["exec", "-i", self.container, "sh", "-c", command]
-        return engine.docker(*words, stdin=stdin or "", timeout=timeout, check=check)
+        return cli.docker(*words, stdin=stdin or "", timeout=timeout, check=check)
 
     def stop(self) -> None:
         """Switch the service off, as when the Windows machine sleeps; its address answers nothing until `start`."""
-        engine.docker("stop", "--time", "3", self.container)
+        cli.docker("stop", "--time", "3", self.container)
 
     def start(self) -> None:
         """Switch the service on and wait until it answers."""
-        engine.docker("start", self.container)
+        cli.docker("start", self.container)
         self.wait_until_up()
 
     def is_running(self) -> bool:
         """Say whether the service is on."""
-        found = engine.inspect("container", self.container)
+        found = cli.inspect("container", self.container)
         return found is not None and bool(found["State"]["Running"])
 
     def wait_until_up(self) -> None:
@@ -65,9 +65,9 @@ class Service:
         hexadecimal = f"{self.port:04X}"
         script = f"grep -qE ' (0{{8}}|0{{32}}):{hexadecimal} ' /proc/net/tcp /proc/net/tcp6"
         deadline = time.monotonic() + START_SECONDS
-        while not engine.docker("exec", self.container, "sh", "-c", script, check=False).ok:
+        while not cli.docker("exec", self.container, "sh", "-c", script, check=False).ok:
             if time.monotonic() > deadline:
-                log = engine.docker("logs", "--tail", "12", self.container, check=False)
+                log = cli.docker("logs", "--tail", "12", self.container, check=False)
                 raise LabError(
                     f"The lab's {self.name} did not listen on port {self.port} within {START_SECONDS} s. It is left as "
                     f"it is: look with `docker logs {self.container}`. Its last words:\n{log.stdout}{log.stderr}"
@@ -91,12 +91,12 @@ def ensure_registry_image(images: Images, say: Callable[[str], None]) -> str:
     """Return the tag of the filled registry's image, having made and filled it if it was missing."""
     published = {name: images.tag(recipe) for name, recipe in recipes.PUBLISHED.items()}
     tag = recipes.registry_tag(images.tag("registry-server"), published)
-    if engine.inspect("image", tag) is not None:
+    if cli.inspect("image", tag) is not None:
         return tag
     # The longest way first: its base is made while others still wait for theirs.
     _, server, *_ = images.ensure_all(["python311", "registry-server", *recipes.PUBLISHED.values()])
     with machine_lock("registry-filling"):
-        if engine.inspect("image", tag) is None:
+        if cli.inspect("image", tag) is None:
             started = time.monotonic()
             _fill(server, published, tag)
             say(f"image registry: filled with {len(published)} images in {time.monotonic() - started:.0f} s")
@@ -105,26 +105,26 @@ def ensure_registry_image(images: Images, say: Callable[[str], None]) -> str:
 
 def _fill(server: str, published: dict[str, str], tag: str) -> None:
     # The name is fixed: what a filling that was cut short left behind goes first.
-    engine.docker("rm", "--force", "--volumes", _FILLING, check=False)
+    cli.docker("rm", "--force", "--volumes", _FILLING, check=False)
     # Docker trusts a registry without TLS on the loopback address alone, so it is there for as long as this takes.
-    engine.docker("run", "--detach", "--name", _FILLING, "--publish", f"127.0.0.1::{REGISTRY_PORT}", server)
+    cli.docker("run", "--detach", "--name", _FILLING, "--publish", f"127.0.0.1::{REGISTRY_PORT}", server)
     pushed: list[str] = []
     try:
-        found = engine.inspect("container", _FILLING)
+        found = cli.inspect("container", _FILLING)
         assert found is not None
         port = int(found["NetworkSettings"]["Ports"][f"{REGISTRY_PORT}/tcp"][0]["HostPort"])
         _wait_for_registry(port)
         for name, local in published.items():
             remote = f"127.0.0.1:{port}/{name}"
-            engine.docker("tag", local, remote)
+            cli.docker("tag", local, remote)
             pushed.append(remote)
-            engine.docker("push", remote, timeout=PUSH_SECONDS)
-        engine.docker("stop", "--time", "5", _FILLING)
-        engine.docker("commit", _FILLING, tag)
+            cli.docker("push", remote, timeout=PUSH_SECONDS)
+        cli.docker("stop", "--time", "5", _FILLING)
+        cli.docker("commit", _FILLING, tag)
     finally:
         if pushed:
-            engine.docker("rmi", "--no-prune", *pushed, check=False)
-        engine.docker("rm", "--force", "--volumes", _FILLING, check=False)
+            cli.docker("rmi", "--no-prune", *pushed, check=False)
+        cli.docker("rm", "--force", "--volumes", _FILLING, check=False)
 
 
 def _wait_for_registry(port: int) -> None:

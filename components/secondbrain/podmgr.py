@@ -1,7 +1,7 @@
 """What podmgr is given to do: a pod in its YAML, and the commands that bring it up. Pure functions.
 
 podmgr's own repository is not at hand, so the YAML holds what the system's task list names (name, restart policy,
-services with image, health, order, volumes) in the form that lab/podmgr-stand-in/ reads.
+services with image, health, order, volumes) in the form that lab/systems/secondbrain/podmgr-stand-in/ reads.
 """
 
 from __future__ import annotations

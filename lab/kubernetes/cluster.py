@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab import engine
-from lab.create import NODE_IMAGE
+from lab.docker import cli
+from lab.docker.containers import NODE_IMAGE
 from lab.errors import LabError
 from lab.kubernetes import build, certificates, node_files
 from lab.kubernetes.node_files import CONTROL_UNITS, FOLDER, NODE_UNITS, Node
@@ -22,7 +22,7 @@ from lab.ssh_files import write_private
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lab.engine import Result
+    from lab.docker.cli import Result
     from lab.lab import Lab
     from lab.machine import Machine
 
@@ -78,7 +78,7 @@ class Cluster:
 
     def _run(self, name: str, arguments: tuple[str, ...], stdin: str | None, check: bool, timeout: float) -> Result:
         command = [str(self.programs / name), *arguments]
-        return engine.run(command, stdin=stdin, check=check, timeout=timeout, env=self.environment)
+        return cli.run(command, stdin=stdin, check=check, timeout=timeout, env=self.environment)
 
     def add_node(self) -> Machine:
         """Make a further machine, let it join with a range of pods of its own, and wait until it is ready."""

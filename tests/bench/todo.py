@@ -6,7 +6,7 @@ import functools
 import time
 from typing import TYPE_CHECKING
 
-from lab.create import NODE_IMAGE
+from lab.docker.containers import NODE_IMAGE
 from tests.bench.figures import Figure, since, timed
 from tests.lab.engine_providers import lacking, pulumi_home
 from tests.lab.todo_deployed import Deployed
@@ -28,8 +28,8 @@ TODOS = 50
 
 def measure(lab: Lab, folder: Path) -> list[Figure]:
     """Everything, on a cluster of its own, stacks in `folder`. What has to be built is built before the clock runs."""
-    images = lab.todo_images()
-    lab.images.ensure(NODE_IMAGE)
+    images = lab.systems.todo.images()
+    lab.docker.images.ensure(NODE_IMAGE)
     begun = time.monotonic()
     cluster = lab.kubernetes()
     found = [Figure("cluster of one node, from nothing to ready", since(begun))]

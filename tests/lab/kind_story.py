@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from lab import Machine, engine
+from lab import Machine
+from lab.docker import cli
 from tests.lab.kind_cases import CANARY, Case, Inputs
 from tests.lab.watch import watched
 from tests.lab.workspace import Workspace
@@ -130,11 +131,11 @@ class Story:
         self._up("created", importing=True)
 
     def _unchanged(self) -> None:
-        engine.docker("pause", self.machine.container)
+        cli.docker("pause", self.machine.container)
         try:
             self._pulumi("unchanged", lambda: self.workspace.up("--expect-no-changes", check=False))
         finally:
-            engine.docker("unpause", self.machine.container)
+            cli.docker("unpause", self.machine.container)
 
     def _drifted(self) -> None:
         texts = [case.drift(variant) for (_, variant), case in self.drifting()]

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from lab.host import engine_answers, look
-from lab.requirements import decide
+from lab.docker.daemon import engine_answers, look
+from lab.docker.requirements import decide
 
 
 def until(answer: Callable[[], Any], what: str, seconds: float = 90) -> Any:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import lab as package
-from lab import Lab, engine
-from lab.create import VOLUMES, machine_options
+from lab import Lab
+from lab.docker import cli
+from lab.docker.containers import VOLUMES, machine_options
 from tests.lab.support import require
 
 if TYPE_CHECKING:
@@ -28,30 +29,30 @@ LABS, TIMES = 3, 8
 def foreign(lab: Lab) -> Iterator[dict[str, str]]:
     """A container, a network and a volume of somebody else, with names that look like the lab's."""
     name = f"hearth-lab-somebody-else-{os.getpid()}"
-    image = lab.images.ensure("tiny")
-    engine.docker("network", "create", "--subnet", "10.214.77.0/24", name)
-    engine.docker("volume", "create", name)
-    engine.docker("run", "-d", "--name", name, "--network", name, "-v", f"{name}:/mnt", image, "sleep", "3600")
+    image = lab.docker.images.ensure("tiny")
+    cli.docker("network", "create", "--subnet", "10.214.77.0/24", name)
+    cli.docker("volume", "create", name)
+    cli.docker("run", "-d", "--name", name, "--network", name, "-v", f"{name}:/mnt", image, "sleep", "3600")
     try:
         yield {kind: name for kind in ("container", "network", "volume")}
     finally:
-        engine.docker("rm", "--force", name)
-        engine.docker("network", "rm", name)
-        engine.docker("volume", "rm", name)
+        cli.docker("rm", "--force", name)
+        cli.docker("network", "rm", name)
+        cli.docker("volume", "rm", name)
 
 
 def belongings(made: Lab) -> dict[str, list[str]]:
     """What Docker has of a lab, asked by its prefix and not by its labels."""
     listed = {
-        "container": engine.docker("ps", "--all", "--format", "{{.Names}}").stdout.split(),
-        "network": engine.docker("network", "ls", "--format", "{{.Name}}").stdout.split(),
-        "volume": engine.docker("volume", "ls", "--format", "{{.Name}}").stdout.split(),
+        "container": cli.docker("ps", "--all", "--format", "{{.Names}}").stdout.split(),
+        "network": cli.docker("network", "ls", "--format", "{{.Name}}").stdout.split(),
+        "volume": cli.docker("volume", "ls", "--format", "{{.Name}}").stdout.split(),
     }
     return {kind: [name for name in found if name.startswith(made.prefix)] for kind, found in listed.items()}
 
 
 def test_down_removes_the_labs_own_and_leaves_everything_else_running(foreign: dict[str, str], tmp_path: Path) -> None:
-    before = {kind: engine.inspect(kind, name) for kind, name in foreign.items()}
+    before = {kind: cli.inspect(kind, name) for kind, name in foreign.items()}
     made = Lab("hearth-lab", tmp_path / "lab")
     try:
         made.up(["brain", "windows"])
@@ -60,7 +61,7 @@ def test_down_removes_the_labs_own_and_leaves_everything_else_running(foreign: d
         made.down()
     assert belongings(made) == {"container": [], "network": [], "volume": []}
     assert not made.folder.exists()
-    after = {kind: engine.inspect(kind, name) for kind, name in foreign.items()}
+    after = {kind: cli.inspect(kind, name) for kind, name in foreign.items()}
     assert after["container"] is not None
     assert after["container"]["State"]["Running"]
     assert [found and found.get("Id", found.get("Name")) for found in after.values()] == [
@@ -117,28 +118,28 @@ def bare_machine(lab: Lab) -> Iterator[str]:
     options = options[: options.index("--restart")]
     words = [word for key, value in lab.labels.items() for word in ("--label", f"{key}={value}")]
     for role in VOLUMES:
-        engine.docker("volume", "create", *words, f"{container}-{role}")
-    image = lab.images.ensure("machine")
-    engine.docker("run", "-d", "--name", container, *words, *options, image, "sleep", "3600")
+        cli.docker("volume", "create", *words, f"{container}-{role}")
+    image = lab.docker.images.ensure("machine")
+    cli.docker("run", "-d", "--name", container, *words, *options, image, "sleep", "3600")
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for folder in ("lab", "toolchain"):
             archive.add(PACKAGE.parent / folder, folder, filter=lambda it: None if "__pycache__" in it.name else it)
         # The package's own imports would ask for asyncssh, which the preparation does without.
         archive.addfile(tarfile.TarInfo("lab/__init__.py"))
-    engine.docker("exec", container, "mkdir", "-p", "/opt/hearth")
-    engine.docker("cp", "-", f"{container}:/opt/hearth", stdin=stream.getvalue())
+    cli.docker("exec", container, "mkdir", "-p", "/opt/hearth")
+    cli.docker("cp", "-", f"{container}:/opt/hearth", stdin=stream.getvalue())
     try:
         yield container
     finally:
-        engine.docker("rm", "--force", container)
-        engine.docker("volume", "rm", *(f"{container}-{role}" for role in VOLUMES))
+        cli.docker("rm", "--force", container)
+        cli.docker("volume", "rm", *(f"{container}-{role}" for role in VOLUMES))
 
 
 def python(machine: str, script: str) -> list[str]:
     """Run a script on the bare machine beside the package `lab`; the lines that it printed."""
     command = ("exec", "-i", "-w", "/opt/hearth", machine, "python3", "-")
-    result = engine.docker(*command, stdin=script, timeout=400, check=False)
+    result = cli.docker(*command, stdin=script, timeout=400, check=False)
     assert result.ok, result.stdout + result.stderr
     return result.stdout.splitlines()
 

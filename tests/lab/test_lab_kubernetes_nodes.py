@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import Lab, engine
+from lab import Lab
+from lab.docker import cli
 from lab.kubernetes.cluster import Cluster
 from tests.lab.cluster_pods import Space, get, space_on
 from tests.lab.support import until
@@ -118,20 +119,20 @@ def test_after_down_nothing_of_a_cluster_is_left_and_another_one_goes_on(cluster
         begun = time.monotonic()
         second = made.kubernetes()
         print(f"a second cluster was ready after {time.monotonic() - begun:.0f} s")
-        container = engine.inspect("container", second.nodes[0].container)
+        container = cli.inspect("container", second.nodes[0].container)
         assert container is not None
         identity = container["Id"]
         assert made.kubernetes().nodes == second.nodes
     finally:
         made.down()
     listed = {
-        "containers": engine.docker("ps", "--all", "--format", "{{.Names}}").stdout,
-        "networks": engine.docker("network", "ls", "--format", "{{.Name}}").stdout,
-        "volumes": engine.docker("volume", "ls", "--format", "{{.Name}}").stdout,
+        "containers": cli.docker("ps", "--all", "--format", "{{.Names}}").stdout,
+        "networks": cli.docker("network", "ls", "--format", "{{.Name}}").stdout,
+        "volumes": cli.docker("volume", "ls", "--format", "{{.Name}}").stdout,
         "mounts": Path("/proc/self/mountinfo").read_text(),
     }
     assert [kind for kind, text in listed.items() if made.prefix in text or identity in text] == []
-    assert engine.run(["find", "/sys/fs/cgroup", "-name", f"*{shlex.quote(identity)}*"], check=False).stdout == ""
+    assert cli.run(["find", "/sys/fs/cgroup", "-name", f"*{shlex.quote(identity)}*"], check=False).stdout == ""
     assert not made.folder.exists()
     assert {path: Path(path).read_text() for path in settings} == settings
     assert set(cluster.node_states().values()) == {"Ready"}

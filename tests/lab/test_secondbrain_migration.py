@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab import Lab, Machine, Service, Snapshot, difference
-from lab.old_containers import BACKEND
+from lab.systems.secondbrain.old_containers import BACKEND
 from tests.lab.conftest import MachineFactory
 from tests.lab.second_brain import Stack, failures
 

@@ -47,7 +47,7 @@ def brain(machine: MachineFactory, registry: Service, tmp_path_factory: pytest.T
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         archive.add(
-            ROOT / "lab" / "podmgr-stand-in",
+            ROOT / "lab" / "systems" / "secondbrain" / "podmgr-stand-in",
             arcname=".",
             filter=lambda each: each if "__pycache__" not in each.name else None,
         )

@@ -18,7 +18,7 @@ from components.todo.component import TodoApp, TodoAppArgs
 from config.systems.todo import Todo
 from lab import Lab, Machine
 from lab.kubernetes.cluster import Cluster
-from lab.todo_images import PARTS
+from lab.systems.todo.images import PARTS
 from tests.lab.browser import page
 from tests.lab.support import until
 from tests.lab.todo_deployed import HOST, SPACE, Deployed
@@ -28,7 +28,7 @@ from tests.unit.recording import Recorder
 
 @pytest.fixture(scope="module")
 def app(cluster: Cluster, lab: Lab) -> Iterator[Deployed]:
-    made = Deployed(cluster, lab.todo_images())
+    made = Deployed(cluster, lab.systems.todo.images())
     made.up()
     yield made
     made.down(wait=False)

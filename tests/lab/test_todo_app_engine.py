@@ -16,7 +16,7 @@ from components.todo import values
 from config.systems.todo import Todo
 from lab import Lab
 from lab.kubernetes.cluster import Cluster
-from lab.todo_images import PARTS
+from lab.systems.todo.images import PARTS
 from tests.lab.engine_providers import plugins
 from tests.lab.project import shown, went_well
 from tests.lab.todo_stack import HOST, SPACE, Stack
@@ -32,7 +32,7 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = plugins("kubernetes")
     cluster: Cluster = request.getfixturevalue("cluster")
     lab: Lab = request.getfixturevalue("lab")
-    made = Stack(tmp_path_factory.mktemp("todo-app"), folder, cluster, lab.todo_images())
+    made = Stack(tmp_path_factory.mktemp("todo-app"), folder, cluster, lab.systems.todo.images())
     try:
         printed = made.up()
         assert "canary" not in printed

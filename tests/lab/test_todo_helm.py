@@ -81,7 +81,7 @@ class Releases:
 
 @pytest.fixture(scope="module")
 def releases(cluster: Cluster, lab: Lab) -> Iterator[Releases]:
-    made = Releases(cluster, lab.todo_images())
+    made = Releases(cluster, lab.systems.todo.images())
     cluster.kubectl("create", "namespace", SPACE)
     # So the API server validates the chart's pods against the level as well.
     cluster.kubectl("label", "namespace", SPACE, "pod-security.kubernetes.io/enforce=restricted")

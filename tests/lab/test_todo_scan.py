@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import Lab, engine
-from lab.todo_images import PARTS, build
+from lab import Lab
+from lab.docker import cli
+from lab.systems.todo.images import PARTS, build
 
 SCAN = Path(__file__).parents[2] / "apps/todo/scan.sh"
 MEGABYTE = 1_000_000
@@ -120,7 +121,7 @@ def test_data_that_can_not_be_reached_is_a_skip_that_says_so(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_each_image_is_smaller_than_250_megabytes(lab: Lab, part: str) -> None:
-    found = engine.inspect("image", build(lab, part))
+    found = cli.inspect("image", build(lab, part))
     assert found is not None
     print(f"todo-{part}: {found['Size'] / MEGABYTE:.0f} MB")
     assert found["Size"] < LARGEST * MEGABYTE

@@ -10,8 +10,9 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from lab import Lab, LabError, Snapshot, difference, engine
+from lab import Lab, LabError, Snapshot, difference
 from lab.__main__ import main
+from lab.docker import cli
 from lab.errors import EngineError
 from lab.locks import machine_lock
 from lab.ssh_files import Host, ensure_key, render_known_hosts, render_ssh_config, write_private
@@ -121,17 +122,17 @@ def test_logins_are_no_difference_of_unit_files() -> None:
 
 def test_a_command_that_fails_is_told_with_its_last_words() -> None:
     with pytest.raises(EngineError, match=r"ended with 3:\nwhy it failed"):
-        engine.run([sys.executable, "-c", "import sys; print('why it failed', file=sys.stderr); sys.exit(3)"])
+        cli.run([sys.executable, "-c", "import sys; print('why it failed', file=sys.stderr); sys.exit(3)"])
 
 
 def test_a_command_that_hangs_is_stopped_and_told() -> None:
     with pytest.raises(EngineError, match=r"did not end within 0.2 s"):
-        engine.run([sys.executable, "-c", "import time; time.sleep(60)"], timeout=0.2)
+        cli.run([sys.executable, "-c", "import time; time.sleep(60)"], timeout=0.2)
 
 
 def test_a_command_that_is_missing_is_told() -> None:
     with pytest.raises(EngineError, match="not on this machine"):
-        engine.run(["hearth-no-such-command"])
+        cli.run(["hearth-no-such-command"])
 
 
 def test_a_service_name_is_no_machine_name(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import Lab, LabError, create, engine, host
-from lab.engine import Result
+from lab import Lab, LabError
+from lab.docker import cli, containers, daemon
+from lab.docker.cli import Result
 from lab.locks import machine_lock
 
 if TYPE_CHECKING:
@@ -29,15 +30,15 @@ main.main()
 
 
 def test_a_network_half_removed_that_keeps_docker_from_starting_is_told_with_its_remedy() -> None:
-    told = host.why_it_ended(PANIC)
+    told = daemon.why_it_ended(PANIC)
     assert told.startswith("panic: runtime error: index out of range")
     assert "mv /var/lib/docker/network/files/local-kv.db /var/lib/docker/network/files/local-kv.db.damaged" in told
     assert "stopping healthcheck" not in told
 
 
 def test_another_panic_is_told_without_a_remedy_and_any_other_end_by_its_last_lines() -> None:
-    assert "local-kv.db" not in host.why_it_ended(PANIC.replace("reservePools", "another"))
-    assert host.why_it_ended("".join(f"line {number}\n" for number in range(20))).splitlines() == [
+    assert "local-kv.db" not in daemon.why_it_ended(PANIC.replace("reservePools", "another"))
+    assert daemon.why_it_ended("".join(f"line {number}\n" for number in range(20))).splitlines() == [
         f"line {number}" for number in range(12, 20)
     ]
 
@@ -50,7 +51,7 @@ def test_networks_come_and_go_and_docker_is_ended_under_one_lock(
 
     def note(what: str) -> None:
         try:
-            with machine_lock(host.LOCK, timeout=0):
+            with machine_lock(daemon.LOCK, timeout=0):
                 seen.append((what, False))
         except LabError:
             seen.append((what, True))
@@ -60,11 +61,11 @@ def test_networks_come_and_go_and_docker_is_ended_under_one_lock(
             note("network rm")
         return Result(0, "theirs\n" if arguments[:2] == ("network", "ls") else "", "")
 
-    monkeypatch.setattr(host, "LOCK", f"unit-test-{os.getpid()}")
-    monkeypatch.setattr(host, "prepare", lambda _say: note("prepare"))
-    monkeypatch.setattr(host, "end_docker_if_ours", lambda _say: note("end"))
-    monkeypatch.setattr(create, "ensure_network", lambda _name, _labels: note("network create"))
-    monkeypatch.setattr(engine, "docker", docker)
+    monkeypatch.setattr(daemon, "LOCK", f"unit-test-{os.getpid()}")
+    monkeypatch.setattr(daemon, "prepare", lambda _say: note("prepare"))
+    monkeypatch.setattr(daemon, "end_docker_if_ours", lambda _say: note("end"))
+    monkeypatch.setattr(containers, "ensure_network", lambda _name, _labels: note("network create"))
+    monkeypatch.setattr(cli, "docker", docker)
     made = Lab("hearth-lab", tmp_path / "lab")
     made.prepare()
     made.down()

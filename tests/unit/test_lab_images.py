@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import recipes
-from lab.errors import LabError
-from lab.host_settings import (
+from lab.docker import recipes
+from lab.docker.host_settings import (
     HostSettings,
     Mirrors,
     as_tar,
@@ -19,6 +18,7 @@ from lab.host_settings import (
     parse_sources,
     sources_list,
 )
+from lab.errors import LabError
 
 DEB822 = """\
 Types: deb

@@ -15,11 +15,13 @@ import yaml
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from lab import create, forward, recipes, todo_images
+from lab import forward
+from lab.docker import containers, recipes
+from lab.docker.host_settings import npm_settings
 from lab.errors import LabError
-from lab.host_settings import npm_settings
 from lab.kubernetes import build, certificates, node_files
 from lab.kubernetes.node_files import Node
+from lab.systems.todo import images
 from tests.lab.conftest import ClusterScheduling
 from toolchain import versions
 
@@ -127,7 +129,7 @@ def test_every_file_that_a_unit_names_is_written(authority: certificates.Pair) -
 def test_a_node_can_not_be_made_before_kubernetes_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "built", lambda: None)
     with pytest.raises(LabError, match=r"not built on this computer yet.*Call `lab.kubernetes\(\)`"):
-        create.machine_options("lab-kube1", "machine-kubernetes")
+        containers.machine_options("lab-kube1", "machine-kubernetes")
 
 
 # Pins
@@ -209,19 +211,19 @@ FROM scratch
 
 
 def test_the_public_bases_of_a_dockerfile_are_found_and_its_stages_are_none() -> None:
-    assert todo_images.public_bases(DOCKERFILE) == ["node:24-slim", "debian:trixie-slim"]
+    assert images.public_bases(DOCKERFILE) == ["node:24-slim", "debian:trixie-slim"]
 
 
 def test_a_dockerfile_begins_from_the_labs_images_and_is_otherwise_as_it_was() -> None:
-    text = todo_images.rewritten(DOCKERFILE, {"node:24-slim": "hearth-lab/node24:1", "debian:trixie-slim": "d:2"})
+    text = images.rewritten(DOCKERFILE, {"node:24-slim": "hearth-lab/node24:1", "debian:trixie-slim": "d:2"})
     assert text == DOCKERFILE.replace("FROM node:24-slim", "FROM hearth-lab/node24:1").replace(
         "--from=node:24-slim", "--from=hearth-lab/node24:1"
     ).replace("debian:trixie-slim", "d:2")
 
 
 def test_the_todo_apps_bases_have_a_stand_in() -> None:
-    for part in todo_images.PARTS:
-        for base in todo_images.public_bases((todo_images.APP / part / "Dockerfile").read_text()):
+    for part in images.PARTS:
+        for base in images.public_bases((images.APP / part / "Dockerfile").read_text()):
             name = base if "/" in base else f"library/{base}"
             assert name in recipes.PUBLISHED, (part, base)
 
@@ -241,7 +243,7 @@ def test_the_todo_apps_bases_have_a_stand_in() -> None:
     ],
 )
 def test_what_the_dockerignore_keeps_out_is_no_part_of_an_image(path: str, patterns: list[str], expected: bool) -> None:
-    assert todo_images.is_ignored(path, patterns) is expected
+    assert images.is_ignored(path, patterns) is expected
 
 
 def test_npms_settings_are_taken_over_and_credentials_are_not() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import engine
-from lab.create import missing_capabilities, routes, taken_subnets
+from lab.docker import cli
+from lab.docker.containers import missing_capabilities, routes, taken_subnets
 from lab.errors import LabError
 from lab.names import POOL, checked_name, choose_address, choose_subnet, folder_hash, prefix
 
@@ -48,8 +48,8 @@ def test_a_network_that_another_lab_takes_away_meanwhile_does_not_stop_this_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown = '[{"IPAM": {"Config": [{"Subnet": "10.213.4.0/24"}]}}]'
-    answers = iter([engine.Result(0, "one\ngone\n", ""), engine.Result(1, shown, "network gone not found")])
-    monkeypatch.setattr(engine, "run", lambda *_words, **_more: next(answers))
+    answers = iter([cli.Result(0, "one\ngone\n", ""), cli.Result(1, shown, "network gone not found")])
+    monkeypatch.setattr(cli, "run", lambda *_words, **_more: next(answers))
     assert "10.213.4.0/24" in taken_subnets()
 
 

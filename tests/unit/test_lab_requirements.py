@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.requirements import FREE_GIB, HostFacts, Plan, decide
+from lab.docker.requirements import FREE_GIB, HostFacts, Plan, decide
 
 READY = HostFacts(
     system="Linux",

@@ -24,7 +24,7 @@ MOUNT = CifsMount(
     uid=990,
     gid=985,
 )
-STAND_IN = Path(__file__).parents[2] / "lab" / "podmgr-stand-in"
+STAND_IN = ROOT / "lab" / "systems" / "secondbrain" / "podmgr-stand-in"
 
 
 def test_the_line_has_every_option_of_the_task_list_in_its_order():

@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import engine
+from lab.docker import cli
+from lab.docker.host_settings import os_release
+from lab.docker.requirements import HostFacts, Plan, decide
 from lab.errors import EngineError, RequirementError
-from lab.host_settings import os_release
 from lab.names import LABEL_LAB
-from lab.requirements import HostFacts, Plan, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,7 @@ def prepare(say: Callable[[str], None]) -> None:
 def engine_answers() -> bool:
     """Say whether Docker answers this user."""
     try:
-        return engine.docker("version", "--format", "{{.Server.Version}}", timeout=15, check=False).ok
+        return cli.docker("version", "--format", "{{.Server.Version}}", timeout=15, check=False).ok
     except EngineError:
         return False
 
@@ -94,8 +94,8 @@ def end_docker_if_ours(say: Callable[[str], None]) -> None:
     record = json.loads(RECORD.read_text())
     pid = int(record["pid"])
     if _start_time(pid) == record["start_time"]:
-        others = engine.docker("ps", "--all", "--quiet", check=False).stdout.split()
-        labs = engine.docker("network", "ls", "--quiet", "--filter", f"label={LABEL_LAB}", check=False).stdout.split()
+        others = cli.docker("ps", "--all", "--quiet", check=False).stdout.split()
+        labs = cli.docker("network", "ls", "--quiet", "--filter", f"label={LABEL_LAB}", check=False).stdout.split()
         if others or labs:
             say(f"Docker (process {pid}), which a lab started, has other users: left running")
             return
@@ -132,9 +132,9 @@ def why_it_ended(log: str) -> str:
 def _install(plan: Plan, say: Callable[[str], None]) -> None:
     say(f"missing on this machine, being installed: {', '.join(plan.packages)}")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    update = engine.run(["apt-get", "update", "-q"], env=env, timeout=INSTALL_SECONDS, check=False)
+    update = cli.run(["apt-get", "update", "-q"], env=env, timeout=INSTALL_SECONDS, check=False)
     command = ["apt-get", "install", "--yes", "-q", "--no-install-recommends", *plan.packages]
-    result = engine.run(command, env=env, timeout=INSTALL_SECONDS, check=False)
+    result = cli.run(command, env=env, timeout=INSTALL_SECONDS, check=False)
     if not result.ok:
         words = "\n".join((update.stderr + result.stderr).strip().splitlines()[-8:])
         raise RequirementError(
@@ -149,7 +149,7 @@ def _start(how: str, say: Callable[[str], None]) -> None:
     log = RECORD_FOLDER / "dockerd.log"
     if how == "systemctl":
         say("Docker is not running: starting its service")
-        engine.run(["systemctl", "start", "docker"], timeout=START_SECONDS * 2)
+        cli.run(["systemctl", "start", "docker"], timeout=START_SECONDS * 2)
         process = None
     else:
         say("Docker is not running and there is no systemd here: starting dockerd")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 
-FOLDER = Path(__file__).parent / "images"
+FOLDER = Path(__file__).parent.parent / "images"
 REPOSITORY = "hearth-lab"
 
 

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import engine, forward, recipes
+from lab import forward
+from lab.docker import cli, recipes
 from lab.errors import LabError
 from lab.locks import machine_lock
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from lab.lab import Lab
 
-APP = Path(__file__).resolve().parent.parent / "apps" / "todo"
+APP = Path(__file__).resolve().parents[3] / "apps" / "todo"
 PARTS = ("backend", "frontend")
 BUILD_SECONDS = 1500
 PUSH_SECONDS = 300
@@ -47,11 +48,11 @@ def build(lab: Lab, part: str) -> str:
         raise LabError(f"{file} is missing, so the todo app's {part} has no image. Nothing was built. Restore it.")
     bases: dict[str, str] = {}
     for name in public_bases(file.read_text()):
-        bases[name] = lab.images.ensure(recipes.PUBLISHED[_published(name)])
+        bases[name] = lab.docker.images.ensure(recipes.PUBLISHED[_published(name)])
     text = rewritten(file.read_text(), bases)
     tag = f"{recipes.REPOSITORY}/todo-{part}:{_digest(folder, text)}"
     with machine_lock(f"image-{tag}"):
-        if engine.inspect("image", tag) is None:
+        if cli.inspect("image", tag) is None:
             started = time.monotonic()
             lab.say(f"image todo-{part}: building")
             _build(folder, text, tag)
@@ -92,7 +93,7 @@ def _published(name: str) -> str:
     if key not in recipes.PUBLISHED:
         raise LabError(
             f"The todo app begins from {name!r}, and the lab makes no image of that name, so its own can't be built. "
-            f"Add a recipe to lab/recipes.py, or begin from one of: {', '.join(sorted(recipes.PUBLISHED))}."
+            f"Add a recipe to lab/docker/recipes.py, or begin from one of: {', '.join(sorted(recipes.PUBLISHED))}."
         )
     return key
 
@@ -151,16 +152,16 @@ def _build(folder: Path, dockerfile: str, tag: str) -> None:
         label = f"hearth.lab.image={tag.partition(':')[0].removeprefix(f'{recipes.REPOSITORY}/')}"
         # The classic builder is in every version of Docker and needs no plugin.
         command = ["env", "DOCKER_BUILDKIT=0", "docker", "build", "--rm", "--force-rm", "--tag", tag, "--label", label]
-        engine.run([*command, "--file", str(file), str(folder)], timeout=BUILD_SECONDS)
+        cli.run([*command, "--file", str(file), str(folder)], timeout=BUILD_SECONDS)
 
 
 def _push(tag: str, remote: str) -> str:
     """Push an image under another name; return the digest that the registry knows it by."""
-    engine.docker("tag", tag, remote)
+    cli.docker("tag", tag, remote)
     try:
-        told = engine.docker("push", remote, timeout=PUSH_SECONDS).stdout
+        told = cli.docker("push", remote, timeout=PUSH_SECONDS).stdout
     finally:
-        engine.docker("rmi", "--no-prune", remote, check=False)
+        cli.docker("rmi", "--no-prune", remote, check=False)
     found = re.search(r"digest: (sha256:[0-9a-f]{64})", told)
     if found is None:
         raise LabError(f"`docker push {remote}` told no digest, so the image can't be named by it. It said:\n{told}")

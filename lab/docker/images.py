@@ -9,9 +9,9 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from lab import engine, recipes
+from lab.docker import cli, recipes
+from lab.docker.host_settings import as_tar, read_host_settings
 from lab.errors import EngineError, LabError
-from lab.host_settings import as_tar, read_host_settings
 from lab.locks import machine_lock
 from lab.names import LABEL_DIGEST
 
@@ -25,10 +25,8 @@ BUILD_SECONDS = 900
 
 def purge_images(say: Callable[[str], None]) -> None:
     """Remove the lab's images from this machine, but for those that somebody's container is made from."""
-    tags = engine.docker(
-        "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"{recipes.REPOSITORY}/*"
-    ).stdout.split()
-    kept = [tag for tag in tags if not engine.docker("rmi", tag, check=False).ok]
+    tags = cli.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"{recipes.REPOSITORY}/*").stdout.split()
+    kept = [tag for tag in tags if not cli.docker("rmi", tag, check=False).ok]
     say(f"removed {len(tags) - len(kept)} images" + (f"; in use elsewhere: {', '.join(kept)}" if kept else ""))
 
 
@@ -71,11 +69,11 @@ class Images:
     def _ensure(self, name: str) -> str:
         recipe = recipes.recipe(name)
         tag = self.tag(name)
-        if engine.inspect("image", tag) is not None:
+        if cli.inspect("image", tag) is not None:
             return tag
         parent = self.ensure(recipe.parent) if recipe.parent is not None else None
         with machine_lock(f"image-{tag}"):
-            if engine.inspect("image", tag) is not None:
+            if cli.inspect("image", tag) is not None:
                 return tag
             started = time.monotonic()
             if parent is None:
@@ -97,24 +95,24 @@ class Images:
         command = ["env", "DOCKER_BUILDKIT=0", "docker", "build", "--rm", "--force-rm", "--tag", tag, "--label", label]
         for key, value in (("PARENT", parent), *recipe.arguments):
             command += ["--build-arg", f"{key}={value}"]
-        engine.run([*command, "-"], stdin=context, timeout=BUILD_SECONDS)
+        cli.run([*command, "-"], stdin=context, timeout=BUILD_SECONDS)
 
     def _make_release(self, release: str, tag: str) -> str:
         public = f"debian:{release}-slim"
-        if engine.inspect("image", public) is not None:
+        if cli.inspect("image", public) is not None:
             # Somebody else's copy: used, and left where it is.
-            engine.docker("tag", public, tag)
+            cli.docker("tag", public, tag)
             return "taken from this machine's images"
         if self._can_pull is not False:
             self._say(f"image debian-{release}: asking the public registry")
             try:
-                engine.docker("pull", "--quiet", public, timeout=PULL_SECONDS)
+                cli.docker("pull", "--quiet", public, timeout=PULL_SECONDS)
             except EngineError:
                 self._can_pull = False
             else:
                 self._can_pull = True
-                engine.docker("tag", public, tag)
-                engine.docker("rmi", "--no-prune", public)
+                cli.docker("tag", public, tag)
+                cli.docker("rmi", "--no-prune", public)
                 return "pulled"
         self._debootstrap(release, tag)
         return "made with debootstrap"
@@ -132,10 +130,10 @@ class Images:
             mirror = [self._host.mirrors.main] if self._host.mirrors.main is not None else []
             # gpgv and the keyring come with debootstrap; --cache-dir would keep files on this machine.
             command = [program, "--variant=minbase", release, f"{folder}/root", *mirror]
-            engine.run(command, timeout=DEBOOTSTRAP_SECONDS)
+            cli.run(command, timeout=DEBOOTSTRAP_SECONDS)
             shutil.rmtree(f"{folder}/root/var/cache/apt/archives", ignore_errors=True)
             label = f"LABEL hearth.lab.image=debian-{release}"
             script = 'tar -C "$1" -c . | docker import --change "$2" - "$3"'
-            engine.run(["sh", "-c", script, "sh", f"{folder}/root", label, tag], timeout=BUILD_SECONDS)
+            cli.run(["sh", "-c", script, "sh", f"{folder}/root", label, tag], timeout=BUILD_SECONDS)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -12,7 +12,8 @@ import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab import engine, names
+from lab import names
+from lab.docker import cli
 from lab.errors import EngineError, LabError
 from lab.kubernetes import build
 
@@ -75,10 +76,10 @@ def machine_options(container: str, image: str = "machine") -> list[str]:
 def taken_subnets() -> list[str]:
     """Return the networks that this machine has routes to or that Docker has given out."""
     taken: list[str] = []
-    ids = engine.docker("network", "ls", "--quiet").stdout.split()
+    ids = cli.docker("network", "ls", "--quiet").stdout.split()
     if ids:
         # Another lab may take its network away just now: Docker shows the others, and ends with an error.
-        found = engine.docker("network", "inspect", *ids, check=False).stdout
+        found = cli.docker("network", "inspect", *ids, check=False).stdout
         for network in json.loads(found or "[]"):
             taken += [entry["Subnet"] for entry in network["IPAM"].get("Config") or [] if entry.get("Subnet")]
     return taken + routes(Path("/proc/net/route").read_text())
@@ -99,13 +100,13 @@ def ensure_network(name: str, labels: dict[str, str]) -> dict[str, Any]:
     """Return the lab's network, made on a free subnet if it was missing."""
     error: EngineError | None = None
     for attempt in range(NETWORK_TRIES):
-        found = engine.inspect("network", name)
+        found = cli.inspect("network", name)
         if found is not None:
             return found
         subnet = names.choose_subnet(taken_subnets(), f"{name}-{attempt}" if attempt else name)
         words = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
         try:
-            engine.docker("network", "create", "--driver", "bridge", "--subnet", str(subnet), *words, name)
+            cli.docker("network", "create", "--driver", "bridge", "--subnet", str(subnet), *words, name)
         except EngineError as failure:
             # Another lab may have taken the subnet between looking and asking.
             error = failure
@@ -120,9 +121,9 @@ def free_address(network: dict[str, Any], prefix: str, name: str) -> str:
         return str(subnet[fixed[name]])
     taken: set[str] = set()
     # All containers of the lab, running or not: a machine that is off keeps its address.
-    listed = engine.docker("ps", "--all", "--quiet", "--filter", f"network={prefix}").stdout.split()
+    listed = cli.docker("ps", "--all", "--quiet", "--filter", f"network={prefix}").stdout.split()
     if listed:
-        for container in json.loads(engine.docker("container", "inspect", *listed).stdout):
+        for container in json.loads(cli.docker("container", "inspect", *listed).stdout):
             ends = container["NetworkSettings"]["Networks"].get(prefix) or {}
             taken |= {(ends.get("IPAMConfig") or {}).get("IPv4Address", ""), ends.get("IPAddress", "")}
     return names.choose_address(subnet, taken)
@@ -135,9 +136,9 @@ def create_container(
     words = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
     for option, value in itertools.pairwise(options):
         if option == "--volume" and value.startswith(f"{container}-"):
-            engine.docker("volume", "create", *words, value.partition(":")[0])
+            cli.docker("volume", "create", *words, value.partition(":")[0])
     place = ["--network", network, "--ip", address, "--network-alias", name, "--hostname", name]
-    engine.docker("create", "--name", container, *place, *words, *options, tag)
+    cli.docker("create", "--name", container, *place, *words, *options, tag)
 
 
 def check_reachable(machine: Machine) -> None:
@@ -164,8 +165,8 @@ def admit(machine: Machine, public_key: str, users: Sequence[str]) -> None:
             member = tarfile.TarInfo(f"lab_keys/{user}")
             member.size, member.mode = len(data), 0o644
             archive.addfile(member, io.BytesIO(data))
-    engine.docker("cp", "-", f"{machine.container}:/etc/ssh", stdin=stream.getvalue())
-    engine.docker("start", machine.container)
+    cli.docker("cp", "-", f"{machine.container}:/etc/ssh", stdin=stream.getvalue())
+    cli.docker("start", machine.container)
     for user in users:
         # HOME_MODE of Debian 13 is 0700; the subordinate range comes from useradd itself.
         machine.run(f"useradd --create-home --shell /bin/bash {names.checked_name(user, 'a user')}")
