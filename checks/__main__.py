@@ -1,6 +1,6 @@
 """`python -m checks --stack dev`: asks the deployed stack what its users would ask, and prints a table.
 
-Exit codes are those of checks.result.Code; docs/secondbrain.md has the table.
+Exit codes are those of checks.result.Code; docs/systems/secondbrain.md has the table.
 """
 
 from __future__ import annotations

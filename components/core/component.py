@@ -1,6 +1,6 @@
 """The core stack on a Docker host: PostgreSQL, the mail assistant and, with `ai`, Ollama.
 
-The containers are those of config/systems/core.py, from which compose.yaml is made too. docs/core-stack.md tells what
+The containers are those of config/systems/core.py, from which compose.yaml is made too. docs/systems/core.md tells what
 it does for those who run it.
 """
 

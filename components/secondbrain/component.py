@@ -1,7 +1,7 @@
 """The SecondBrain host: a service account, its pod of containers (ollama, then the backend), and the Windows share.
 
-The pod's units (and podmgr) are in second_brain_pod.py, the old user's containers in second_brain_migration.py, the
-share in second_brain_share.py. docs/secondbrain.md tells what it does for those who run it.
+The pod's units (and podmgr) are in pod.py, the old user's containers in migration.py, the
+share in share.py. docs/systems/secondbrain.md tells what it does for those who run it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The todo app on a Kubernetes cluster: namespace, secrets, a migration, then the chart of apps/todo/chart.
 
-docs/todo-app.md tells what it does for those who run it.
+docs/systems/todo.md tells what it does for those who run it.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.bench.figures import Figure, timed
-from tests.lab.core_machine import FOLDER, compose, load, send
+from tests.lab.systems.core.core_machine import FOLDER, compose, load, send
 
 if TYPE_CHECKING:
     from lab import Lab, Machine

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from lab.docker.containers import NODE_IMAGE
 from tests.bench.figures import Figure, since, timed
 from tests.lab.engine_providers import lacking, pulumi_home
-from tests.lab.todo_deployed import Deployed
-from tests.lab.todo_stack import Stack
-from tests.lab.todo_visitor import Load, Visitor
+from tests.lab.systems.todo.deployed import Deployed
+from tests.lab.systems.todo.stack import Stack
+from tests.lab.systems.todo.visitor import Load, Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

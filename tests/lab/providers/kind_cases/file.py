@@ -1,0 +1,51 @@
+"""How to try the kind File."""
+
+import shlex
+
+from tests.lab.providers.kind_cases import CANARY, Case, Inputs
+
+
+def path(variant: str) -> str:
+    return f"/srv/kinds/file-{variant}.conf"
+
+
+def wish(variant: str) -> Inputs:
+    return {"path": path(variant), "content": f"wished {variant}\n", "mode": "0640", "group": "adm"}
+
+
+def holds(variant: str, inputs: Inputs) -> str:
+    there = inputs["path"]
+    return (
+        f"[ \"$(stat -c '%a %U %G' {there})\" = '{inputs['mode'][1:]} root {inputs['group']}' ]\n"
+        f"printf %s {shlex.quote(inputs['content'])} | cmp -s - {there}"
+    )
+
+
+def right(variant: str, inputs: Inputs) -> str:
+    there = inputs["path"]
+    return f"printf %s {shlex.quote(inputs['content'])} >{there}; chmod {inputs['mode']} {there}; chgrp adm {there}"
+
+
+def look(variant: str) -> str:
+    return f"stat -c '%n %F %a %U %G' {path(variant)} && sha256sum {path(variant)}"
+
+
+CASES = [
+    Case(
+        kind="File",
+        wish=wish,
+        changed=lambda variant: {"content": "changed\n", "mode": "0600"},
+        holds=holds,
+        look=look,
+        right=right,
+        other=lambda variant: f"printf '\\377\\000old' >{path(variant)}; chmod 0606 {path(variant)}",
+        drift=lambda variant: f"chmod 0666 {path(variant)}",
+        drifted="mode",
+        remove=lambda variant: f"rm {path(variant)}",
+        unknown="content",
+        identity=lambda variant: path(variant)[1:],
+        secret=lambda variant: {"content": f"{CANARY}\nsecond line\n"},
+        secret_input="content",
+        prepare="mkdir -p /srv/kinds",
+    )
+]

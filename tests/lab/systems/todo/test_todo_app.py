@@ -1,0 +1,221 @@
+"""The todo app's component, carried out on the lab's cluster: it passes the checks, and a rolling update or a drain
+under load loses no request."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from checks.result import CheckResult, Status
+from checks.todo.app import check_todo
+from components.blocks.kubernetes_cluster import ClusterUnusable
+from components.todo.component import TodoApp, TodoAppArgs
+from config.systems.todo import Todo
+from lab import Lab, Machine
+from lab.kubernetes.cluster import Cluster
+from lab.systems.todo.images import PARTS
+from tests.lab.browser import page
+from tests.lab.support import until
+from tests.lab.systems.todo.deployed import HOST, SPACE, Deployed
+from tests.lab.systems.todo.visitor import PASSWORD, Load, Visitor
+from tests.unit.recording import Recorder
+
+
+@pytest.fixture(scope="module")
+def app(cluster: Cluster, lab: Lab) -> Iterator[Deployed]:
+    made = Deployed(cluster, lab.systems.todo.images())
+    made.up()
+    yield made
+    made.down(wait=False)
+
+
+def cookies(browser: Page) -> str:
+    """What the browser sends, the session included."""
+    return "; ".join(f"{each['name']}={each['value']}" for each in browser.context.cookies())
+
+
+def wrong(found: list[CheckResult]) -> list[CheckResult]:
+    return [row for row in found if row.status is Status.FAIL]
+
+
+def test_the_database_comes_first_then_the_migration_then_the_app(cluster: Cluster, app: Deployed) -> None:
+    assert app.carrier.done == [
+        "todo-namespace",
+        "todo-secret",
+        "todo-database",
+        "todo-migration",
+        "todo-app",
+    ]
+    assert app.output["address"] == cluster.ingress_address
+    assert app.output["replicas"] == {"backend": 2, "frontend": 2}
+
+
+def test_the_component_passes_every_check_the_disruptive_ones_too(app: Deployed) -> None:
+    found = check_todo(app.output, disruptive=True)
+    assert wrong(found) == []
+    # Policies too: the lab's cluster enforces them.
+    assert [row for row in found if row.status is Status.SKIP] == []
+    assert {row.story for row in found} == {"US1", "US2", "US3"}
+
+
+def test_no_secret_is_in_any_plain_input(app: Deployed) -> None:
+    for each in app.recorder.resources.values():
+        plain = {name: value for name, value in each.inputs.items() if name not in each.secrets}
+        assert "canary" not in json.dumps(plain), each.name
+
+
+def test_a_visitor_signs_up_adds_a_todo_completes_it_and_finds_it_again(app: Deployed) -> None:
+    with page(HOST, app.cluster.ingress_address) as browser:
+        browser.goto(f"http://{HOST}/")
+        browser.get_by_role("button", name="Create an account").click()
+        browser.get_by_label("Email").fill("visitor@example.org")
+        browser.get_by_label("Password").fill(PASSWORD)
+        browser.get_by_role("button", name="Create the account").click()
+        browser.get_by_label("New todo").fill("Water the plants")
+        browser.get_by_role("button", name="Add", exact=True).click()
+        todo = browser.get_by_role("checkbox", name="Water the plants")
+        expect(todo).not_to_be_checked()
+        # Until the API has answered there is nothing to complete.
+        expect(browser.locator(".todo[aria-busy=true]")).to_have_count(0)
+        todo.click()
+        visitor = Visitor(app.cluster.ingress_address, HOST, cookies(browser))
+        until(
+            lambda: '"done":true' in visitor.ask("GET", "/api/v1/todos?status=all")[1].replace(" ", ""),
+            "it is done",
+            60,
+        )
+        browser.reload()
+        expect(browser.get_by_role("button", name="Sign out")).to_be_visible()
+        # What is done shows under its own filter.
+        browser.get_by_text("All", exact=True).click()
+        expect(browser.get_by_role("checkbox", name="Water the plants")).to_be_checked()
+
+
+def test_the_namespace_refuses_a_pod_that_is_not_restricted(app: Deployed) -> None:
+    answer = app.cluster.kubectl("-n", SPACE, "run", "loose", "--image=registry:5000/tiny", check=False)
+    assert not answer.ok
+    assert "violates PodSecurity" in answer.stderr
+
+
+def roll(app: Deployed, visitor: Visitor, environment: str) -> Load:
+    """A change of settings that both parts read, so every pod is replaced, under load."""
+    before = names(app)
+    with Load(visitor) as load:
+        app.up(environment=environment)
+    assert load.wrong == [], told(app, load)
+    assert load.right > 100
+    assert load.added <= visitor.titles()
+    assert before & names(app) == set()
+    # For a few seconds a proxy still asks pods that are on their way out.
+    until(lambda: json.loads(visitor.ask("GET", "/api/v1/health")[1])["environment"] == environment, environment, 60)
+    return load
+
+
+def told(app: Deployed, load: Load) -> str:
+    """What failed, and what the backends that are still there say of it."""
+    lines = app.kubectl("logs", "-l", "app.kubernetes.io/component=backend", "--prefix", "--tail=-1").splitlines()
+    return "\n".join([*load.wrong, *(line for line in lines if "database" in line)][:60])
+
+
+def names(app: Deployed) -> set[str]:
+    """The app's pods."""
+    return {pod["metadata"]["name"] for part in PARTS for pod in app.pods(part)}
+
+
+def nodes(app: Deployed, part: str) -> set[str]:
+    """Where a part's pods are."""
+    return {pod["spec"]["nodeName"] for pod in app.pods(part)}
+
+
+def settle(app: Deployed) -> None:
+    for part in PARTS:
+        app.kubectl("rollout", "status", f"deployment/todo-{part}", "--timeout=240s")
+
+
+def drain(app: Deployed, node: Machine, visitor: Visitor) -> Load:
+    """Everything leaves a node, under load; the node takes pods again afterwards."""
+    app.kubectl("rollout", "restart", *(f"deployment/todo-{part}" for part in PARTS))
+    settle(app)
+    first = app.cluster.nodes[0].name
+    for part in PARTS:
+        assert nodes(app, part) == {first, node.name}, "topology spread puts them on both nodes"
+    try:
+        with Load(visitor) as load:
+            words = ("--ignore-daemonsets", "--delete-emptydir-data", "--timeout=240s")
+            app.cluster.kubectl("drain", node.name, *words, timeout=270)
+            settle(app)
+        assert load.wrong == [], told(app, load)
+        assert load.right > 100
+        assert load.added <= visitor.titles()
+        assert [nodes(app, part) for part in PARTS] == [{first}, {first}]
+    finally:
+        app.cluster.kubectl("uncordon", node.name)
+    return load
+
+
+def test_a_rolling_update_under_load_fails_no_request_and_loses_nothing(app: Deployed) -> None:
+    load = roll(app, app.visitor("rolling@example.org"), "updated")
+    print(f"rolling update: {load.right} requests, {load.milliseconds}")
+
+
+def test_the_migration_ran_once_for_one_image_and_one_database(app: Deployed) -> None:
+    jobs = json.loads(app.kubectl("get", "jobs", "-o", "json"))["items"]
+    assert len(jobs) == 1
+    assert jobs[0]["status"]["succeeded"] == 1
+
+
+def test_a_drain_of_a_node_under_load_fails_no_request_and_loses_nothing(app: Deployed, second_node: Machine) -> None:
+    app.up(environment="drained")
+    load = drain(app, second_node, app.visitor("drain@example.org"))
+    print(f"drain: {load.right} requests, {load.milliseconds}")
+
+
+@pytest.mark.soak
+def test_many_rolling_updates_under_load_fail_no_request(app: Deployed) -> None:
+    visitor = app.visitor("many-updates@example.org")
+    for turn in range(10):
+        load = roll(app, visitor, f"turn-{turn}")
+        print(f"update {turn}: {load.right} requests, {load.milliseconds}")
+
+
+@pytest.mark.soak
+def test_many_drains_under_load_fail_no_request(app: Deployed, second_node: Machine) -> None:
+    visitor = app.visitor("many-drains@example.org")
+    for turn in range(5):
+        load = drain(app, second_node, visitor)
+        print(f"drain {turn}: {load.right} requests, {load.milliseconds}")
+
+
+@pytest.mark.soak
+def test_backends_that_are_killed_under_load_lose_nothing_that_was_answered(app: Deployed) -> None:
+    visitor, chance = app.visitor("killed@example.org"), random.Random(5)
+    with Load(visitor) as load:
+        for _ in range(10):
+            # Without the time to finish what is under way: such a request may fail.
+            name = chance.choice([pod["metadata"]["name"] for pod in app.pods("backend")])
+            app.kubectl("delete", "pod", name, "--grace-period=0", "--force")
+            settle(app)
+    assert load.added
+    assert load.added <= visitor.titles()
+    assert load.right > 50 * len(load.wrong), "\n".join(load.wrong)
+    print(f"ten kills: {load.right} requests answered, {len(load.wrong)} failed")
+
+
+def test_a_cluster_that_is_off_is_one_error_that_names_its_context(cluster: Cluster, tmp_path: Path) -> None:
+    text = cluster.kubeconfig.read_text().replace(":6443", ":1")
+    (tmp_path / "kubeconfig").write_text(text)
+    recorder = Recorder(lambda *_: {})
+    image = {"image": "registry:5000/hearth/none"}
+
+    def program() -> None:
+        settings = {"context": "hearth-lab", "kubeconfig": "kubeconfig", "backend": image, "frontend": image}
+        TodoApp("todo", TodoAppArgs(Todo.model_validate(settings), {}, tmp_path))
+
+    with pytest.raises(ClusterUnusable, match=r'context "hearth-lab".*nothing was touched'):
+        recorder.run(program)
+    assert recorder.resources == {}

@@ -1,0 +1,126 @@
+"""The todo app brought up by the engine itself, with the Kubernetes provider, on the lab's cluster; skipped without it.
+
+The provider is a download, from no package registry: this skip stands in CI too. What it carries out here,
+test_todo_app.py carries out everywhere by mocks, kubectl and helm.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from components.todo import values
+from config.systems.todo import Todo
+from lab import Lab
+from lab.kubernetes.cluster import Cluster
+from lab.systems.todo.images import PARTS
+from tests.lab.engine_providers import plugins
+from tests.lab.project import shown, went_well
+from tests.lab.systems.todo.stack import HOST, SPACE, Stack
+from tests.lab.systems.todo.trial import SECRETS
+from tests.lab.systems.todo.visitor import Visitor
+
+DRIFT = 7
+
+
+@pytest.fixture(scope="module")
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The stack, brought up; nothing of it is on the cluster afterwards."""
+    folder = plugins("kubernetes")
+    cluster: Cluster = request.getfixturevalue("cluster")
+    lab: Lab = request.getfixturevalue("lab")
+    made = Stack(tmp_path_factory.mktemp("todo-app"), folder, cluster, lab.systems.todo.images())
+    try:
+        printed = made.up()
+        assert "canary" not in printed
+        yield made
+    finally:
+        made.workspace.destroy(check=False)
+        cluster.kubectl("delete", "namespace", SPACE, "--ignore-not-found", "--timeout=180s", timeout=200)
+
+
+def test_the_engine_brings_it_up_and_it_passes_the_checks(stack: Stack) -> None:
+    deployed = stack.workspace.outputs()["todo"]
+    assert deployed["address"], "the Ingress has the controller's address"
+    assert deployed["replicas"] == {"backend": 2, "frontend": 2}
+    assert stack.wrong() == []
+    assert len(stack.migrations()) == 1
+
+
+def test_what_was_just_brought_up_has_not_drifted(stack: Stack) -> None:
+    answer = stack.workspace.drift()
+    assert answer.returncode == 0, shown(answer)
+
+
+def test_no_secret_is_in_the_state_or_in_what_is_printed(stack: Stack) -> None:
+    data = values.secret_data(Todo.model_validate(stack.whole), SECRETS)
+    # A Secret's data is written in Base64.
+    hidden = {"canary", *(base64.b64encode(value.encode()).decode() for value in data.values())}
+    state = json.dumps(stack.workspace.state())
+    printed = shown(stack.workspace.preview("--refresh"))
+    for each in hidden:
+        assert each not in state
+        assert each not in printed
+
+
+def test_pods_that_somebody_took_away_are_drift_and_come_back_and_nothing_else_is_touched(stack: Stack) -> None:
+    before, migrations = stack.pods("backend"), stack.migrations()
+    stack.kubectl("scale", "deployment/todo-frontend", "--replicas=1")
+    stack.kubectl("rollout", "status", "deployment/todo-frontend", "--timeout=240s")
+    answer = stack.workspace.drift()
+    assert answer.returncode == DRIFT, shown(answer)
+    assert "todo-frontend" in shown(answer)
+    stack.up("--refresh")
+    assert len(stack.pods("frontend")) == 2
+    assert stack.wrong() == []
+    assert (stack.pods("backend"), stack.migrations()) == (before, migrations)
+    assert stack.workspace.drift().returncode == 0
+
+
+def test_a_setting_that_somebody_changed_by_hand_is_drift_and_is_set_right(stack: Stack) -> None:
+    stack.kubectl("patch", "configmap", "todo", "--type=merge", "--patch", '{"data": {"LOG_LEVEL": "ERROR"}}')
+    answer = stack.workspace.drift()
+    assert answer.returncode == DRIFT, shown(answer)
+    assert "LOG_LEVEL" in shown(answer)
+    stack.up("--refresh")
+    assert stack.kubectl("get", "configmap", "todo", "-o", "jsonpath={.data.LOG_LEVEL}") == "INFO"
+
+
+def test_a_changed_setting_replaces_the_pods_that_read_it_and_runs_no_migration(stack: Stack) -> None:
+    before = {part: stack.pods(part) for part in PARTS}
+    migrations = stack.migrations()
+    stack.settings(**{"log-level": "WARNING"})
+    stack.up()
+    after = {part: stack.pods(part) for part in PARTS}
+    assert after["backend"] & before["backend"] == set()
+    assert after["frontend"] == before["frontend"]
+    assert stack.migrations() == migrations
+    for pod in after["backend"]:
+        assert stack.kubectl("exec", pod, "--", "printenv", "LOG_LEVEL").strip() == "WARNING"
+    assert stack.wrong() == []
+
+
+def test_a_changed_secret_runs_a_migration_and_replaces_the_backend_alone(stack: Stack) -> None:
+    before = {part: stack.pods(part) for part in PARTS}
+    migrations = stack.migrations()
+    stack.workspace.configure("hearth:todo-auth-secret", "canary-another-key-0123456789abcdef", secret=True)
+    assert "canary" not in stack.up()
+    assert stack.pods("backend") & before["backend"] == set()
+    assert stack.pods("frontend") == before["frontend"]
+    assert len(stack.migrations()) == 1
+    assert stack.migrations() & migrations == set()
+    assert stack.wrong() == []
+    assert stack.workspace.drift().returncode == 0
+
+
+def test_destroy_leaves_the_cluster_as_it_was(stack: Stack) -> None:
+    address = stack.workspace.outputs()["todo"]["address"]
+    assert Visitor(address, HOST).ask("GET", "/healthz")[0] == 200
+    went_well(stack.workspace.destroy(check=False))
+    assert f"namespace/{SPACE}" not in stack.namespaces()
+    assert stack.cluster_wide() == stack.whole_cluster
+    assert not stack.workspace.state().get("resources")
+    assert Visitor(address, HOST).ask("GET", "/healthz")[0] == 404

@@ -1,0 +1,82 @@
+"""The kind MountPoint, against a machine in memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from providers.errors import InvalidInput
+from providers.kinds.mount_point import KIND, MountPointFacts, MountPointInputs, apply, observe, restore
+from providers.machine.session import Stat
+from tests.unit.providers.kinds.fake_session import FakeSession
+
+PATH = "/mnt/PersonalAssistantHub"
+WISH = MountPointInputs(host="box", path=PATH, owner="secondbrain", group="secondbrain")
+NOTHING_MOUNTED = 1
+
+
+def machine(mounted: bool = False) -> FakeSession:
+    return FakeSession().on("findmnt", "" if mounted else NOTHING_MOUNTED)
+
+
+async def test_a_mount_point_is_made_with_its_owner():
+    session = machine()
+    before = await observe(session, WISH)
+    assert not before.present
+    await apply(session, WISH, before)
+    facts = await observe(session, WISH)
+    assert (facts.owner, facts.group, facts.mode) == ("secondbrain", "secondbrain", "0755")
+    assert KIND.differences(WISH, facts) == {}
+
+
+async def test_what_is_mounted_there_is_not_taken_for_drift():
+    session = machine(mounted=True)
+    session.files[PATH] = Stat("directory", "0777", "nobody", "nogroup", 0)
+    assert KIND.differences(WISH, await observe(session, WISH)) == {}
+
+
+async def test_another_owner_is_drift_where_nothing_is_mounted():
+    session = machine()
+    session.files[PATH] = Stat("directory", "0755", "root", "root", 0)
+    assert set(KIND.differences(WISH, await observe(session, WISH))) == {"owner", "group"}
+
+
+async def test_a_file_in_its_place_is_refused():
+    session = machine()
+    session.put(PATH, "x")
+    with pytest.raises(InvalidInput, match="only a directory"):
+        await apply(session, WISH, await observe(session, WISH))
+
+
+async def test_destroy_removes_the_directory_it_made():
+    session = machine()
+    before = await observe(session, WISH)
+    await apply(session, WISH, before)
+    await restore(session, WISH, before)
+    assert PATH not in session.files
+
+
+async def test_destroy_gives_a_directory_its_owner_back():
+    session = machine()
+    session.files[PATH] = Stat("directory", "0700", "root", "root", 0)
+    before = await observe(session, WISH)
+    await apply(session, WISH, before)
+    await restore(session, WISH, before)
+    assert session.files[PATH] == Stat("directory", "0700", "root", "root", 0)
+
+
+async def test_destroy_leaves_a_directory_with_files_in_it_and_says_so():
+    session = machine()
+    before = await observe(session, WISH)
+    await apply(session, WISH, before)
+    session.put(f"{PATH}/note", "x")
+    await restore(session, WISH, before)
+    assert PATH in session.files
+    assert session.messages == [f"{PATH} on box is not empty: it was left alone"]
+
+
+async def test_destroy_touches_nothing_beneath_a_mount():
+    session = machine(mounted=True)
+    session.files[PATH] = Stat("directory", "0777", "nobody", "nogroup", 0)
+    await restore(session, WISH, MountPointFacts(present=False))
+    assert session.files[PATH].owner == "nobody"
+    assert "has something mounted on it" in session.messages[0]

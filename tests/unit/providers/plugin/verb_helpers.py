@@ -1,0 +1,45 @@
+"""What the tests of the verbs share: a wish for the toy kind, and the verbs on a world in memory."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from providers.plugin.desired_state import Difference
+from providers.plugin.reporter import Tellers
+from providers.plugin.values import Properties
+from providers.plugin.verbs import State, Verbs
+from tests.unit.providers.plugin.memory_machine import NOTE, World
+
+URN = "urn:pulumi:dev::estate::hearth:test:Note::shopping"
+VERBS = Verbs(NOTE)
+
+
+class Told:
+    def __init__(self) -> None:
+        self.progress: list[str] = []
+        self.warnings: list[str] = []
+        self.tellers = Tellers(self.progress.append, self.warnings.append)
+
+
+def wish(secret: frozenset[str] = frozenset(), unknown: frozenset[str] = frozenset(), **values: Any) -> Properties:
+    inputs = {"host": "box", "name": "shopping", "text": "milk", **values}
+    checked, failures = VERBS.check(Properties(inputs, secret, unknown))
+    assert failures == []
+    return checked
+
+
+def note(**values: Any) -> str:
+    return json.dumps({"text": "milk", "colour": None, "lines": [], "size": "a5", "serial": 7, **values})
+
+
+async def create(world: World, news: Properties | None = None, urn: str = URN, verbs: Any = VERBS) -> State:
+    return await verbs.create(world.estate(), urn, news or wish(), 0.0, Told().tellers)
+
+
+async def difference(estate: Any, old: Properties, new: Properties, told: Told | None = None) -> Difference:
+    return await VERBS.difference(estate, old, new, (told or Told()).tellers)
+
+
+async def delete(world: World, state: State, urn: str = URN, told: Told | None = None, **estate: Any) -> None:
+    await VERBS.delete(world.estate(**estate), urn, state, 0.0, (told or Told()).tellers)
