@@ -9,8 +9,8 @@ from providers.plugin.desired_state import MADE, Change
 from providers.plugin.schema import schema
 from providers.plugin.values import Properties
 from providers.plugin.verbs import State
-from tests.unit.memory_machine import NOTE, World, world
-from tests.unit.verb_helpers import URN, VERBS, Told, create, delete, note, wish
+from tests.unit.providers.plugin.memory_machine import NOTE, World, world
+from tests.unit.providers.plugin.verb_helpers import URN, VERBS, Told, create, delete, note, wish
 
 __all__ = ["world"]
 PATH = "/notes/shopping"
