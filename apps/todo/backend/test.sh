@@ -8,6 +8,7 @@ source ../../packages.sh
 # Where it may, install what the tests need; where it may not, they are skipped and say so (and fail where CI=true).
 missing=()
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+[ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null || missing+=(pgbouncer)
 install_packages todo-backend "${missing[@]}"
 
 # The environment is made anew when the lock changes.

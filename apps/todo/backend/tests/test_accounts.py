@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import GOOD_PASSWORD, Application, Visitor, serving
 from todo_backend import passwords
-from todo_backend.accounts import COOKIE
+from todo_backend.accounts import COOKIE, DEVICE_COOKIE
 from todo_backend.config import Settings
 from todo_backend.passwords import Passwords
 
@@ -37,10 +37,14 @@ async def test_one_who_registers_is_signed_in(application: Application) -> None:
 
 
 async def test_the_cookie_is_out_of_scripts_reach_and_of_other_sites(application: Application) -> None:
-    (cookie,) = (await application.visitor().post("/auth/register", json=ADA)).headers.get_list("set-cookie")
-    assert cookie.startswith(f"{COOKIE}=")
-    attributes = [part.strip().lower() for part in cookie.split(";")[1:]]
-    assert sorted(attributes) == ["httponly", "max-age=1209600", "path=/", "samesite=lax"]
+    session, device = (await application.visitor().post("/auth/register", json=ADA)).headers.get_list("set-cookie")
+    for cookie, name, lasting, path in (
+        (session, COOKIE, 1209600, "/"),
+        (device, DEVICE_COOKIE, 31536000, "/api/v1/auth"),
+    ):
+        assert cookie.startswith(f"{name}=")
+        attributes = [part.strip().lower() for part in cookie.split(";")[1:]]
+        assert sorted(attributes) == ["httponly", f"max-age={lasting}", f"path={path}", "samesite=lax"]
 
 
 @pytest.mark.parametrize(
@@ -190,6 +194,51 @@ async def test_guessing_is_stopped_after_ten_tries_even_with_the_right_password(
     nobody = {**wrong, "email": "nobody@example.test"}
     codes = [(await application.visitor().post("/auth/sign-in", json=nobody)).status_code for _ in range(11)]
     assert codes == [401] * 10 + [429]
+
+
+@pytest.mark.parametrize("place", ["10.0.0.2", "203.0.113.9"])
+async def test_whoever_guesses_shuts_nobody_out_whose_browser_has_signed_in_before(
+    application: Application, place: str
+) -> None:
+    at = {"x-forwarded-for": place}
+    owner = await application.visitor(**at).register()
+    await owner.post("/auth/sign-out")
+    wrong = {**ADA, "password": "wrong password"}
+    for _ in range(11):
+        answer = await application.visitor(**at).post("/auth/sign-in", json=wrong)
+    assert answer.status_code == 429
+    assert (await owner.post("/auth/sign-in", json=ADA)).status_code == 200
+    # It is no key: the browser has ten tries of its own, and for its account alone.
+    codes = [(await owner.post("/auth/sign-in", json=wrong)).status_code for _ in range(11)]
+    assert codes == [401] * 10 + [429]
+    for forged in (owner.client.cookies[DEVICE_COOKIE] + "0", "x", "x.y", "é.é"):
+        cookie = {"cookie": f"{DEVICE_COOKIE}={forged}".encode()}
+        assert (await application.visitor(**at).post("/auth/sign-in", json=ADA, headers=cookie)).status_code == 429
+    grace = {**ADA, "email": "grace@example.test"}
+    device = application.visitor(**at, cookie=f"{DEVICE_COOKIE}={owner.client.cookies[DEVICE_COOKIE]}")
+    codes = [(await device.post("/auth/sign-in", json=grace)).status_code for _ in range(11)]
+    assert codes == [401] * 10 + [429]
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "last"),
+    [
+        # One visitor of the internet: a hundred accounts from there, and no more.
+        ("203.0.113.9", 429),
+        ("203.0.113.9, 10.0.0.2", 429),
+        # A balancer that hides who comes: nobody else is shut out.
+        ("10.0.0.2", 401),
+    ],
+)
+async def test_one_address_is_shut_out_unless_it_is_a_balancers(
+    application: Application, monkeypatch: pytest.MonkeyPatch, forwarded: str, last: int
+) -> None:
+    monkeypatch.setattr(Passwords, "_verify", lambda *_: False)
+    visitor = application.visitor(**{"x-forwarded-for": forwarded})
+    for number in range(101):
+        body = {"email": f"a{number}@example.test", "password": "wrong password"}
+        answer = await visitor.post("/auth/sign-in", json=body)
+    assert answer.status_code == last
 
 
 async def test_signing_in_rightly_uses_up_no_try(application: Application) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
+import asyncpg
 import pytest
 
-from tests.conftest import Application, serving, settings
+from tests.conftest import Application, Visitor, serving, settings
 from tests.postgres import free_port
+from todo_backend import schema
 from todo_backend.health import Health
 
 
@@ -44,6 +47,56 @@ async def test_before_the_tables_are_there_one_is_not_ready(empty_database: str)
         assert (ready.status_code, ready.json()["checks"]) == (503, {"database": "unmigrated"})
         answer = await visitor.post("/auth/sign-in", json={"email": "a@example.test", "password": "x"})
         assert answer.status_code == 503
+
+
+async def test_a_database_that_is_found_empty_is_migrated_from_here(empty_database: str) -> None:
+    async with serving(settings(database_url=empty_database, migrate_when_empty=True)) as application:
+        visitor = application.visitor()
+        assert (await visitor.get("/health")).json()["checks"] == {"database": "unmigrated"}
+        await _becomes_ready(visitor)
+        # Gone once more while it runs, as a database's pod without a volume.
+        connection = await asyncpg.connect(empty_database)
+        await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        await connection.close()
+        await asyncio.sleep(1.1)  # an answer counts for a second
+        assert (await visitor.get("/health")).json()["checks"] == {"database": "unmigrated"}
+        await _becomes_ready(visitor)
+        await visitor.register()
+
+
+async def _becomes_ready(visitor: Visitor) -> None:
+    deadline = time.monotonic() + 60
+    while (await visitor.get("/health")).status_code != 200:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.2)
+
+
+async def test_a_database_with_somebody_elses_tables_is_left_alone(empty_database: str) -> None:
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute("CREATE TABLE restored_so_far (id int)")
+    async with serving(settings(database_url=empty_database, migrate_when_empty=True)) as application:
+        visitor = application.visitor()
+        for _ in range(3):
+            assert (await visitor.get("/health")).json()["checks"] == {"database": "unmigrated"}
+            await asyncio.sleep(1.1)
+        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    await connection.close()
+    assert [row["tablename"] for row in tables] == ["restored_so_far"]
+
+
+async def test_one_that_ends_while_it_migrates_leaves_nothing_running(empty_database: str) -> None:
+    holder = await asyncpg.connect(empty_database)
+    await holder.execute(f"SELECT pg_advisory_lock({schema.LOCK})")
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    async with serving(settings(database_url=empty_database, migrate_when_empty=True)) as application:
+        await application.visitor().get("/health")
+        deadline = time.monotonic() + 60
+        while await holder.fetchval(waiting) != 1:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
+    assert await holder.fetchval(waiting) == 0
+    assert await holder.fetchval("SELECT to_regclass('todos') IS NULL")
+    await holder.close()
 
 
 async def test_liveness_never_asks_the_database(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import ValidationError
@@ -13,7 +13,7 @@ from tests.conftest import settings
 from todo_backend.config import problems
 from todo_backend.inputs import read_day
 from todo_backend.redaction import REDACTED, Redactor
-from todo_backend.security import client_address, is_https, refusal
+from todo_backend.security import client_address, is_https, is_internal, refusal
 
 URL = "postgresql://todo:canary%40@db.example:5433/todo"
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,17 +24,35 @@ def headers(**values: str) -> Headers:
 
 
 def test_the_databases_address_is_made_fit_for_the_driver() -> None:
-    url = settings(database_url=f"{URL}?sslmode=require&channel_binding=require").database
+    found = settings(database_url=f"{URL}?sslmode=require&channel_binding=require").database
+    url = found.url
     assert url.drivername == "postgresql+asyncpg"
     assert (url.host, url.port, url.database, url.password, dict(url.query)) == (
         "db.example",
         5433,
         "todo",
         "canary@",
-        {"ssl": "require"},
+        {},
     )
+    assert (found.tls, found.pooled) == ("require", False)
     assert "canary" not in str(url)
-    assert settings(database_url=URL.replace("postgresql:", "postgres:")).database.drivername == url.drivername
+    other = settings(database_url=URL.replace("postgresql:", "postgres:")).database
+    assert (other.url.drivername, other.tls) == (url.drivername, "prefer")
+
+
+@pytest.mark.parametrize(
+    ("address", "is_pooled"),
+    [
+        ("postgresql://a:b@ep-cool-darkness-123456-pooler.us-east-2.aws.neon.tech/neondb?sslmode=require", True),
+        ("postgresql://a:b@ep-cool-darkness-123456.us-east-2.aws.neon.tech/neondb?sslmode=require", False),
+        ("postgresql://a:b@db.example:6432/c", True),
+        ("postgresql://postgres.a:b@aws-0-eu-central-1.pooler.supabase.com:6543/postgres", True),
+        ("postgresql://a:b@db.example:6432/c?pgbouncer=false", False),
+        ("postgresql://a:b@db.example/c?pgbouncer=true", True),
+    ],
+)
+def test_a_pooler_is_known_by_its_name_its_port_or_a_parameter(address: str, is_pooled: bool) -> None:
+    assert settings(database_url=address).database.pooled is is_pooled
 
 
 @pytest.mark.parametrize(
@@ -45,6 +63,14 @@ def test_the_databases_address_is_made_fit_for_the_driver() -> None:
         ({"database_url": "postgresql://canary@/c"}, "DATABASE_URL is wrong"),
         ({"database_url": f"{URL}?sslmode=canary"}, "DATABASE_URL is wrong: it has another sslmode"),
         ({"database_url": f"{URL}?options=x"}, "DATABASE_URL is wrong: it has the parameter 'options'"),
+        ({"database_url": f"{URL}?sslmode=verify-ca"}, "DATABASE_URL is wrong: it has sslmode=verify-ca without"),
+        ({"database_url": f"{URL}?sslmode=verify-ca&sslrootcert=system"}, "DATABASE_URL is wrong: it has sslmode=v"),
+        ({"database_url": f"{URL}?sslmode=verify-full&sslrootcert=/canary"}, "DATABASE_URL is wrong: it has an sslr"),
+        ({"database_url": f"{URL}?sslmode=verify-full&sslrootcert=/etc/hosts"}, "DATABASE_URL is wrong: it has an aut"),
+        ({"database_url": URL, "database_ca": "canary"}, "DATABASE_URL is wrong: it has an authority that is no cert"),
+        ({"database_url": f"{URL}?sslmode=prefer", "database_ca": "canary"}, "DATABASE_URL is wrong: it has sslmode=p"),
+        ({"database_url": f"{URL}?sslrootcert=/a", "database_ca": "canary"}, "DATABASE_URL is wrong: it has sslrootc"),
+        ({"database_url": f"{URL}?pgbouncer=canary"}, "DATABASE_URL is wrong: it has another pgbouncer"),
         ({"auth_secret": "canary-" * 4}, "AUTH_SECRET is wrong: it must have at least 32 characters"),
         ({"openai_base_url": "canary"}, "OPENAI_BASE_URL is wrong: it must be an address of http or https"),
         ({"openai_base_url": "file:///canary"}, "OPENAI_BASE_URL is wrong"),
@@ -54,6 +80,7 @@ def test_the_databases_address_is_made_fit_for_the_driver() -> None:
         ({"port": 0}, "PORT is wrong"),
         ({"shutdown_grace": -1}, "SHUTDOWN_GRACE is wrong"),
         ({"migrate_wait": -1}, "MIGRATE_WAIT is wrong"),
+        ({"proxies": "canary"}, "PROXIES is wrong: it must be auto, or a number"),
         ({"proxies": 11}, "PROXIES is wrong"),
         ({"openai_timeout": 0}, "OPENAI_TIMEOUT is wrong"),
         ({"registrations_per_hour": 0}, "REGISTRATIONS_PER_HOUR is wrong"),
@@ -84,11 +111,43 @@ def test_what_is_missing_is_named() -> None:
         ("1.2.3.4, 203.0.113.9, 10.0.0.2", 2, "203.0.113.9"),
         ("203.0.113.9", 3, "203.0.113.9"),
         (" , ", 1, "peer"),
+        ("1.2.3.4, 203.0.113.9", "auto", "203.0.113.9"),
+        # A balancer before the ingress controller.
+        ("1.2.3.4, 203.0.113.9, 10.0.0.2", "auto", "203.0.113.9"),
+        ("1.2.3.4, 2001:db8::7, 100.64.3.2, fd00::2", "auto", "2001:db8::7"),
+        ("203.0.113.9:50123, 10.0.0.2:443", "auto", "203.0.113.9:50123"),
+        # Everybody is inside: the next proxy knows best.
+        ("192.168.1.7", "auto", "192.168.1.7"),
+        ("10.0.0.9, 10.0.0.2", "auto", "10.0.0.2"),
+        ("", "auto", "peer"),
     ],
 )
-def test_a_visitors_address_is_what_our_own_proxies_saw(forwarded: str, proxies: int, expected: str) -> None:
+def test_a_visitors_address_is_what_our_own_proxies_saw(
+    forwarded: str, proxies: int | Literal["auto"], expected: str
+) -> None:
     given = headers(x_forwarded_for=forwarded) if forwarded else headers()
     assert client_address(given, "peer", proxies) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("10.1.2.3", True),
+        ("172.31.0.1", True),
+        ("172.32.0.1", False),
+        ("100.127.0.1", True),
+        ("[fd00::1]:443", True),
+        ("::ffff:192.168.0.1", True),
+        ("::1", True),
+        ("203.0.113.9", False),
+        ("8.8.8.8:80", False),
+        ("2a00::1", False),
+        ("unknown", False),
+        ("", False),
+    ],
+)
+def test_an_internal_address_may_be_a_balancers(address: str, expected: bool) -> None:
+    assert is_internal(address) is expected
 
 
 def test_two_headers_of_addresses_are_one_list() -> None:

@@ -18,9 +18,12 @@ from todo_backend.errors import Refusal
 from todo_backend.models import Session, User
 from todo_backend.passwords import Passwords
 from todo_backend.rate_limit import Limit, RateLimiter
+from todo_backend.security import is_internal
 
 COOKIE = "todo_session"
 SESSION_SECONDS = 14 * 24 * 3600
+DEVICE_COOKIE = "todo_device"
+DEVICE_SECONDS = 365 * 24 * 3600
 QUARTER_OF_AN_HOUR = 15 * 60
 
 REFUSED = "The email address or the password is wrong."
@@ -36,13 +39,22 @@ class Account:
     email: str
 
 
-def sign_in_limits(email: str, address: str) -> list[Limit]:
-    """Few tries for one account from one place; more for one account, and from one place, in all."""
-    return [
+def sign_in_limits(email: str, address: str, device: str | None) -> list[Limit]:
+    """Few tries for one account from one place; more for one account, and from one place, in all.
+
+    A browser that has signed in to the account before has tries of its own (OWASP, "device cookies"): nobody who
+    guesses elsewhere, or behind the same balancer, shuts its owner out. An internal address may be a balancer's, and
+    then everybody's: it limits nobody but for the account that is tried.
+    """
+    if device is not None:
+        return [Limit("sign-in-device", f"{email} {device}", 10, QUARTER_OF_AN_HOUR)]
+    limits = [
         Limit("sign-in", f"{email} {address}", 10, QUARTER_OF_AN_HOUR),
         Limit("sign-in-account", email, 100, QUARTER_OF_AN_HOUR),
-        Limit("sign-in-address", address, 100, QUARTER_OF_AN_HOUR),
     ]
+    if not is_internal(address):
+        limits.append(Limit("sign-in-address", address, 100, QUARTER_OF_AN_HOUR))
+    return limits
 
 
 class Accounts:
@@ -50,6 +62,7 @@ class Accounts:
 
     def __init__(self, secret: str, registrations_per_hour: int) -> None:
         self._key = hmac.new(secret.encode(), b"session cookies", hashlib.sha256).digest()
+        self._device_key = hmac.new(secret.encode(), b"device cookies", hashlib.sha256).digest()
         self._registrations = registrations_per_hour
         self._passwords = Passwords()
         self.limiter = RateLimiter(secret)
@@ -67,9 +80,11 @@ class Accounts:
         await session.commit()
         return Account(made, email), cookie
 
-    async def sign_in(self, session: AsyncSession, email: str, password: str, address: str) -> tuple[Account, str]:
-        """The account and a new cookie. Raises HTTPException 401 or 429."""
-        limits = sign_in_limits(email, address)
+    async def sign_in(
+        self, session: AsyncSession, email: str, password: str, address: str, device: str = ""
+    ) -> tuple[Account, str]:
+        """The account and a new cookie; `device`: the browser's DEVICE_COOKIE. Raises HTTPException 401 or 429."""
+        limits = sign_in_limits(email, address, self._device(device, email))
         await self.limiter.count(session, limits)
         known = (await session.execute(select(User).where(User.email == email))).scalar_one_or_none()
         await session.commit()  # no connection is held while the password is checked
@@ -102,6 +117,20 @@ class Accounts:
             if found is not None:
                 return Account(found.id, found.email)
         raise HTTPException(401, "You are not signed in, or no longer." if cookie else "You are not signed in.")
+
+    def device_cookie(self, email: str) -> str:
+        """What tells later that this browser has signed in to the account: it opens nothing by itself."""
+        token = secrets.token_hex(16)
+        return f"{token}.{self._device_signature(token, email)}"
+
+    def _device_signature(self, token: str, email: str) -> str:
+        return hmac.new(self._device_key, f"{token} {email}".encode(), hashlib.sha256).hexdigest()
+
+    def _device(self, cookie: str, email: str) -> str | None:
+        """The device's token, if we signed it for this account."""
+        token, _, signature = cookie.partition(".")
+        good = hmac.compare_digest(self._device_signature(token, email).encode(), signature.encode(errors="replace"))
+        return token if good else None
 
     async def _open(self, session: AsyncSession, user: uuid.UUID) -> str:
         token = secrets.token_hex(32)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_core.core_schema import ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
-DRIVER = "postgresql+asyncpg"
+from todo_backend import database_address
+from todo_backend.database_address import DatabaseAddress
+
 SHORTEST_SECRET = 32
-SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-IGNORED_PARAMETERS = {"channel_binding", "connect_timeout", "application_name"}
-"""Of libpq's parameters, those that hosted databases put into their addresses and this driver settles by itself."""
 
 
 def _http_address(value: str) -> str:
@@ -28,27 +27,19 @@ def _http_address(value: str) -> str:
     return value.rstrip("/")
 
 
-def _database_address(value: SecretStr) -> SecretStr:
-    rule = "must be written as postgresql://user:password@host:5432/name"
-    try:
-        url = make_url(value.get_secret_value())
-    except (ArgumentError, ValueError):
-        raise ValueError(rule) from None
-    # The name before any driver: a dialect that is not installed would be looked for otherwise.
-    if url.drivername.split("+")[0] not in {"postgresql", "postgres"} or not url.host or not url.database:
-        raise ValueError(rule)
-    unknown = sorted(set(url.query) - IGNORED_PARAMETERS - {"sslmode"})
-    if unknown:
-        raise ValueError(f"has the parameter {unknown[0]!r}; only sslmode can be given there")
-    if url.query.get("sslmode", "prefer") not in SSL_MODES:
-        raise ValueError(f"has another sslmode than {', '.join(SSL_MODES)}")
-    return value
-
-
 def _long_enough(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value()) < SHORTEST_SECRET:
         raise ValueError(f"must have at least {SHORTEST_SECRET} characters; take what `openssl rand -hex 32` prints")
     return value
+
+
+def _proxies(value: object) -> int | Literal["auto"]:
+    text = str(value)
+    if text == "auto":
+        return "auto"
+    if not re.fullmatch("[0-9]|10", text):
+        raise ValueError("must be auto, or a number from 0 to 10")
+    return int(text)
 
 
 class MigrationSettings(BaseSettings):
@@ -56,23 +47,32 @@ class MigrationSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
 
-    database_url: Annotated[SecretStr, AfterValidator(_database_address)]
+    # Before the address, which is read together with it.
+    database_ca: str | None = Field(
+        default=None, description="Certificates in PEM of the authority that signs the database's. No secret."
+    )
+    database_url: SecretStr
     migrate_wait: Annotated[float, Field(ge=0, le=3600)] = Field(
         default=60, description="Seconds to wait for a database that does not answer."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_an_address(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        database_address.read(value.get_secret_value(), info.data.get("database_ca"))
+        return value
+
     @property
-    def database(self) -> URL:
-        """Where the database is, for SQLAlchemy. `str` of it hides the password."""
-        url = make_url(self.database_url.get_secret_value())
-        mode = url.query.get("sslmode")
-        return url.set(drivername=DRIVER, query={"ssl": mode} if mode else {})
+    def database(self) -> DatabaseAddress:
+        """Where the database is."""
+        return database_address.read(self.database_url.get_secret_value(), self.database_ca)
 
     def secrets(self) -> list[str]:
         """Every secret value, so that the logs can be kept free of them."""
         found = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
-        return [*found, *([self.database.password] if self.database.password else [])]
+        password = self.database.url.password
+        return [*found, *([password] if password else [])]
 
 
 class Settings(MigrationSettings):
@@ -89,11 +89,16 @@ class Settings(MigrationSettings):
     cookie_secure: Literal["auto", "true", "false"] = Field(
         default="auto", description="Whether cookies travel by https alone; auto: where the visitor came by https."
     )
-    proxies: Annotated[int, Field(ge=0, le=10)] = Field(
-        default=1, description="How many proxies stand before us and add to X-Forwarded-For; 0: believe no header."
+    proxies: Annotated[int | Literal["auto"], BeforeValidator(_proxies)] = Field(
+        default="auto",
+        description="How many proxies stand before us and add to X-Forwarded-For; 0: believe no header; auto: as many "
+        "as have an address of an internal network.",
     )
     registrations_per_hour: Annotated[int, Field(ge=1)] = Field(
         default=100, description="New accounts from one address; a house or a cluster's node may share one."
+    )
+    migrate_when_empty: bool = Field(
+        default=False, description="Whether a database that is found without any table is migrated from here."
     )
     host: str = Field(default="0.0.0.0", description="Address to listen on.")
     port: Annotated[int, Field(ge=1, le=65535)] = 8000

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ssl
+import uuid
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
-from sqlalchemy import URL
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from starlette.requests import Request
 
 from todo_backend.about import SERVICE
+from todo_backend.database_address import DatabaseAddress
 
 CONNECT_SECONDS = 8
 """Beyond the five seconds after which a resolver asks again for a name whose first answer was lost (resolv.conf(5))."""
@@ -24,10 +27,12 @@ MISTAKES = (ProgrammingError, IntegrityError, DataError)
 """What is raised where it answers, and a statement of ours is wrong."""
 
 
-def create_engine(url: URL, statement_seconds: float = STATEMENT_SECONDS, connections: int = 10) -> AsyncEngine:
+def create_engine(
+    address: DatabaseAddress, statement_seconds: float = STATEMENT_SECONDS, connections: int = 10
+) -> AsyncEngine:
     """An engine that notices a connection cut off meanwhile, and gives up on a silent server."""
     return create_async_engine(
-        url,
+        address.url,
         pool_pre_ping=True,
         # None beyond these: a connection that is opened for one request costs more than waiting for one of the ten.
         pool_size=connections,
@@ -40,8 +45,20 @@ def create_engine(url: URL, statement_seconds: float = STATEMENT_SECONDS, connec
             "timeout": CONNECT_SECONDS,
             "command_timeout": statement_seconds,
             "server_settings": {"application_name": SERVICE},
+            "ssl": address.tls,
+            **(_pooled() if address.pooled else {}),
         },
     )
+
+
+def _pooled() -> dict[str, Any]:
+    """Behind a pooler the next transaction may meet another connection of the server: no statement outlives its own,
+    and none has a name that another may have taken there."""
+    return {
+        "prepared_statement_cache_size": 0,
+        "statement_cache_size": 0,
+        "prepared_statement_name_func": lambda: f"__{SERVICE}_{uuid.uuid4().hex}__",
+    }
 
 
 def create_sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
@@ -79,6 +96,10 @@ def reason(error: BaseException) -> str:
         return "the database does not exist"
     if isinstance(cause, asyncpg.CannotConnectNowError):
         return "starting or stopping"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is refused: {cause.verify_message}"
+    if isinstance(cause, ConnectionError) and "SSL upgrade" in str(cause):
+        return "it offers no TLS, which sslmode asks for"
     if isinstance(cause, ConnectionRefusedError):
         return "connection refused"
     return f"can't be reached ({type(cause).__name__})"

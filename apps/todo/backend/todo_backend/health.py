@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
-from sqlalchemy import URL, text
+from sqlalchemy import text
 
 from todo_backend.database import UNREACHABLE, create_engine, reason
+from todo_backend.database_address import DatabaseAddress
 from todo_backend.logging_config import get_logger
 
 ANSWER_SECONDS = 2
 FRESH_SECONDS = 1
 OK, AWAY, UNMIGRATED = "ok", "unreachable", "unmigrated"
+_TABLES = text(
+    "SELECT to_regclass('todos') IS NOT NULL, "
+    "NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p') AND relnamespace = "
+    "(SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = current_schema()))"
+)
+"""Whether our tables are there, and whether none at all is: somebody who restores a dump is left alone."""
 
 
 class Health:
     """Asks by a connection of its own: a busy pool says nothing about the database."""
 
-    def __init__(self, url: URL) -> None:
-        self._engine = create_engine(url, statement_seconds=ANSWER_SECONDS, connections=1)
+    def __init__(self, address: DatabaseAddress, when_empty: Callable[[], None] = lambda: None) -> None:
+        """`when_empty`: called each time that the database is found without any table."""
+        self._when_empty = when_empty
+        self._engine = create_engine(address, statement_seconds=ANSWER_SECONDS, connections=1)
         self._turn = asyncio.Lock()
         self._asked = float("-inf")
         self._known: str | None = None
@@ -39,10 +49,12 @@ class Health:
     async def _ask(self) -> tuple[str, str]:
         try:
             async with asyncio.timeout(ANSWER_SECONDS), self._engine.connect() as connection:
-                is_there = await connection.scalar(text("SELECT to_regclass('todos') IS NOT NULL"))
-                return (OK, "") if is_there else (UNMIGRATED, "`todo-backend migrate` has not run")
+                is_there, is_empty = (await connection.execute(_TABLES)).one()
         except UNREACHABLE as error:
             return AWAY, reason(error)
+        if is_empty:
+            self._when_empty()
+        return (OK, "") if is_there else (UNMIGRATED, "`todo-backend migrate` has not run")
 
     async def close(self) -> None:
         """Let go of the connection."""

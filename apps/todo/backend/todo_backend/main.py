@@ -15,6 +15,7 @@ from todo_backend.api import assistant, auth, health, todos
 from todo_backend.assistant import Assistant
 from todo_backend.config import Settings
 from todo_backend.health import Health
+from todo_backend.recovery import Recovery
 from todo_backend.requests_log import RequestLog
 from todo_backend.security import AnswerHeaders, Gate
 
@@ -27,7 +28,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     app.state.engine = database.create_engine(settings.database)
     app.state.sessions = database.create_sessions(app.state.engine)
-    app.state.health = Health(settings.database)
+    recovery = Recovery(settings)
+    app.state.health = Health(settings.database, *([recovery.begin] if settings.migrate_when_empty else []))
     client = httpx.AsyncClient(follow_redirects=False)
     app.state.assistant = Assistant(settings, client)
     log = logging_config.get_logger()
@@ -42,6 +44,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         log.info("stopping")
     finally:
         await client.aclose()
+        await recovery.close()
         await app.state.health.close()
         await app.state.engine.dispose()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Mapping
+from typing import Literal
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException
@@ -14,6 +16,14 @@ from todo_backend.errors import answer
 LARGEST_BODY = 64 * 1024
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 DEFAULT_PORTS = {"http": 80, "https": 443}
+INTERNAL = tuple(
+    ipaddress.ip_network(each)
+    for each in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+        *("::1/128", "fc00::/7", "fe80::/10"),
+    )
+)
+"""Networks that are nobody's on the internet: RFC 1918, 6598, 4193, and each machine's own."""
 
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -33,11 +43,32 @@ def is_https(headers: Headers, scheme: str) -> bool:
     return (forwarded or scheme) == "https"
 
 
-def client_address(headers: Headers, peer: str, proxies: int) -> str:
-    """The visitor's address, as the outermost of our own proxies saw it. What a visitor claims is further left."""
+def client_address(headers: Headers, peer: str, proxies: int | Literal["auto"]) -> str:
+    """The visitor's address, as the outermost of our own proxies saw it. What a visitor claims is further left.
+
+    `auto` takes whoever has an address of an internal network for a proxy: an ingress controller, and a balancer before
+    it. Where nobody else is named, the visitor is in that network too, or the balancer hides everybody (`is_internal`).
+    """
     claimed = [part.strip() for value in headers.getlist("x-forwarded-for") for part in value.split(",")]
-    known = [part for part in claimed if part]
-    return known[max(0, len(known) - proxies)][:64] if proxies and known else peer
+    known = [part[:64] for part in claimed if part]
+    if proxies == 0 or not known:
+        return peer
+    if proxies == "auto":
+        return next((part for part in reversed(known) if not is_internal(part)), known[-1])
+    return known[max(0, len(known) - proxies)]
+
+
+def is_internal(address: str) -> bool:
+    """Whether an address may stand for many visitors: it belongs to an internal network, as a balancer's does."""
+    # Some write the port too, and IPv6 in brackets then.
+    bare = address[1:].partition("]")[0] if address.startswith("[") else address
+    bare = bare.partition(":")[0] if bare.count(":") == 1 else bare
+    try:
+        found = ipaddress.ip_address(bare)
+    except ValueError:
+        return False
+    plain = getattr(found, "ipv4_mapped", None) or found
+    return any(plain in network for network in INTERNAL if network.version == plain.version)
 
 
 def _same_host(origin: str, headers: Headers) -> bool:

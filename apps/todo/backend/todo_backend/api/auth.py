@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from todo_backend import database
-from todo_backend.accounts import COOKIE, SESSION_SECONDS, Account, Accounts
+from todo_backend.accounts import COOKIE, DEVICE_COOKIE, DEVICE_SECONDS, SESSION_SECONDS, Account, Accounts
 from todo_backend.api.common import account, accounts, address, settings
 from todo_backend.inputs import Registration, SignIn
 from todo_backend.security import is_https
@@ -20,10 +20,18 @@ def _is_secure(request: Request) -> bool:
     return chosen == "true" or (chosen == "auto" and is_https(request.headers, request.url.scheme))
 
 
-def _welcome(request: Request, who: Account, cookie: str, status: int) -> Response:
+def _welcome(request: Request, known: Accounts, who: Account, cookie: str, status: int) -> Response:
     response = JSONResponse({"id": str(who.id), "email": who.email}, status)
+    secure = _is_secure(request)
+    response.set_cookie(COOKIE, cookie, max_age=SESSION_SECONDS, httponly=True, samesite="lax", secure=secure)
     response.set_cookie(
-        COOKIE, cookie, max_age=SESSION_SECONDS, httponly=True, samesite="lax", secure=_is_secure(request)
+        DEVICE_COOKIE,
+        known.device_cookie(who.email),
+        max_age=DEVICE_SECONDS,
+        path=request.url.path.rpartition("/")[0],
+        httponly=True,
+        samesite="lax",
+        secure=secure,
     )
     return response
 
@@ -38,7 +46,7 @@ async def register(
 ) -> Response:
     """Make an account, and sign in."""
     who, cookie = await known.register(session, given.email, given.password, where)
-    return _welcome(request, who, cookie, 201)
+    return _welcome(request, known, who, cookie, 201)
 
 
 @router.post("/sign-in")
@@ -50,8 +58,9 @@ async def sign_in(
     where: str = Depends(address),
 ) -> Response:
     """Sign in."""
-    who, cookie = await known.sign_in(session, given.email, given.password, where)
-    return _welcome(request, who, cookie, 200)
+    device = request.cookies.get(DEVICE_COOKIE, "")
+    who, cookie = await known.sign_in(session, given.email, given.password, where, device)
+    return _welcome(request, known, who, cookie, 200)
 
 
 @router.post("/sign-out")

@@ -1,0 +1,80 @@
+"""Brings the tables back into a database that was found empty: a new one in the place of one that is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+
+from todo_backend.about import ROOT
+from todo_backend.config import Settings
+from todo_backend.logging_config import get_logger
+
+AGAIN_SECONDS = 10.0
+"""From the end of one try to the next: probes ask every few seconds, and a user without the right fails each time."""
+STOP_SECONDS = 5.0
+
+
+class Recovery:
+    """Runs `todo-backend migrate` as a process of its own, one at a time: while it works, probes are answered.
+
+    Every replica may do so at the same moment: the migration takes a lock, and one of them does the work.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._task: asyncio.Task[None] | None = None
+        self._ended = float("-inf")
+
+    def begin(self) -> None:
+        """Start a try, unless one is under way or has just ended."""
+        under_way = self._task is not None and not self._task.done()
+        if under_way or time.monotonic() - self._ended < AGAIN_SECONDS:
+            return
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        log = get_logger()
+        log.warning("database_empty", next="its tables are made by `todo-backend migrate`")
+        settings = self._settings
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+            "DATABASE_URL": settings.database_url.get_secret_value(),
+            "DATABASE_CA": settings.database_ca or "",
+            "LOG_LEVEL": settings.log_level,
+            # It has just answered; where it goes away again, the next probe finds that out.
+            "MIGRATE_WAIT": "0",
+        }
+        command = (sys.executable, "-m", "todo_backend", "migrate")
+        process = None
+        try:
+            process = await asyncio.create_subprocess_exec(*command, env=environment)
+            code = await process.wait()
+            (log.info if code == 0 else log.error)("recovery_ended", code=code)
+        except OSError as error:
+            log.error("recovery_failed", reason=type(error).__name__)
+        except asyncio.CancelledError:
+            if process is not None:
+                await _end(process)
+            raise
+        finally:
+            self._ended = time.monotonic()
+
+    async def close(self) -> None:
+        """Give up what is under way: a migration that is ended leaves nothing behind."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
