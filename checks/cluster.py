@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -11,7 +10,7 @@ import urllib3
 from kubernetes import client, stream
 from urllib3.exceptions import HTTPError
 
-from components.blocks.kubernetes_cluster import Cluster
+from components.blocks.kubernetes_cluster import Cluster, DeployedOnCluster
 from providers.errors import CommandFailed
 
 PAGE_SECONDS = 10.0
@@ -47,12 +46,12 @@ class View(Protocol):
 class ClusterView:
     """The real one, from a system's output."""
 
-    def __init__(self, deployed: Mapping[str, Any]) -> None:
-        self._cluster = Cluster(Path(str(deployed["kubeconfig"])), str(deployed["context"]))
-        self._namespace = str(deployed["namespace"])
-        self._host = str(deployed["host"])
-        self._tls = bool(deployed["tls"])
-        self._address = str(deployed["address"]) or self._host
+    def __init__(self, deployed: DeployedOnCluster) -> None:
+        self._cluster = Cluster(Path(deployed.kubeconfig), deployed.context)
+        self._namespace = deployed.namespace
+        self._host = deployed.host
+        self._tls = deployed.tls
+        self._address = deployed.address or self._host
 
     def ask(self, path: str, **query: str) -> dict[str, Any] | None:
         return self._cluster.ask(path, **query)

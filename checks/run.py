@@ -2,50 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
+from typing import Any
 
 from checks.result import CheckResult
-from checks.stack import Deployed
-from checks.systems import CHECKS, CLUSTER_CHECKS, check_on_cluster, check_system
+from checks.stack import DeployedStack
+from checks.system import Context, SystemChecks
 from config.hosts import Machines
-from providers.machine.inventory import Estate, operate
-from providers.machine.session import Session
-
-DEADLINE = 300.0
-
-
-def _say_nothing(_message: str) -> None:
-    """Checks have no progress to tell: the table says it all."""
+from config.systems import SYSTEMS
+from providers.machine.inventory import Inventory
 
 
 @contextlib.asynccontextmanager
-async def connected(machines: Machines, project: Path) -> AsyncGenerator[Estate]:
+async def connected(machines: Machines, project: Path) -> AsyncGenerator[Inventory]:
     """The machines, each connected to when first used, and let go of at the end."""
-    estate = Estate(machines, project)
+    inventory = Inventory(machines, project)
     try:
-        yield estate
+        yield inventory
     finally:
-        await estate.close()
+        await inventory.close()
 
 
-async def run_checks(deployed: Deployed, project: Path, *, disruptive: bool = False) -> Mapping[str, list[CheckResult]]:
-    """The rows of every deployed system. Raises HearthError where a machine or a cluster can't be reached.
+async def run_checks(
+    stack: DeployedStack, project: Path, *, disruptive: bool = False
+) -> Mapping[str, list[CheckResult]]:
+    """The rows of every deployed system. Raises HearthError where a machine or a cluster can't be reached, or where
+    another version of Hearth brought a system up.
 
     `disruptive`: also those checks that stop a part to see what happens then.
     """
+    checks: dict[str, SystemChecks[Any]] = {key: SYSTEMS[key].load_checks() for key in SYSTEMS if key in stack.systems}
+    # All of them first: nothing is asked of any where one can't be read.
+    deployed = {key: each.deployed.parse(key, stack.systems[key]) for key, each in checks.items()}
     rows: dict[str, list[CheckResult]] = {}
-    async with connected(deployed.machines, project) as estate:
-        for key in (key for key in CHECKS if key in deployed.systems):
-            system = deployed.systems[key]
-
-            async def ask(session: Session, key: str = key) -> list[CheckResult]:
-                return await check_system(key, session, deployed.systems[key])
-
-            connection = estate.connection(str(system["host"]))
-            rows[key] = await operate(connection, ask, deadline=DEADLINE, progress=_say_nothing, warn=_say_nothing)
-    for key in (key for key in CLUSTER_CHECKS if key in deployed.systems):
-        rows[key] = await asyncio.to_thread(check_on_cluster, key, deployed.systems[key], disruptive)
+    async with connected(stack.machines, project) as inventory:
+        context = Context(inventory, disruptive)
+        for key, each in checks.items():
+            rows[key] = list(await each.ask(context, deployed[key]))
     return rows

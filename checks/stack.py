@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from config.hosts import KEYS, Machines
 from config.loader import NAMESPACE
 from config.mistakes import WrongSettings, mistakes_of
+from config.systems import SYSTEMS
 from providers.errors import HearthError
 
 OUTPUT_SECONDS = 60
@@ -26,10 +27,10 @@ class StackUnknown(HearthError):
 
 
 @dataclass(frozen=True)
-class Deployed:
-    """A stack's systems, by key, and the machines that there are."""
+class DeployedStack:
+    """What a stack's outputs say of each system, by key, and the machines that there are."""
 
-    systems: Mapping[str, Mapping[str, Any]]
+    systems: Mapping[str, Any]
     machines: Machines
 
 
@@ -70,13 +71,11 @@ def outputs_of(project: Path, stack: str) -> dict[str, Any]:
     return cast(dict[str, Any], json.loads(done.stdout or "{}"))
 
 
-def deployed(project: Path, stack: str) -> Deployed:
+def deployed(project: Path, stack: str) -> DeployedStack:
     """What a stack has deployed, and where."""
     machines = machines_of(project / f"Pulumi.{stack}.yaml")
     outputs = outputs_of(project, stack)
-    systems = {
-        key: value for key, value in outputs.items() if isinstance(value, dict) and value.keys() & {"host", "context"}
-    }
+    systems = {key: outputs[key] for key in SYSTEMS if key in outputs}
     if not systems:
         raise StackUnknown(f"the stack {stack} has nothing deployed", remedy=f"make up STACK={stack}")
-    return Deployed(systems, machines)
+    return DeployedStack(systems, machines)

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import argparse
 
-from config.loader import SYSTEMS
 from config.schema import SCHEMA_FILE, table, text
-from config.systems import core_compose
+from config.systems import SYSTEMS, core_compose
 
 
 def main() -> None:

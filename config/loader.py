@@ -13,7 +13,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import pulumi
 from pulumi.runtime import config as runtime_config
@@ -22,49 +22,28 @@ from pydantic import ValidationError
 from config.hosts import KEYS as MACHINE_KEYS
 from config.hosts import Machines
 from config.mistakes import Mistake, WrongSettings, mistakes_of, shown
-from config.model import Settings
-from config.systems.core import REQUIRED_SECRETS as CORE_REQUIRED
-from config.systems.core import SECRETS as CORE_SECRETS
-from config.systems.core import Core
-from config.systems.secondbrain import SECRETS as SECONDBRAIN_SECRETS
-from config.systems.secondbrain import SecondBrain
-from config.systems.todo import SECRETS as TODO_SECRETS
-from config.systems.todo import Todo
+from config.system import SystemSettings
+from config.systems import SYSTEMS
 
 NAMESPACE = "hearth"
 SECRETS_FILE = "secrets-file"
-SYSTEMS: dict[str, type[Settings]] = {"secondbrain": SecondBrain, "core": Core, "todo": Todo}
-"""Key of each system -> the model of its settings."""
-SECRETS: dict[str, str] = {**SECONDBRAIN_SECRETS, **CORE_SECRETS, **TODO_SECRETS}
+SECRETS: Mapping[str, str] = {key: text for system in SYSTEMS.values() for key, text in system.settings.SECRETS.items()}
 """Each secret key -> what it is for."""
-
-SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 @dataclass(frozen=True)
-class Estate:
+class StackSettings:
     """Everything that the settings of one stack say, checked. Secrets are apart, by key."""
 
     machines: Machines
-    systems: Mapping[str, Settings] = field(default_factory=dict[str, Settings])
+    systems: Mapping[str, SystemSettings] = field(default_factory=dict[str, SystemSettings])
+    """Key of each system that is deployed -> its settings, in the order of the table of systems."""
     secrets: Mapping[str, pulumi.Output[str]] = field(default_factory=dict[str, pulumi.Output[str]])
 
-    def system(self, key: str, model: type[SettingsT]) -> SettingsT | None:
-        """The settings of one system; None where it is not deployed."""
-        found = self.systems.get(key)
-        return found if isinstance(found, model) else None
-
-    @property
-    def secondbrain(self) -> SecondBrain | None:
-        return self.system("secondbrain", SecondBrain)
-
-    @property
-    def core(self) -> Core | None:
-        return self.system("core", Core)
-
-    @property
-    def todo(self) -> Todo | None:
-        return self.system("todo", Todo)
+    def secrets_of(self, key: str) -> Mapping[str, pulumi.Output[str]]:
+        """The secrets of one system, and no other's."""
+        own = SYSTEMS[key].settings.SECRETS
+        return {name: value for name, value in self.secrets.items() if name in own}
 
 
 @dataclass(frozen=True)
@@ -72,7 +51,7 @@ class Parsed:
     """What the plain part of the settings says, and the secret keys that are there."""
 
     machines: Machines
-    systems: Mapping[str, Settings]
+    systems: Mapping[str, SystemSettings]
     from_file: Mapping[str, str]
     """Secrets that came from the file of secrets."""
     missing: Sequence[Mistake] = ()
@@ -130,26 +109,20 @@ def _host_references(values: Mapping[str, Any]) -> list[Mistake]:
     hosts = _object(values.get("hosts"))
     names = {str(name) for name in cast(dict[str, Any], hosts)} if isinstance(hosts, dict) else set[str]()
     found: list[Mistake] = []
-    for key in SYSTEMS:
+    for key, system in SYSTEMS.items():
         settings = _object(values.get(key))
-        host = cast(dict[str, Any], settings).get("host") if isinstance(settings, dict) else None
-        if isinstance(host, str) and host not in names:
-            there = ", ".join(sorted(names)) or "none yet"
-            rule = f"must be a machine of {NAMESPACE}:hosts (there: {there})"
-            found.append(Mistake(f"{NAMESPACE}:{key}.host", rule, "add it there, or correct the name", shown(host)))
+        written = cast(dict[str, Any], settings) if isinstance(settings, dict) else {}
+        for place, host in system.settings.host_references(written).items():
+            if host not in names:
+                there = ", ".join(sorted(names)) or "none yet"
+                rule = f"must be a machine of {NAMESPACE}:hosts (there: {there})"
+                remedy = "add it there, or correct the name"
+                found.append(Mistake(f"{NAMESPACE}:{key}.{place}", rule, remedy, shown(host)))
     return found
 
 
-def _missing_secrets(systems: Mapping[str, Settings], available: set[str]) -> list[Mistake]:
-    needed: dict[str, str] = {}
-    secondbrain = systems.get("secondbrain")
-    if isinstance(secondbrain, SecondBrain) and secondbrain.share is not None:
-        needed |= dict.fromkeys(("secondbrain-smb-username", "secondbrain-smb-password"), "secondbrain.share")
-    if "core" in systems:
-        needed |= dict.fromkeys(CORE_REQUIRED, "core")
-    todo = systems.get("todo")
-    if isinstance(todo, Todo):
-        needed |= dict.fromkeys(todo.required_secrets, "todo")
+def _missing_secrets(systems: Mapping[str, SystemSettings], available: set[str]) -> list[Mistake]:
+    needed = {secret: owner for settings in systems.values() for secret, owner in settings.required_secrets().items()}
     return [
         Mistake(
             f"{NAMESPACE}:{key}",
@@ -176,12 +149,12 @@ def parse(values: Mapping[str, Any], secret_keys: set[str], project: Path, *, pr
             Mistake(m.path.replace(f"{NAMESPACE}.", f"{NAMESPACE}:", 1), m.rule, m.remedy, m.value)
             for m in mistakes_of(error, NAMESPACE)
         ]
-    systems: dict[str, Settings] = {}
-    for key, model in SYSTEMS.items():
+    systems: dict[str, SystemSettings] = {}
+    for key, system in SYSTEMS.items():
         if key not in values:
             continue
         try:
-            systems[key] = model.model_validate(_object(values[key]))
+            systems[key] = system.settings.model_validate(_object(values[key]))
         except ValidationError as error:
             mistakes += mistakes_of(error, f"{NAMESPACE}:{key}")
     for key in sorted(SECRETS.keys() & values.keys() - secret_keys):
@@ -210,7 +183,7 @@ def _namespace() -> tuple[dict[str, Any], set[str]]:
     return values, {key for key in values if runtime_config.is_config_secret(f"{prefix}{key}")}
 
 
-def load(project: Path | None = None) -> Estate:
+def load(project: Path | None = None) -> StackSettings:
     """The settings of the stack that is being deployed.
 
     Raises pulumi.RunError, which lists every mistake, before any resource is made.
@@ -226,4 +199,4 @@ def load(project: Path | None = None) -> Estate:
     secrets = {mistake.path.removeprefix(f"{NAMESPACE}:"): pulumi.Output.secret("") for mistake in parsed.missing}
     secrets |= {key: pulumi.Output.secret(value) for key, value in parsed.from_file.items()}
     secrets |= {key: config.require_secret(key) for key in SECRETS if key in values}
-    return Estate(parsed.machines, parsed.systems, secrets)
+    return StackSettings(parsed.machines, parsed.systems, secrets)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
@@ -91,3 +92,18 @@ ImageName = Annotated[
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 """A TCP port."""
+
+IpAddress = IPv4Address | IPv6Address
+"""An address of a machine, of either version."""
+
+HttpAddress = Annotated[
+    str,
+    matches(
+        r"https?://[A-Za-z0-9.\[\]:_-]+(/[A-Za-z0-9._~/-]*)?",
+        "must be an address of http or https without a user; write it as http://192.168.1.5:11434",
+    ),
+]
+"""Where a server of HTTP answers; nothing secret in it."""
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+"""How much a program logs."""

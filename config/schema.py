@@ -9,7 +9,8 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from config.hosts import Machines
-from config.loader import NAMESPACE, SECRETS, SECRETS_FILE, SYSTEMS
+from config.loader import NAMESPACE, SECRETS, SECRETS_FILE
+from config.systems import SYSTEMS
 
 SCHEMA_FILE = Path(__file__).with_name("settings.schema.json")
 
@@ -32,8 +33,8 @@ def schema() -> dict[str, Any]:
         "type": "string",
         "description": "A JSON file of secrets by key, mode 0600, outside git. Without it: Pulumi's settings.",
     }
-    for key, model in SYSTEMS.items():
-        definition = _of_model(model, definitions)
+    for key, system in SYSTEMS.items():
+        definition = _of_model(system.settings, definitions)
         properties[f"{NAMESPACE}:{key}"] = definition
     for key, description in SECRETS.items():
         properties[f"{NAMESPACE}:{key}"] = {
@@ -105,4 +106,4 @@ def _is_model(part: Any) -> bool:
 def table(system: str) -> str:
     """The settings of one system as a Markdown table: key, default, meaning."""
     head = ["| Key | Default | Meaning |", "| --- | --- | --- |"]
-    return "\n".join([*head, *_rows(SYSTEMS[system], "")]) + "\n"
+    return "\n".join([*head, *_rows(SYSTEMS[system].settings, "")]) + "\n"

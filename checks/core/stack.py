@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from checks.result import CheckResult, Code, Story
+from components.core.deployed import DeployedCore
 from providers.machine.session import Session
 
 MAKE_UP = "Run `make up` again"
@@ -84,49 +85,46 @@ for page in ("/", "/config"):
 json.dump(seen, sys.stdout)
 """
 
-Deployed = Mapping[str, Any]
 Seen = Mapping[str, Any]
 
 
-async def look(session: Session, deployed: Deployed) -> Seen:
+async def look(session: Session, deployed: DeployedCore) -> Seen:
     """Everything that the checks need, in one go. Raises CommandFailed where the machine has no Python or Docker."""
-    names = {service: entry["name"] for service, entry in deployed["containers"].items()}
-    result = await session.run(
-        "python3", "-c", _SEEN, json.dumps(names), str(deployed["url"]), check=True, timeout=TIMEOUT
-    )
+    names = {service: entry.name for service, entry in deployed.containers.items()}
+    result = await session.run("python3", "-c", _SEEN, json.dumps(names), deployed.url, check=True, timeout=TIMEOUT)
     return cast(Seen, json.loads(result.stdout))
 
 
-async def _settled(session: Session, deployed: Deployed) -> Seen:
+async def _settled(session: Session, deployed: DeployedCore) -> Seen:
     """What is seen once every container is healthy, or the time for a start is over."""
     begun = time.monotonic()
     while True:
         seen = await look(session, deployed)
         states = [entry["health"] for entry in seen["containers"].values()]
-        if states == ["healthy"] * len(deployed["containers"]):
+        if states == ["healthy"] * len(deployed.containers):
             return seen
-        if time.monotonic() - begun > float(deployed["start_timeout"]):
+        if time.monotonic() - begun > deployed.start_timeout:
             return seen
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def check_core(session: Session, deployed: Deployed) -> list[CheckResult]:
+async def check_core(session: Session, deployed: DeployedCore) -> list[CheckResult]:
     """US1 to US3 of the task list, and SC-006."""
     seen = await _settled(session, deployed)
     return [*_us1(deployed, seen), *_us2(deployed, seen), *_us3(seen), _idle_memory(seen)]
 
 
-def _us1(deployed: Deployed, seen: Seen) -> list[CheckResult]:
+def _us1(deployed: DeployedCore, seen: Seen) -> list[CheckResult]:
     """US1: the stack runs."""
     story, found = Story("US1", Code.NOT_RUNNING), seen["containers"]
     rows: list[CheckResult] = []
-    for service, wanted in deployed["containers"].items():
+    for service, wanted in deployed.containers.items():
         entry = found.get(service)
         state = entry["health"] if entry else "not there"
         rows.append(story.verdict(state == "healthy", f"{service} runs and is healthy", state, LOGS))
         if entry:
             limit = f"{entry['memory'] // 2**20} MiB"
-            right = entry["memory"] == wanted["memory"]
+            right = entry["memory"] == wanted.memory
             rows.append(story.verdict(right, f"{service} has its memory limit", limit, MAKE_UP))
     health, ready = seen["pages"]["/health"], seen["pages"]["/health/ready"]
     try:
@@ -143,7 +141,7 @@ def _us1(deployed: Deployed, seen: Seen) -> list[CheckResult]:
     return rows
 
 
-def _us2(deployed: Deployed, seen: Seen) -> list[CheckResult]:
+def _us2(deployed: DeployedCore, seen: Seen) -> list[CheckResult]:
     """US2: it can be configured, and what is saved stays."""
     story = Story("US2", Code.CONFIGURATION)
     page, test = seen["pages"]["/config"], seen["test"]
@@ -156,7 +154,7 @@ def _us2(deployed: Deployed, seen: Seen) -> list[CheckResult]:
     answer = f"{test['text'][:80]} in {test['seconds']} s"
     rows.append(story.verdict(quick, "a connection test answers within 5 seconds", answer, LOGS))
     volumes = seen["containers"].get("postgres", {}).get("volumes", [])
-    volume = f"{deployed['name']}_postgres_data"
+    volume = f"{deployed.name}_postgres_data"
     rows.append(story.verdict(volume in volumes, "settings outlive the containers", ", ".join(volumes), MAKE_UP))
     return rows
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from checks.result import CheckResult, Code, Story
+from components.secondbrain.deployed import DeployedSecondBrain
 from providers.machine.session import Completed, Session
 
 COMMANDS = ("podman", "systemctl", "loginctl", "machinectl", "newuidmap")
@@ -26,8 +25,6 @@ _ASK = (
 # On cgroup v1, podman warns about it with every command.
 _NOISE = re.compile(r"^time=.*cgroups-v1.*$", re.MULTILINE)
 
-Deployed = Mapping[str, Any]
-
 
 def _said(result: Completed) -> str:
     """The last line of what a command wrote, errors first."""
@@ -35,11 +32,11 @@ def _said(result: Completed) -> str:
     return text.splitlines()[-1] if text else f"exit status {result.status}"
 
 
-async def _account_run(session: Session, deployed: Deployed, *argv: str) -> Completed:
-    return await session.run(*argv, user=deployed["account"], check=False)
+async def _account_run(session: Session, deployed: DeployedSecondBrain, *argv: str) -> Completed:
+    return await session.run(*argv, user=deployed.account, check=False)
 
 
-async def check_prerequisites(session: Session, deployed: Deployed) -> list[CheckResult]:
+async def check_prerequisites(session: Session, deployed: DeployedSecondBrain) -> list[CheckResult]:
     """T004: the programs that everything else needs."""
     story = Story("US1", Code.PREREQUISITES)
     asked = "\n".join(f"command -v {command} >/dev/null || echo {command}" for command in COMMANDS)
@@ -49,14 +46,14 @@ async def check_prerequisites(session: Session, deployed: Deployed) -> list[Chec
     return [story.verdict(not missing, "the prerequisites are installed", seen, MAKE_UP)]
 
 
-async def check_us1(session: Session, deployed: Deployed) -> list[CheckResult]:
+async def check_us1(session: Session, deployed: DeployedSecondBrain) -> list[CheckResult]:
     """US1: an isolated service account."""
-    story, name = Story("US1", Code.ACCOUNT), str(deployed["account"])
+    story, name = Story("US1", Code.ACCOUNT), deployed.account
     account = await session.account(name)
     if account is None:
         return [story.failed(f"the account {name} exists", "there is no such user", MAKE_UP)]
     seen = f"uid {account.uid}, home {account.home}, shell {account.shell}"
-    right = account.shell.endswith("nologin") and account.home == deployed["account_home"]
+    right = account.shell.endswith("nologin") and account.home == deployed.account_home
     rows = [story.verdict(right, f"the account {name} exists and nobody can log in as it", seen, MAKE_UP)]
     rows += await asyncio.gather(
         _subordinate_ids(session, deployed, story),
@@ -66,8 +63,8 @@ async def check_us1(session: Session, deployed: Deployed) -> list[CheckResult]:
     return rows
 
 
-async def _subordinate_ids(session: Session, deployed: Deployed, story: Story) -> CheckResult:
-    name, wanted = str(deployed["account"]), str(deployed["subordinate_range"])
+async def _subordinate_ids(session: Session, deployed: DeployedSecondBrain, story: Story) -> CheckResult:
+    name, wanted = deployed.account, deployed.subordinate_range
     files = await asyncio.gather(*(session.stat(path, content=True) for path in ("/etc/subuid", "/etc/subgid")))
     question = "it has subordinate ids that overlap nobody's"
     for path, stat in zip(("/etc/subuid", "/etc/subgid"), files, strict=True):
@@ -83,13 +80,13 @@ async def _subordinate_ids(session: Session, deployed: Deployed, story: Story) -
     return story.passed(question, wanted)
 
 
-async def _linger(session: Session, deployed: Deployed, story: Story) -> CheckResult:
-    result = await session.run("loginctl", "show-user", str(deployed["account"]), "--property=Linger", check=False)
+async def _linger(session: Session, deployed: DeployedSecondBrain, story: Story) -> CheckResult:
+    result = await session.run("loginctl", "show-user", deployed.account, "--property=Linger", check=False)
     question = "its services run without anybody logged in"
     return story.verdict(result.ok and result.stdout.strip() == "Linger=yes", question, _said(result), MAKE_UP)
 
 
-async def _isolation(session: Session, deployed: Deployed, story: Story) -> CheckResult:
+async def _isolation(session: Session, deployed: DeployedSecondBrain, story: Story) -> CheckResult:
     """T009: the account can't list another user's home."""
     question = "it can't read another user's home"
     listed = await session.run("getent", "passwd", check=False)
@@ -111,17 +108,17 @@ async def _isolation(session: Session, deployed: Deployed, story: Story) -> Chec
     )
 
 
-async def check_us2(session: Session, deployed: Deployed) -> list[CheckResult]:
+async def check_us2(session: Session, deployed: DeployedSecondBrain) -> list[CheckResult]:
     """US2: a managed container lifecycle."""
-    if deployed["manager"] == "podmgr":
+    if deployed.manager == "podmgr":
         return [await _podmgr_running(session, deployed), *await _answers(session, deployed)]
     configured = await _units(session, deployed)
     running = await _running(session, deployed)
     return [*configured, running, *await _answers(session, deployed)]
 
 
-async def _units(session: Session, deployed: Deployed) -> list[CheckResult]:
-    story, units = Story("US2", Code.CONFIGURATION), [str(unit) for unit in deployed["units"]]
+async def _units(session: Session, deployed: DeployedSecondBrain) -> list[CheckResult]:
+    story, units = Story("US2", Code.CONFIGURATION), [str(unit) for unit in deployed.units]
     show = ("systemctl", "--user", "show", "--property=Id,LoadState,Restart", *units)
     shown, wanted = await asyncio.gather(
         _account_run(session, deployed, *show),
@@ -160,10 +157,10 @@ async def _units(session: Session, deployed: Deployed) -> list[CheckResult]:
     return rows
 
 
-async def _running(session: Session, deployed: Deployed) -> CheckResult:
+async def _running(session: Session, deployed: DeployedSecondBrain) -> CheckResult:
     """Whether every service is active, which it is once healthy; waits as long as a start may take."""
-    story, units = Story("US2", Code.NOT_RUNNING), [str(unit) for unit in deployed["units"]]
-    question = f"all containers run and are healthy within {deployed['start_timeout']} s"
+    story, units = Story("US2", Code.NOT_RUNNING), [str(unit) for unit in deployed.units]
+    question = f"all containers run and are healthy within {deployed.start_timeout} s"
     begun = time.monotonic()
     while True:
         result = await _account_run(session, deployed, "systemctl", "--user", "is-active", *units)
@@ -171,7 +168,7 @@ async def _running(session: Session, deployed: Deployed) -> CheckResult:
         late = [f"{unit} is {state}" for unit, state in zip(units, states, strict=False) if state != "active"]
         if not late and len(states) == len(units):
             return story.passed(question, f"{len(units)} units active")
-        if time.monotonic() - begun > float(deployed["start_timeout"]):
+        if time.monotonic() - begun > deployed.start_timeout:
             break
         await asyncio.sleep(POLL_SECONDS)
     unit = late[0].split()[0] if late else units[0]
@@ -181,9 +178,9 @@ async def _running(session: Session, deployed: Deployed) -> CheckResult:
     return story.failed(question, "; ".join(late) or _said(result), f"Its log: {log.stdout.strip()}")
 
 
-async def _podmgr_running(session: Session, deployed: Deployed) -> CheckResult:
+async def _podmgr_running(session: Session, deployed: DeployedSecondBrain) -> CheckResult:
     """T015, with the task list's own command."""
-    story, pod = Story("US2", Code.NOT_RUNNING), str(deployed["pod"])
+    story, pod = Story("US2", Code.NOT_RUNNING), deployed.pod
     command = f"source /opt/podmgr/.venv/bin/activate && podmgr pod status {pod}"
     begun = time.monotonic()
     while True:
@@ -191,18 +188,18 @@ async def _podmgr_running(session: Session, deployed: Deployed) -> CheckResult:
         running = result.ok and all(
             re.search(rf"(?m)^.*\b{name}\b.*\brunning\b", result.stdout) for name in ("ollama", "backend")
         )
-        if running or time.monotonic() - begun > float(deployed["start_timeout"]):
+        if running or time.monotonic() - begun > deployed.start_timeout:
             break
         await asyncio.sleep(POLL_SECONDS)
     question = "podmgr says that all containers run"
     return story.verdict(running, question, " / ".join(result.stdout.split("\n")).strip(" /") or _said(result), MAKE_UP)
 
 
-async def _answers(session: Session, deployed: Deployed) -> list[CheckResult]:
+async def _answers(session: Session, deployed: DeployedSecondBrain) -> list[CheckResult]:
     story = Story("US2", Code.NOT_RUNNING)
-    asked = [("the backend answers", f"{deployed['backend_url']}{deployed['health_path']}")]
-    if deployed.get("ollama_url"):
-        asked.append(("ollama answers", f"{deployed['ollama_url']}/api/version"))
+    asked = [("the backend answers", f"{deployed.backend_url}{deployed.health_path}")]
+    if deployed.ollama_url:
+        asked.append(("ollama answers", f"{deployed.ollama_url}/api/version"))
     results = await asyncio.gather(*(session.run("python3", "-c", _ASK, url, check=False) for _, url in asked))
     return [
         story.verdict(

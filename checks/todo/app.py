@@ -16,9 +16,9 @@ from checks.cluster import ClusterView, View
 from checks.result import CheckResult, Code, Status, Story
 from checks.todo.disruption import check_disruption, check_network_policies
 from checks.todo.objects import fragments, lacks, path_of, pods_of, probe_paths, ready_endpoints, replicas
+from components.todo.deployed import DeployedTodo
 from providers.errors import CommandFailed
 
-Deployed = Mapping[str, Any]
 Item = Mapping[str, Any]
 T = TypeVar("T")
 MAKE_UP = "Run `make up` again"
@@ -35,7 +35,7 @@ ROUTE_SECONDS = 15.0
 """What an ingress controller may take to learn of pods that have just become ready; Traefik collects for 2 s."""
 
 
-def check_todo(deployed: Deployed, disruptive: bool = False, view: View | None = None) -> list[CheckResult]:
+def check_todo(deployed: DeployedTodo, disruptive: bool = False, view: View | None = None) -> list[CheckResult]:
     """US1 to US3 of the task list. `disruptive`: also stop a backend, and take its database away.
 
     Raises ClusterUnusable where the cluster can't be asked.
@@ -48,35 +48,35 @@ def check_todo(deployed: Deployed, disruptive: bool = False, view: View | None =
     return rows + check_disruption(view, deployed, disruptive)
 
 
-def _logs(deployed: Deployed, part: str) -> str:
-    where = f"--context {deployed['context']} -n {deployed['namespace']}"
-    return f"See `kubectl {where} logs deploy/{deployed['name']}-{part}`"
+def _logs(deployed: DeployedTodo, part: str) -> str:
+    where = f"--context {deployed.context} -n {deployed.namespace}"
+    return f"See `kubectl {where} logs deploy/{deployed.name}-{part}`"
 
 
 # US1: it is deployed
 
 
-def _us1(view: View, deployed: Deployed) -> list[CheckResult]:
+def _us1(view: View, deployed: DeployedTodo) -> list[CheckResult]:
     story = Story("US1", Code.NOT_RUNNING)
     rows: list[CheckResult] = []
     for part, shown in _settled(view, deployed).items():
-        wanted = deployed["replicas"][part]
+        wanted = deployed.replicas[part]
         question = f"{part}: {wanted} replicas or more, all ready and of the newest version"
         rows.append(story.verdict(shown[0], question, shown[1], _logs(deployed, part)))
         rows.append(_service(view, deployed, part))
     return [*rows, *_routed(view, deployed), _restricted(view, deployed)]
 
 
-def _settled(view: View, deployed: Deployed) -> dict[str, tuple[bool, str]]:
+def _settled(view: View, deployed: DeployedTodo) -> dict[str, tuple[bool, str]]:
     """Part -> whether its pods are all there, and what was seen; waits as long as a start may take."""
 
     def ask() -> dict[str, tuple[bool, str]]:
         return {
-            part: replicas(view.ask(path_of(deployed, "deployments", f"{deployed['name']}-{part}")), wanted)
-            for part, wanted in deployed["replicas"].items()
+            part: replicas(view.ask(path_of(deployed, "deployments", f"{deployed.name}-{part}")), wanted)
+            for part, wanted in deployed.replicas.items()
         }
 
-    return _patiently(ask, lambda found: all(holds for holds, _ in found.values()), float(deployed["start_timeout"]))
+    return _patiently(ask, lambda found: all(holds for holds, _ in found.values()), deployed.start_timeout)
 
 
 def _patiently(ask: Callable[[], T], good: Callable[[T], bool], seconds: float) -> T:
@@ -89,8 +89,8 @@ def _patiently(ask: Callable[[], T], good: Callable[[T], bool], seconds: float) 
         time.sleep(POLL_SECONDS)
 
 
-def _service(view: View, deployed: Deployed, part: str) -> CheckResult:
-    story, name = Story("US1", Code.CONFIGURATION), f"{deployed['name']}-{part}"
+def _service(view: View, deployed: DeployedTodo, part: str) -> CheckResult:
+    story, name = Story("US1", Code.CONFIGURATION), f"{deployed.name}-{part}"
     question = f"{part}: a Service inside the cluster alone, with ready pods behind it"
     service = view.ask(path_of(deployed, "services", name))
     if service is None:
@@ -98,13 +98,13 @@ def _service(view: View, deployed: Deployed, part: str) -> CheckResult:
     slices = view.ask(path_of(deployed, "endpointslices"), labelSelector=f"kubernetes.io/service-name={name}") or {}
     ready, kind = len(ready_endpoints(slices)), service["spec"].get("type", "ClusterIP")
     return story.verdict(
-        kind == "ClusterIP" and ready >= deployed["replicas"][part], question, f"{kind}, {ready} endpoints", MAKE_UP
+        kind == "ClusterIP" and ready >= deployed.replicas[part], question, f"{kind}, {ready} endpoints", MAKE_UP
     )
 
 
-def _routed(view: View, deployed: Deployed) -> list[CheckResult]:
+def _routed(view: View, deployed: DeployedTodo) -> list[CheckResult]:
     """Whether the ingress leads where it should; asks again while it may not have learnt of the pods yet."""
-    patience = min(ROUTE_SECONDS, float(deployed["start_timeout"]))
+    patience = min(ROUTE_SECONDS, deployed.start_timeout)
     return _patiently(lambda: _routing(view), lambda rows: all(row.status is Status.PASS for row in rows), patience)
 
 
@@ -124,7 +124,7 @@ def _routing(view: View) -> list[CheckResult]:
     return rows
 
 
-def _restricted(view: View, deployed: Deployed) -> CheckResult:
+def _restricted(view: View, deployed: DeployedTodo) -> CheckResult:
     story = Story("US1", Code.CONFIGURATION)
     pods = [pod for part in PARTS for pod in pods_of(view, deployed, part)]
     wrong = sorted({f"{pod['metadata']['name']}: {lack}" for pod in pods for lack in lacks(pod["spec"])})
@@ -135,25 +135,25 @@ def _restricted(view: View, deployed: Deployed) -> CheckResult:
 # US2: its configuration is secure
 
 
-def _us2(view: View, deployed: Deployed) -> list[CheckResult]:
+def _us2(view: View, deployed: DeployedTodo) -> list[CheckResult]:
     story = Story("US2", Code.CONFIGURATION)
-    secret = view.ask(path_of(deployed, "secrets", str(deployed["secret"])))
+    secret = view.ask(path_of(deployed, "secrets", deployed.secret))
     if secret is None:
-        return [story.failed("the secrets are a Secret", f"there is no Secret {deployed['secret']}", MAKE_UP)]
+        return [story.failed("the secrets are a Secret", f"there is no Secret {deployed.secret}", MAKE_UP)]
     values = {key: base64.b64decode(value).decode(errors="replace") for key, value in secret["data"].items()}
     missing = [key for key in SECRET_KEYS[:2] if not values.get(key)]
     seen = f"missing: {', '.join(missing)}" if missing else ", ".join(sorted(values))
     rows = [story.verdict(not missing, "the secrets are a Secret", seen, MAKE_UP), _readable(view, deployed, values)]
-    settings = (view.ask(path_of(deployed, "configmaps", str(deployed["name"]))) or {}).get("data", {})
+    settings = (view.ask(path_of(deployed, "configmaps", deployed.name)) or {}).get("data", {})
     for part in PARTS:
         rows += _arrived(view, deployed, part, values, settings)
     return rows
 
 
-def _readable(view: View, deployed: Deployed, values: Mapping[str, str]) -> CheckResult:
+def _readable(view: View, deployed: DeployedTodo, values: Mapping[str, str]) -> CheckResult:
     """T024."""
     leaks, looked = set[str](), 0
-    namespace = f"namespaces/{deployed['namespace']}"
+    namespace = f"namespaces/{deployed.namespace}"
     for path in (
         *(f"/api/v1/{namespace}/{kind}" for kind in ("pods", "configmaps")),
         *(f"/apis/apps/v1/{namespace}/{kind}" for kind in ("deployments", "replicasets", "statefulsets")),
@@ -173,7 +173,7 @@ def _readable(view: View, deployed: Deployed, values: Mapping[str, str]) -> Chec
 
 
 def _arrived(
-    view: View, deployed: Deployed, part: str, secrets: Mapping[str, str], settings: Mapping[str, str]
+    view: View, deployed: DeployedTodo, part: str, secrets: Mapping[str, str], settings: Mapping[str, str]
 ) -> list[CheckResult]:
     """T025 for one part, and that its secrets are its own affair."""
     story = Story("US2", Code.CONFIGURATION)
@@ -206,7 +206,7 @@ def _arrived(
 # US3: its health is watched
 
 
-def _us3(view: View, deployed: Deployed) -> list[CheckResult]:
+def _us3(view: View, deployed: DeployedTodo) -> list[CheckResult]:
     story, health, live = Story("US3", Code.NOT_RUNNING), view.page(HEALTH), view.page(LIVE)
     try:
         said = json.loads(health.text)
@@ -218,11 +218,11 @@ def _us3(view: View, deployed: Deployed) -> list[CheckResult]:
     rows = [
         story.verdict(health.status == 200 and good, f"{HEALTH} says ok, database included", seen, remedy),
         story.verdict(
-            environment == deployed["environment"], "it says which environment it is", str(environment), MAKE_UP
+            environment == deployed.environment, "it says which environment it is", str(environment), MAKE_UP
         ),
         story.verdict(live.status == 200, f"{LIVE} answers", f"{live.status}", remedy),
     ]
-    deployment = view.ask(path_of(deployed, "deployments", f"{deployed['name']}-backend"))
+    deployment = view.ask(path_of(deployed, "deployments", f"{deployed.name}-backend"))
     probes = probe_paths(deployment) if deployment else {}
     wanted = {"startupProbe": LIVE, "livenessProbe": LIVE, "readinessProbe": HEALTH}
     question = "liveness never asks the database, readiness does"

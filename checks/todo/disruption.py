@@ -12,8 +12,9 @@ from typing import Any
 
 from checks.cluster import View
 from checks.result import CheckResult, Code, Story
-from checks.todo.objects import Deployed, Item, path_of, pods_of, ready_endpoints
+from checks.todo.objects import Item, path_of, pods_of, ready_endpoints
 from components.blocks.kubernetes_cluster import ClusterUnusable
+from components.todo.deployed import DeployedTodo
 from providers.errors import CommandFailed
 
 MAKE_UP = "Run `make up` again"
@@ -52,7 +53,7 @@ END
 """Closes the database to everybody, or opens it again. Its server goes on, and so does its data."""
 
 
-def check_disruption(view: View, deployed: Deployed, disruptive: bool) -> list[CheckResult]:
+def check_disruption(view: View, deployed: DeployedTodo, disruptive: bool) -> list[CheckResult]:
     """US3: what a probe is for."""
     story = Story("US3", Code.NOT_RUNNING)
     if not disruptive:
@@ -97,7 +98,7 @@ def _until(holds: Callable[[], bool], seconds: float) -> float | None:
     return time.monotonic() - begun
 
 
-def _hung(view: View, deployed: Deployed, story: Story) -> CheckResult:
+def _hung(view: View, deployed: DeployedTodo, story: Story) -> CheckResult:
     """T031."""
     pods = [pod for pod in pods_of(view, deployed, "backend") if ready(pod)]
     if not pods:
@@ -122,8 +123,8 @@ def _hung(view: View, deployed: Deployed, story: Story) -> CheckResult:
     return story.verdict(took is not None, HUNG, seen, "Has the Deployment a liveness probe?")
 
 
-def _lost(view: View, deployed: Deployed, story: Story) -> CheckResult:
-    if not deployed["postgres"]:
+def _lost(view: View, deployed: DeployedTodo, story: Story) -> CheckResult:
+    if not deployed.postgres:
         return story.skipped(LOST, "the database is not in this cluster, so it is left alone")
     database, pods = pods_of(view, deployed, "postgresql"), pods_of(view, deployed, "backend")
     if not database or not pods:
@@ -135,7 +136,7 @@ def _lost(view: View, deployed: Deployed, story: Story) -> CheckResult:
         view.run(database[0]["metadata"]["name"], "postgresql", "sh", "-c", _DATABASE, "sh", allowed)
 
     def endpoints() -> list[str]:
-        selector = f"kubernetes.io/service-name={deployed['name']}-backend"
+        selector = f"kubernetes.io/service-name={deployed.name}-backend"
         return ready_endpoints(view.ask(path_of(deployed, "endpointslices"), labelSelector=selector) or {})
 
     try:
@@ -168,10 +169,10 @@ def _enforced_by(view: View) -> str | None:
     return next((name for name in names if any(known in name for known in ENFORCING)), None)
 
 
-def check_network_policies(view: View, deployed: Deployed) -> CheckResult:
+def check_network_policies(view: View, deployed: DeployedTodo) -> CheckResult:
     """Whether what no policy allows is refused: the frontend, which asks nobody, connects to a backend."""
     story = Story("US2", Code.CONFIGURATION)
-    policies = view.ask(f"/apis/networking.k8s.io/v1/namespaces/{deployed['namespace']}/networkpolicies") or {}
+    policies = view.ask(f"/apis/networking.k8s.io/v1/namespaces/{deployed.namespace}/networkpolicies") or {}
     if not policies.get("items"):
         return story.skipped(POLICIES, "there are none: networkPolicy.enabled is false")
     frontend, backend = pods_of(view, deployed, "frontend"), pods_of(view, deployed, "backend")

@@ -8,23 +8,23 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from checks.cluster import View
+from components.todo.deployed import DeployedTodo
 
-Deployed = Mapping[str, Any]
 Item = Mapping[str, Any]
 SHORTEST = 6
 """Characters of a secret that is looked for: a shorter one is found in any text."""
 
 
-def path_of(deployed: Deployed, kind: str, name: str = "") -> str:
+def path_of(deployed: DeployedTodo, kind: str, name: str = "") -> str:
     """Where the API server has a kind of object of the app's namespace, or one of them."""
     group = {"deployments": "/apis/apps/v1", "endpointslices": "/apis/discovery.k8s.io/v1"}.get(kind, "/api/v1")
-    found = f"{group}/namespaces/{deployed['namespace']}/{kind}"
+    found = f"{group}/namespaces/{deployed.namespace}/{kind}"
     return f"{found}/{name}" if name else found
 
 
-def pods_of(view: View, deployed: Deployed, part: str) -> list[Item]:
+def pods_of(view: View, deployed: DeployedTodo, part: str) -> list[Item]:
     """The pods of a part that are not on their way out."""
-    selector = f"app.kubernetes.io/instance={deployed['name']},app.kubernetes.io/component={part}"
+    selector = f"app.kubernetes.io/instance={deployed.name},app.kubernetes.io/component={part}"
     found = view.ask(path_of(deployed, "pods"), labelSelector=selector) or {}
     return [pod for pod in found.get("items", []) if "deletionTimestamp" not in pod["metadata"]]
 

@@ -18,6 +18,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
+from components.system import Deployed
 from providers.errors import HearthError
 
 ANSWER_SECONDS = 30.0
@@ -117,3 +118,18 @@ def _message(text: bytes | str | None) -> str:
         return str(json.loads(text or "")["message"])
     except (ValueError, KeyError, TypeError):
         return (text.decode(errors="replace") if isinstance(text, bytes) else text or "")[:300]
+
+
+class DeployedOnCluster(Deployed):
+    """What the component of a system on a cluster tells its checks, whatever else it tells."""
+
+    kubeconfig: str
+    context: str
+    """The kubeconfig's context."""
+    namespace: str
+    address: str
+    """Where the ingress controller answers; empty where it has not said."""
+    host: str
+    """Host name of the pages; empty for any."""
+    tls: bool
+    """Whether the pages are served over https."""

@@ -7,7 +7,6 @@ it does for those who run it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -17,18 +16,12 @@ from pulumi_command import local
 
 from components.blocks.docker_build import BuiltImage
 from components.core import scripts
-from config.hosts import Machines
+from components.core.deployed import DeployedCore
+from components.system import SystemArgs
 from config.systems.core import MEBIBYTE, Container, Core, containers, memory_bytes, postgres_major
 from providers.resources.host import Directory, File, Script, Unit
 
-
-@dataclass(frozen=True)
-class CoreStackArgs:
-    """What a core stack is made from: its settings, the machines, its secrets by key (config.systems.core.SECRETS)."""
-
-    settings: Core
-    machines: Machines
-    secrets: Mapping[str, Input[str]] = field(default_factory=dict[str, Input[str]])
+CoreStackArgs = SystemArgs[Core]
 
 
 class CoreStack(pulumi.ComponentResource):
@@ -247,21 +240,19 @@ class CoreStack(pulumi.ComponentResource):
         address = str(settings.backend.addresses[0])
         reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)
         self.url = Output.from_input(f"http://{reachable}:{settings.backend.port}")
-        self.deployed = Output.from_input(
-            {
-                "host": settings.host,
-                "name": settings.name,
-                "url": f"http://{reachable}:{settings.backend.port}",
-                "ai": settings.ai,
-                "start_timeout": settings.start_timeout,
-                "containers": {
-                    container.service: {
-                        "name": f"{settings.name}-{container.service}",
-                        "memory": memory_bytes(container.memory),
-                    }
-                    for container in wanted
-                },
-                "backup": str(settings.backup.folder) if settings.backup.enabled else None,
-            }
+        self.deployed = DeployedCore.output(
+            host=settings.host,
+            name=settings.name,
+            url=self.url,
+            ai=settings.ai,
+            start_timeout=settings.start_timeout,
+            containers={
+                container.service: {
+                    "name": f"{settings.name}-{container.service}",
+                    "memory": memory_bytes(container.memory),
+                }
+                for container in wanted
+            },
+            backup=str(settings.backup.folder) if settings.backup.enabled else None,
         )
         self.register_outputs({"url": self.url, "deployed": self.deployed})

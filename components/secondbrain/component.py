@@ -7,17 +7,18 @@ share in share.py. docs/systems/secondbrain.md tells what it does for those who 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
 from components.blocks.quadlet import Container, Group, Publication, http_health_command, shared_folder
+from components.secondbrain.deployed import DeployedSecondBrain
 from components.secondbrain.migration import Migration
 from components.secondbrain.pod import PodmgrPod, QuadletPod
 from components.secondbrain.prerequisites import Podman
 from components.secondbrain.share import ShareAccess, WindowsShare
+from components.system import SystemArgs
 from config.systems.secondbrain import SecondBrain as Settings
 from providers.resources.host import ContainerImage, Directory, Unit, User
 
@@ -38,15 +39,7 @@ WantedBy=multi-user.target
 """Rootless Quadlet units wait for network-online.target, which nothing else may start: podman-systemd.unit(5)."""
 
 
-@dataclass(frozen=True)
-class SecondBrainArgs:
-    """What a SecondBrain host is made from: its settings, and its secrets apart from them."""
-
-    settings: Settings
-    share_access: ShareAccess | None = None
-    """User and password of the Windows share; needed where the settings have a share."""
-    backend_environment: Input[str] | None = None
-    """Secret lines of NAME=value for the backend."""
+SecondBrainArgs = SystemArgs[Settings]
 
 
 class SecondBrain(pulumi.ComponentResource):
@@ -67,8 +60,9 @@ class SecondBrain(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: SecondBrainArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("hearth:secondbrain:SecondBrain", name, None, opts)
-        self._name, self._settings, self._args = name, args.settings, args
+        self._name, self._settings = name, args.settings
         settings = args.settings
+        self._backend_environment = args.secrets.get("secondbrain-backend-environment")
         podman = Podman(name, settings, self)
         self._gate = podman.gate
         account = self._account(podman)
@@ -95,8 +89,9 @@ class SecondBrain(pulumi.ComponentResource):
         migration = Migration(name, settings, self, podman.base) if settings.migrate else None
         images = self._images(account, migration)
         share = None
-        if settings.share is not None and args.share_access is not None:
-            share = WindowsShare(name, settings, args.share_access, account, self, gate=self._gate, after=[online])
+        if settings.share is not None:
+            access = ShareAccess.of(args.secrets)
+            share = WindowsShare(name, settings, access, account, self, gate=self._gate, after=[online])
         ready: list[pulumi.Resource] = [online, models, *images, *([share.mount_point] if share else [])]
         if migration:
             ready.append(migration.stop(after=images))
@@ -104,7 +99,7 @@ class SecondBrain(pulumi.ComponentResource):
             port=self._backend_port(migration), image=self._backend_image(migration), ollama=settings.pod.ollama_image
         ).apply(lambda found: self._group(found["port"], found["image"]))
         make = QuadletPod if settings.manager == "quadlet" else PodmgrPod
-        pod = make(name, settings, account, group, self, podman, ready, images, args.backend_environment)
+        pod = make(name, settings, account, group, self, podman, ready, images, self._backend_environment)
         if migration:
             migration.remove(after=pod.healthy)
         self._outputs(account, group, pod.units)
@@ -205,7 +200,7 @@ class SecondBrain(pulumi.ComponentResource):
             volumes=(shared_folder(str(settings.share.mount_point)),) if settings.share else (),
             environment=pod.backend_environment,
             peers={"OLLAMA_HOST": (ollama.name, pod.ollama_port)},
-            environment_file=f"{settings.account.home}/backend.env" if self._args.backend_environment else None,
+            environment_file=f"{settings.account.home}/backend.env" if self._backend_environment else None,
             after=(ollama.name,),
             # The share's files are the account's group's to read, and that is group 0 in its containers: so a
             # backend whose user is not root reads them too.
@@ -226,7 +221,7 @@ class SecondBrain(pulumi.ComponentResource):
         )
         self.units = units
         share = settings.share
-        self.deployed = Output.all(
+        self.deployed = DeployedSecondBrain.output(
             host=settings.host,
             manager=settings.manager,
             account=settings.account.name,

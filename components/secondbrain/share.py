@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -20,6 +20,12 @@ class ShareAccess:
     username: Input[str]
     password: Input[str]
     domain: Input[str] = "WORKGROUP"
+
+    @classmethod
+    def of(cls, secrets: Mapping[str, Input[str]]) -> ShareAccess:
+        """From the system's secrets, by key."""
+        found = {part: secrets.get(f"secondbrain-smb-{part}") for part in ("username", "password", "domain")}
+        return cls(**{part: value for part, value in found.items() if value is not None})
 
 
 class WindowsShare:

@@ -6,8 +6,6 @@ docs/systems/todo.md tells what it does for those who run it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import pulumi
@@ -19,18 +17,12 @@ from pulumi_kubernetes.helm.v4 import Chart
 
 from components.blocks.docker_build import BuiltImage
 from components.blocks.kubernetes_cluster import Cluster
+from components.system import SystemArgs
 from components.todo import values
-from config.systems.todo import SECRETS, Todo, TodoPart
+from components.todo.deployed import DeployedTodo
+from config.systems.todo import Todo, TodoPart
 
-
-@dataclass(frozen=True)
-class TodoAppArgs:
-    """What the todo app is made from: its settings, and its secrets by key (see config.systems.todo.SECRETS)."""
-
-    settings: Todo
-    secrets: Mapping[str, Input[str]] = field(default_factory=dict[str, Input[str]])
-    project: Path | None = None
-    """Where relative paths of the settings start; without it, the current folder."""
+TodoAppArgs = SystemArgs[Todo]
 
 
 class TodoApp(pulumi.ComponentResource):
@@ -38,8 +30,6 @@ class TodoApp(pulumi.ComponentResource):
 
     Does not make the cluster, its ingress controller or a certificate. Destroy removes the namespace with all that is
     in it, the volume of a database inside the cluster included; a database elsewhere is left alone.
-
-    Raises ClusterUnusable, in a preview too, before anything is registered, where the cluster can't be used.
     """
 
     address: Output[str]
@@ -51,9 +41,8 @@ class TodoApp(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: TodoAppArgs, opts: ResourceOptions | None = None) -> None:
         settings = args.settings
-        kubeconfig = settings.kubeconfig_file(args.project)
+        kubeconfig = settings.kubeconfig_file()
         self._cluster = Cluster(kubeconfig, settings.context)
-        self._cluster.reach(settings.reach_timeout)
         super().__init__("hearth:todo:TodoApp", name, None, opts)
         self._name, self._settings = name, settings
         self._provider = Provider(
@@ -76,7 +65,9 @@ class TodoApp(pulumi.ComponentResource):
             metadata={"name": settings.namespace, "labels": values.NAMESPACE_LABELS},
             opts=self._options(),
         )
-        data = _secret_data(settings, args.secrets)
+        data = Output.secret(
+            Output.all(**args.secrets).apply(lambda found: values.secret_data(settings, cast(dict[str, str], found)))
+        )
         secret = Secret(
             f"{name}-secret",
             metadata={"name": values.secret_name(settings), "namespace": settings.namespace},
@@ -155,28 +146,19 @@ class TodoApp(pulumi.ComponentResource):
             )
         scheme = "https" if ingress.tls_secret else "http"
         self.url = self.address.apply(lambda found: f"{scheme}://{ingress.host or found or settings.name}/")
-        self.deployed = Output.all(self.address, self.url, wanted.apply(values.fewest_pods)).apply(
-            lambda found: {
-                "kubeconfig": str(self._cluster.kubeconfig),
-                "context": settings.context,
-                "namespace": settings.namespace,
-                "name": settings.name,
-                "secret": values.secret_name(settings),
-                "address": found[0],
-                "host": ingress.host or "",
-                "tls": ingress.tls_secret is not None,
-                "url": found[1],
-                "replicas": found[2],
-                "environment": settings.environment,
-                "postgres": settings.postgres.enabled,
-                "start_timeout": settings.start_timeout,
-            }
+        self.deployed = DeployedTodo.output(
+            kubeconfig=str(self._cluster.kubeconfig),
+            context=settings.context,
+            namespace=settings.namespace,
+            name=settings.name,
+            secret=values.secret_name(settings),
+            address=self.address,
+            host=ingress.host or "",
+            tls=ingress.tls_secret is not None,
+            url=self.url,
+            replicas=wanted.apply(values.fewest_pods),
+            environment=settings.environment,
+            postgres=settings.postgres.enabled,
+            start_timeout=settings.start_timeout,
         )
         self.register_outputs({"address": self.address, "url": self.url, "deployed": self.deployed})
-
-
-def _secret_data(settings: Todo, secrets: Mapping[str, Input[str]]) -> Output[dict[str, str]]:
-    """The Secret's content, of the keys that belong to this system."""
-    own = {key: secrets[key] for key in SECRETS if key in secrets}
-    found = Output.all(**own).apply(lambda plain: values.secret_data(settings, cast(dict[str, str], plain)))
-    return Output.secret(found)

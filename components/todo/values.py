@@ -33,7 +33,7 @@ def database_url(settings: Todo, password: str) -> str:
 
 
 def secret_data(settings: Todo, secrets: Mapping[str, str]) -> dict[str, str]:
-    """The content of the Secret, from the values of config.systems.todo.SECRETS that there are."""
+    """The content of the Secret, from the values of Todo.SECRETS that there are."""
     found = {"AUTH_SECRET": secrets["todo-auth-secret"]}
     if settings.postgres.enabled:
         password = secrets["todo-postgres-password"]
@@ -89,7 +89,7 @@ def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]
 
 
 def secret_name(settings: Todo) -> str:
-    """Name of the Secret that holds what config.systems.todo.SECRETS names."""
+    """Name of the Secret that holds what Todo.SECRETS names."""
     return f"{settings.name}-secrets"
 
 

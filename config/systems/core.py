@@ -1,7 +1,7 @@
 """Settings of the core stack, `hearth:core`, and the one description of its containers that follows from them.
 
 compose.yaml (config/systems/core_compose.py) and the component (components/core/component.py) are both made from
-`containers`, so they can't differ. Secrets are keys of their own, listed in SECRETS.
+`containers`, so they can't differ.
 """
 
 from __future__ import annotations
@@ -9,23 +9,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from config.model import AccountName, HostName, ImageName, MachinePath, Port, Settings, matches
-
-SECRETS = {
-    "core-postgres-password": "Password of the mail assistant's database.",
-    "core-secret-key": "Key with which the mail assistant signs its forms: 32 random characters or more.",
-    "core-gmail-client-id": "Gmail: id of the OAuth client.",
-    "core-gmail-client-secret": "Gmail: secret of the OAuth client.",
-    "core-gmail-refresh-token": "Gmail: refresh token of the mailbox.",
-}
-"""The secret keys that belong to this system, and what each is for."""
-REQUIRED_SECRETS = ("core-postgres-password", "core-secret-key")
+from config.model import (
+    AccountName,
+    HostName,
+    HttpAddress,
+    ImageName,
+    IpAddress,
+    LogLevel,
+    MachinePath,
+    Port,
+    Settings,
+    matches,
+)
+from config.system import SystemSettings
 
 BACKEND_PORT = 8000
 OLLAMA_PORT = 11434
@@ -71,15 +73,6 @@ def postgres_data(image: str) -> str:
 
 
 Memory = Annotated[str, AfterValidator(_memory)]
-IpAddress = IPv4Address | IPv6Address
-HttpAddress = Annotated[
-    str,
-    matches(
-        r"https?://[A-Za-z0-9.\[\]:_-]+(/[A-Za-z0-9._~/-]*)?",
-        "must be an address of http or https without a user; write it as http://192.168.1.5:11434",
-    ),
-]
-LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 class Backend(Settings):
@@ -153,8 +146,16 @@ class Backup(Settings):
     )
 
 
-class Core(Settings):
+class Core(SystemSettings):
     """The core stack: the mail assistant, its database and, with `ai`, its server of language models."""
+
+    SECRETS: ClassVar[Mapping[str, str]] = {
+        "core-postgres-password": "Password of the mail assistant's database.",
+        "core-secret-key": "Key with which the mail assistant signs its forms: 32 random characters or more.",
+        "core-gmail-client-id": "Gmail: id of the OAuth client.",
+        "core-gmail-client-secret": "Gmail: secret of the OAuth client.",
+        "core-gmail-refresh-token": "Gmail: refresh token of the mailbox.",
+    }
 
     host: HostName = Field(description="The machine: a key of `hearth:hosts`. It must have Docker.")
     name: AccountName = Field(default="mail-assistant", description="What names of containers and volumes begin with.")
@@ -179,6 +180,10 @@ class Core(Settings):
             raise ValueError("ai runs an Ollama and ollama.url names another; remove ollama.url, or turn ai off")
         return self
 
+    def required_secrets(self) -> Mapping[str, str]:
+        """The database's password and the key of the forms, always."""
+        return dict.fromkeys(("core-postgres-password", "core-secret-key"), "core")
+
 
 # What follows from the settings: the containers.
 
@@ -188,7 +193,7 @@ class Variable:
     """A variable of a container's environment whose value the one who starts it gives."""
 
     secret: str
-    """Key of SECRETS that holds it."""
+    """Key of Core.SECRETS that holds it."""
     required: bool = False
 
 

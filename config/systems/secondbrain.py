@@ -1,23 +1,17 @@
-"""Settings of the SecondBrain host: `hearth:secondbrain`. Its secrets are keys of their own, listed in SECRETS."""
+"""Settings of the SecondBrain host: `hearth:secondbrain`. Its secrets are keys of their own (SecondBrain.SECRETS)."""
 
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address
+from collections.abc import Mapping
+from ipaddress import IPv4Address
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from config.model import AccountName, Address, HostName, ImageName, MachinePath, Port, Settings, matches
-
-SECRETS = {
-    "secondbrain-smb-username": "User name for the Windows share.",
-    "secondbrain-smb-password": "Password for the Windows share.",
-    "secondbrain-smb-domain": "Domain of that user. Without it: WORKGROUP.",
-    "secondbrain-backend-environment": "Environment of the backend that must stay secret: lines of NAME=value.",
-}
-"""The secret keys that belong to this system, and what each is for."""
+from config.model import AccountName, Address, HostName, ImageName, IpAddress, MachinePath, Port, Settings, matches
+from config.system import SystemSettings
 
 LOWEST_SUBORDINATE_ID = 65536
 SMALLEST_RANGE = 65536
@@ -58,7 +52,6 @@ def _mount_point(value: PurePosixPath) -> PurePosixPath:
 
 EnvironmentName = Annotated[str, matches(r"[A-Za-z_][A-Za-z0-9_]*", "must be a variable's name; write it as LOG_LEVEL")]
 EnvironmentValue = Annotated[str, matches(r"[^\n\r\x00]*", "must be one line; write it without line breaks")]
-IpAddress = IPv4Address | IPv6Address
 Loopback = (IPv4Address("127.0.0.1"),)
 
 
@@ -196,8 +189,15 @@ class Podmgr(Settings):
     ] = Field(default="main", description="Branch, tag or commit.")
 
 
-class SecondBrain(Settings):
+class SecondBrain(SystemSettings):
     """The SecondBrain host: a service account, its pod of containers, and the Windows share they read."""
+
+    SECRETS: ClassVar[Mapping[str, str]] = {
+        "secondbrain-smb-username": "User name for the Windows share.",
+        "secondbrain-smb-password": "Password for the Windows share.",
+        "secondbrain-smb-domain": "Domain of that user. Without it: WORKGROUP.",
+        "secondbrain-backend-environment": "Environment of the backend that must stay secret: lines of NAME=value.",
+    }
 
     host: HostName = Field(description="The machine: a key of `hearth:hosts`.")
     prerequisites: Literal["install", "require"] = Field(
@@ -249,3 +249,8 @@ class SecondBrain(Settings):
         if self.account.name in self.account.private_homes:
             raise ValueError("account.private-homes must not name the account itself; remove it from the list")
         return self
+
+    def required_secrets(self) -> Mapping[str, str]:
+        """User and password of the Windows share, where there is one."""
+        keys = ("secondbrain-smb-username", "secondbrain-smb-password") if self.share else ()
+        return dict.fromkeys(keys, "secondbrain.share")

@@ -1,22 +1,15 @@
-"""Settings of the todo app on Kubernetes, `hearth:todo`. Secrets are keys of their own, listed in SECRETS."""
+"""Settings of the todo app on Kubernetes, `hearth:todo`. Secrets are keys of their own (Todo.SECRETS)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from config.model import ImageName, Port, Settings, matches
-from config.systems.core import HttpAddress, LogLevel
-
-SECRETS = {
-    "todo-auth-secret": "Key with which the todo app signs its sessions: 32 random characters or more.",
-    "todo-database-url": "Where the todo app's database is, as postgresql://user:password@host:5432/database.",
-    "todo-postgres-password": "Password of the todo app's database inside the cluster.",
-    "todo-openai-api-key": "Key of the OpenAI-compatible API; without it the todo app has no assistant.",
-}
-"""The secret keys that belong to this system, and what each is for."""
+from config.model import HttpAddress, ImageName, LogLevel, Port, Settings, matches
+from config.system import SystemSettings
 
 _LABEL = r"[a-z]([a-z0-9-]*[a-z0-9])?"
 _LABEL_RULE = "must be small letters, digits and '-', and begin with a letter; choose such a name"
@@ -111,8 +104,17 @@ class TodoAssistant(Settings):
     model: str = Field(default="gpt-4o-mini", min_length=1, description="The model that is asked.")
 
 
-class Todo(Settings):
+class Todo(SystemSettings):
     """The todo app on a Kubernetes cluster: backend, frontend, ingress and, for development, a database."""
+
+    SECRETS: ClassVar[Mapping[str, str]] = {
+        "todo-auth-secret": "Key with which the todo app signs its sessions: 32 random characters or more.",
+        "todo-database-url": "Where the todo app's database is, as postgresql://user:password@host:5432/database.",
+        "todo-postgres-password": "Password of the todo app's database inside the cluster.",
+        "todo-openai-api-key": "Key of the OpenAI-compatible API; without it the todo app has no assistant.",
+    }
+    # It is on a cluster, and on no machine of hearth:hosts.
+    HOST_FIELDS: ClassVar[tuple[str, ...]] = ()
 
     context: str = Field(min_length=1, description="The kubeconfig's context: which cluster, and as whom.")
     kubeconfig: Path = Field(
@@ -150,7 +152,7 @@ class Todo(Settings):
         """Where the kubeconfig is, `~` and a path relative to `project` (or the current folder) worked out."""
         return (project or Path.cwd()) / self.kubeconfig.expanduser()
 
-    @property
-    def required_secrets(self) -> tuple[str, ...]:
-        """The secrets without which it can't run."""
-        return ("todo-auth-secret", "todo-postgres-password" if self.postgres.enabled else "todo-database-url")
+    def required_secrets(self) -> Mapping[str, str]:
+        """The key of its sessions, and its database: inside the cluster by password, elsewhere by address."""
+        database = "todo-postgres-password" if self.postgres.enabled else "todo-database-url"
+        return dict.fromkeys(("todo-auth-secret", database), "todo")

@@ -44,7 +44,7 @@ class Where:
         return cls(state["id"], state["address"], state.get("port"), state.get("user"))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
 
 
-class Estate:
+class Inventory:
     """Every machine of `hearth:hosts`, connected to when first used."""
 
     def __init__(self, machines: Machines, project: Path) -> None:

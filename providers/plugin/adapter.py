@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from config.hosts import KEYS, Machines
 from providers.errors import HearthError
 from providers.kind import Kind
-from providers.machine.inventory import Estate
+from providers.machine.inventory import Inventory
 from providers.plugin.desired_state import Difference
 from providers.plugin.protocol import (
     engine_pb2,
@@ -49,7 +49,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         self._kinds = tuple(kinds)
         self._verbs = {kind.token: Verbs(kind) for kind in self._kinds}
         self._project = project
-        self._estate = Estate(Machines(hosts={}), project)
+        self._estate = Inventory(Machines(hosts={}), project)
         self._engine = engine_pb2_grpc.EngineStub(grpc.aio.insecure_channel(engine_address)) if engine_address else None
         self._sayings: set[asyncio.Task[Any]] = set()
 
@@ -88,7 +88,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
 
     async def Configure(self, request: Any, context: Any) -> Any:
         try:
-            self._estate = Estate(Machines.from_namespace(decode(request.args).values), self._project)
+            self._estate = Inventory(Machines.from_namespace(decode(request.args).values), self._project)
         except ValidationError as error:
             lines = [f"hearth:{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "\n".join(lines))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from providers.errors import ConnectionFailed, HearthError, InvalidInput
 from providers.kind import Inputs
-from providers.machine.inventory import Estate, Where, operate
+from providers.machine.inventory import Inventory, Where, operate
 from providers.machine.record import RECORDS, Record
 from providers.machine.ssh_session import SshSession
 from providers.plugin.desired_state import MACHINE, RECORD, Change, Difference, FactsT, InputsT, Wishes
@@ -41,7 +41,7 @@ class HalfDone(HearthError):
 class Verbs(Wishes[InputsT, FactsT]):
     """The verbs of one kind, on the machines of one estate."""
 
-    async def difference(self, estate: Estate, old: Properties, new: Properties, tell: Tellers) -> Difference:
+    async def difference(self, estate: Inventory, old: Properties, new: Properties, tell: Tellers) -> Difference:
         """What an update would change. Connects only where the settings give the machine another address."""
         changes = self.differences(old, new)
         replaces = [name for name in self.identity if name in changes]
@@ -58,7 +58,7 @@ class Verbs(Wishes[InputsT, FactsT]):
                 replaces.append(MACHINE)
         return Difference(changes, tuple(replaces), delete_first=not moved)
 
-    async def create(self, estate: Estate, urn: str, news: Properties, timeout: float, tell: Tellers) -> State:
+    async def create(self, estate: Inventory, urn: str, news: Properties, timeout: float, tell: Tellers) -> State:
         inputs = self.kind.inputs.model_validate(news.values)
         identity = self.kind.identify(inputs)
         resource_id = f"{inputs.host}/{identity}"
@@ -66,7 +66,7 @@ class Verbs(Wishes[InputsT, FactsT]):
         return State(resource_id, outputs, news)
 
     async def update(
-        self, estate: Estate, urn: str, old: State, news: Properties, timeout: float, tell: Tellers
+        self, estate: Inventory, urn: str, old: State, news: Properties, timeout: float, tell: Tellers
     ) -> State:
         inputs = self.kind.inputs.model_validate(news.values)
         unseen = {alias for name, alias in self._aliases.items() if name not in self._found_types}
@@ -76,7 +76,7 @@ class Verbs(Wishes[InputsT, FactsT]):
 
     async def _fulfil(
         self,
-        estate: Estate,
+        estate: Inventory,
         urn: str,
         old: State,
         inputs: InputsT,
@@ -130,7 +130,7 @@ class Verbs(Wishes[InputsT, FactsT]):
             raise HalfDone(error, State(old.id, self._outputs(wish, last, where, marks, key, made), marks)) from error
         return self._outputs(wish, facts, where, marks, key, made)
 
-    async def read(self, estate: Estate, urn: str, state: State, tell: Tellers) -> State:
+    async def read(self, estate: Inventory, urn: str, state: State, tell: Tellers) -> State:
         """The resource as it is now; an empty id where it is gone. Without inputs: adopt what the id names."""
         importing = not state.inputs.values
         where: Where | None = None
@@ -186,7 +186,7 @@ class Verbs(Wishes[InputsT, FactsT]):
             warn=tell.warn,
         )
 
-    async def delete(self, estate: Estate, urn: str, state: State, timeout: float, tell: Tellers) -> None:
+    async def delete(self, estate: Inventory, urn: str, state: State, timeout: float, tell: Tellers) -> None:
         """Put back what was there before. Without a record nothing is known to be ours, and nothing is changed."""
         inputs = self._inputs(state.inputs, state.outputs)
         where = Where.of(state.outputs.values.get(MACHINE))
@@ -261,7 +261,7 @@ def _moved(connection: Connection, where: Where) -> str:
     )
 
 
-async def _whereabouts(estate: Estate, name: str, where: Where | None) -> Connection:
+async def _whereabouts(estate: Inventory, name: str, where: Where | None) -> Connection:
     """The connection to the machine that a resource is on. Where the settings have another address for it since, that
     may be the same machine, or another one that has nothing to do with this resource."""
     if where is not None and name in estate.machines.hosts and not estate.is_at(name, where):
@@ -272,7 +272,7 @@ async def _whereabouts(estate: Estate, name: str, where: Where | None) -> Connec
     return estate.connection(name, where)
 
 
-async def _where_if_known(estate: Estate, name: str, connection: Any) -> Where | None:
+async def _where_if_known(estate: Inventory, name: str, connection: Any) -> Where | None:
     try:
         return await estate.where(name, connection)
     except HearthError:

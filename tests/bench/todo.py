@@ -28,8 +28,8 @@ TODOS = 50
 
 def measure(lab: Lab, folder: Path) -> list[Figure]:
     """Everything, on a cluster of its own, stacks in `folder`. What has to be built is built before the clock runs."""
-    images = lab.systems.todo.images()
-    lab.docker.images.ensure(NODE_IMAGE)
+    images = lab.todo_images()
+    lab.images.ensure(NODE_IMAGE)
     begun = time.monotonic()
     cluster = lab.kubernetes()
     found = [Figure("cluster of one node, from nothing to ready", since(begun))]

@@ -48,7 +48,7 @@ def build(lab: Lab, part: str) -> str:
         raise LabError(f"{file} is missing, so the todo app's {part} has no image. Nothing was built. Restore it.")
     bases: dict[str, str] = {}
     for name in public_bases(file.read_text()):
-        bases[name] = lab.docker.images.ensure(recipes.PUBLISHED[_published(name)])
+        bases[name] = lab.images.ensure(recipes.PUBLISHED[_published(name)])
     text = rewritten(file.read_text(), bases)
     tag = f"{recipes.REPOSITORY}/todo-{part}:{_digest(folder, text)}"
     with machine_lock(f"image-{tag}"):

@@ -29,7 +29,7 @@ LABS, TIMES = 3, 8
 def foreign(lab: Lab) -> Iterator[dict[str, str]]:
     """A container, a network and a volume of somebody else, with names that look like the lab's."""
     name = f"hearth-lab-somebody-else-{os.getpid()}"
-    image = lab.docker.images.ensure("tiny")
+    image = lab.images.ensure("tiny")
     cli.docker("network", "create", "--subnet", "10.214.77.0/24", name)
     cli.docker("volume", "create", name)
     cli.docker("run", "-d", "--name", name, "--network", name, "-v", f"{name}:/mnt", image, "sleep", "3600")
@@ -119,7 +119,7 @@ def bare_machine(lab: Lab) -> Iterator[str]:
     words = [word for key, value in lab.labels.items() for word in ("--label", f"{key}={value}")]
     for role in VOLUMES:
         cli.docker("volume", "create", *words, f"{container}-{role}")
-    image = lab.docker.images.ensure("machine")
+    image = lab.images.ensure("machine")
     cli.docker("run", "-d", "--name", container, *words, *options, image, "sleep", "3600")
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:

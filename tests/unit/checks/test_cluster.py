@@ -10,9 +10,10 @@ import pytest
 
 from checks.cluster import ClusterView
 from components.blocks.kubernetes_cluster import ClusterUnusable
+from components.todo.deployed import DeployedTodo
 from providers.errors import CommandFailed
 from tests.unit.fake_api_server import FakeApiServer, fake_api_server
-from tests.unit.systems.todo.memory_cluster import DEPLOYED
+from tests.unit.systems.todo.memory_cluster import WRITTEN
 
 
 @pytest.fixture
@@ -24,7 +25,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApiS
 
 def view(server: FakeApiServer, **changed: Any) -> ClusterView:
     address = server.address.removeprefix("http://")
-    return ClusterView({**DEPLOYED, "kubeconfig": str(server.kubeconfig), "address": address, **changed})
+    written = {**WRITTEN, "kubeconfig": str(server.kubeconfig), "address": address, **changed}
+    return ClusterView(DeployedTodo.parse("todo", written))
 
 
 def test_a_page_is_asked_at_the_ingresss_address_under_the_pages_own_name(server: FakeApiServer):

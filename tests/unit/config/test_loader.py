@@ -170,14 +170,16 @@ def stack_settings():
     runtime_config.set_all_config(before, [])
 
 
-async def test_secrets_reach_the_estate_as_secret_outputs(stack_settings: Any, tmp_path: Path):
+async def test_secrets_are_secret_outputs_and_each_system_gets_its_own(stack_settings: Any, tmp_path: Path):
     given = secrets_file(tmp_path, json.dumps({"secondbrain-smb-username": "u"}))
     stack_settings({**given, "secondbrain-smb-password": CANARY}, ["hearth:secondbrain-smb-password"])
-    estate = load(tmp_path)
-    assert estate.secondbrain is not None
+    stack = load(tmp_path)
+    assert set(stack.systems) == {"secondbrain"}
+    assert stack.secrets_of("secondbrain") == stack.secrets
+    assert stack.secrets_of("core") == {}
     for key, value in (("secondbrain-smb-username", "u"), ("secondbrain-smb-password", CANARY)):
-        assert await estate.secrets[key].is_secret()
-        assert await estate.secrets[key].future() == value
+        assert await stack.secrets[key].is_secret()
+        assert await stack.secrets[key].future() == value
 
 
 def test_wrong_settings_end_the_program_with_a_message_and_no_traceback(stack_settings: Any):

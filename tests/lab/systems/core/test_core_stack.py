@@ -15,6 +15,7 @@ from checks.core.stack import check_core
 from checks.result import CheckResult, Status
 from components.core import scripts
 from components.core.component import CoreStack, CoreStackArgs
+from components.core.deployed import DeployedCore
 from config.hosts import Machines
 from config.systems.core import Core
 from lab import Lab, Machine, Service
@@ -52,8 +53,11 @@ def deployed(suffix: str = "") -> dict[str, Any]:
     """What the component says of itself; compose adds a number to its containers' names."""
     limits = {"postgres": 512, "backend": 512, "ollama": 1024}
     return {
+        "host": "pi",
         "name": "mail-assistant",
         "url": URL,
+        "ai": True,
+        "backup": None,
         "start_timeout": 120,
         "containers": {
             service: {"name": f"mail-assistant-{service}{suffix}", "memory": limit * 2**20}
@@ -63,7 +67,7 @@ def deployed(suffix: str = "") -> dict[str, Any]:
 
 
 def rows(machines: Machines, what: Mapping[str, Any]) -> list[CheckResult]:
-    return on_session(machines, "pi", lambda session: check_core(session, what))
+    return on_session(machines, "pi", lambda session: check_core(session, DeployedCore.parse("core", what)))
 
 
 def failed(found: list[CheckResult]) -> list[CheckResult]:

@@ -15,6 +15,7 @@ import pytest
 
 from checks.core.stack import check_core
 from checks.result import Status
+from components.core.deployed import DeployedCore
 from config.hosts import Machines
 from lab import Lab, Machine, Service
 from tests.lab.engine_providers import plugins
@@ -66,7 +67,9 @@ class Stack:
         machines = Machines.from_namespace(
             {"hosts": {self.machine.name: {}}, "ssh-config": str(self.machine.ssh_config)}
         )
-        rows = on_session(machines, self.machine.name, lambda session: check_core(session, what))
+        rows = on_session(
+            machines, self.machine.name, lambda session: check_core(session, DeployedCore.parse("core", what))
+        )
         assert rows
         return [row for row in rows if row.status is not Status.PASS]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from checks.result import CheckResult, Status
 from checks.run import run_checks
-from checks.stack import Deployed
+from checks.stack import DeployedStack
 from config.hosts import Machines
 from lab import Machine
 from tests.lab.workspace import Workspace
@@ -100,7 +100,7 @@ class Stack:
 
     def check(self) -> list[CheckResult]:
         """The rows of `make check`."""
-        deployed = Deployed(self.workspace.outputs(), Machines.from_namespace(self.hosts))
+        deployed = DeployedStack(self.workspace.outputs(), Machines.from_namespace(self.hosts))
         return asyncio.run(run_checks(deployed, self.workspace.folder))["secondbrain"]
 
     def as_account(self, command: str, *, check: bool = True) -> str:

@@ -43,7 +43,7 @@ class Deployed:
 
         def program() -> None:
             secrets = {key: pulumi.Output.secret(value) for key, value in SECRETS.items()}
-            TodoApp("todo", TodoAppArgs(Todo.model_validate(whole), secrets))
+            TodoApp("todo", TodoAppArgs(Todo.model_validate(whole), secrets=secrets))
 
         self.recorder = Recorder(self.carrier).run(program)
 

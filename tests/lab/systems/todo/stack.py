@@ -9,6 +9,7 @@ from typing import Any
 
 from checks.result import CheckResult, Status
 from checks.todo.app import check_todo
+from components.todo.deployed import DeployedTodo
 from lab.kubernetes.cluster import Cluster
 from tests.lab.lab.cluster_pods import living
 from tests.lab.project import shown, went_well
@@ -52,7 +53,7 @@ class Stack:
 
     def wrong(self) -> list[CheckResult]:
         """What does not work of what the stack says that it has."""
-        rows = check_todo(self.workspace.outputs()["todo"])
+        rows = check_todo(DeployedTodo.parse("todo", self.workspace.outputs()["todo"]))
         assert rows
         return [row for row in rows if row.status is Status.FAIL]
 

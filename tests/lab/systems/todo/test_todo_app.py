@@ -14,7 +14,8 @@ from playwright.sync_api import Page, expect
 from checks.result import CheckResult, Status
 from checks.todo.app import check_todo
 from components.blocks.kubernetes_cluster import ClusterUnusable
-from components.todo.component import TodoApp, TodoAppArgs
+from components.todo.deployed import DeployedTodo
+from components.todo.preflight import reach
 from config.systems.todo import Todo
 from lab import Lab, Machine
 from lab.kubernetes.cluster import Cluster
@@ -23,12 +24,11 @@ from tests.lab.browser import page
 from tests.lab.support import until
 from tests.lab.systems.todo.deployed import HOST, SPACE, Deployed
 from tests.lab.systems.todo.visitor import PASSWORD, Load, Visitor
-from tests.unit.recording import Recorder
 
 
 @pytest.fixture(scope="module")
 def app(cluster: Cluster, lab: Lab) -> Iterator[Deployed]:
-    made = Deployed(cluster, lab.systems.todo.images())
+    made = Deployed(cluster, lab.todo_images())
     made.up()
     yield made
     made.down(wait=False)
@@ -56,7 +56,7 @@ def test_the_database_comes_first_then_the_migration_then_the_app(cluster: Clust
 
 
 def test_the_component_passes_every_check_the_disruptive_ones_too(app: Deployed) -> None:
-    found = check_todo(app.output, disruptive=True)
+    found = check_todo(DeployedTodo.parse("todo", app.output), disruptive=True)
     assert wrong(found) == []
     # Policies too: the lab's cluster enforces them.
     assert [row for row in found if row.status is Status.SKIP] == []
@@ -209,13 +209,12 @@ def test_backends_that_are_killed_under_load_lose_nothing_that_was_answered(app:
 def test_a_cluster_that_is_off_is_one_error_that_names_its_context(cluster: Cluster, tmp_path: Path) -> None:
     text = cluster.kubeconfig.read_text().replace(":6443", ":1")
     (tmp_path / "kubeconfig").write_text(text)
-    recorder = Recorder(lambda *_: {})
     image = {"image": "registry:5000/hearth/none"}
-
-    def program() -> None:
-        settings = {"context": "hearth-lab", "kubeconfig": "kubeconfig", "backend": image, "frontend": image}
-        TodoApp("todo", TodoAppArgs(Todo.model_validate(settings), {}, tmp_path))
-
+    settings = {
+        "context": "hearth-lab",
+        "kubeconfig": str(tmp_path / "kubeconfig"),
+        "backend": image,
+        "frontend": image,
+    }
     with pytest.raises(ClusterUnusable, match=r'context "hearth-lab".*nothing was touched'):
-        recorder.run(program)
-    assert recorder.resources == {}
+        reach(Todo.model_validate(settings))

@@ -32,7 +32,7 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = plugins("kubernetes")
     cluster: Cluster = request.getfixturevalue("cluster")
     lab: Lab = request.getfixturevalue("lab")
-    made = Stack(tmp_path_factory.mktemp("todo-app"), folder, cluster, lab.systems.todo.images())
+    made = Stack(tmp_path_factory.mktemp("todo-app"), folder, cluster, lab.todo_images())
     try:
         printed = made.up()
         assert "canary" not in printed

@@ -12,6 +12,7 @@ import pytest
 
 from checks.result import Status
 from checks.todo.app import check_todo
+from components.todo.deployed import DeployedTodo
 from components.todo.values import image_values
 from lab import Lab
 from lab.kubernetes import certificates
@@ -72,6 +73,7 @@ class Releases:
             "address": self.cluster.ingress_address,
             "host": f"{release}.example",
             "tls": False,
+            "url": f"http://{release}.example/",
             "replicas": {"backend": 2, "frontend": 2},
             "environment": "development",
             "postgres": True,
@@ -81,7 +83,7 @@ class Releases:
 
 @pytest.fixture(scope="module")
 def releases(cluster: Cluster, lab: Lab) -> Iterator[Releases]:
-    made = Releases(cluster, lab.systems.todo.images())
+    made = Releases(cluster, lab.todo_images())
     cluster.kubectl("create", "namespace", SPACE)
     # So the API server validates the chart's pods against the level as well.
     cluster.kubectl("label", "namespace", SPACE, "pod-security.kubernetes.io/enforce=restricted")
@@ -128,7 +130,7 @@ def test_the_api_server_accepts_every_object_of_a_set_of_values(releases: Releas
 
 
 def test_an_installation_with_the_values_for_development_passes_the_checks(installed: Releases) -> None:
-    found = check_todo(installed.deployed("todo"))
+    found = check_todo(DeployedTodo.parse("todo", installed.deployed("todo")))
     assert [row for row in found if row.status is Status.FAIL] == []
 
 
@@ -139,7 +141,7 @@ def test_over_tls_it_passes_the_checks_and_a_session_is_for_tls_alone(
     # How a person tells programs of an authority of one's own.
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.crt"))
     address = installed.cluster.ingress_tls_address
-    found = check_todo({**installed.deployed("todo"), "tls": True, "address": address})
+    found = check_todo(DeployedTodo.parse("todo", {**installed.deployed("todo"), "tls": True, "address": address}))
     assert [row for row in found if row.status is Status.FAIL] == []
     trusting = ssl.create_default_context(cadata=authority.public)
     account = {"email": "tls@example.org", "password": PASSWORD}

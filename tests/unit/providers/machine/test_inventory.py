@@ -13,7 +13,7 @@ import pytest
 from config.hosts import Machines
 from providers.errors import ConnectionFailed, ConnectionLost, DeadlineExceeded, HearthError, InvalidInput
 from providers.machine import inventory
-from providers.machine.inventory import Estate, Where, operate
+from providers.machine.inventory import Inventory, Where, operate
 from providers.machine.ssh_session import SshSession
 
 
@@ -196,8 +196,8 @@ async def test_past_its_deadline_an_operation_says_so(monkeypatch: pytest.Monkey
 # --- where machines are ---
 
 
-def estate(hosts: dict[str, Any], lost: tuple[str, ...] = (), **more: Any) -> Estate:
-    return Estate(Machines.model_validate({"hosts": hosts, "lost": list(lost), **more}), Path("/project"))
+def estate(hosts: dict[str, Any], lost: tuple[str, ...] = (), **more: Any) -> Inventory:
+    return Inventory(Machines.model_validate({"hosts": hosts, "lost": list(lost), **more}), Path("/project"))
 
 
 WHERE = Where("id", "10.0.0.1", None, "admin")

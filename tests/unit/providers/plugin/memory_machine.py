@@ -22,7 +22,7 @@ from providers.errors import ConnectionFailed, ConnectionLost, HearthError
 from providers.kind import Facts, Inputs, Kind
 from providers.machine import connection
 from providers.machine import inventory as machines
-from providers.machine.inventory import Estate
+from providers.machine.inventory import Inventory
 from providers.machine.record import RECORDS
 from providers.machine.session import Session
 
@@ -151,9 +151,9 @@ class World:
     machines: dict[str, MemoryMachine]
     opened: list[str] = field(default_factory=list[str])
 
-    def estate(self, hosts: dict[str, Any] | None = None, lost: list[str] | None = None) -> Estate:
+    def estate(self, hosts: dict[str, Any] | None = None, lost: list[str] | None = None) -> Inventory:
         hosts = {"box": {}} if hosts is None else hosts
-        return Estate(Machines.model_validate({"hosts": hosts, "lost": lost or []}), Path("/"))
+        return Inventory(Machines.model_validate({"hosts": hosts, "lost": lost or []}), Path("/"))
 
 
 @pytest.fixture

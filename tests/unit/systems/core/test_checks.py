@@ -12,10 +12,14 @@ import pytest
 from checks.core import stack
 from checks.core.stack import check_core
 from checks.result import CheckResult, Status
+from components.core.deployed import DeployedCore
 from tests.unit.providers.kinds.fake_session import FakeSession
 
 JSON_LINES = "every log line is JSON with timestamp, level, service and event"
-DEPLOYED: dict[str, Any] = {
+WRITTEN: dict[str, Any] = {
+    "host": "pi",
+    "ai": False,
+    "backup": None,
     "name": "mail-assistant",
     "url": "http://127.0.0.1:8000",
     "start_timeout": 0,
@@ -24,6 +28,8 @@ DEPLOYED: dict[str, Any] = {
         "backend": {"name": "mail-assistant-backend", "memory": 512 * 2**20},
     },
 }
+
+DEPLOYED = DeployedCore.parse("core", WRITTEN)
 
 
 def _container(**values: Any) -> dict[str, Any]:

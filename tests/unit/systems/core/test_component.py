@@ -17,7 +17,7 @@ import pytest
 from components.core import scripts
 from components.core.component import CoreStack, CoreStackArgs
 from config.hosts import Machines
-from config.systems.core import SECRETS, Core, containers
+from config.systems.core import Core, containers
 from tests.unit.recording import Recorded, Recorder
 
 CANARY = "canary-7d20"
@@ -41,7 +41,7 @@ def _built(settings: str, preview: bool) -> Recorder:
         return {"imageId": f"sha256:{name}", "ref": DIGEST} if "mage" in token else {}
 
     def program() -> None:
-        secrets = {key: pulumi.Output.secret(f"{CANARY}-{key}") for key in SECRETS}
+        secrets = {key: pulumi.Output.secret(f"{CANARY}-{key}") for key in Core.SECRETS}
         CoreStack("core", CoreStackArgs(Core.model_validate_json(settings), MACHINES, secrets))
 
     return Recorder(answer).run(program, preview=preview)

@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from config.systems import core_compose
-from config.systems.core import SECRETS, Core, containers, memory_bytes, postgres_data, postgres_major, postgres_mount
+from config.systems.core import Core, containers, memory_bytes, postgres_data, postgres_major, postgres_mount
 
 EXAMPLE = core_compose.COMPOSE_FILE.with_name(".env.example")
 
@@ -68,7 +68,7 @@ def test_without_ollama_the_backend_knows_none() -> None:
 def test_no_secret_is_in_a_plain_environment() -> None:
     for container in containers(Core(host="pi", ai=True), with_ollama=True):
         assert not any(re.search("PASSWORD|SECRET|TOKEN", name) for name in container.environment)
-        assert {variable.secret for variable in container.variables.values()} <= SECRETS.keys()
+        assert {variable.secret for variable in container.variables.values()} <= Core.SECRETS.keys()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from typing import Any
 import pulumi
 
 from components.secondbrain.component import SecondBrain, SecondBrainArgs
-from components.secondbrain.share import ShareAccess
 from config.systems.secondbrain import SecondBrain as Settings
 from tests.unit.recording import Recorder
 
@@ -58,8 +57,9 @@ def _built(settings: str, podman: str, preview: bool, environment: str) -> Recor
 
     def program() -> None:
         model = Settings.model_validate_json(settings)
-        access = ShareAccess(pulumi.Output.secret("user"), pulumi.Output.secret(CANARY)) if model.share else None
-        secret = pulumi.Output.secret(environment) if environment else None
-        SecondBrain("brain", SecondBrainArgs(model, access, secret))
+        given = {"secondbrain-smb-username": "user", "secondbrain-smb-password": CANARY} if model.share else {}
+        given |= {"secondbrain-backend-environment": environment} if environment else {}
+        secrets = {key: pulumi.Output.secret(value) for key, value in given.items()}
+        SecondBrain("brain", SecondBrainArgs(model, secrets=secrets))
 
     return Recorder(answered).run(program, preview=preview)

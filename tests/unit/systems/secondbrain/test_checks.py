@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,11 @@ import pytest
 from checks import __main__ as program
 from checks import stack
 from checks.result import CheckResult, Code, Status, exit_code
+from checks.secondbrain import check_host
 from checks.secondbrain.host import check_prerequisites, check_us1, check_us2
 from checks.secondbrain.share import check_us3
 from checks.stack import StackUnknown, deployed, machines_of
-from checks.systems import check_system
+from components.secondbrain.deployed import DeployedSecondBrain
 from config.mistakes import WrongSettings
 from providers.machine.session import Account, Completed
 from tests.unit.providers.kinds.fake_session import Call, FakeSession
@@ -27,7 +27,7 @@ SHARE = {
     "mount_point": "/mnt/PersonalAssistantHub",
     "credentials_file": "/etc/samba/credentials.secondbrain",
 }
-DEPLOYED: dict[str, Any] = {
+WRITTEN: dict[str, Any] = {
     "host": "brain",
     "manager": "quadlet",
     "account": "secondbrain",
@@ -42,6 +42,7 @@ DEPLOYED: dict[str, Any] = {
     "ollama_url": "http://127.0.0.1:11434",
     "share": SHARE,
 }
+DEPLOYED = DeployedSecondBrain.parse("secondbrain", WRITTEN)
 FSTAB = (
     "//windows/PersonalAssistantHub /mnt/PersonalAssistantHub cifs credentials=/etc/samba/credentials.secondbrain,"
     "uid=990,gid=985,file_mode=0640,dir_mode=0750,soft,_netdev,x-systemd.automount,nofail,ro 0 0\n"
@@ -81,7 +82,7 @@ def failures(rows: list[CheckResult]) -> list[str]:
 
 
 async def test_a_machine_where_all_is_well_passes_and_the_mount_is_a_skip_that_says_why():
-    rows = await check_system("secondbrain", working(), DEPLOYED)
+    rows = await check_host(working(), DEPLOYED)
     assert failures(rows) == []
     skipped = [row for row in rows if row.status is Status.SKIP]
     assert [row.question for row in skipped] == ["/mnt/PersonalAssistantHub is mounted"]
@@ -170,7 +171,9 @@ async def test_a_pod_that_is_late_is_waited_for(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("checks.secondbrain.host.POLL_SECONDS", 0.0)
     states = iter(["activating\nactive\nactive\n", "active\n" * 3])
     session = working().on("systemctl --user is-active", lambda _call: next(states))
-    assert failures(await check_us2(session, {**DEPLOYED, "start_timeout": 60})) == []
+    assert (
+        failures(await check_us2(session, DeployedSecondBrain.model_validate({**WRITTEN, "start_timeout": 60}))) == []
+    )
 
 
 async def test_a_backend_that_does_not_answer_fails():
@@ -183,12 +186,12 @@ async def test_a_backend_that_does_not_answer_fails():
 
 async def test_an_ollama_that_is_not_published_is_not_asked():
     session = working()
-    await check_us2(session, {**DEPLOYED, "ollama_url": None})
+    await check_us2(session, DeployedSecondBrain.model_validate({**WRITTEN, "ollama_url": None}))
     assert not any("11434" in line for line in session.lines())
 
 
 async def test_under_podmgr_its_own_status_counts():
-    podmgr = {**DEPLOYED, "manager": "podmgr", "units": []}
+    podmgr = DeployedSecondBrain.model_validate({**WRITTEN, "manager": "podmgr", "units": []})
     session = working().on("/bin/bash -c source", "ollama       running\nbackend      running\n")
     assert failures(await check_us2(session, podmgr)) == []
     session.on("/bin/bash -c source", "ollama       running\nbackend      starting\n")
@@ -252,7 +255,7 @@ async def test_with_cifs_the_account_itself_lists_the_files():
 
 
 async def test_a_host_without_a_share_skips_its_story():
-    rows = await check_us3(working(), {**DEPLOYED, "share": None})
+    rows = await check_us3(working(), DeployedSecondBrain.model_validate({**WRITTEN, "share": None}))
     assert [row.status for row in rows] == [Status.SKIP]
 
 
@@ -291,5 +294,5 @@ def test_a_stack_with_nothing_deployed_ends_with_exit_code_1_and_what_to_do(
 
 def test_outputs_that_are_no_systems_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
-    monkeypatch.setattr(stack, "outputs_of", lambda *_: {"url": "x", "secondbrain": json.loads(json.dumps(DEPLOYED))})
+    monkeypatch.setattr(stack, "outputs_of", lambda *_: {"url": "x", "secondbrain": WRITTEN})
     assert set(deployed(tmp_path, "dev").systems) == {"secondbrain"}

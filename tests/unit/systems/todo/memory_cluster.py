@@ -8,9 +8,10 @@ from typing import Any
 
 from checks.cluster import Page
 from checks.todo import app
+from components.todo.deployed import DeployedTodo
 from providers.errors import CommandFailed
 
-DEPLOYED: dict[str, Any] = {
+WRITTEN: dict[str, Any] = {
     "kubeconfig": "/none",
     "context": "trial",
     "namespace": "todo",
@@ -23,7 +24,9 @@ DEPLOYED: dict[str, Any] = {
     "environment": "trial",
     "postgres": True,
     "start_timeout": 0,
+    "url": "http://192.168.49.2/",
 }
+DEPLOYED = DeployedTodo.parse("todo", WRITTEN)
 SECRETS = {
     "DATABASE_URL": "postgresql://todo:canary%2Fpassword@todo-postgresql:5432/todo",
     "AUTH_SECRET": "canary-signing-key-0123456789abcdef",

@@ -14,14 +14,15 @@ from checks import __main__ as program
 from checks.cluster import Page
 from checks.result import CheckResult, Status
 from checks.run import run_checks
-from checks.stack import Deployed, deployed
+from checks.stack import DeployedStack, deployed
 from checks.todo import app, disruption
 from checks.todo.app import check_todo
 from checks.todo.disruption import HUNG, LOST, POLICIES, probe_seconds
 from checks.todo.objects import fragments, lacks
+from components.todo.deployed import DeployedTodo
 from config.hosts import Machines
 from providers.errors import CommandFailed
-from tests.unit.systems.todo.memory_cluster import DEPLOYED, RESTRICTED, SECRETS, Cluster
+from tests.unit.systems.todo.memory_cluster import DEPLOYED, RESTRICTED, SECRETS, WRITTEN, Cluster
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asked(cluster: Cluster, disruptive: bool = False, **changed: Any) -> list[CheckResult]:
-    return check_todo({**DEPLOYED, **changed}, disruptive, cluster)
+    return check_todo(DeployedTodo.parse("todo", {**WRITTEN, **changed}), disruptive, cluster)
 
 
 def failures(rows: list[CheckResult]) -> dict[str, str]:
@@ -266,19 +267,19 @@ def test_the_text_that_stops_a_server_is_good_python():
 async def test_systems_on_clusters_are_asked_without_a_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
     seen: list[tuple[str, bool]] = []
 
-    def check(key: Any, disruptive: bool) -> list[CheckResult]:
-        seen.append((key["context"], disruptive))
+    def check(found: DeployedTodo, disruptive: bool) -> list[CheckResult]:
+        seen.append((found.context, disruptive))
         return []
 
-    monkeypatch.setattr("checks.systems.CLUSTER_CHECKS", {"todo": (check,)})
-    found = await run_checks(Deployed({"todo": DEPLOYED}, Machines(hosts={})), tmp_path, disruptive=True)
+    monkeypatch.setattr("checks.todo.check_todo", check)
+    found = await run_checks(DeployedStack({"todo": WRITTEN}, Machines(hosts={})), tmp_path, disruptive=True)
     assert found == {"todo": []}
     assert seen == [("trial", True)]
 
 
-def test_an_output_that_names_a_cluster_is_a_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
+def test_an_output_under_a_systems_key_is_a_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
-    monkeypatch.setattr("checks.stack.outputs_of", lambda *_: {"todo": DEPLOYED, "other": {"url": "x"}})
+    monkeypatch.setattr("checks.stack.outputs_of", lambda *_: {"todo": WRITTEN, "other": {"host": "x"}})
     assert set(deployed(tmp_path, "dev").systems) == {"todo"}
 
 
@@ -286,11 +287,11 @@ def test_an_output_that_names_a_cluster_is_a_system(monkeypatch: pytest.MonkeyPa
 def test_the_command_line_says_whether_parts_may_be_stopped(monkeypatch: pytest.MonkeyPatch, disruptive: bool):
     seen: list[bool] = []
 
-    async def ask(_deployed: Deployed, _project: Any, *, disruptive: bool) -> dict[str, list[CheckResult]]:
+    async def ask(_deployed: DeployedStack, _project: Any, *, disruptive: bool) -> dict[str, list[CheckResult]]:
         seen.append(disruptive)
         return {}
 
-    monkeypatch.setattr(program, "deployed", lambda *_: Deployed({}, Machines(hosts={})))
+    monkeypatch.setattr(program, "deployed", lambda *_: DeployedStack({}, Machines(hosts={})))
     monkeypatch.setattr(program, "run_checks", ask)
     assert program.main(["--disruptive"] if disruptive else []) == 0
     assert seen == [disruptive]

@@ -14,7 +14,8 @@ import pytest
 from components.blocks.kubernetes_cluster import ClusterUnusable
 from components.todo import values
 from components.todo.component import TodoApp, TodoAppArgs
-from config.systems.todo import SECRETS, Todo
+from components.todo.preflight import reach
+from config.systems.todo import Todo
 from tests.unit.fake_api_server import FakeApiServer, fake_api_server
 from tests.unit.recording import Recorder
 
@@ -45,14 +46,14 @@ def build(server: FakeApiServer) -> Build:
             return {"ref": f"{IMAGE[:-1]}1"} if token == "docker-build:index:Image" and not preview else {}
 
         def program() -> None:
-            secrets = {key: pulumi.Output.secret(f"{secret}-{key}") for key in SECRETS}
+            secrets = {key: pulumi.Output.secret(f"{secret}-{key}") for key in Todo.SECRETS}
             settings = Todo.model_validate_json(text)
-            TodoApp("todo", TodoAppArgs(settings, secrets, server.kubeconfig.parent))
+            TodoApp("todo", TodoAppArgs(settings, secrets=secrets))
 
         return Recorder(answer).run(program, preview=preview)
 
     def make(preview: bool = False, secret: str = CANARY, **settings: Any) -> Recorder:
-        return built(json.dumps({**LEAST, "kubeconfig": "kubeconfig", **settings}), preview, secret)
+        return built(json.dumps({**LEAST, "kubeconfig": str(server.kubeconfig), **settings}), preview, secret)
 
     return make
 
@@ -172,14 +173,6 @@ def test_what_the_checks_need_is_an_output_and_the_address_is_the_ingresss_own(b
     assert secure.outputs["todo"]["address"] == "10.0.0.1:8443"
 
 
-@pytest.mark.parametrize("preview", [True, False])
-def test_a_cluster_out_of_reach_is_one_error_before_anything_is_registered(tmp_path: Path, preview: bool):
-    recorder = Recorder(lambda *_: {})
-
-    def program() -> None:
-        settings = Todo.model_validate({**LEAST, "kubeconfig": str(tmp_path / "none")})
-        TodoApp("todo", TodoAppArgs(settings, {}))
-
+def test_a_cluster_out_of_reach_is_one_error_of_the_preflight(tmp_path: Path):
     with pytest.raises(ClusterUnusable, match='context "trial"'):
-        recorder.run(program, preview=preview)
-    assert recorder.resources == {}
+        reach(Todo.model_validate({**LEAST, "kubeconfig": str(tmp_path / "none")}))

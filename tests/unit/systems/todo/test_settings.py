@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from config.loader import parse
 from config.mistakes import WrongSettings
-from config.systems.todo import SECRETS, Todo
+from config.systems.todo import Todo
 from toolchain.versions import ROOT
 
 IMAGE = "registry.example.org/todo-backend@sha256:" + "0" * 64
@@ -83,8 +83,8 @@ def test_up_names_the_secrets_that_are_missing(postgres: dict[str, Any], missing
 
 def test_right_settings_become_a_model_and_no_machine_is_asked_for() -> None:
     given: dict[str, Any] = {"hosts": "{}", "todo": json.dumps({**LEAST, "ingress": {"host": "todo.example.org"}})}
-    given |= dict.fromkeys(SECRETS, "x")
-    settings = parse(given, set(SECRETS), PROJECT).systems["todo"]
+    given |= dict.fromkeys(Todo.SECRETS, "x")
+    settings = parse(given, set(Todo.SECRETS), PROJECT).systems["todo"]
     assert isinstance(settings, Todo)
     assert settings.ingress.host == "todo.example.org"
     assert settings.backend.replicas == settings.frontend.replicas == 2

@@ -1,0 +1,70 @@
+"""What the loader knows of a system: the base of all systems' settings, and a line of the table of systems.
+
+The table itself is config/systems/__init__.py. docs/adding-a-system.md adds one, step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar, cast
+
+from config.model import Settings
+
+
+class SystemSettings(Settings):
+    """The settings of one system, and what they say of it to those who know no system by name."""
+
+    SECRETS: ClassVar[Mapping[str, str]] = {}
+    """The secret keys that belong to this system -> what each is for. They stand beside the system's own key,
+    encrypted, and begin with it: `core-secret-key`."""
+
+    HOST_FIELDS: ClassVar[tuple[str, ...]] = ("host",)
+    """Keys, as they are written, that name a machine of `hearth:hosts`, each one name, a list or a mapping by name."""
+
+    def required_secrets(self) -> Mapping[str, str]:
+        """The secrets without which these settings can't be deployed -> the setting that needs them, as `core.ai`."""
+        return {}
+
+    @classmethod
+    def host_references(cls, written: Mapping[str, Any]) -> Mapping[str, str]:
+        """Where the settings name a machine -> the name. Looks at what is written, which need not be valid yet, so that
+        a machine that is not there is said beside all other mistakes."""
+        found: dict[str, str] = {}
+        for field in cls.HOST_FIELDS:
+            value = written.get(field)
+            if isinstance(value, str):
+                found[field] = value
+            elif isinstance(value, list | dict):
+                names = cast(list[Any] | dict[Any, Any], value)
+                found |= {f"{field}.{name}": name for name in names if isinstance(name, str)}
+        return found
+
+
+@dataclass(frozen=True)
+class System:
+    """One system: its key, its settings, and the names of what lies in its rooms.
+
+    The rooms are found by the key, and what is in them is imported only where the system is deployed or checked.
+    """
+
+    key: str
+    settings: type[SystemSettings]
+    component: str
+    """The ComponentResource in components/<key>/component.py: `(name, SystemArgs, opts)`, with an output `deployed`."""
+    preflight: str = ""
+    """A function of the settings in components/<key>/preflight.py. It raises before anything is registered, in a
+    preview too. Empty: there is none."""
+
+    def load_component(self) -> Any:
+        """The component's class."""
+        return getattr(import_module(f"components.{self.key}.component"), self.component)
+
+    def load_preflight(self) -> Callable[[Any], None] | None:
+        """The preflight; None where there is none."""
+        return getattr(import_module(f"components.{self.key}.preflight"), self.preflight) if self.preflight else None
+
+    def load_checks(self) -> Any:
+        """What checks/<key>/ asks: its `checks.system.SystemChecks`."""
+        return import_module(f"checks.{self.key}").CHECKS
