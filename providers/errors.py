@@ -40,6 +40,10 @@ class DeadlineExceeded(HearthError, TimeoutError):
     """An operation took longer than it may."""
 
 
+class NotAnswering(HearthError, ConnectionError):
+    """A service on a machine, or one that is reached from there, accepts no connection."""
+
+
 class WishNotFulfilled(HearthError):
     """Everything ran, and yet the machine is not as it was asked to be."""
 

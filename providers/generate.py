@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from providers.plugin.schema import about, input_properties, output_properties, 
 
 ROOT = Path(__file__).parent
 SCHEMA = ROOT / "schema.json"
-RESOURCES = ROOT / "resources" / "host.py"
+RESOURCES = ROOT / "resources"
+"""One module of classes for each module of the tokens: `hearth:host:File` is in host.py."""
 
 _HEADER = '''\
 """Typed resources of the provider `hearth`. Made by `python -m providers.generate`: not to edit."""
@@ -26,7 +28,7 @@ _HEADER = '''\
 # ruff: noqa: E501
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import {collections}
 from typing import Any
 
 import pulumi
@@ -37,7 +39,9 @@ _PYTHON = {"string": "str", "boolean": "bool", "integer": "int", "number": "floa
 
 
 def _python_type(typed: dict[str, Any], *, is_input: bool) -> str:
-    match typed["type"]:
+    match typed.get("type"):
+        case None:
+            return "Any"
         case "array":
             inner = _python_type(typed["items"], is_input=is_input)
             return f"Sequence[Input[{inner}]]" if is_input else f"Sequence[{inner}]"
@@ -93,11 +97,17 @@ def resource_class(kind: Kind[Any, Any]) -> str:
 
 def generated() -> dict[Path, str]:
     """Every generated file and its text."""
-    classes = [resource_class(kind) for kind in KINDS]
-    return {
-        SCHEMA: json.dumps(schema(KINDS), indent=2) + "\n",
-        RESOURCES: "\n\n".join([_HEADER, *classes]),
-    }
+    classes: dict[str, list[str]] = {}
+    for kind in KINDS:
+        classes.setdefault(kind.module, []).append(resource_class(kind))
+    modules = {RESOURCES / f"{name}.py": _module(texts) for name, texts in classes.items()}
+    return {SCHEMA: json.dumps(schema(KINDS), indent=2) + "\n", **modules}
+
+
+def _module(classes: Sequence[str]) -> str:
+    """The source text of one module of classes."""
+    used = "Mapping, Sequence" if any("Sequence[" in text for text in classes) else "Mapping"
+    return "\n\n".join([_HEADER.format(collections=used), *classes])
 
 
 if __name__ == "__main__":

@@ -80,6 +80,9 @@ class Kind(Generic[InputsT, FactsT]):
     holds. An account may be new and its home not."""
     outputs: tuple[str, ...] = ()
     """Fields of the facts that are outputs, beside the inputs."""
+    secret_outputs: tuple[str, ...] = ()
+    """Fields of the facts, among the inputs or the outputs, that are secret whatever the inputs are: a token that a
+    server gave, say. They stay encrypted in the state, and are shown nowhere."""
     locks: Callable[[InputsT], Sequence[str]] = field(default=lambda _inputs: ())
     """Names of what must not be changed by two at once, as `file:/etc/fstab` or `packages`; held on the machine while
     an operation that changes something runs, within one `up` and between two."""
@@ -95,6 +98,11 @@ class Kind(Generic[InputsT, FactsT]):
     @property
     def name(self) -> str:
         return self.token.rsplit(":", 1)[1]
+
+    @property
+    def module(self) -> str:
+        """The module in `hearth:MODULE:Name`: where its resource class is, under providers/resources/."""
+        return self.token.split(":")[1]
 
     def made(self, before: FactsT) -> tuple[str, ...]:
         """The inputs whose defaults hold, because Hearth made that part of the thing."""

@@ -8,6 +8,10 @@ from providers.kind import Kind
 from providers.kinds import block, command_output, container_record, directory, file, mount_point, script
 from providers.kinds.container_image import kind as container_image
 from providers.kinds.git_checkout import kind as git_checkout
+from providers.kinds.matrix import client as maubot_client
+from providers.kinds.matrix import instance as maubot_instance
+from providers.kinds.matrix import plugin as maubot_plugin
+from providers.kinds.matrix import user as matrix_user
 from providers.kinds.package import kind as package
 from providers.kinds.unit import kind as unit
 from providers.kinds.user import kind as user
@@ -27,4 +31,8 @@ KINDS: tuple[Kind[Any, Any], ...] = (
     container_record.KIND,
     command_output.KIND,
     mount_point.KIND,
+    matrix_user.KIND,
+    maubot_plugin.KIND,
+    maubot_client.KIND,
+    maubot_instance.KIND,
 )

@@ -16,12 +16,14 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import asyncssh
 
 from config.hosts import Host
 from providers.errors import ConnectionFailed, ConnectionLost, HearthError
+from providers.machine.forwards import Forwards
 from providers.machine.refusals import no_worker, refusal, system_error
 
 WORKERS = 4
@@ -162,6 +164,14 @@ class Connection:
         self._refused: tuple[float, ConnectionFailed | ConnectionLost] | None = None
         self._worked = False
         self.locks: dict[str, asyncio.Lock] = {}
+        self._forwards = Forwards(self.label)
+
+    async def forward(self, host: str, port: int, *, timeout: float) -> Path:
+        """A socket in a folder of our own that leads to `port` of `host`, as the machine sees them.
+
+        `timeout` is in seconds. Raises NotAnswering where nothing accepts a connection there.
+        """
+        return await self._forwards.socket(await self._connected(), host, port, timeout)
 
     @asynccontextmanager
     async def worker(self) -> AsyncGenerator[Worker]:
@@ -191,6 +201,7 @@ class Connection:
         for worker in self._idle:
             worker.abandon()
         self._idle.clear()
+        self._forwards.close()
         if self._ssh is not None:
             self._ssh.close()
             with contextlib.suppress(OSError, asyncssh.Error):

@@ -133,11 +133,15 @@ async def operate(
         while True:
             try:
                 async with connection.worker() as worker:
-                    session = SshSession(connection.name, worker, time.monotonic() + deadline, progress, warn)
+                    session = SshSession(
+                        connection.name, worker, time.monotonic() + deadline, progress, warn, connection
+                    )
                     if not ordered:
                         return await work(session)
                     await session.lock(ordered)
-                    session = SshSession(connection.name, worker, time.monotonic() + deadline, progress, warn)
+                    session = SshSession(
+                        connection.name, worker, time.monotonic() + deadline, progress, warn, connection
+                    )
                     try:
                         return await work(session)
                     finally:

@@ -7,7 +7,10 @@ sent. Calls awaited together with `asyncio.gather` therefore cost one round trip
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    import httpx
 
 FileType = Literal["file", "directory", "symlink", "other"]
 
@@ -119,6 +122,14 @@ class Session(Protocol):
         With `check`, a status other than 0 raises CommandFailed with the last lines of stderr. `timeout` is in seconds
         and never reaches past the operation's deadline; past it the command's process group is killed and
         DeadlineExceeded raised.
+        """
+        ...
+
+    async def http(self, base_url: str) -> httpx.AsyncClient:
+        """A client for the HTTP service at `base_url` (as `http://127.0.0.1:8008`), reached from the machine itself,
+        through the SSH connection: no port is opened here. Close it, as by `async with await session.http(url)`.
+
+        Raises NotAnswering where nothing accepts a connection there. Certificates are verified by the name in the URL.
         """
         ...
 

@@ -8,14 +8,19 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from providers.errors import CommandFailed, DeadlineExceeded
+from providers.errors import CommandFailed, DeadlineExceeded, NotAnswering
 from providers.machine.session import Account, Completed, Stat
 
 if TYPE_CHECKING:
-    from providers.machine.connection import Worker
+    import httpx
+
+    from providers.machine.connection import Connection, Worker
 
 MARGIN = 15.0
 """Seconds that an answer may come after the deadline: the machine ends by itself what is late, and then tells so."""
+
+HTTP_TIMEOUT = 60.0
+"""Seconds that one answer over HTTP may take."""
 
 Tell = Callable[[str], None]
 
@@ -30,8 +35,17 @@ class SshSession:
     `deadline` is a moment of `time.monotonic()`. `progress` and `warn` reach the person who runs Pulumi.
     """
 
-    def __init__(self, machine: str, worker: Worker, deadline: float, progress: Tell, warn: Tell) -> None:
+    def __init__(
+        self,
+        machine: str,
+        worker: Worker,
+        deadline: float,
+        progress: Tell,
+        warn: Tell,
+        connection: Connection | None = None,
+    ) -> None:
         self._machine = machine
+        self._connection = connection
         self._worker = worker
         self._deadline = deadline
         self._progress = progress
@@ -144,6 +158,21 @@ class SshSession:
                 remedy="put right what the lines above name, then run up again: it goes on from there",
             )
         return Completed(reply["status"], reply["stdout"], reply["stderr"])
+
+    async def http(self, base_url: str) -> httpx.AsyncClient:
+        # Only where it is used: loading it takes longer than the rest of the plugin's start.
+        import httpx
+
+        url = httpx.URL(base_url)
+        port = url.port or {"http": 80, "https": 443}[url.scheme]
+        if self._connection is None:
+            raise NotAnswering(f"{base_url} is out of reach: this session has no connection to forward")
+        socket = await self._connection.forward(url.host, port, timeout=self._left())
+        return httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=str(socket)),
+            base_url=base_url,
+            timeout=min(HTTP_TIMEOUT, self._left()),
+        )
 
     async def lock(self, names: Sequence[str]) -> None:
         """Hold locks among all programs that use Hearth on this machine, until the worker is told to unlock or ends."""

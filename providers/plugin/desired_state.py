@@ -56,6 +56,7 @@ class Wishes(Generic[InputsT, FactsT]):
         self._wish_types: dict[str, TypeAdapter[Any]] = {
             name: TypeAdapter[Any](cast(Any, kind.inputs.model_fields[name].annotation)) for name in self._found_types
         }
+        self._secret_outputs = frozenset(kind.facts.model_fields[name].alias or name for name in kind.secret_outputs)
         self.identity = tuple(self._aliases[name] for name in kind.identity)
 
     def check(self, news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
@@ -173,7 +174,7 @@ class Wishes(Generic[InputsT, FactsT]):
             values[RECORD] = key
         if made:
             values[MADE] = list(made)
-        return Properties(values, marks.secret)
+        return Properties(values, marks.secret | self._secret_outputs)
 
     def planned(self, news: Properties, old: Properties | None = None) -> Properties:
         """The outputs that a preview can promise."""
@@ -186,7 +187,8 @@ class Wishes(Generic[InputsT, FactsT]):
                 open_.add(alias)
                 if old is not None:
                     kept[alias] = self.kind.defaults[name]
-        return Properties({**news.values, **kept}, news.secret, news.unknown | (open_ - kept.keys()))
+        secret = news.secret | (self._secret_outputs & kept.keys())
+        return Properties({**news.values, **kept}, secret, news.unknown | (open_ - kept.keys()))
 
     def _inputs(self, *sources: Properties) -> InputsT:
         """The inputs that a state holds; `sources` are asked in turn."""

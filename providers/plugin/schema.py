@@ -15,6 +15,8 @@ from pydantic.alias_generators import to_camel
 from providers.kind import Kind
 
 VERSION = "0.1.0"
+ANY = {"$ref": "pulumi.json#/Any"}
+"""A value of any type, as Pulumi's schema has it."""
 MACHINE_PROPERTIES = {"id": "string", "address": "string", "port": "integer", "user": "string"}
 
 
@@ -26,6 +28,8 @@ def property_type(json_schema: dict[str, Any]) -> dict[str, Any]:
     match found.get("type"):
         case "array":
             return {"type": "array", "items": property_type(found.get("items", {}))}
+        case "object" if found.get("additionalProperties") is True:
+            return {"type": "object", "additionalProperties": ANY}
         case "object":
             return {"type": "object", "additionalProperties": property_type(found.get("additionalProperties", {}))}
         case "boolean" | "integer" | "number" as simple:
@@ -65,7 +69,10 @@ def input_properties(kind: Kind[Any, Any]) -> dict[str, dict[str, Any]]:
 def output_properties(kind: Kind[Any, Any]) -> dict[str, dict[str, Any]]:
     """What a resource of this kind has beside its inputs: the kind's own outputs. `machine` comes on top."""
     facts = properties(kind.facts)
-    return {name: {key: value for key, value in facts[name].items() if key != "default"} for name in kind.outputs}
+    found = {name: {key: value for key, value in facts[name].items() if key != "default"} for name in kind.outputs}
+    for name in found.keys() & set(kind.secret_outputs):
+        found[name]["secret"] = True
+    return found
 
 
 def schema(kinds: Iterable[Kind[Any, Any]]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from tests.unit.recording import Recorder
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "resources.md"
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+OUTPUTS = {"hearth:matrix:MatrixUser": {"userId": "@echo-bot:example.org", "accessToken": "canary"}}
+"""Outputs that another example's input is made from."""
 VERBS = {kind.token: Verbs(kind) for kind in KINDS}
 
 
@@ -23,7 +25,7 @@ class Checker(Recorder):
     """Checks each resource as the provider would."""
 
     def __init__(self) -> None:
-        super().__init__(lambda _token, _name, _inputs: {})
+        super().__init__(lambda token, _name, _inputs: OUTPUTS.get(token, {}))
         self.failures: list[tuple[str, str]] = []
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:

@@ -37,7 +37,8 @@ def of(story: Story, name: str) -> list[tuple[str, str]]:
 
 
 def test_every_kind_is_tried():
-    assert {case.kind for case in CASES.values()} == {kind.name for kind in KINDS}
+    # What maubot and a homeserver keep is put through the verbs with real ones: tests/lab/systems/maubot.
+    assert {case.kind for case in CASES.values()} == {kind.name for kind in KINDS if kind.module == "host"}
 
 
 @every_case

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from providers.errors import CommandFailed
+import httpx
+
+from providers.errors import CommandFailed, NotAnswering
 from providers.machine.session import Account, Completed, Stat
 
 Answer = Callable[["Call"], Completed | str | int | None]
@@ -37,6 +39,8 @@ class FakeSession:
     accounts: dict[str, Account] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
+    web: dict[str, Callable[[httpx.Request], httpx.Response]] = field(default_factory=dict)
+    """Address of a service -> what answers its requests; at other addresses nothing does."""
     _rules: list[tuple[str, Answer | Completed | str | int]] = field(default_factory=list)
 
     def on(self, start: str, answer: Answer | Completed | str | int = "") -> FakeSession:
@@ -116,6 +120,11 @@ class FakeSession:
         if check and not result.ok:
             raise CommandFailed(f"{call.line} ended with {result.status}", status=result.status, detail=result.stderr)
         return result
+
+    async def http(self, base_url: str) -> httpx.AsyncClient:
+        if base_url not in self.web:
+            raise NotAnswering(f"nothing answers at {base_url}")
+        return httpx.AsyncClient(transport=httpx.MockTransport(self.web[base_url]), base_url=base_url)
 
     def progress(self, message: str) -> None:
         self.messages.append(message)

@@ -11,6 +11,8 @@ import pwd
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
+
 from providers.errors import CommandFailed, HearthError
 from providers.machine import worker
 from providers.machine.session import Account, Completed, Stat
@@ -87,6 +89,9 @@ class LocalSession:
         if check and not result.ok:
             raise CommandFailed(f"`{argv[0]}` ended with {result.status}", status=result.status, detail=result.stderr)
         return result
+
+    async def http(self, base_url: str) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=base_url)
 
     def progress(self, message: str) -> None:
         self.messages.append(message)

@@ -42,6 +42,31 @@ COMMANDS: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("ContainerRecord", {"path": "/var/lib/x.json", "user": "ann", "container": "c"}, "rm /var/lib/x.json"),
     ("Fact", {"name": "f", "command": ["true"]}, ""),
+    (
+        "MatrixUser",
+        {"homeserver": "http://127.0.0.1:8008", "user": "echo", "password": "secret", "token_file": "/srv/echo.json"},
+        "log the device MAUBOT of echo out; rm /srv/echo.json",
+    ),
+    (
+        "MaubotPlugin",
+        {"plugin": "sna.instagram", "source": "apps/x", "sha256": "0" * 64},
+        "remove the plugin sna.instagram in maubot's web page",
+    ),
+    (
+        "MaubotClient",
+        {
+            "user_id": "@echo:lab.test",
+            "homeserver": "http://127.0.0.1:8008",
+            "access_token": "secret",
+            "device_id": "MAUBOT",
+        },
+        "remove the client @echo:lab.test in maubot's web page",
+    ),
+    (
+        "MaubotInstance",
+        {"name": "echo-1", "type": "sna.instagram", "primary_user": "@echo:lab.test", "config": {"token": "secret"}},
+        "remove the instance echo-1 in maubot's web page",
+    ),
 ]
 
 

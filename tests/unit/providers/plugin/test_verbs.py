@@ -280,3 +280,16 @@ def test_every_kind_has_verbs():
     kinds: list[Kind[Any, Any]] = list(KINDS)
     assert len({kind.token for kind in kinds}) == len(kinds)
     assert all(Verbs(kind).identity for kind in kinds)
+
+
+# --- outputs that are secret by themselves ---
+
+
+async def test_what_a_kind_calls_secret_is_secret_in_every_output_although_no_input_is(world: World):
+    verbs = Verbs(replace(NOTE, secret_outputs=("serial",)))
+    state = await create(world, verbs=verbs)
+    assert state.outputs.secret == {"serial"}
+    found = await verbs.read(world.estate(), URN, state, Told().tellers)
+    assert found.outputs.secret == {"serial"}
+    assert found.inputs.secret == frozenset()
+    assert verbs.planned(wish(), state.outputs).secret == {"serial"}

@@ -1,0 +1,114 @@
+"""A plugin in maubot: an .mbp archive, from a file on the operator's computer or built there from a folder.
+
+Uploaded only if what the machine has differs, as an upload restarts the plugin's instances. maubot puts an archive back
+by itself where the new one does not load. Not managed: the Python packages that a plugin needs (see `Venv`), plugins
+that were uploaded in the web page.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from providers.errors import HearthError, InvalidInput, NotAnswering
+from providers.kind import Facts, Inputs, Kind
+from providers.kinds.matrix.common import CONFIG_FILE, ConfigFile, identified
+from providers.machine.session import Session
+
+
+class MaubotPluginInputs(Inputs):
+    plugin: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9._-]{1,200}$", description="Its id, as `sna.instagram`. A change replaces it."),
+    ]
+    source: Annotated[str, Field(description="An .mbp file, or a plugin's folder, on the operator's computer.")]
+    sha256: Annotated[
+        str,
+        Field(
+            pattern=r"^[0-9a-f]{64}$",
+            description="Of the archive that `source` makes (providers.kinds.matrix.archive); another one is drift.",
+        ),
+    ]
+    config_file: ConfigFile = CONFIG_FILE
+
+
+class MaubotPluginFacts(Facts):
+    sha256: str = ""
+    version: str = Field(default="", description="Its version, as its own definition has it.")
+    archive: str = Field(default="", description="The archive, in base64.")
+    unknown: bool = Field(default=False, description="Whether maubot could not be asked.")
+
+
+async def observe(session: Session, inputs: MaubotPluginInputs) -> MaubotPluginFacts:
+    from providers.kinds.matrix.maubot_api import Maubot
+
+    try:
+        async with Maubot(session, inputs.config_file) as maubot:
+            found = await maubot.get("plugin", inputs.plugin)
+    except HearthError as error:
+        session.warn(f"whether maubot has the plugin {inputs.plugin} can't be told: {error.summary}")
+        return MaubotPluginFacts(present=True, unknown=True)
+    if found is None:
+        return MaubotPluginFacts(present=False)
+    there = await session.stat(str(found.get("path", "")), content=True)
+    content = there.content if there is not None and there.content is not None else b""
+    return MaubotPluginFacts(
+        present=True,
+        sha256=hashlib.sha256(content).hexdigest(),
+        version=str(found.get("version", "")),
+        archive=base64.b64encode(content).decode(),
+    )
+
+
+async def apply(session: Session, inputs: MaubotPluginInputs, facts: MaubotPluginFacts) -> None:
+    from providers.kinds.matrix.archive import read
+    from providers.kinds.matrix.maubot_api import Maubot
+
+    if facts.sha256 == inputs.sha256:
+        return
+    archive = read(Path(inputs.source))
+    if archive.plugin != inputs.plugin:
+        raise InvalidInput(
+            f"{inputs.source} is the plugin {archive.plugin}, and not {inputs.plugin}; nothing was uploaded",
+            remedy="correct the id, or the path",
+        )
+    if archive.sha256 != inputs.sha256:
+        raise InvalidInput(
+            f"{inputs.source} has changed since the settings were read; nothing was uploaded",
+            remedy="run up again: it takes the plugin as it is then",
+        )
+    async with Maubot(session, inputs.config_file) as maubot:
+        await maubot.put("plugin", inputs.plugin, content=archive.content)
+
+
+async def restore(session: Session, inputs: MaubotPluginInputs, before: MaubotPluginFacts) -> None:
+    from providers.kinds.matrix.maubot_api import Maubot
+
+    try:
+        async with Maubot(session, inputs.config_file) as maubot:
+            if not before.present or before.unknown:
+                await maubot.delete("plugin", inputs.plugin)
+            elif before.archive:
+                await maubot.put("plugin", inputs.plugin, content=base64.b64decode(before.archive))
+    except NotAnswering as error:
+        session.warn(f"the plugin {inputs.plugin} stays in maubot: {error.summary}")
+
+
+KIND = Kind(
+    token="hearth:matrix:MaubotPlugin",
+    inputs=MaubotPluginInputs,
+    facts=MaubotPluginFacts,
+    observe=observe,
+    apply=apply,
+    restore=restore,
+    identity=("plugin", "config_file"),
+    identify=lambda inputs: identified(inputs.config_file, inputs.plugin),
+    outputs=("version",),
+    locks=lambda inputs: (f"maubot:{inputs.config_file}",),
+    deadline=120.0,
+    by_hand=lambda inputs: f"remove the plugin {inputs.plugin} in maubot's web page",
+)

@@ -1,0 +1,93 @@
+"""A plugin's archive, as maubot takes it."""
+
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from providers.errors import InvalidInput
+from providers.kinds.matrix.archive import read
+
+DEFINITION = """\
+id: org.example.echo
+version: 1.2.0
+modules: [echo, helpers]
+main_class: Echo
+extra_files: [base-config.yaml, "templates/*.txt"]
+"""
+
+
+def plugin(folder: Path, definition: str = DEFINITION) -> Path:
+    for name, text in {
+        "maubot.yaml": definition,
+        "echo.py": "class Echo: ...\n",
+        "helpers/__init__.py": "",
+        "helpers/deep/more.py": "x = 1\n",
+        "helpers/__pycache__/more.cpython-311.pyc": "junk",
+        "base-config.yaml": "prefix: a\n",
+        "templates/a.txt": "a",
+        "notes.md": "not named",
+    }.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def names(content: bytes) -> list[str]:
+    return zipfile.ZipFile(io.BytesIO(content)).namelist()
+
+
+def test_what_the_definition_names_goes_in_and_nothing_else(tmp_path: Path):
+    archive = read(plugin(tmp_path))
+    assert (archive.plugin, archive.version) == ("org.example.echo", "1.2.0")
+    assert names(archive.content) == [
+        *("base-config.yaml", "echo.py", "helpers/__init__.py", "helpers/deep/more.py"),
+        *("maubot.yaml", "templates/a.txt"),
+    ]
+
+
+def test_the_same_folder_makes_the_same_bytes_whenever_and_with_whatever_modes(tmp_path: Path):
+    one, other = plugin(tmp_path / "one"), plugin(tmp_path / "other")
+    os.utime(other / "echo.py", (1, 1_000_000_000))
+    (other / "echo.py").chmod(0o600)
+    assert read(one).content == read(other).content
+    (other / "echo.py").write_text("class Echo: pass\n")
+    assert read(one).sha256 != read(other).sha256
+
+
+def test_an_archive_is_taken_as_it_is(tmp_path: Path):
+    built = read(plugin(tmp_path / "folder"))
+    (tmp_path / "echo.mbp").write_bytes(built.content)
+    assert read(tmp_path / "echo.mbp") == built
+
+
+@pytest.mark.parametrize(
+    ("definition", "told"),
+    [
+        ("id: a\nversion: 1\nmodules: [echo]\n", "has no main_class"),
+        ("modules: [", "is no YAML"),
+        (DEFINITION.replace("helpers", "gone"), "its module 'gone' is neither gone.py nor gone/__init__.py"),
+        ("- a list", "has no id, version, modules, main_class"),
+    ],
+)
+def test_a_folder_that_makes_no_plugin_is_refused_with_the_reason(tmp_path: Path, definition: str, told: str):
+    with pytest.raises(InvalidInput, match="can't be used as a plugin") as error:
+        read(plugin(tmp_path, definition))
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"no zip", None])
+def test_a_file_that_is_no_plugin_is_refused(tmp_path: Path, content: bytes | None):
+    path = tmp_path / "x.mbp"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InvalidInput, match="can't be used as a plugin"):
+        read(path)
+
+
+def test_a_folder_without_a_definition_is_refused(tmp_path: Path):
+    with pytest.raises(InvalidInput, match=r"has no maubot\.yaml"):
+        read(tmp_path)
