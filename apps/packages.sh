@@ -1,5 +1,5 @@
 #!/bin/bash
-# Sourced by the applications' test.sh: installs Debian packages, where that may be done.
+# Sourced by the applications' test.sh: installs Debian packages, where that may be done, and makes .venv.
 
 install_packages() { # NAME PACKAGE...
     local name=$1
@@ -15,4 +15,16 @@ install_packages() { # NAME PACKAGE...
     # One at a time: the applications' tests run side by side, and apt does not wait for itself.
     flock /etc/postgresql-common/createcluster.d/no-main.conf env DEBIAN_FRONTEND=noninteractive sh -c '
         apt-get -q update >/dev/null && apt-get -q -y install --no-install-recommends "$@" >/dev/null' install "$@"
+}
+
+make_environment() { # NAME
+    local wanted
+    wanted=$(sha256sum requirements-dev.lock)
+    # Made anew when the lock changes.
+    if [ "$(cat .venv/lock 2>/dev/null)" != "$wanted" ]; then
+        echo "$1: making .venv"
+        python3 -m venv --clear .venv
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+        echo "$wanted" > .venv/lock
+    fi
 }

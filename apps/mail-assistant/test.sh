@@ -11,12 +11,5 @@ compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing+=(chromium fonts-dejavu-core)
 install_packages mail-assistant "${missing[@]}"
 
-# The environment is made anew when the lock changes.
-wanted=$(sha256sum requirements-dev.lock)
-if [ "$(cat .venv/lock 2>/dev/null)" != "$wanted" ]; then
-    echo "mail-assistant: making .venv"
-    python3 -m venv --clear .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-    echo "$wanted" > .venv/lock
-fi
+make_environment mail-assistant
 exec .venv/bin/python -m pytest "$@"

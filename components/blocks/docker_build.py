@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pulumi
 from pulumi import Output, ResourceOptions
+
+from components.blocks.build_context import BuildContext
 
 # renovate: datasource=github-releases depName=pulumi/pulumi-docker-build
 VERSION = "0.0.22"
@@ -21,14 +24,16 @@ class BuiltImage(pulumi.CustomResource):
         self,
         resource_name: str,
         *,
-        context: str,
+        context: BuildContext,
         tags: Sequence[str],
         platforms: Sequence[str],
         opts: ResourceOptions | None = None,
     ) -> None:
+        folder = context.seen_from(Path.cwd())
         properties = {
-            "context": {"location": context},
-            "dockerfile": {"location": f"{context}/Dockerfile"},
+            # As seen from the project: an absolute path would make another clone build it all anew.
+            "context": {"location": folder},
+            "dockerfile": {"location": f"{folder}/{context.dockerfile}"},
             "tags": list(tags),
             "platforms": list(platforms),
             "push": True,

@@ -14,6 +14,7 @@ import pulumi_docker as docker
 from pulumi import Input, Output, ResourceOptions
 from pulumi_command import local
 
+from components.blocks.build_context import MAIL_ASSISTANT
 from components.blocks.docker_build import BuiltImage
 from components.core import scripts
 from components.core.deployed import DeployedCore
@@ -116,11 +117,11 @@ class CoreStack(pulumi.ComponentResource):
         settings, role = self._settings, f"{self._name}-{container.service}-image"
         if container.image is not None:
             return self._pulled(role, container.image)
-        digest = scripts.context_digest()
+        digest = MAIL_ASSISTANT.digest()
         if settings.backend.registry:
             built = BuiltImage(
                 f"{role}-build",
-                context=scripts.context_folder(),
+                context=MAIL_ASSISTANT,
                 tags=[f"{settings.backend.registry}:{digest}"],
                 platforms=settings.backend.platforms,
                 opts=ResourceOptions(parent=self),

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pwd
 import shlex
 from pathlib import Path
 
+from components.blocks.build_context import MAIL_ASSISTANT
 from config.hosts import Machines
 from config.systems.core import Core, postgres_major, postgres_mount
-
-CONTEXT = Path(__file__).resolve().parents[2] / "apps" / "mail-assistant"
-CONTEXT_PARTS = ("Dockerfile", ".dockerignore", "pyproject.toml", "requirements.lock", "migrations", "mail_assistant")
-"""What the image is made of; the rest of the folder is not sent."""
 
 MEMORY_CHECK = """\
 [ "$(docker info --format '{{.MemoryLimit}}')" = true ]
@@ -31,29 +27,6 @@ echo "cgroup_enable=memory cgroup_memory=1" >&2
 exit 1
 """
 """A stock Raspberry Pi OS is so, and nothing mends it but a boot: what is run where the check fails only says it."""
-
-
-def context_folder(project: Path | None = None) -> str:
-    """The image's folder, as seen from the project's."""
-    return _from_project(CONTEXT, project)
-
-
-def context_files() -> list[Path]:
-    """The files that the image is made of, in a fixed order."""
-    found: list[Path] = []
-    for part in CONTEXT_PARTS:
-        path = CONTEXT / part
-        found += sorted(path.rglob("*")) if path.is_dir() else [path]
-    return [path for path in found if path.is_file() and "__pycache__" not in path.parts]
-
-
-def context_digest() -> str:
-    """Twelve hex digits over everything the image is made of: same content, same tag, nothing to build."""
-    total = hashlib.sha256()
-    for path in context_files():
-        content = path.read_bytes()
-        total.update(f"{path.relative_to(CONTEXT)}\n{len(content)}\n".encode() + content)
-    return total.hexdigest()[:12]
 
 
 def duration(seconds: int) -> str:
@@ -97,10 +70,11 @@ def ssh_command(machines: Machines, name: str, command: str, project: Path | Non
 
 def build_command(machines: Machines, name: str, tag: str, project: Path | None = None) -> str:
     """A shell command here that builds the image there, from files sent on stdin."""
-    remote = f"docker image inspect {tag} >/dev/null 2>&1 && cat >/dev/null || docker build --quiet --tag {tag} -"
-    sent = shlex.join(
-        ["tar", "--create", "--exclude=__pycache__", "--directory", context_folder(project), *CONTEXT_PARTS]
-    )
+    context = MAIL_ASSISTANT
+    build = f"docker build --quiet --tag {tag} --file {context.dockerfile} -"
+    remote = f"docker image inspect {tag} >/dev/null 2>&1 && cat >/dev/null || {build}"
+    folder = context.seen_from(project or Path.cwd())
+    sent = shlex.join(["tar", "--create", "--exclude=__pycache__", "--directory", folder, *context.parts])
     return f"{sent} | {ssh_command(machines, name, remote, project)}"
 
 

@@ -15,6 +15,7 @@ from pulumi_kubernetes.batch.v1 import Job
 from pulumi_kubernetes.core.v1 import Namespace, Secret
 from pulumi_kubernetes.helm.v4 import Chart
 
+from components.blocks.build_context import TODO
 from components.blocks.docker_build import BuiltImage
 from components.blocks.kubernetes_cluster import Cluster
 from components.system import SystemArgs
@@ -98,11 +99,11 @@ class TodoApp(pulumi.ComponentResource):
         """The image's name, by digest where it is built here."""
         if settings.image is not None:
             return settings.image
-        context = values.APP / part
+        context = TODO[part]
         built = BuiltImage(
             f"{self._name}-{part}-image",
-            context=str(context),
-            tags=[f"{settings.registry}:{values.context_digest(context)}"],
+            context=context,
+            tags=[f"{settings.registry}:{context.digest()}"],
             platforms=settings.platforms,
             opts=ResourceOptions(parent=self),
         )

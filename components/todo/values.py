@@ -13,8 +13,7 @@ import yaml
 
 from config.systems.todo import Todo, TodoPart
 
-APP = Path(__file__).resolve().parents[2] / "apps" / "todo"
-CHART = APP / "chart"
+CHART = Path(__file__).resolve().parents[2] / "apps" / "todo" / "chart"
 PARTS = ("backend", "frontend")
 USER_ID = 10001
 """The number of the images' own user, who is nobody else."""
@@ -60,20 +59,6 @@ def image_values(reference: str) -> dict[str, str]:
     folder, slash, last = name.rpartition("/")
     last, _, tag = last.partition(":")
     return {"repository": f"{folder}{slash}{last}", "tag": tag, "digest": digest}
-
-
-def context_digest(folder: Path) -> str:
-    """Twelve hex digits over everything an image is made of: the Dockerfile, and what .dockerignore lets in."""
-    ignored = (folder / ".dockerignore").read_text().splitlines()
-    parts = ["Dockerfile", ".dockerignore", *(line[1:].strip() for line in ignored if line.startswith("!"))]
-    total = hashlib.sha256()
-    for part in sorted(parts):
-        path = folder / part
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file() and "__pycache__" not in file.parts:
-                content = file.read_bytes()
-                total.update(f"{file.relative_to(folder)}\n{len(content)}\n".encode() + content)
-    return total.hexdigest()[:12]
 
 
 def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,9 @@ def _service(container: Container) -> dict[str, Any]:
     if container.profile:
         service["profiles"] = [container.profile]
     if container.image is None:
-        service |= {"build": ".", "image": "mail-assistant"}
+        # The folder above: the image shares apps/foundation with others.
+        build = {"context": "..", "dockerfile": "mail-assistant/Dockerfile"}
+        service |= {"build": build, "image": "mail-assistant"}
     else:
         service["image"] = container.image
     service["restart"] = "unless-stopped"

@@ -9,7 +9,8 @@ import sys
 import uvicorn
 from pydantic import ValidationError
 
-from mail_assistant import logging_config
+from foundation import logs
+from mail_assistant.about import SERVICE
 from mail_assistant.config import SHORT_SECRET, Settings, problems
 from mail_assistant.main import create_app, wrapped
 
@@ -18,14 +19,14 @@ GRACE_SECONDS = 8
 
 
 def main() -> int:
-    logging_config.configure()
-    log = logging_config.get_logger()
+    logs.configure(SERVICE)
+    log = logs.get_logger()
     try:
         settings = Settings()  # pyright: ignore[reportCallIssue]
     except ValidationError as error:
         log.error("settings_invalid", problems=problems(error))
         return 1
-    logging_config.configure(settings.log_level, settings.secrets())
+    logs.configure(SERVICE, settings.log_level, settings.secrets())
     if len(settings.secret_key.get_secret_value()) < SHORT_SECRET:
         log.warning("weak_settings", problem=f"SECRET_KEY has fewer than {SHORT_SECRET} characters; give a longer one")
     app = create_app(settings, lambda: server.should_exit)

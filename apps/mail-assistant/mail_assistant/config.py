@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from foundation.settings import http_address, secret_values
+from foundation.settings import problems as problems_of
 
 DRIVER = "postgresql+asyncpg"
 SHORT_SECRET = 16
 """A SECRET_KEY with fewer characters can be guessed; the application says so and goes on."""
 
 
-def _http_address(value: str | None) -> str | None:
-    if value is None:
-        return None
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError("must be an address of http or https; write it as http://ollama:11434")
-    return value.rstrip("/")
+HttpAddress = http_address("http://ollama:11434")
+REMEDIES = {
+    "": "in the environment or in .env",
+    "SECRET_KEY": "for example to what `openssl rand -hex 32` prints",
+}
+"""What is added where a variable is missing, and where it is set."""
 
 
 class Settings(BaseSettings):
@@ -45,8 +42,8 @@ class Settings(BaseSettings):
     gmail_client_id: str | None = None
     gmail_client_secret: SecretStr | None = None
     gmail_refresh_token: SecretStr | None = None
-    gmail_token_url: Annotated[str, AfterValidator(_http_address)] = "https://oauth2.googleapis.com/token"
-    ollama_base_url: Annotated[str | None, AfterValidator(_http_address)] = Field(
+    gmail_token_url: Annotated[str, HttpAddress] = "https://oauth2.googleapis.com/token"
+    ollama_base_url: Annotated[str | None, HttpAddress] = Field(
         default=None, description="Where Ollama answers, until a user saves another address. Without it: no AI."
     )
     db_connect_attempts: Annotated[int, Field(ge=1, le=1000)] = 5
@@ -85,19 +82,9 @@ class Settings(BaseSettings):
 
     def secrets(self) -> list[str]:
         """Every secret value, so that the logs can be kept free of them."""
-        found = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
-        return [*found, *([self.database.password] if self.database.password else [])]
+        return secret_values(self, self.database.password)
 
 
 def problems(error: ValidationError) -> list[str]:
     """One sentence for each mistake: the variable's name and the rule, never the value."""
-    found: list[str] = []
-    for detail in error.errors(include_input=False, include_url=False):
-        name = "_".join(str(part) for part in detail["loc"]).upper()
-        if detail["type"] == "missing":
-            remedy = ", for example to what `openssl rand -hex 32` prints" if name == "SECRET_KEY" else ""
-            found.append(f"{name} is missing; set it in the environment or in .env{remedy}")
-        else:
-            rule = detail["msg"].removeprefix("Value error, ")
-            found.append(f"{name} is wrong ({rule})" if name else f"{rule}; set it in the environment or in .env")
-    return found
+    return problems_of(error, REMEDIES)

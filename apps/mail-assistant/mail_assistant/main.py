@@ -13,12 +13,15 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from mail_assistant import database, logging_config, pages, schema
-from mail_assistant.about import PACKAGE, version
+from foundation import logs
+from foundation.database import UNREACHABLE, create_sessions
+from foundation.headers import AnswerHeaders, BodyLimit
+from foundation.request_log import RequestLog
+from mail_assistant import database, pages, schema
+from mail_assistant.about import PACKAGE, SERVICE, version
 from mail_assistant.api import config, dashboard, health
 from mail_assistant.config import Settings
-from mail_assistant.requests_log import RequestLog
-from mail_assistant.security import BodyLimit, SecurityHeaders
+from mail_assistant.security import POLICY
 from mail_assistant.services.config_service import ConfigService
 from mail_assistant.services.health_service import HealthService
 
@@ -52,7 +55,7 @@ async def _unless_stopped(work: Awaitable[None], stopping: Callable[[], bool]) -
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-            logging_config.get_logger().info("start_given_up", reason="asked to stop")
+            logs.get_logger().info("start_given_up", reason="asked to stop")
             raise SystemExit(0)
         await asyncio.wait([task], timeout=STOP_POLL_SECONDS)
     if task.result() != 0:
@@ -65,7 +68,7 @@ async def _start(app: FastAPI) -> None:
     await schema.upgrade(settings.database)
     async with app.state.sessions() as session:
         saved = await ConfigService().get_all(session)
-    logging_config.get_logger().info(
+    logs.get_logger().info(
         "started",
         version=version(),
         llm_endpoint=saved["llm_endpoint"] or settings.ollama_base_url,
@@ -77,16 +80,16 @@ async def _start(app: FastAPI) -> None:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Wait for the database, bring its tables up to date, serve; then let go of everything."""
     settings: Settings = app.state.settings
-    logging_config.configure(settings.log_level, settings.secrets())
+    logs.configure(SERVICE, settings.log_level, settings.secrets())
     app.state.engine = database.create_engine(settings.database)
-    app.state.sessions = database.create_sessions(app.state.engine)
+    app.state.sessions = create_sessions(app.state.engine)
     # No proxy for a server in the house, and no waiting for connections of others.
     app.state.client = httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_keepalive_connections=4))
     app.state.health = HealthService(settings, app.state.sessions, app.state.client)
     try:
         await _unless_stopped(_start(app), app.state.stopping)
         yield
-        logging_config.get_logger().info("stopping")
+        logs.get_logger().info("stopping")
     finally:
         await app.state.health.close()
         await app.state.client.aclose()
@@ -113,7 +116,7 @@ def create_app(settings: Settings, stopping: Callable[[], bool] = lambda: False)
     app.add_exception_handler(HTTPException, pages.on_http_error)
     app.add_exception_handler(404, pages.on_http_error)
     app.add_exception_handler(RequestValidationError, pages.on_invalid_request)
-    for kind in database.UNREACHABLE:
+    for kind in UNREACHABLE:
         app.add_exception_handler(kind, pages.on_database_error)
     app.add_exception_handler(500, pages.on_error)
     app.add_middleware(BodyLimit)
@@ -122,4 +125,4 @@ def create_app(settings: Settings, stopping: Callable[[], bool] = lambda: False)
 
 def wrapped(app: FastAPI) -> RequestLog:
     """The application inside what must see every answer, the one about an error of its own too."""
-    return RequestLog(SecurityHeaders(app))
+    return RequestLog(AnswerHeaders(app, POLICY), often=("/health", "/static/"))

@@ -15,9 +15,9 @@ from jinja2 import TemplateError
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 from starlette.exceptions import HTTPException
 
+from foundation.database import reason
+from foundation.logs import get_logger
 from mail_assistant.about import PACKAGE, version
-from mail_assistant.database import reason
-from mail_assistant.logging_config import get_logger
 from mail_assistant.security import COOKIE, FIELD, FormToken
 from mail_assistant.services.health_service import NAMES, Health
 

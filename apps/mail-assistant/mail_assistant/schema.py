@@ -9,9 +9,10 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection
 
+from foundation.database import UNREACHABLE, reason
+from foundation.logs import get_logger
 from mail_assistant.about import ROOT
-from mail_assistant.database import UNREACHABLE, create_engine, reason
-from mail_assistant.logging_config import get_logger
+from mail_assistant.database import create_engine
 
 MIGRATIONS = ROOT / "migrations"
 UPGRADE_SECONDS = 120

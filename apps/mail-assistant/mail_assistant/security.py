@@ -1,33 +1,21 @@
-"""What protects a user's browser and the application: forms' tokens, headers, and a limit on what is sent."""
+"""What protects a user's browser: forms' tokens, and what a page may load."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
 
 from fastapi import HTTPException, Request
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "mail_assistant_csrf"
 FIELD = "csrf_token"
 HEADER = "X-CSRF-Token"
-LARGEST_BODY = 64 * 1024
-
-HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""The answers' Content-Security-Policy: nothing is loaded from elsewhere, and no script or style stands in a page."""
 
 
 def _signature(secret: str, nonce: str) -> str:
@@ -53,49 +41,3 @@ class FormToken:
         given = given if isinstance(given, str) else ""
         if self.is_new or not hmac.compare_digest(self.value.encode(), given.encode(errors="replace")):
             raise HTTPException(403, "This page was open too long, or was not ours. Reload it and try again.")
-
-
-class SecurityHeaders:
-    """Adds the headers to every answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                # What is not a file that never changes is different the next moment.
-                headers.setdefault("Cache-Control", "no-store")
-            await send(message)
-
-        await self._app(scope, receive, with_headers)
-
-
-class BodyLimit:
-    """Refuses a body over LARGEST_BODY bytes, whatever its header says."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        total = 0
-
-        async def limited() -> Message:
-            nonlocal total
-            message = await receive()
-            total += len(message.get("body", b""))
-            if total > LARGEST_BODY:
-                raise HTTPException(413, f"That is too much: {LARGEST_BODY // 1024} KiB at a time are allowed.")
-            return message
-
-        await self._app(scope, limited, send)

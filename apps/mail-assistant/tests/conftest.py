@@ -2,53 +2,37 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from mail_assistant import logging_config
+from foundation import logs
+from foundation_testing.postgres import Cluster, new_cluster, temporary_database
+from mail_assistant.about import SERVICE
 from mail_assistant.config import Settings
 from mail_assistant.main import create_app, wrapped
-from tests.postgres import PASSWORD, Cluster, binaries, skip_or_fail
 from tests.servers import SECRET_KEY, Answers, Process, models
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A running PostgreSQL."""
-    programs = binaries()
-    if programs is None:
-        skip_or_fail("PostgreSQL's server is not installed: apt install postgresql")
-    assert programs is not None
-    made = Cluster(programs)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.remove()
+    made = new_cluster()
+    yield made
+    made.remove()
 
 
 @pytest.fixture
 async def database(cluster: Cluster) -> AsyncIterator[str]:
     """An empty database; its name."""
-    name = f"test_{next(_numbers)}"
-    admin = await asyncpg.connect(
-        host="127.0.0.1", port=cluster.port, user="tests", password=PASSWORD, database="postgres"
-    )
-    await admin.execute(f"CREATE DATABASE {name}")
-    yield name
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
+    async with temporary_database(cluster) as name:
+        yield name
 
 
 @pytest.fixture
@@ -119,7 +103,7 @@ async def visitor(chosen: Settings) -> AsyncIterator[Visitor]:
 @pytest.fixture(autouse=True)
 def _logs_as_before() -> Iterator[None]:
     yield
-    logging_config.configure("WARNING")
+    logs.configure(SERVICE, "WARNING")
 
 
 @pytest.fixture

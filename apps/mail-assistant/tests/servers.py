@@ -16,9 +16,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.postgres import free_port
+from foundation_testing.postgres import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
+PYTHONPATH = f"{ROOT}:{ROOT.parent / 'foundation'}"
 SECRET_KEY = "canary-secret-key-0123456789"
 
 
@@ -73,7 +74,7 @@ class Process:
         self.log = folder / f"log-{self.port}-{time.monotonic_ns()}.txt"
         everything = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": PYTHONPATH,
             "SECRET_KEY": SECRET_KEY,
             "HOST": "127.0.0.1",
             "PORT": str(self.port),

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from foundation_testing.postgres import free_port
 from mail_assistant.services.llm_service import LARGEST_ANSWER, LLMAdapter, NoLLM, OllamaAdapter
 from mail_assistant.services.mail_service import GmailAdapter
 from mail_assistant.services.status import Status
 from tests.conftest import settings
-from tests.postgres import free_port
 from tests.servers import Answers, models
 
 GMAIL: dict[str, Any] = {

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.postgres import Cluster, free_port, skip_or_fail
+from foundation_testing.postgres import Cluster, free_port, skip_or_fail
 from tests.servers import ROOT, Answers, Process
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

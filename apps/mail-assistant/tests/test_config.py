@@ -54,7 +54,7 @@ def test_a_database_url_that_is_none_is_refused_without_being_shown(url: str) ->
 )
 def test_a_wrong_value_is_refused_by_the_variables_name(name: str, value: object) -> None:
     (line,) = mistakes(**GOOD, **{name: value})
-    assert line.startswith(f"{name.upper()} is wrong (")
+    assert line.startswith(f"{name.upper()} is wrong: it ")
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:

@@ -7,11 +7,11 @@ import time
 
 import pytest
 
+from foundation_testing.postgres import free_port
 from mail_assistant.config import Settings
 from mail_assistant.services.config_service import ConfigService
 from mail_assistant.services.known_settings import KNOWN
 from tests.conftest import Visitor, serving
-from tests.postgres import free_port
 from tests.servers import Answers
 
 VALUES = {"llm_endpoint": "http://ollama.example:11434", "event_date": "2026-12-24"}

@@ -7,11 +7,12 @@ import time
 
 import pytest
 
+from foundation.database import create_sessions
+from foundation_testing.postgres import free_port
 from mail_assistant.config import Settings
 from mail_assistant.services.llm_service import LLMAdapter
 from mail_assistant.services.status import ServiceStatus, Status
 from tests.conftest import Visitor, serving
-from tests.postgres import free_port
 from tests.servers import Answers
 
 
@@ -132,7 +133,7 @@ async def test_an_unusable_database_leaves_no_check_unanswered(chosen: Settings)
         from mail_assistant import database
 
         elsewhere = database.create_engine(chosen.database.set(port=free_port()))
-        health._sessions = database.create_sessions(elsewhere)
+        health._sessions = create_sessions(elsewhere)
         found = await health.now(0)
         assert found.checks["db"].status is Status.UNREACHABLE
         assert found.checks["llm"].status is Status.OK

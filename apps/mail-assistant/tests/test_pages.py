@@ -6,7 +6,8 @@ from datetime import date
 
 import pytest
 
-from mail_assistant import logging_config
+from foundation import logs
+from mail_assistant.about import SERVICE
 from mail_assistant.api.dashboard import days_left
 from tests.conftest import Visitor
 
@@ -65,7 +66,7 @@ async def test_an_error_of_ours_gets_the_500_page_without_a_trace_and_with_its_n
     async def broken() -> None:
         raise RuntimeError("canary inside")
 
-    logging_config.configure()
+    logs.configure(SERVICE)
     monkeypatch.setattr(visitor.app.state.health, "now", broken)
     answer = await visitor.get("/health/ready", headers={"accept": "text/html"})
     assert answer.status_code == 500

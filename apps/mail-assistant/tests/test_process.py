@@ -20,8 +20,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.postgres import PASSWORD, Cluster, binaries, free_port, skip_or_fail
-from tests.servers import ROOT, SECRET_KEY, Answers, Process
+from foundation_testing.postgres import PASSWORD, Cluster, free_port, new_cluster
+from tests.servers import PYTHONPATH, ROOT, SECRET_KEY, Answers, Process
 
 Start = Callable[..., Process]
 
@@ -47,12 +47,7 @@ def status_of(url: str) -> int:
 @pytest.fixture
 def own_cluster() -> Iterator[Cluster]:
     """A PostgreSQL that the test may stop."""
-    programs = binaries()
-    if programs is None:
-        skip_or_fail("PostgreSQL's server is not installed: apt install postgresql")
-    assert programs is not None
-    made = Cluster(programs)
-    made.start()
+    made = new_cluster()
     yield made
     made.remove()
 
@@ -261,7 +256,7 @@ def test_the_containers_health_check_reads_the_answer_not_the_status(process: St
     def check() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "mail_assistant.healthcheck"],
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PORT": str(started.port)},
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": PYTHONPATH, "PORT": str(started.port)},
             capture_output=True,
             text=True,
             check=False,
@@ -281,7 +276,7 @@ def test_the_health_check_does_not_take_something_else_for_the_application() -> 
         other = Answers(body)
         port = other.url.rpartition(":")[2]
         command = [sys.executable, "-m", "mail_assistant.healthcheck"]
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PORT": port}
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": PYTHONPATH, "PORT": port}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         other.close()
         assert (done.returncode, done.stderr) == (1, "")

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import io
 import re
-import tempfile
+import tarfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.blocks.build_context import TODO, BuildContext
 from lab import forward
 from lab.docker import cli, recipes
 from lab.errors import LabError
 from lab.locks import machine_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lab.lab import Lab
 
-APP = Path(__file__).resolve().parents[3] / "apps" / "todo"
-PARTS = ("backend", "frontend")
+PARTS = tuple(TODO)
 BUILD_SECONDS = 1500
 PUSH_SECONDS = 300
 _FROM = re.compile(r"^(FROM\s+(?:--platform=\S+\s+)?)(\S+)(.*)$", re.IGNORECASE)
@@ -42,20 +39,20 @@ def ensure(lab: Lab) -> dict[str, str]:
 
 def build(lab: Lab, part: str) -> str:
     """Return the tag of a part's image on this machine, made if its content has none yet."""
-    folder = APP / part
-    file = folder / "Dockerfile"
+    context = TODO[part]
+    file = context.folder / context.dockerfile
     if not file.is_file():
         raise LabError(f"{file} is missing, so the todo app's {part} has no image. Nothing was built. Restore it.")
     bases: dict[str, str] = {}
-    for name in public_bases(file.read_text()):
+    for name in public_bases(context.text):
         bases[name] = lab.images.ensure(recipes.PUBLISHED[_published(name)])
-    text = rewritten(file.read_text(), bases)
-    tag = f"{recipes.REPOSITORY}/todo-{part}:{_digest(folder, text)}"
+    text = rewritten(context.text, bases)
+    tag = f"{recipes.REPOSITORY}/todo-{part}:{_digest(context, text)}"
     with machine_lock(f"image-{tag}"):
         if cli.inspect("image", tag) is None:
             started = time.monotonic()
             lab.say(f"image todo-{part}: building")
-            _build(folder, text, tag)
+            _build(context, text, tag)
             lab.say(f"image todo-{part}: built in {time.monotonic() - started:.0f} s")
     return tag
 
@@ -98,61 +95,32 @@ def _published(name: str) -> str:
     return key
 
 
-def is_ignored(path: str, patterns: list[str]) -> bool:
-    """Say whether a .dockerignore keeps a path out of the context: the last line that matches it decides."""
-    parts = path.split("/")
-    ways = ["/".join(parts[: count + 1]) for count in range(len(parts))]
-    ignored = False
-    for pattern in patterns:
-        kept = pattern.startswith("!")
-        if any(_pattern(pattern.lstrip("!")).fullmatch(way) for way in ways):
-            ignored = not kept
-    return ignored
+def _digest(context: BuildContext, dockerfile: str) -> str:
+    return hashlib.sha256(f"{dockerfile}\0{context.digest()}".encode()).hexdigest()[:12]
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    pieces = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    words = re.split(r"(\*\*/|\*\*|\*|\?)", text.strip("/"))
-    return re.compile("".join(pieces.get(word, re.escape(word)) for word in words))
+def _archive(context: BuildContext, dockerfile: str) -> bytes:
+    """The context as `docker build` takes it on stdin, with another Dockerfile."""
+    packed = io.BytesIO()
+    # Docker tells an archive by its first 512 bytes, which must hold a file's header and no extension of it.
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for path in context.files():
+            name = str(path.relative_to(context.folder))
+            if name == context.dockerfile:
+                entry = tarfile.TarInfo(name)
+                entry.size = len(dockerfile.encode())
+                tar.addfile(entry, io.BytesIO(dockerfile.encode()))
+            else:
+                tar.add(path, name, recursive=False)
+    return packed.getvalue()
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """The files of the context of a build, in a fixed order."""
-    file = folder / ".dockerignore"
-    lines = [line.strip() for line in file.read_text().splitlines()] if file.is_file() else []
-    patterns = [line for line in lines if line and not line.startswith("#")]
-    excepted = [pattern.lstrip("!/").split("/")[0] for pattern in patterns if pattern.startswith("!")]
-    for place, folders, names in os.walk(folder):
-        top = Path(place) == folder
-        # A folder that is kept out is not walked, unless something in it may be excepted again.
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not is_ignored(str((Path(place) / name).relative_to(folder)), patterns) or (top and name in excepted)
-        )
-        for name in sorted(names):
-            path = Path(place) / name
-            if not is_ignored(str(path.relative_to(folder)), patterns):
-                yield path
-
-
-def _digest(folder: Path, dockerfile: str) -> str:
-    total = hashlib.sha256(dockerfile.encode())
-    for path in _files(folder):
-        mode = "x" if os.access(path, os.X_OK) else "-"
-        content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
-        total.update(f"\0{path.relative_to(folder)}\0{mode}\0".encode() + content)
-    return total.hexdigest()[:12]
-
-
-def _build(folder: Path, dockerfile: str, tag: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="hearth-lab-") as place:
-        file = Path(place) / "Dockerfile"
-        file.write_text(dockerfile)
-        label = f"hearth.lab.image={tag.partition(':')[0].removeprefix(f'{recipes.REPOSITORY}/')}"
-        # The classic builder is in every version of Docker and needs no plugin.
-        command = ["env", "DOCKER_BUILDKIT=0", "docker", "build", "--rm", "--force-rm", "--tag", tag, "--label", label]
-        cli.run([*command, "--file", str(file), str(folder)], timeout=BUILD_SECONDS)
+def _build(context: BuildContext, dockerfile: str, tag: str) -> None:
+    label = f"hearth.lab.image={tag.partition(':')[0].removeprefix(f'{recipes.REPOSITORY}/')}"
+    # The classic builder is in every version of Docker and needs no plugin.
+    command = ["env", "DOCKER_BUILDKIT=0", "docker", "build", "--rm", "--force-rm", "--tag", tag, "--label", label]
+    command += ["--file", context.dockerfile, "-"]
+    cli.run(command, timeout=BUILD_SECONDS, stdin=_archive(context, dockerfile))
 
 
 def _push(tag: str, remote: str) -> str:

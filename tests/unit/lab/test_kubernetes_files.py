@@ -15,6 +15,7 @@ import yaml
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from components.blocks.build_context import TODO
 from lab import forward
 from lab.docker import containers, recipes
 from lab.docker.host_settings import npm_settings
@@ -223,27 +224,9 @@ def test_a_dockerfile_begins_from_the_labs_images_and_is_otherwise_as_it_was() -
 
 def test_the_todo_apps_bases_have_a_stand_in() -> None:
     for part in images.PARTS:
-        for base in images.public_bases((images.APP / part / "Dockerfile").read_text()):
+        for base in images.public_bases(TODO[part].text):
             name = base if "/" in base else f"library/{base}"
             assert name in recipes.PUBLISHED, (part, base)
-
-
-@pytest.mark.parametrize(
-    ("path", "patterns", "expected"),
-    [
-        ("src/app/page.tsx", ["*", "!src"], False),
-        ("node_modules/next/index.js", ["*", "!src"], True),
-        ("node_modules/next/index.js", ["node_modules"], True),
-        ("src/node_modules.ts", ["node_modules"], False),
-        ("a/b/__pycache__/c.pyc", ["**/__pycache__"], True),
-        ("src/secret.env", ["*", "!src", "**/*.env"], True),
-        ("tests/one.py", ["/tests/"], True),
-        ("README.md", ["*.md"], True),
-        ("docs/README.md", ["*.md"], False),
-    ],
-)
-def test_what_the_dockerignore_keeps_out_is_no_part_of_an_image(path: str, patterns: list[str], expected: bool) -> None:
-    assert images.is_ignored(path, patterns) is expected
 
 
 def test_npms_settings_are_taken_over_and_credentials_are_not() -> None:

@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import FormData, UploadFile
 
-from mail_assistant.database import UNREACHABLE, reason, session
-from mail_assistant.logging_config import get_logger
+from foundation.database import UNREACHABLE, reason, session
+from foundation.logs import get_logger
 from mail_assistant.pages import TEMPLATES, PageState, page_state, render
 from mail_assistant.security import FIELD, HEADER, FormToken
 from mail_assistant.services.config_service import ConfigService

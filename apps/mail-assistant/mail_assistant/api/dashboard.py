@@ -6,7 +6,7 @@ from datetime import date
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from mail_assistant.database import UNREACHABLE
+from foundation.database import UNREACHABLE
 from mail_assistant.pages import PageState, page_state, render
 from mail_assistant.services.config_service import ConfigService
 

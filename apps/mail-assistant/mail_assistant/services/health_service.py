@@ -11,9 +11,9 @@ import httpx
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from foundation.database import UNREACHABLE, reason
+from foundation.logs import get_logger
 from mail_assistant.config import Settings
-from mail_assistant.database import UNREACHABLE, reason
-from mail_assistant.logging_config import get_logger
 from mail_assistant.services.config_service import ConfigService
 from mail_assistant.services.llm_service import LLMAdapter, NoLLM, OllamaAdapter
 from mail_assistant.services.mail_service import GmailAdapter

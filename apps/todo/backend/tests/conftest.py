@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,9 +13,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tests.postgres import PASSWORD, Cluster, binaries, skip_or_fail
+from foundation import logs
+from foundation_testing.postgres import Cluster, new_cluster, temporary_database
 from tests.servers import API_KEY, AUTH_SECRET, LanguageModel, Process
-from todo_backend import logging_config, schema
+from todo_backend import schema
+from todo_backend.about import SERVICE
 from todo_backend.accounts import COOKIE
 from todo_backend.config import MigrationSettings, Settings
 from todo_backend.main import create_app, wrapped
@@ -26,22 +27,6 @@ HOST = "todo.example"
 GOOD_PASSWORD = "correct horse battery"
 # The model of the tests is on this machine, whatever proxy the machine uses.
 os.environ["NO_PROXY"] = "127.0.0.1"
-_numbers = itertools.count(1)
-
-
-def new_cluster() -> Cluster:
-    """A running PostgreSQL; a skip (a failure where CI=true) where there is no server to run."""
-    programs = binaries()
-    if programs is None:
-        skip_or_fail("PostgreSQL's server is not installed: apt install postgresql")
-    assert programs is not None
-    made = Cluster(programs)
-    try:
-        made.start()
-    except BaseException:
-        made.remove()
-        raise
-    return made
 
 
 @pytest.fixture(scope="session")
@@ -55,47 +40,31 @@ async def cluster() -> AsyncIterator[Cluster]:
         made.remove()
 
 
-async def _admin(cluster: Cluster, database: str = "postgres") -> asyncpg.Connection[Any]:
-    return await asyncpg.connect(
-        host="127.0.0.1", port=cluster.port, user="tests", password=PASSWORD, database=database
-    )
-
-
 async def _make_template(cluster: Cluster) -> None:
-    admin = await _admin(cluster)
+    admin = await cluster.connect()
     await admin.execute("CREATE DATABASE migrated")
     await admin.close()
     await schema.migrate(MigrationSettings(database_url=cluster.url("migrated")))  # pyright: ignore[reportArgumentType]
 
 
-@asynccontextmanager
-async def _database(cluster: Cluster, template: str) -> AsyncIterator[str]:
-    name = f"test_{next(_numbers)}"
-    admin = await _admin(cluster)
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield name
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
-
-
 @pytest.fixture
 async def empty_database(cluster: Cluster) -> AsyncIterator[str]:
     """A database without tables; its address."""
-    async with _database(cluster, "template1") as name:
+    async with temporary_database(cluster) as name:
         yield cluster.url(name)
 
 
 @pytest.fixture
 async def new_database(cluster: Cluster) -> AsyncIterator[str]:
     """A database with empty tables, for what has to be alone in it; its address."""
-    async with _database(cluster, "migrated") as name:
+    async with temporary_database(cluster, "migrated") as name:
         yield cluster.url(name)
 
 
 @pytest.fixture(scope="session")
 async def _shared_database(cluster: Cluster) -> AsyncIterator[tuple[str, asyncpg.Connection[Any]]]:
-    async with _database(cluster, "migrated") as name:
-        connection = await _admin(cluster, name)
+    async with temporary_database(cluster, "migrated") as name:
+        connection = await cluster.connect(name)
         yield cluster.url(name), connection
         await connection.close()
 
@@ -248,7 +217,7 @@ async def grace(application: Application, _known_hash: str) -> Visitor:
 @pytest.fixture(autouse=True)
 def _logs_as_before() -> Iterator[None]:
     yield
-    logging_config.configure("WARNING")
+    logs.configure(SERVICE, "WARNING")
 
 
 @pytest.fixture

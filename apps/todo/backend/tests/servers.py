@@ -16,9 +16,10 @@ from typing import Any
 
 import httpx
 
-from tests.postgres import free_port
+from foundation_testing.postgres import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
+PYTHONPATH = f"{ROOT}:{ROOT.parent.parent / 'foundation'}"
 AUTH_SECRET = "canary-auth-secret-0123456789abcdef"
 API_KEY = "canary-openai-key"
 
@@ -88,7 +89,7 @@ class Process:
         self.log = folder / f"log-{self.port}-{time.monotonic_ns()}.txt"
         everything = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": PYTHONPATH,
             "AUTH_SECRET": AUTH_SECRET,
             "HOST": "127.0.0.1",
             "PORT": str(self.port),

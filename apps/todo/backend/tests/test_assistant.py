@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from foundation_testing.postgres import free_port
 from tests.conftest import Visitor, serving, settings
-from tests.postgres import free_port
 from tests.servers import API_KEY, LanguageModel, completion
 from todo_backend.api import assistant as address
 from todo_backend.assistant import MOST_TODOS, read

@@ -8,8 +8,8 @@ import time
 import asyncpg
 import pytest
 
+from foundation_testing.postgres import free_port
 from tests.conftest import Application, Visitor, serving, settings
-from tests.postgres import free_port
 from todo_backend import schema
 from todo_backend.health import Health
 

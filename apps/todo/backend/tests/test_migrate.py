@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 import asyncpg
 
-from tests.conftest import new_cluster
-from tests.postgres import PASSWORD, Cluster, free_port
+from foundation_testing.postgres import PASSWORD, Cluster, free_port, new_cluster
 from tests.servers import ROOT, Process
 from todo_backend import schema
 

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import GOOD_PASSWORD, new_cluster
-from tests.postgres import PASSWORD, Cluster, free_port
+from foundation_testing.postgres import PASSWORD, Cluster, free_port, new_cluster
+from tests.conftest import GOOD_PASSWORD
 from tests.servers import API_KEY, AUTH_SECRET, LanguageModel, Process
 from todo_backend import schema
 from todo_backend.config import MigrationSettings

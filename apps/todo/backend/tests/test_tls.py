@@ -8,9 +8,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from foundation_testing.postgres import PASSWORD, Cluster, new_cluster, skip_or_fail
 from tests.certificates import Authority
-from tests.conftest import GOOD_PASSWORD, new_cluster, serving, settings
-from tests.postgres import PASSWORD, Cluster, Pooler, skip_or_fail
+from tests.conftest import GOOD_PASSWORD, serving, settings
+from tests.pooler import Pooler
 from tests.servers import Process
 
 Start = Callable[..., Process]

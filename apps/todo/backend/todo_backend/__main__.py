@@ -6,7 +6,8 @@ import sys
 
 from pydantic import ValidationError
 
-from todo_backend import logging_config
+from foundation import logs
+from todo_backend.about import SERVICE
 from todo_backend.config import MigrationSettings, Settings, problems
 
 USAGE = "usage: todo-backend [serve | migrate]"
@@ -14,7 +15,7 @@ USAGE = "usage: todo-backend [serve | migrate]"
 
 def main(arguments: list[str]) -> int:
     """Run the command; its exit code."""
-    logging_config.configure()
+    logs.configure(SERVICE)
     command = arguments[0] if arguments else "serve"
     if len(arguments) > 1 or command not in {"serve", "migrate"}:
         print(f"todo-backend: there is no command {' '.join(arguments)!r}\n{USAGE}", file=sys.stderr)
@@ -23,9 +24,9 @@ def main(arguments: list[str]) -> int:
         settings = Settings() if command == "serve" else MigrationSettings()  # pyright: ignore[reportCallIssue]
     except ValidationError as error:
         for problem in problems(error):
-            logging_config.get_logger().error("settings_invalid", problem=problem)
+            logs.get_logger().error("settings_invalid", problem=problem)
         return 2
-    logging_config.configure(settings.log_level, settings.secrets())
+    logs.configure(SERVICE, settings.log_level, settings.secrets())
     # Each command needs libraries that take the other one half a second to load.
     if isinstance(settings, Settings):
         from todo_backend.server import serve

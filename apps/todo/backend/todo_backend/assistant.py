@@ -15,10 +15,10 @@ from typing import Any
 import httpx
 from fastapi import HTTPException
 
+from foundation.logs import get_logger
 from todo_backend.config import Settings
 from todo_backend.errors import Refusal
 from todo_backend.inputs import LONGEST_NOTES, LONGEST_TITLE, NewTodo, clean_notes, clean_title, read_day
-from todo_backend.logging_config import get_logger
 
 LARGEST_ANSWER = 256 * 1024
 MOST_TODOS = 20

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_core.core_schema import ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from foundation.settings import http_address, secret_values
+from foundation.settings import problems as problems_of
 from todo_backend import database_address
 from todo_backend.database_address import DatabaseAddress
 
 SHORTEST_SECRET = 32
-
-
-def _http_address(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError("must be an address of http or https; write it as https://api.openai.com/v1")
-    return value.rstrip("/")
 
 
 def _long_enough(value: SecretStr) -> SecretStr:
@@ -70,9 +60,7 @@ class MigrationSettings(BaseSettings):
 
     def secrets(self) -> list[str]:
         """Every secret value, so that the logs can be kept free of them."""
-        found = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
-        password = self.database.url.password
-        return [*found, *([password] if password else [])]
+        return secret_values(self, self.database.url.password)
 
 
 class Settings(MigrationSettings):
@@ -80,7 +68,7 @@ class Settings(MigrationSettings):
 
     auth_secret: Annotated[SecretStr, AfterValidator(_long_enough)] = Field(description="Signs the sessions' cookies.")
     openai_api_key: SecretStr | None = Field(default=None, description="Without it the assistant says that it is off.")
-    openai_base_url: Annotated[str, AfterValidator(_http_address)] = "https://api.openai.com/v1"
+    openai_base_url: Annotated[str, http_address("https://api.openai.com/v1")] = "https://api.openai.com/v1"
     openai_model: str = "gpt-4o-mini"
     openai_timeout: Annotated[float, Field(gt=0, le=80)] = Field(
         default=30, description="Seconds that the assistant's model may think. The frontend waits 90."
@@ -109,12 +97,4 @@ class Settings(MigrationSettings):
 
 def problems(error: ValidationError) -> list[str]:
     """One sentence for each mistake: the variable's name and the rule, never the value."""
-    found: list[str] = []
-    for detail in error.errors(include_input=False, include_url=False):
-        name = "_".join(str(part) for part in detail["loc"]).upper()
-        if detail["type"] == "missing":
-            remedy = ", for example to what `openssl rand -hex 32` prints" if name == "AUTH_SECRET" else ""
-            found.append(f"{name} is missing; set it in the environment{remedy}")
-        else:
-            found.append(f"{name} is wrong: it {detail['msg'].removeprefix('Value error, ')}")
-    return found
+    return problems_of(error, {"AUTH_SECRET": "for example to what `openssl rand -hex 32` prints"})

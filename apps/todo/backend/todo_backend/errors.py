@@ -9,8 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as AnyHTTPException
 
+from foundation.logs import get_logger
 from todo_backend import database
-from todo_backend.logging_config import get_logger
 
 INVALID = "Some of what was sent can't be used."
 UNREADABLE = "The body can't be read as JSON."

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from sqlalchemy import text
 
+from foundation.logs import get_logger
 from todo_backend.database import UNREACHABLE, create_engine, reason
 from todo_backend.database_address import DatabaseAddress
-from todo_backend.logging_config import get_logger
 
 ANSWER_SECONDS = 2
 FRESH_SECONDS = 1

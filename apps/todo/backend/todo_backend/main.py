@@ -8,7 +8,10 @@ from contextlib import asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
-from todo_backend import database, errors, logging_config
+from foundation.headers import AnswerHeaders
+from foundation.logs import get_logger
+from foundation.request_log import RequestLog
+from todo_backend import database, errors
 from todo_backend.about import version
 from todo_backend.accounts import Accounts
 from todo_backend.api import assistant, auth, health, todos
@@ -16,8 +19,7 @@ from todo_backend.assistant import Assistant
 from todo_backend.config import Settings
 from todo_backend.health import Health
 from todo_backend.recovery import Recovery
-from todo_backend.requests_log import RequestLog
-from todo_backend.security import AnswerHeaders, Gate
+from todo_backend.security import POLICY, Gate
 
 PREFIX = "/api/v1"
 
@@ -32,7 +34,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.health = Health(settings.database, *([recovery.begin] if settings.migrate_when_empty else []))
     client = httpx.AsyncClient(follow_redirects=False)
     app.state.assistant = Assistant(settings, client)
-    log = logging_config.get_logger()
+    log = get_logger()
     log.info(
         "started",
         version=version(),
@@ -71,4 +73,4 @@ def create_app(settings: Settings) -> FastAPI:
 
 def wrapped(app: FastAPI, stopping: Callable[[], bool] = lambda: False) -> RequestLog:
     """The application inside what must see every answer. `stopping`: whether the process has been asked to end."""
-    return RequestLog(AnswerHeaders(Gate(app), stopping))
+    return RequestLog(AnswerHeaders(Gate(app), POLICY, stopping), often=(f"{PREFIX}/health",))

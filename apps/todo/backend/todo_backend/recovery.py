@@ -6,11 +6,15 @@ import asyncio
 import os
 import sys
 import time
+from pathlib import Path
 
+import foundation
+from foundation.logs import get_logger
 from todo_backend.about import ROOT
 from todo_backend.config import Settings
-from todo_backend.logging_config import get_logger
 
+SHARED = Path(foundation.__file__).resolve().parent.parent
+"""Where the foundation is: beside us in the image, in a folder of its own in a clone."""
 AGAIN_SECONDS = 10.0
 """From the end of one try to the next: probes ask every few seconds, and a user without the right fails each time."""
 STOP_SECONDS = 5.0
@@ -40,7 +44,7 @@ class Recovery:
         settings = self._settings
         environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), str(SHARED), os.environ.get("PYTHONPATH")))),
             "DATABASE_URL": settings.database_url.get_secret_value(),
             "DATABASE_CA": settings.database_ca or "",
             "LOG_LEVEL": settings.log_level,

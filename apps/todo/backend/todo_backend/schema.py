@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 
 from alembic import command
 from alembic.config import Config
@@ -12,11 +11,13 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tenacity import RetryCallState, stop_after_delay
 
+from foundation.database import NoAnswer, wait_for_answer
+from foundation.logs import get_logger
 from todo_backend.about import ROOT
 from todo_backend.config import MigrationSettings
 from todo_backend.database import MISTAKES, UNREACHABLE, create_engine, reason
-from todo_backend.logging_config import get_logger
 
 MIGRATIONS = ROOT / "migrations"
 LOCK = 0x746F646F
@@ -54,20 +55,27 @@ async def _revision(engine: AsyncEngine) -> str | None:
 
 async def _wait_for(engine: AsyncEngine, seconds: float) -> str | None:
     """Wait until the database answers; its revision. Raises MigrationFailed once the time is over."""
-    log, end = get_logger(), time.monotonic() + seconds
-    while True:
-        try:
-            return await _revision(engine)
-        except UNREACHABLE as error:
-            left = end - time.monotonic()
-            if left <= 0:
-                where = f"{engine.url.host}:{engine.url.port or 5432}/{engine.url.database}"
-                raise MigrationFailed(
-                    f"the database at {where} did not answer within {seconds:g} s: {reason(error)}; "
-                    "see that it runs and that DATABASE_URL is right, or give more seconds in MIGRATE_WAIT"
-                ) from error
-            log.warning("database_wait", reason=reason(error), seconds_left=round(left))
-            await asyncio.sleep(min(RETRY_SECONDS, left))
+    log = get_logger()
+
+    def seconds_left(state: RetryCallState) -> float:
+        return max(0.0, seconds - (state.seconds_since_start or 0.0))
+
+    def report(state: RetryCallState, error: BaseException) -> None:
+        log.warning("database_wait", reason=reason(error), seconds_left=round(seconds_left(state)))
+
+    try:
+        return await wait_for_answer(
+            lambda: _revision(engine),
+            stop=stop_after_delay(seconds),
+            wait=lambda state: min(RETRY_SECONDS, seconds_left(state)),
+            report=report,
+        )
+    except NoAnswer as error:
+        where = f"{engine.url.host}:{engine.url.port or 5432}/{engine.url.database}"
+        raise MigrationFailed(
+            f"the database at {where} did not answer within {seconds:g} s: {reason(error.cause)}; "
+            "see that it runs and that DATABASE_URL is right, or give more seconds in MIGRATE_WAIT"
+        ) from error
 
 
 async def migrate(settings: MigrationSettings) -> None:

@@ -1,19 +1,17 @@
-"""What stands before every address: where a request may come from, what it may bring, and the answers' headers."""
+"""What stands before every address: where a request may come from, and what it may bring."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 
-from fastapi import HTTPException
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from foundation.headers import LARGEST_BODY, TOO_MUCH, BodyLimit
 from todo_backend.errors import answer
 
-LARGEST_BODY = 64 * 1024
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 DEFAULT_PORTS = {"http": 80, "https": 443}
 INTERNAL = tuple(
@@ -25,16 +23,8 @@ INTERNAL = tuple(
 )
 """Networks that are nobody's on the internet: RFC 1918, 6598, 4193, and each machine's own."""
 
-HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""The answers' Content-Security-Policy: they are JSON, and no page."""
 
 
 def is_https(headers: Headers, scheme: str) -> bool:
@@ -92,7 +82,7 @@ def refusal(method: str, headers: Headers) -> tuple[int, str] | None:
     """Why a request is refused whatever it asks: a status and a sentence. None where it is not."""
     length = headers.get("content-length", "0")
     if length.isascii() and length.isdigit() and (len(length) > 9 or int(length) > LARGEST_BODY):
-        return 413, f"That is too much: {LARGEST_BODY // 1024} KiB at a time are allowed."
+        return 413, TOO_MUCH
     if method in SAFE_METHODS:
         return None
     # Origin comes first. A browser sends it with every such request; what is no browser may send neither.
@@ -109,49 +99,13 @@ class Gate:
     """Refuses what `refusal` names, and a body over LARGEST_BODY bytes whatever its header says."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        self._app = BodyLimit(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        refused = refusal(scope["method"], Headers(scope=scope)) if scope["type"] == "http" else None
+        if refused is None:
             await self._app(scope, receive, send)
             return
-        refused = refusal(scope["method"], Headers(scope=scope))
-        if refused:
-            status, detail = refused
-            # What was not read of the body can't be told from the next request.
-            await answer(status, detail, headers={"Connection": "close"})(scope, receive, send)
-            return
-        total = 0
-
-        async def limited() -> Message:
-            nonlocal total
-            message = await receive()
-            total += len(message.get("body", b""))
-            if total > LARGEST_BODY:
-                raise HTTPException(413, f"That is too much: {LARGEST_BODY // 1024} KiB at a time are allowed.")
-            return message
-
-        await self._app(scope, limited, send)
-
-
-class AnswerHeaders:
-    """Adds the headers to every answer; once the process is asked to stop, that the connection ends with it too."""
-
-    def __init__(self, app: ASGIApp, stopping: Callable[[], bool]) -> None:
-        self._app, self._stopping = app, stopping
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                if self._stopping():
-                    headers["Connection"] = "close"
-            await send(message)
-
-        await self._app(scope, receive, with_headers)
+        status, detail = refused
+        # What was not read of the body can't be told from the next request.
+        await answer(status, detail, headers={"Connection": "close"})(scope, receive, send)

@@ -9,20 +9,21 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from components.core.scripts import CONTEXT_PARTS
-from config.systems.core_compose import COMPOSE_FILE
+from components.blocks.build_context import MAIL_ASSISTANT
 from lab import Machine
 
-FOLDER = "/root/mail-assistant"
+APPS = "/root/apps"
+FOLDER = f"{APPS}/mail-assistant"
 URL = "http://127.0.0.1:8000"
-PARTS = ("compose.yaml", "compose.override.example.yaml", ".env.example", *CONTEXT_PARTS)
+COMPOSE = ("compose.yaml", "compose.override.example.yaml", ".env.example")
+PARTS = (*(f"mail-assistant/{name}" for name in COMPOSE), *MAIL_ASSISTANT.parts)
 
 
 def send(machine: Machine) -> None:
     """Copy there what a person would have checked out."""
-    tar = ["tar", "--create", "--exclude=__pycache__", "--directory", str(COMPOSE_FILE.parent), *PARTS]
+    tar = ["tar", "--create", "--exclude=__pycache__", "--directory", str(MAIL_ASSISTANT.folder), *PARTS]
     content = subprocess.run(tar, capture_output=True, check=True).stdout
-    machine.run(f"mkdir -p {FOLDER} && tar --extract --directory {FOLDER}", stdin=content)
+    machine.run(f"mkdir -p {APPS} && tar --extract --directory {APPS}", stdin=content)
     for name in ("core_load.py", "core_visitor.py"):
         machine.write(f"/root/{name}", Path(__file__).with_name(name).read_text())
 

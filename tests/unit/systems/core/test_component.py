@@ -14,6 +14,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.blocks.build_context import MAIL_ASSISTANT
 from components.core import scripts
 from components.core.component import CoreStack, CoreStackArgs
 from config.hosts import Machines
@@ -163,7 +164,7 @@ def test_docker_is_reached_by_the_users_own_ssh():
 def test_commands_are_the_same_texts_in_every_clone_and_for_every_user(tmp_path: Path):
     texts = [str(build().resources[f"core-{role}"].inputs["create"]) for role in ("dump", "backend-image-build")]
     assert str(Path.home()) not in str(texts)
-    assert str(scripts.CONTEXT.parent) not in str(texts)
+    assert str(MAIL_ASSISTANT.folder) not in str(texts)
     configuration = tmp_path / ".lab" / "ssh_config"
     configuration.parent.mkdir()
     configuration.touch()
@@ -185,15 +186,16 @@ def test_with_a_registry_the_image_is_built_for_both_processors_pushed_and_not_b
     assert image.inputs["buildOnPreview"] is False
     assert image.inputs["push"] is True
     assert image.inputs["platforms"] == ["linux/arm64", "linux/amd64"]
-    assert image.inputs["tags"] == [f"registry.example.org/mail-assistant:{scripts.context_digest()}"]
+    assert image.inputs["tags"] == [f"registry.example.org/mail-assistant:{MAIL_ASSISTANT.digest()}"]
     assert made.resources["core-backend-image"].inputs["name"] == DIGEST
 
 
 def test_without_a_registry_the_image_is_built_on_the_machine_under_a_tag_of_its_content():
     made = build()
-    tag = f"mail-assistant:{scripts.context_digest()}"
+    tag = f"mail-assistant:{MAIL_ASSISTANT.digest()}"
     assert container(made, "backend").inputs["image"] == tag
-    assert f"docker build --quiet --tag {tag} -" in made.resources["core-backend-image-build"].inputs["create"]
+    build_there = f"docker build --quiet --tag {tag} --file mail-assistant/Dockerfile -"
+    assert build_there in made.resources["core-backend-image-build"].inputs["create"]
     assert "core-backend-image-build" in made.before("core-backend")
 
 
@@ -243,17 +245,6 @@ def test_what_the_checks_need_is_an_output():
 
 def test_a_preview_of_a_machine_of_which_nothing_is_known_ends_well():
     assert container(build(True, ai=True), "backend").type == CONTAINER
-
-
-def test_the_images_tag_follows_its_content_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for part in scripts.CONTEXT_PARTS:
-        (tmp_path / part).write_text("one")
-    monkeypatch.setattr(scripts, "CONTEXT", tmp_path)
-    first = scripts.context_digest()
-    (tmp_path / "README.md").write_text("not part of it")
-    assert scripts.context_digest() == first
-    (tmp_path / "Dockerfile").write_text("two")
-    assert scripts.context_digest() != first
 
 
 def test_the_texts_that_run_on_the_machine_are_good_shell(tmp_path: Path):

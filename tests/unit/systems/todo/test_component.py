@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.blocks.build_context import TODO, BuildContext
 from components.blocks.kubernetes_cluster import ClusterUnusable
 from components.todo import values
 from components.todo.component import TodoApp, TodoAppArgs
@@ -146,14 +148,16 @@ def test_an_image_by_its_digest_is_taken_as_it_is(build: Build):
 def test_with_a_registry_images_are_built_pushed_and_used_by_digest_and_never_built_in_a_preview(
     build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(values, "context_digest", lambda _folder: "abc")
+    monkeypatch.setattr(BuildContext, "digest", lambda _context: "abc")
     made = build(backend={"registry": "registry.example.org/todo-backend", "platforms": ["linux/arm64"]})
     image = made.resources["todo-backend-image"]
     assert image.inputs["buildOnPreview"] is False
     assert image.inputs["push"] is True
     assert image.inputs["platforms"] == ["linux/arm64"]
     assert image.inputs["tags"] == ["registry.example.org/todo-backend:abc"]
-    assert image.inputs["context"]["location"].endswith("apps/todo/backend")
+    # No absolute path: another clone would take the image for another one.
+    assert image.inputs["context"]["location"] == os.path.relpath(TODO["backend"].folder)
+    assert image.inputs["dockerfile"]["location"].endswith("apps/todo/backend/Dockerfile")
     assert made.resources["todo-app"].inputs["values"]["backend"]["image"]["digest"].endswith("1")
     assert made.resources["todo-migration"].inputs["spec"]["template"]["spec"]["containers"][0]["image"].endswith("1")
     previewed = build(preview=True, backend={"registry": "registry.example.org/todo-backend"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,16 +159,3 @@ def test_the_migration_refers_to_the_secret_and_fits_the_level_restricted():
 )
 def test_the_number_of_pods_is_what_values_and_defaults_say(further: dict[str, Any], counts: dict[str, int]):
     assert values.fewest_pods(further) == counts
-
-
-def test_an_images_mark_follows_what_dockerignore_lets_in_and_nothing_else(tmp_path: Path):
-    (tmp_path / "Dockerfile").write_text("FROM x")
-    (tmp_path / ".dockerignore").write_text("# all\n*\n!code\n")
-    (tmp_path / "code" / "__pycache__").mkdir(parents=True)
-    (tmp_path / "code" / "a.py").write_text("one")
-    first = values.context_digest(tmp_path)
-    (tmp_path / "README.md").write_text("not part of it")
-    (tmp_path / "code" / "__pycache__" / "a.pyc").write_text("nor this")
-    assert values.context_digest(tmp_path) == first
-    (tmp_path / "code" / "a.py").write_text("two")
-    assert values.context_digest(tmp_path) != first

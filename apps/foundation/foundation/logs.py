@@ -11,17 +11,21 @@ from typing import Any
 import structlog
 from structlog.types import EventDict, WrappedLogger
 
-from todo_backend.about import SERVICE
-from todo_backend.redaction import Redactor
+from foundation.redaction import Redactor
 
 QUIET = ("httpx", "httpcore", "asyncio", "alembic.runtime.plugins", "sqlalchemy.engine", "sqlalchemy.pool")
 """Libraries whose everyday lines say nothing to an operator."""
 
 
-def _service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+class _Service:
     """Every line names a service: this one, unless the line is about another (as a health check's is)."""
-    event.setdefault("service", SERVICE)
-    return event
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event.setdefault("service", self._name)
+        return event
 
 
 class _Redact:
@@ -50,8 +54,11 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackT
     get_logger().critical("uncaught_error", exc_info=(kind, error, trace))
 
 
-def configure(level: str = "INFO", secrets: Iterable[str] = ()) -> None:
-    """Send every log line, of libraries too, through the same processors. May be called again with more secrets."""
+def configure(service: str, level: str = "INFO", secrets: Iterable[str] = ()) -> None:
+    """Send every log line, of libraries too, through the same processors. May be called again with more secrets.
+
+    `service` is what the lines carry as the field `service`, unless they name another.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -59,7 +66,7 @@ def configure(level: str = "INFO", secrets: Iterable[str] = ()) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.UnicodeDecoder(),
-        _service,
+        _Service(service),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -86,7 +93,7 @@ def configure(level: str = "INFO", secrets: Iterable[str] = ()) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.asgi"):
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True
-    # requests_log has a line for each request, without its query.
+    # request_log has a line for each request, without its query.
     logging.getLogger("uvicorn.access").propagate = False
     echoes = logging.getLogger("uvicorn.error")
     echoes.filters = [_NoEchoes()]
@@ -98,5 +105,5 @@ def configure(level: str = "INFO", secrets: Iterable[str] = ()) -> None:
 
 
 def get_logger() -> Any:
-    """A logger; its lines carry the field `service`."""
-    return structlog.get_logger(SERVICE)
+    """A logger; its lines carry the field `service` that `configure` was given."""
+    return structlog.get_logger("application")

@@ -10,18 +10,19 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mail_assistant.logging_config import get_logger
+from foundation.logs import get_logger
 
 HEADER = "X-Request-ID"
-OFTEN = ("/health", "/static/")
-"""Asked every few seconds by probes and open pages: logged at the level DEBUG only."""
 
 
 class RequestLog:
-    """Logs method, path, status and time; never a query, a header or a body."""
+    """Logs method, path, status and time; never a query, a header or a body.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    `often` are beginnings of paths that probes and open pages ask every few seconds: logged at the level DEBUG only.
+    """
+
+    def __init__(self, app: ASGIApp, often: tuple[str, ...] = ()) -> None:
+        self._app, self._often = app, often
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -45,7 +46,7 @@ class RequestLog:
             await self._app(scope, receive, watched)
         finally:
             path = str(scope["path"])
-            quiet = path.startswith(OFTEN) and status < 400
+            quiet = path.startswith(self._often) and status < 400
             log = get_logger()
             (log.debug if quiet else log.info)(
                 "request",

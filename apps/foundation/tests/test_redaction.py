@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from mail_assistant import logging_config
-from mail_assistant.redaction import REDACTED, Redactor
+from foundation import logs
+from foundation.redaction import REDACTED, Redactor
 
 CANARY = "c4nary-Value"
 
@@ -108,14 +108,14 @@ def test_an_objects_own_text_is_redacted_too() -> None:
 def test_an_exception_and_the_one_behind_it_are_logged_without_their_secrets(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    logging_config.configure("INFO", ["known-secret"])
+    logs.configure("some-service", "INFO", ["known-secret"])
     try:
         try:
             raise OSError(f"could not open postgresql://me:{CANARY}@db/x")
         except OSError as error:
             raise RuntimeError("with known-secret inside") from error
     except RuntimeError:
-        logging_config.get_logger().exception("it_failed", step=1)
+        logs.get_logger().exception("it_failed", step=1)
     output = capsys.readouterr().out
     assert CANARY not in output
     assert "known-secret" not in output
@@ -125,11 +125,11 @@ def test_an_exception_and_the_one_behind_it_are_logged_without_their_secrets(
 
 
 def test_every_line_is_json_with_timestamp_level_service_and_event(capsys: pytest.CaptureFixture[str]) -> None:
-    logging_config.configure()
-    logging_config.get_logger().info("something", detail={"a": 1})
+    logs.configure("some-service")
+    logs.get_logger().info("something", detail={"a": 1})
     logging.getLogger("some.library").warning("a library says %s", f"token={CANARY}")
-    logging_config.get_logger().info("health_check", service="db")
-    logging_config.get_logger().bind(session={"Secret": CANARY}).warning("bound")
+    logs.get_logger().info("health_check", service="db")
+    logs.get_logger().bind(session={"Secret": CANARY}).warning("bound")
     lines = logged(capsys)
     assert [line["event"] for line in lines] == [
         "something",
@@ -137,7 +137,7 @@ def test_every_line_is_json_with_timestamp_level_service_and_event(capsys: pytes
         "health_check",
         "bound",
     ]
-    assert [line["service"] for line in lines] == ["mail-assistant", "mail-assistant", "db", "mail-assistant"]
+    assert [line["service"] for line in lines] == ["some-service", "some-service", "db", "some-service"]
     assert [line["level"] for line in lines] == ["info", "warning", "info", "warning"]
     assert all(line["timestamp"].endswith("Z") for line in lines)
     assert CANARY not in str(lines)
@@ -146,7 +146,7 @@ def test_every_line_is_json_with_timestamp_level_service_and_event(capsys: pytes
 def test_an_error_that_nobody_caught_is_one_json_line_without_its_secret(capsys: pytest.CaptureFixture[str]) -> None:
     import sys
 
-    logging_config.configure()
+    logs.configure("some-service")
     error = RuntimeError(f"password={CANARY}")
     sys.excepthook(RuntimeError, error, None)
     (line,) = logged(capsys)
@@ -155,6 +155,6 @@ def test_an_error_that_nobody_caught_is_one_json_line_without_its_secret(capsys:
 
 
 def test_a_text_that_is_no_unicode_can_be_logged(capsys: pytest.CaptureFixture[str]) -> None:
-    logging_config.configure()
-    logging_config.get_logger().info("odd", value="\ud800", raw=b"\xff\xfe")
+    logs.configure("some-service")
+    logs.get_logger().info("odd", value="\ud800", raw=b"\xff\xfe")
     assert logged(capsys)[0]["event"] == "odd"

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
-import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import asyncpg
 import pytest
 
 PASSWORD = "tests-p@ss/w:rd%"
 """With characters that mean something in a URL."""
+_numbers = itertools.count(1)
 
 
 def skip_or_fail(reason: str) -> None:
@@ -52,7 +56,7 @@ class Cluster:
     def __init__(self, programs: Path) -> None:
         self._programs = programs
         self._user = unprivileged()
-        self.folder = Path(tempfile.mkdtemp(prefix="todo-backend-postgres-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="hearth-apps-postgres-"))
         self.port = free_port()
         if self._user:
             shutil.chown(self.folder, "postgres", "postgres")
@@ -102,57 +106,48 @@ class Cluster:
         rules = self.folder / "data" / "pg_hba.conf"
         rules.write_text("hostssl all all all scram-sha-256\n")
 
+    def environment(self, database: str = "postgres") -> dict[str, str]:
+        """What the application needs to know to use it."""
+        return {
+            "POSTGRES_HOST": "127.0.0.1",
+            "POSTGRES_PORT": str(self.port),
+            "POSTGRES_USER": "tests",
+            "POSTGRES_PASSWORD": PASSWORD,
+            "POSTGRES_DB": database,
+        }
+
+    async def connect(self, database: str = "postgres") -> asyncpg.Connection[Any]:
+        """A connection of the superuser's; whoever asks for it closes it."""
+        return await asyncpg.connect(
+            host="127.0.0.1", port=self.port, user="tests", password=PASSWORD, database=database
+        )
+
     def url(self, database: str = "postgres") -> str:
         """The address of one of its databases."""
         return f"postgresql://tests:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/{database}"
 
 
-class Pooler:
-    """PgBouncer before a cluster, in its mode `transaction`, for who comes by TLS."""
+def new_cluster() -> Cluster:
+    """A running cluster; a skip (a failure where CI=true) where there is no server to run."""
+    programs = binaries()
+    if programs is None:
+        skip_or_fail("PostgreSQL's server is not installed: apt install postgresql")
+    assert programs is not None
+    made = Cluster(programs)
+    try:
+        made.start()
+    except BaseException:
+        made.remove()
+        raise
+    return made
 
-    def __init__(self, cluster: Cluster, certificate: str, key: str) -> None:
-        self._cluster, self.port = cluster, free_port()
-        quoted = PASSWORD.replace('"', '""')
-        users = cluster.write("pooler-users.txt", f'"tests" "{quoted}"\n')
-        files = cluster.write("pooler.crt", certificate), cluster.write("pooler.key", key)
-        settings = {
-            "listen_addr": "127.0.0.1",
-            "listen_port": self.port,
-            "unix_socket_dir": "",
-            "auth_type": "scram-sha-256",
-            "auth_file": users,
-            "pool_mode": "transaction",
-            # Fewer than visitors: statements of one do meet another's connection.
-            "default_pool_size": 2,
-            "client_tls_sslmode": "require",
-            "client_tls_cert_file": files[0],
-            "client_tls_key_file": files[1],
-        }
-        lines = [f"{name} = {value}" for name, value in settings.items()]
-        databases = f"[databases]\n* = host=127.0.0.1 port={cluster.port}\n"
-        self._settings = cluster.write("pooler.ini", databases + "[pgbouncer]\n" + "\n".join(lines) + "\n")
-        self._process: subprocess.Popen[bytes] | None = None
 
-    @staticmethod
-    def program() -> str | None:
-        """PgBouncer; Debian keeps it where only root's PATH looks."""
-        return shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-
-    def start(self) -> None:
-        command = [str(self.program()), str(self._settings)]
-        with (self._cluster.folder / "pooler.log").open("w") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, **unprivileged())
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError((self._cluster.folder / "pooler.log").read_text()) from None
-                time.sleep(0.05)
-
-    def remove(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(30)
+@asynccontextmanager
+async def temporary_database(cluster: Cluster, template: str = "template1") -> AsyncIterator[str]:
+    """A database of its own, copied from `template` and dropped afterwards; its name."""
+    name = f"test_{next(_numbers)}"
+    admin = await cluster.connect()
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield name
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
