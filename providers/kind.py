@@ -49,6 +49,13 @@ FactsT = TypeVar("FactsT", bound=Facts)
 
 
 @dataclass(frozen=True)
+class SameAs:
+    """A default that is what another input says, as the owner of an account's home."""
+
+    field: str
+
+
+@dataclass(frozen=True)
 class Kind(Generic[InputsT, FactsT]):
     """One kind of resource. Its module defines the two models, the three functions, and one `KIND = Kind(...)`.
 
@@ -73,8 +80,8 @@ class Kind(Generic[InputsT, FactsT]):
     parse: Callable[[str], dict[str, Any]] | None = None
     """The inverse of `identify`, for import: the identity inputs. None where there is nothing to adopt."""
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Input -> what Hearth gives a thing that it makes, where the program leaves the property out. A default is no
-    wish: on a thing that was there before, the property stays None."""
+    """Input -> what Hearth gives a thing that it makes, where the program leaves the property out (a value, or
+    `SameAs`). A default is no wish: on a thing that was there before, the property stays None."""
     makes: Callable[[str, FactsT], bool] = field(default=lambda _name, facts: not facts.present)
     """`makes(field, facts)`: whether Hearth makes that part of the thing where `facts` were found, so that its default
     holds. An account may be new and its home not."""
@@ -110,7 +117,12 @@ class Kind(Generic[InputsT, FactsT]):
 
     def with_defaults(self, inputs: InputsT, made: Iterable[str]) -> InputsT:
         """What is wished for in all: `inputs`, and the defaults for what they leave out of that which Hearth made."""
-        return _filled(inputs, {name: self.defaults[name] for name in made})
+        return _filled(inputs, {name: self.default(name, lambda other: getattr(inputs, other)) for name in made})
+
+    def default(self, name: str, value_of: Callable[[str], Any]) -> Any:
+        """What an input is by default, where `value_of` tells the other inputs."""
+        found = self.defaults[name]
+        return value_of(found.field) if isinstance(found, SameAs) else found
 
     def remade(self, inputs: InputsT, before: FactsT, facts: FactsT) -> InputsT:
         """`inputs` for making once more what was there before and has gone since: as it was, not as a new one."""

@@ -21,9 +21,9 @@ from providers.machine.session import FileType, Session
 
 class MountPointInputs(Inputs):
     path: Annotated[AbsolutePath, Field(description="Where it is. Its parent must exist. A change replaces it.")]
-    mode: Annotated[Mode, Field(description="Permission bits, as four octal digits.")] = "0755"
-    owner: Annotated[AccountName, Field(description="Name of the user who owns it.")] = "root"
-    group: Annotated[AccountName, Field(description="Name of the group that owns it.")] = "root"
+    mode: Annotated[Mode | None, Field(description="Permission bits, as four octal digits.")] = None
+    owner: Annotated[AccountName | None, Field(description="Name of the user who owns it.")] = None
+    group: Annotated[AccountName | None, Field(description="Name of the group that owns it.")] = None
 
 
 class MountPointFacts(Facts):
@@ -41,39 +41,57 @@ async def _mounted(session: Session, path: str) -> bool:
 
 async def observe(session: Session, inputs: MountPointInputs) -> MountPointFacts:
     stat, mounted = await asyncio.gather(session.stat(inputs.path), _mounted(session, inputs.path))
-    if mounted:
-        return MountPointFacts(present=True, mode=inputs.mode, owner=inputs.owner, group=inputs.group, mounted=True)
     if stat is None:
         return MountPointFacts(present=False)
-    return MountPointFacts(present=True, mode=stat.mode, owner=stat.owner, group=stat.group, type=stat.type)
+    if stat.type != "directory":  # findmnt follows a link, and takes its target for the mount point
+        return MountPointFacts(present=False, type=stat.type)
+    if mounted:
+        seen = {name: getattr(inputs, name) or "" for name in ("mode", "owner", "group")}
+        return MountPointFacts(present=True, mounted=True, **seen)
+    return MountPointFacts(present=True, mode=stat.mode, owner=stat.owner, group=stat.group)
 
 
 async def apply(session: Session, inputs: MountPointInputs, facts: MountPointFacts) -> None:
-    if facts.present and facts.type != "directory":
+    if facts.type != "directory":
         raise InvalidInput(
             f"{inputs.path} on {session.machine} is a {facts.type}, and only a directory can be a mount point",
-            remedy="move it away, or choose another path",
+            remedy="move it away (what it points to stays mounted), or choose another path",
         )
     if not facts.present:
-        await session.make_directory(inputs.path, mode=inputs.mode, owner=inputs.owner, group=inputs.group)
+        mode, owner, group = inputs.mode or "0755", inputs.owner or "root", inputs.group or "root"
+        await session.make_directory(inputs.path, mode=mode, owner=owner, group=group)
+    if facts.mounted or (inputs.mode, inputs.owner, inputs.group) == (None, None, None):
+        return
     await session.set_attributes(inputs.path, mode=inputs.mode, owner=inputs.owner, group=inputs.group)
 
 
 async def restore(session: Session, inputs: MountPointInputs, before: MountPointFacts) -> None:
+    found = await session.stat(inputs.path, entries=True)
+    if found is not None and found.type != "directory":
+        session.warn(f"{inputs.path} on {session.machine} is a {found.type} by now: it was left alone")
+        return
     if await _mounted(session, inputs.path):
         if not before.mounted:
             session.warn(
                 f"{inputs.path} on {session.machine} has something mounted on it: the directory was left alone"
             )
         return
-    found = await session.stat(inputs.path, entries=True)
     if before.present and not before.mounted and found is not None:
-        await session.set_attributes(inputs.path, mode=before.mode, owner=before.owner, group=before.group)
+        await _put_back(session, inputs, before)
     elif not before.present and found is not None:
         if found.entries:
             session.warn(f"{inputs.path} on {session.machine} is not empty: it was left alone")
         else:
             await session.remove(inputs.path)
+
+
+async def _put_back(session: Session, inputs: MountPointInputs, before: MountPointFacts) -> None:
+    mode, owner, group = (
+        was if wish is not None else None
+        for wish, was in ((inputs.mode, before.mode), (inputs.owner, before.owner), (inputs.group, before.group))
+    )
+    if (mode, owner, group) != (None, None, None):
+        await session.set_attributes(inputs.path, mode=mode, owner=owner, group=group)
 
 
 KIND = Kind(
@@ -86,6 +104,7 @@ KIND = Kind(
     identity=("path",),
     identify=lambda inputs: path_to_identity(inputs.path),
     parse=lambda identity: {"path": f"/{identity}"},
+    defaults={"mode": "0755", "owner": "root", "group": "root"},
     locks=lambda inputs: (f"file:{inputs.path}",),
     by_hand=lambda inputs: f"rmdir {shlex.quote(inputs.path)}",
 )

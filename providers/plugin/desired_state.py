@@ -107,7 +107,7 @@ class Wishes(Generic[InputsT, FactsT]):
         for name, alias in self._aliases.items():
             wish, found = new.values.get(alias), old.values.get(alias)
             if wish is None and name in made:
-                wish = self.kind.defaults[name]
+                wish = self._default(name, new)
             if alias in new.unknown:
                 changes[alias] = Change.UPDATE
             elif wish is None and (found is None or name in self._found_types):
@@ -127,6 +127,9 @@ class Wishes(Generic[InputsT, FactsT]):
     def _made(self, outputs: Properties) -> list[str]:
         """The inputs whose defaults hold, by what the state remembers."""
         return [name for name in outputs.values.get(MADE) or () if name in self.kind.defaults]
+
+    def _default(self, name: str, inputs: Properties) -> Any:
+        return self.kind.default(name, lambda other: inputs.values.get(self._aliases[other]))
 
     def managed(self, inputs: InputsT) -> list[str]:
         """The properties of the thing itself that `inputs` wish for."""
@@ -186,7 +189,7 @@ class Wishes(Generic[InputsT, FactsT]):
             if news.values.get(alias) is None:
                 open_.add(alias)
                 if old is not None:
-                    kept[alias] = self.kind.defaults[name]
+                    kept[alias] = self._default(name, news)
         secret = news.secret | (self._secret_outputs & kept.keys())
         return Properties({**news.values, **kept}, secret, news.unknown | (open_ - kept.keys()))
 

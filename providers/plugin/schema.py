@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
-from providers.kind import Kind
+from providers.kind import Kind, SameAs
 
 VERSION = "0.1.0"
 ANY = {"$ref": "pulumi.json#/Any"}
@@ -61,8 +61,11 @@ def input_properties(kind: Kind[Any, Any]) -> dict[str, dict[str, Any]]:
     """The inputs of a kind; a default of the kind is told in words: only a new thing gets it."""
     found = properties(kind.inputs)
     for name, value in kind.defaults.items():
-        shown = value if isinstance(value, str) else json.dumps(value)
-        found[name]["description"] += f" Left out, a new one gets `{shown}`, and one that is there keeps its own."
+        if isinstance(value, SameAs):
+            shown = f"what `{to_camel(value.field)}` says"
+        else:
+            shown = f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
+        found[name]["description"] += f" Left out, a new one gets {shown}, and one that is there keeps its own."
     return found
 
 

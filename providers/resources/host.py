@@ -179,13 +179,14 @@ class Package(pulumi.CustomResource):
 
 
 class User(pulumi.CustomResource):
-    """An account on a machine: home, shell, groups, subordinate ids, linger.
+    """An account on a machine: home, shell, groups, subordinate ids, linger, and that no password opens it.
 
     Manages the account, its group of the same name, and the home directory itself, not what lies in it. A list of `groups`
-    is complete: any other group counts as drift. Passwords and keys are not managed; a new account has no password. On
-    destroy an account that was there before gets back what was changed; one that Hearth made goes, with its processes. Its
-    home stays, unless `remove_home` is set. A home that is moved by a change of `home` is not carried along.
-    Sources: useradd(8), usermod(8), userdel(8), loginctl(1) of Debian 12 and 13.
+    is complete: any other group counts as drift; `more_groups` is not. Passwords and keys are not managed; a new account has
+    no password. A home that is the machine's (`/`), another account's too, or of another owner gets no mode. On destroy an
+    account that was there before gets back what was changed; one that Hearth made goes, with its processes. Its home stays,
+    unless `remove_home` is set. A home that is moved by a change of `home` is not carried along.
+    Sources: useradd(8), usermod(8), userdel(8), chage(1), loginctl(1) of Debian 12 and 13.
     """
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
@@ -195,18 +196,28 @@ class User(pulumi.CustomResource):
     """Whether the account is a system account, with a low number. Only heeded when it is made."""
     home: Output[str | None]
     """The home directory; made where it is missing."""
-    shell: Output[str]
-    """The login shell."""
+    shell: Output[str | None]
+    """The login shell. Left out, a new one gets `/usr/sbin/nologin`, and one that is there keeps its own."""
     groups: Output[Sequence[str] | None]
-    """Every group that the account is in, beside its own."""
+    """Exactly the groups that the account is in, beside its own; an empty list: none."""
+    more_groups: Output[Sequence[str] | None]
+    """Groups that the account is in too, whatever others it is in. Not beside `groups`."""
     subordinate_ids: Output[str | None]
-    """Subordinate user and group ids for rootless containers: `auto` for a free range, or START:COUNT, which is refused where it overlaps anybody else's."""
+    """Subordinate user and group ids for rootless containers: `auto` for a free range where it has none, or START:COUNT, which is refused where it overlaps anybody else's."""
     linger: Output[bool | None]
     """Whether the account's own service manager runs from boot on, without a login."""
-    home_mode: Output[str]
-    """Permission bits of the home directory, where there is one."""
+    home_mode: Output[str | None]
+    """Permission bits of the home directory. Left out, a new one gets `0700`, and one that is there keeps its own."""
+    home_owner: Output[str | None]
+    """Who owns the home directory, with that account's own group. Left out, a new one gets what `name` says, and one that is there keeps its own."""
+    password: Output[str | None]
+    """`none`: no password opens the account. Hearth sets no passwords."""
+    expires: Output[str | None]
+    """`never`: neither the account nor its password expires."""
     remove_home: Output[bool]
     """Whether destroy removes the home of an account that Hearth made, with all in it."""
+    allow_lockout: Output[bool]
+    """Whether the account that Hearth logs in as may lose its shell, home or groups."""
     uid: Output[int]
     """The account's number."""
     gid: Output[int]
@@ -228,10 +239,15 @@ class User(pulumi.CustomResource):
         home: Input[str] | None = None,
         shell: Input[str] | None = None,
         groups: Input[Sequence[Input[str]]] | None = None,
+        more_groups: Input[Sequence[Input[str]]] | None = None,
         subordinate_ids: Input[str] | None = None,
         linger: Input[bool] | None = None,
         home_mode: Input[str] | None = None,
+        home_owner: Input[str] | None = None,
+        password: Input[str] | None = None,
+        expires: Input[str] | None = None,
         remove_home: Input[bool] | None = None,
+        allow_lockout: Input[bool] | None = None,
         opts: ResourceOptions | None = None,
     ) -> None:
         properties: dict[str, Any] = {
@@ -241,10 +257,15 @@ class User(pulumi.CustomResource):
             "home": home,
             "shell": shell,
             "groups": groups,
+            "more_groups": more_groups,
             "subordinate_ids": subordinate_ids,
             "linger": linger,
             "home_mode": home_mode,
+            "home_owner": home_owner,
+            "password": password,
+            "expires": expires,
             "remove_home": remove_home,
+            "allow_lockout": allow_lockout,
             "uid": None,
             "gid": None,
             "subordinate_start": None,
@@ -254,10 +275,10 @@ class User(pulumi.CustomResource):
         super().__init__("hearth:host:User", resource_name, properties, opts)
 
     def translate_output_property(self, prop: str) -> str:
-        return {"subordinateIds": "subordinate_ids", "homeMode": "home_mode", "removeHome": "remove_home", "subordinateStart": "subordinate_start", "subordinateCount": "subordinate_count"}.get(prop, prop)
+        return {"moreGroups": "more_groups", "subordinateIds": "subordinate_ids", "homeMode": "home_mode", "homeOwner": "home_owner", "removeHome": "remove_home", "allowLockout": "allow_lockout", "subordinateStart": "subordinate_start", "subordinateCount": "subordinate_count"}.get(prop, prop)
 
     def translate_input_property(self, prop: str) -> str:
-        return {"subordinate_ids": "subordinateIds", "home_mode": "homeMode", "remove_home": "removeHome", "subordinate_start": "subordinateStart", "subordinate_count": "subordinateCount"}.get(prop, prop)
+        return {"more_groups": "moreGroups", "subordinate_ids": "subordinateIds", "home_mode": "homeMode", "home_owner": "homeOwner", "remove_home": "removeHome", "allow_lockout": "allowLockout", "subordinate_start": "subordinateStart", "subordinate_count": "subordinateCount"}.get(prop, prop)
 
 
 class Script(pulumi.CustomResource):
@@ -636,12 +657,12 @@ class MountPoint(pulumi.CustomResource):
     """Name of the machine: a key of `hearth:hosts`."""
     path: Output[str]
     """Where it is. Its parent must exist. A change replaces it."""
-    mode: Output[str]
-    """Permission bits, as four octal digits."""
-    owner: Output[str]
-    """Name of the user who owns it."""
-    group: Output[str]
-    """Name of the group that owns it."""
+    mode: Output[str | None]
+    """Permission bits, as four octal digits. Left out, a new one gets `0755`, and one that is there keeps its own."""
+    owner: Output[str | None]
+    """Name of the user who owns it. Left out, a new one gets `root`, and one that is there keeps its own."""
+    group: Output[str | None]
+    """Name of the group that owns it. Left out, a new one gets `root`, and one that is there keeps its own."""
     machine: Output[Mapping[str, Any]]
     """The machine that it is on: its own id, address, port and user."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from providers.errors import WishNotFulfilled
-from providers.kinds.user.facts import LINGER, UserFacts, UserInputs
+from providers.kinds.user.databases import GROUP, GSHADOW, edit, with_list
+from providers.kinds.user.facts import LINGER, UserFacts, UserInputs, new_home
 from providers.machine.session import Session
 
 PATIENCE = 10.0
@@ -50,12 +51,13 @@ async def remove_account(session: Session, inputs: UserInputs, now: UserFacts, b
         await session.run("userdel", name)
     await session.remove(f"{LINGER}/{name}")
     await _restore_group(session, name, before)
-    home = inputs.home or (now.home if now.present and not inputs.system else None)
+    home = new_home(inputs)
     if home is None:
         return
-    if before.home_exists:
-        owner, group = before.home_owner, before.home_group
-        if await session.stat(home) is not None:
+    if before.wished_home_exists or before.home_exists:
+        owner, group = before.home_user, before.home_group
+        managed = inputs.home_mode is not None or inputs.home_owner is not None
+        if managed and await session.stat(home) is not None:
             await session.set_attributes(home, mode=before.home_mode, owner=owner, group=group)
     elif inputs.remove_home:
         await session.remove(home, recursive=True)
@@ -71,10 +73,12 @@ async def _restore_group(session: Session, name: str, before: UserFacts) -> None
     """userdel takes the group of the account's name along, and leaves it where it has other members."""
     group = await session.run("getent", "group", name, check=False)
     if before.group_line and not group.ok:
-        _, _, gid, members = before.group_line.split(":", 3)
+        _, _, gid, listed = before.group_line.split(":", 3)
         await session.run("groupadd", "--gid", gid, name)
-        if members:
-            await session.run("gpasswd", "--members", members, name)
+        if listed:  # written by hand: gpasswd takes none that has no account
+            members = [each for each in listed.split(",") if each]
+            for path in (GROUP, GSHADOW):
+                await edit(session, path, lambda text: with_list(text, name, members))
     elif not before.group_line and group.ok:
         done = await session.run("groupdel", name, check=False)
         if not done.ok:

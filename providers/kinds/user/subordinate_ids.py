@@ -69,21 +69,22 @@ def lines_of(text: str, name: str, uid: int | None) -> list[str]:
 
 
 def with_lines(text: str, name: str, uid: int | None, lines: Iterable[str]) -> str:
-    """`text` with the account's lines replaced by `lines`, in place of the first of them; the rest byte for byte."""
+    """`text` with the account's lines replaced by `lines`, one by one in their places; the rest byte for byte."""
     owners = {name} if uid is None else {name, str(uid)}
-    kept: list[str] = []
-    place: int | None = None
-    for line in text.splitlines(keepends=True):
-        if line.partition(":")[0].rstrip("\n") in owners:
-            place = len(kept) if place is None else place
-        else:
-            kept.append(line)
     new = [f"{line}\n" for line in lines]
-    if place is None:
-        place = len(kept)
+    kept: list[str] = []
+    last: int | None = None
+    for line in text.splitlines(keepends=True):
+        if line.partition(":")[0].rstrip("\n") not in owners:
+            kept.append(line)
+        elif new:
+            kept.append(new.pop(0))
+            last = len(kept)
+    if last is None:
+        last = len(kept)
         if kept and new and not kept[-1].endswith("\n"):
             kept[-1] += "\n"
-    return "".join([*kept[:place], *new, *kept[place:]])
+    return "".join([*kept[:last], *new, *kept[last:]])
 
 
 def own_range(databases: Databases, name: str, uid: int | None) -> str:
@@ -93,6 +94,17 @@ def own_range(databases: Databases, name: str, uid: int | None) -> str:
     if users == groups:
         return " ".join(users)
     return f"users {' '.join(users) or 'none'}, groups {' '.join(groups) or 'none'}"
+
+
+def has_enough(found: str, wish: str) -> bool:
+    """Whether what `own_range` found fulfils a wish: `auto` is content with any ranges, of users and of groups.
+
+    Two ranges, or others for groups than for users, are nothing to put right: containers' files have those numbers.
+    """
+    users, _, groups = found.removeprefix("users ").partition(", groups ")
+    if wish == "auto":
+        return all(re.fullmatch(r"\d+:\d+( \d+:\d+)*", each) for each in (users, groups or users))
+    return wish in users.split() and wish in (groups or users).split()
 
 
 def taken(databases: Databases, name: str, uid: int | None) -> list[Range]:
@@ -117,6 +129,15 @@ def potential(databases: Databases, name: str) -> list[Range]:
 def clash(wish: Range, databases: Databases, name: str, uid: int | None) -> Range | None:
     """The first range of anybody else that `wish` overlaps."""
     return next((each for each in taken(databases, name, uid) if each.overlaps(wish)), None)
+
+
+def overlap(databases: Databases, name: str, uid: int | None) -> Range | None:
+    """The first range of anybody else that lies over one that the account has. Root's do no harm: it may do all."""
+    own = [
+        r for text in (databases.subuid, databases.subgid) for line in lines_of(text, name, uid) for r in parse(line)
+    ]
+    others = [each for each in taken(databases, name, uid) if each.owner not in ("root", "0")]
+    return next((each for each in others if any(each.overlaps(mine) for mine in own)), None)
 
 
 def free_range(databases: Databases, name: str, uid: int | None) -> Range | None:

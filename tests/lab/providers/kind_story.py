@@ -64,6 +64,8 @@ class Story:
     """What the program asks for at this step."""
     looks: dict[str, dict[Key, str]] = field(default_factory=dict)
     """step -> what was on the machine after it."""
+    kept: dict[Key, str] = field(default_factory=dict)
+    """What the properties that a program leaves out were before the first `up`."""
     held: dict[str, dict[Key, bool]] = field(default_factory=dict)
     """step -> whether each wish of that step held after it, as the machine itself says."""
     said: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
@@ -118,10 +120,14 @@ class Story:
                 self.wishes[name, "secret"].update(case.secret("secret"))
             if case.other:
                 texts.append(case.other("old"))
+            if case.least and case.odd:
+                self.wishes[name, "odd"] = case.least("odd")
+                texts.append(case.odd("odd"))
             if case.right:
                 texts += [case.right(variant, case.wish(variant)) for variant in ("right", "imported")]
         self._on_machine(*texts)
         self._look("prepared")
+        self.kept = self._kept()
 
     def _previewed(self) -> None:
         self._preview("created", importing=True)
@@ -231,13 +237,21 @@ class Story:
         self.held[step] = self._check()
 
     def _look(self, step: str) -> None:
-        keys = [(name, variant) for name in self.cases for variant in ("new", "old", "right", "imported", "secret")]
+        variants = ("new", "old", "right", "odd", "imported", "secret")
+        keys = [(name, variant) for name in self.cases for variant in variants]
         texts = {key: self.cases[key[0]].look(key[1]) for key in keys}
         self.looks[step] = {key: output for key, (output, _) in self._run(texts).items()}
 
     def _check(self) -> dict[Key, bool]:
-        texts = {key: self.cases[key[0]].holds(key[1], inputs) for key, inputs in self.wishes.items()}
-        return {key: ok for key, (_, ok) in self._run(texts).items()}
+        wishes = {key: inputs for key, inputs in self.wishes.items() if key[1] != "odd"}
+        texts = {key: self.cases[key[0]].holds(key[1], inputs) for key, inputs in wishes.items()}
+        held = {key: ok for key, (_, ok) in self._run(texts).items()}
+        # Of these, what was left out has to be as it was.
+        return {**held, **{key: found == self.kept[key] for key, found in self._kept().items()}}
+
+    def _kept(self) -> dict[Key, str]:
+        texts = {(name, "odd"): case.kept("odd") for name, case in self.cases.items() if case.kept}
+        return {key: output for key, (output, _) in self._run(texts).items()}
 
     def _run(self, texts: Mapping[Key, str]) -> dict[Key, tuple[str, bool]]:
         """Run a text for each key, all in one visit; return what each printed, and whether it ended well."""

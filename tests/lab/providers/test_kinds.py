@@ -73,6 +73,14 @@ def test_what_is_right_already_is_adopted_without_a_change(story: Story, name: s
             assert story.looks["created"][name, variant] == story.looks["prepared"][name, variant]
 
 
+@cases_with("least")
+def test_what_is_left_out_stays_as_it_was_on_a_thing_that_was_there(story: Story, name: str):
+    story.reach("caught_up")
+    assert story.kept[name, "odd"].strip()
+    for step in ("created", "drifted", "repaired", "changed", "caught_up"):
+        assert story.held[step][name, "odd"], step
+
+
 def test_a_second_up_changes_nothing_and_does_without_the_machine(story: Story):
     story.reach("unchanged")
     assert story.said["unchanged"].returncode == 0, story.said["unchanged"].stdout

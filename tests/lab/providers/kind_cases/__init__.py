@@ -1,8 +1,8 @@
 """One module per kind, each with its `CASES`: what test_kinds.py needs to put a kind through every verb.
 
 The suite makes several resources of each case, told apart by a word, the variant: `new` (nothing was there), `old`
-(something else was there), `right` (just that was there already), `imported`, `secret`, `moved` (where a replacement
-goes). All that a case names on the machine (paths, accounts, packages) must hold the variant, so that they do not meet.
+(something else was there), `right` (just that was there already), `odd` (it was there with properties of its own, and
+the program leaves them out), `imported`, `secret`, `moved` (where a replacement goes). All that a case names on the machine (paths, accounts, packages) must hold the variant, so that they do not meet.
 Shell texts run as root under `sh -eu` on the machine, through Docker and not through Hearth.
 """
 
@@ -58,6 +58,12 @@ class Case:
     """The input that is then marked as a secret."""
     slow: Callable[[str], Inputs] | None = None
     """variant -> inputs with which a creation takes longer than a minute."""
+    least: Callable[[str], Inputs] | None = None
+    """variant -> a wish that leaves out all that can be left out."""
+    odd: Callable[[str], str] | None = None
+    """variant -> a shell text that puts the thing there with other properties than Hearth would give it."""
+    kept: Callable[[str], str] | None = None
+    """variant -> a shell text that prints the properties that `least` leaves out: they must stay as `odd` made them."""
     drifting: tuple[str, ...] = ("old", "right")
     """Variants on which `drift` is tried; `remove` is tried on `new`."""
     changing: tuple[str, ...] = ("old", "right")

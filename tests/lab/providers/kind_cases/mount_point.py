@@ -26,6 +26,9 @@ CASES = [
         remove=lambda variant: f"rmdir {path(variant)}",
         unknown="mode",
         identity=lambda variant: path(variant)[1:],
+        least=lambda variant: {"path": path(variant)},
+        odd=lambda variant: f"install -d -m 2771 -o backstage440 -g adm {path(variant)}",
+        kept=lambda variant: f"stat -c '%F %a %U %G' {path(variant)}",
         prepare="mkdir -p /srv/kinds",
     )
 ]

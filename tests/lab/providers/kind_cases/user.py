@@ -55,6 +55,17 @@ def importable(variant: str) -> Inputs:
     return {name: value for name, value in wish(variant).items() if name != "remove_home"}
 
 
+def odd(variant: str) -> str:
+    """An account as people have them: a shell, a home that others may read, two ranges, a password, a group."""
+    name = f"kinds-{variant}"
+    return (
+        f"useradd --create-home --home-dir /srv/kinds/odd-home-{variant} --shell /bin/dash --groups video {name}\n"
+        f"chmod 0751 /srv/kinds/odd-home-{variant}; chgrp adm /srv/kinds/odd-home-{variant}; echo {name}:dear | chpasswd\n"
+        f"for range in 900000:10 910000:65536; do echo {name}:$range >>/etc/subuid; done\n"
+        f"echo {name}:990000:65536 >>/etc/subgid"
+    )
+
+
 CASES = [
     Case(
         kind="User",
@@ -76,6 +87,12 @@ CASES = [
         unknown="shell",
         identity=lambda variant: f"kinds-{variant}",
         importable=importable,
+        least=lambda variant: {"name": f"kinds-{variant}", "more_groups": ["adm"], "subordinate_ids": "auto"},
+        odd=odd,
+        kept=lambda variant: (
+            f"getent passwd kinds-{variant}; grep '^kinds-{variant}:' /etc/subuid /etc/subgid /etc/shadow\n"
+            f"stat -c '%n %a %U %G' /srv/kinds/odd-home-{variant}; id -Gn kinds-{variant} | tr ' ' '\n' | grep -vx adm"
+        ),
         prepare="mkdir -p /srv/kinds",
     )
 ]

@@ -80,3 +80,29 @@ async def test_destroy_touches_nothing_beneath_a_mount():
     await restore(session, WISH, MountPointFacts(present=False))
     assert session.files[PATH].owner == "nobody"
     assert "has something mounted on it" in session.messages[0]
+
+
+@pytest.mark.parametrize("mounted", [True, False])
+async def test_a_link_in_its_place_is_no_mount_point_even_where_it_points_to_one(mounted: bool):
+    session = machine(mounted)
+    await session.symlink(PATH, "/srv/other")
+    facts = await observe(session, WISH)
+    assert not facts.present
+    with pytest.raises(InvalidInput, match="is a symlink, and only a directory can be a mount point"):
+        await apply(session, WISH, facts)
+    await restore(session, WISH, MountPointFacts(present=False))
+    assert session.files[PATH].type == "symlink"
+    assert "is a symlink by now: it was left alone" in session.messages[0]
+
+
+async def test_a_directory_that_was_there_keeps_what_is_not_asked_for():
+    session = machine()
+    session.files[PATH] = Stat("directory", "0700", "ann", "users", 0)
+    wish = MountPointInputs(host="box", path=PATH, owner="bob")
+    before = await observe(session, wish)
+    await apply(session, KIND.with_defaults(wish, KIND.made(before)), before)
+    assert session.files[PATH] == Stat("directory", "0700", "bob", "users", 0)
+    await session.set_attributes(PATH, mode="0711")
+    assert KIND.differences(wish, await observe(session, wish)) == {}
+    await restore(session, wish, before)
+    assert session.files[PATH] == Stat("directory", "0711", "ann", "users", 0)
