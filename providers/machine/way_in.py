@@ -35,7 +35,8 @@ while [ "$pid" -gt 1 ] && [ -r "/proc/$pid/comm" ]; do
     read -r name < "/proc/$pid/comm"
     case $name in sshd*|dropbear*)
         if [ -z "$account" ]; then
-            account=$(getent passwd "$(sed -n 's/^Uid:[[:space:]]*\\([0-9]*\\).*/\\1/p' "/proc/$pid/status")" | cut -d: -f1)
+            number=$(sed -n 's/^Uid:[[:space:]]*\\([0-9]*\\).*/\\1/p' "/proc/$pid/status")
+            account=$(getent passwd "$number" | cut -d: -f1)
             echo "account $account"
             [ -z "$child" ] || tr '\\0' '\\n' < "/proc/$child/environ" | sed -n 's/^SSH_CONNECTION=/connection /p'
         fi

@@ -6,10 +6,18 @@ from providers.errors import CommandFailed, HearthError, InvalidInput
 from providers.kinds.user.facts import UserFacts, UserInputs, text_of
 from providers.machine.session import Account, Session
 
+_ROOT = "bin boot dev etc home lib lib64 media mnt nonexistent opt proc run sbin srv sys tmp usr var"
+_USR = "bin games lib libexec local sbin share"
+_VAR = "backups cache lib list local lock log mail opt run spool tmp www"
 SHARED = frozenset(
-    "/ /bin /boot /dev /etc /home /lib /lib64 /media /mnt /nonexistent /opt /proc /run /sbin /srv /sys /tmp /usr"
-    " /usr/bin /usr/games /usr/lib /usr/libexec /usr/local /usr/sbin /usr/share /var /var/backups /var/cache /var/lib"
-    " /var/list /var/local /var/lock /var/log /var/mail /var/opt /var/run /var/spool /var/tmp /var/www".split()
+    [
+        "/",
+        *(
+            f"{above}/{name}"
+            for above, names in (("", _ROOT), ("/usr", _USR), ("/var", _VAR))
+            for name in names.split()
+        ),
+    ]
 )
 """Folders that are the machine's (file-system hierarchy, and homes of Debian's own accounts): never an account's."""
 
@@ -61,8 +69,8 @@ async def check_home(session: Session, inputs: UserInputs, facts: UserFacts) -> 
         why = "" if facts.home_user == inputs.name else f"belongs to {facts.home_user}"
     if why:
         raise InvalidInput(
-            f"{home}, the home of {inputs.name!r} on {session.machine}, {why}: it gets no mode and no owner of Hearth's;"
-            " nothing was changed",
+            f"{home}, the home of {inputs.name!r} on {session.machine}, {why}: it gets no mode and no"
+            " owner of Hearth's; nothing was changed",
             remedy="leave home_mode and home_owner out; or give the account a home of its own; or, where the folder is"
             " to become the account's, set home_owner",
         )

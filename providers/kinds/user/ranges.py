@@ -83,7 +83,7 @@ async def mend_helpers(session: Session) -> None:
         found = await session.stat(path)
         if found is None or found.type != "file" or found.owner != "root" or int(found.mode, 8) & 0o022:
             raise InvalidInput(
-                f"{path} on {session.machine} is not the program that hands out subordinate ids: it is not root's alone",
+                f"{path} on {session.machine} hands out subordinate ids, and is not root's alone",
                 remedy="see who changed it, then: apt-get install --reinstall uidmap",
             )
         session.warn(f"{path} on {session.machine} had lost its setuid bit, and has it back")

@@ -2,7 +2,8 @@
 
 The suite makes several resources of each case, told apart by a word, the variant: `new` (nothing was there), `old`
 (something else was there), `right` (just that was there already), `odd` (it was there with properties of its own, and
-the program leaves them out), `imported`, `secret`, `moved` (where a replacement goes). All that a case names on the machine (paths, accounts, packages) must hold the variant, so that they do not meet.
+the program leaves them out), `imported`, `secret`, `moved` (where a replacement goes). All that a case names on the
+machine (paths, accounts, packages) must hold the variant, so that they do not meet.
 Shell texts run as root under `sh -eu` on the machine, through Docker and not through Hearth.
 """
 

@@ -59,8 +59,9 @@ def odd(variant: str) -> str:
     """An account as people have them: a shell, a home that others may read, two ranges, a password, a group."""
     name = f"kinds-{variant}"
     return (
-        f"useradd --create-home --home-dir /srv/kinds/odd-home-{variant} --shell /bin/dash --groups video {name}\n"
-        f"chmod 0751 /srv/kinds/odd-home-{variant}; chgrp adm /srv/kinds/odd-home-{variant}; echo {name}:dear | chpasswd\n"
+        f"home=/srv/kinds/odd-home-{variant}\n"
+        f"useradd --create-home --home-dir $home --shell /bin/dash --groups video {name}\n"
+        f"chmod 0751 $home; chgrp adm $home; echo {name}:dear | chpasswd\n"
         f"for range in 900000:10 910000:65536; do echo {name}:$range >>/etc/subuid; done\n"
         f"echo {name}:990000:65536 >>/etc/subgid"
     )

@@ -1,4 +1,4 @@
-"""A machine in memory that keeps accounts: its useradd, usermod, userdel, chage and loginctl do what the real ones do."""
+"""A machine in memory that keeps accounts, with a useradd, usermod, userdel, chage and loginctl like the real ones."""
 
 from __future__ import annotations
 
