@@ -46,8 +46,8 @@ async def observe(session: Session, inputs: MountPointInputs) -> MountPointFacts
     if stat.type != "directory":  # findmnt follows a link, and takes its target for the mount point
         return MountPointFacts(present=False, type=stat.type)
     if mounted:
-        seen = {name: getattr(inputs, name) or "" for name in ("mode", "owner", "group")}
-        return MountPointFacts(present=True, mounted=True, **seen)
+        mode, owner, group = inputs.mode or "", inputs.owner or "", inputs.group or ""
+        return MountPointFacts(present=True, mode=mode, owner=owner, group=group, mounted=True)
     return MountPointFacts(present=True, mode=stat.mode, owner=stat.owner, group=stat.group)
 
 

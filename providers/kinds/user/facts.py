@@ -228,12 +228,9 @@ async def _helpers(session: Session, inputs: UserInputs) -> str:
 
 
 async def observe(session: Session, inputs: UserInputs) -> UserFacts:
-    account, subuid, subgid, group, shadow, linger, home, useless = await asyncio.gather(
+    account, (subuid, subgid, group, shadow), linger, home, useless = await asyncio.gather(
         session.account(inputs.name),
-        text_of(session, FILES[0]),
-        text_of(session, FILES[1]),
-        text_of(session, GROUP),
-        text_of(session, SHADOW),
+        asyncio.gather(*(text_of(session, path) for path in (*FILES, GROUP, SHADOW))),
         session.stat(f"{LINGER}/{inputs.name}"),
         session.stat(new_home(inputs) or "/nonexistent"),
         _helpers(session, inputs),
