@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from config.address import bracketed
+
 _REASONS = """\
 # credentials     user and password, in a file that root alone may read
 # uid, gid        files belong to the service account
@@ -31,7 +33,7 @@ class CifsMount:
 
 def cifs_line(mount: CifsMount) -> str:
     """The line, without a newline. Source of the options: mount.cifs(8), systemd.mount(5)."""
-    server = f"[{mount.server}]" if ":" in mount.server else mount.server
+    server = bracketed(mount.server)
     options = [
         f"credentials={mount.credentials_file}",
         f"uid={mount.uid}",

@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from ipaddress import IPv6Address, ip_address
+
+from config.address import bracketed
 
 RESTART_SECONDS = 5
 HEALTH_INTERVAL = 5
@@ -34,7 +35,7 @@ class Publication:
     port: int
 
     def __str__(self) -> str:
-        host = f"[{self.address}]" if isinstance(ip_address(self.address), IPv6Address) else self.address
+        host = bracketed(self.address)
         return f"{host}:{self.port}:{self.port}"
 
 

@@ -1,6 +1,6 @@
 """The core stack on a Docker host: PostgreSQL, the mail assistant and, with `ai`, Ollama.
 
-The containers are those of config/systems/core.py, from which compose.yaml is made too. docs/systems/core.md tells what
+The containers are those of containers.py, from which compose.yaml is made too. docs/systems/core.md tells what
 it does for those who run it.
 """
 
@@ -16,10 +16,12 @@ from pulumi_command import local
 
 from components.blocks.build_context import MAIL_ASSISTANT
 from components.blocks.docker_build import BuiltImage
-from components.core import scripts
+from components.core import backup, image, memory, ssh, upgrade
+from components.core.containers import Container, containers, duration
 from components.core.deployed import DeployedCore
 from components.system import SystemArgs
-from config.systems.core import MEBIBYTE, Container, Core, containers, memory_bytes, postgres_major
+from config.address import bracketed
+from config.systems.core import MEBIBYTE, Core, memory_bytes, postgres_major
 from providers.resources.host import Directory, File, Script, Unit
 
 CoreStackArgs = SystemArgs[Core]
@@ -43,16 +45,16 @@ class CoreStack(pulumi.ComponentResource):
         settings = args.settings
         self._docker = docker.Provider(
             f"{name}-docker",
-            host=scripts.docker_host(args.machines, settings.host),
-            ssh_opts=scripts.ssh_options(args.machines),
+            host=ssh.docker_host(args.machines, settings.host),
+            ssh_opts=ssh.ssh_options(args.machines),
             opts=ResourceOptions(parent=self),
         )
         self._memory = Script(
             f"{name}-memory",
             host=settings.host,
             name=f"{settings.name}-memory-limits",
-            check=scripts.MEMORY_CHECK,
-            apply=scripts.MEMORY_REFUSAL,
+            check=memory.CHECK,
+            apply=memory.REFUSAL,
             opts=ResourceOptions(parent=self),
         )
         self._network = docker.Network(
@@ -64,12 +66,12 @@ class CoreStack(pulumi.ComponentResource):
         for container in wanted:
             after = [made[service] for service in container.after]
             if container.service == "postgres":
-                dump = self._once("dump", scripts.dump_before_upgrade(settings), [self._memory])
+                dump = self._once("dump", upgrade.dump_before_upgrade(settings), [self._memory])
                 after.append(dump)
             made[container.service] = self._container(container, after)
             if container.service == "postgres":
                 # Whoever waits for the database waits for its data too.
-                script = scripts.restore_after_upgrade(settings)
+                script = upgrade.restore_after_upgrade(settings)
                 made[container.service] = self._once("restore", script, [made[container.service]])
         if settings.backup.enabled:
             self._backup(made["postgres"])
@@ -100,7 +102,7 @@ class CoreStack(pulumi.ComponentResource):
         has no delete, which would run after the next create; and it handles no secret, as its text ends up in errors.
         """
         settings = self._settings
-        command = scripts.ssh_command(self._args.machines, settings.host, "sh -s")
+        command = ssh.ssh_command(self._args.machines, settings.host, "sh -s")
         return local.Command(
             f"{self._name}-{role}",
             create=command,
@@ -130,7 +132,7 @@ class CoreStack(pulumi.ComponentResource):
         tag = f"{settings.name}:{digest}"
         build = local.Command(
             f"{role}-build",
-            create=scripts.build_command(self._args.machines, settings.host, tag),
+            create=image.build_command(self._args.machines, settings.host, tag),
             triggers=[digest],
             add_previous_output_in_env=False,
             logging=local.Logging.NONE,
@@ -165,10 +167,10 @@ class CoreStack(pulumi.ComponentResource):
             envs=self._environment(container),
             healthcheck=docker.ContainerHealthcheckArgs(
                 tests=["CMD", *health.test],
-                interval=scripts.duration(health.interval),
-                timeout=scripts.duration(health.timeout),
+                interval=duration(health.interval),
+                timeout=duration(health.timeout),
                 retries=health.retries,
-                start_period=scripts.duration(health.start_period),
+                start_period=duration(health.start_period),
             ),
             # The next step waits until this one is healthy.
             wait=True,
@@ -217,12 +219,12 @@ class CoreStack(pulumi.ComponentResource):
             f"{name}-backup-program",
             host=settings.host,
             path=program,
-            content=scripts.backup_script(settings),
+            content=backup.backup_script(settings),
             mode="0755",
             opts=options,
         )
         before: list[pulumi.Resource] = [folder, file, database]
-        for unit, text in scripts.backup_units(settings, program).items():
+        for unit, text in backup.backup_units(settings, program).items():
             is_timer = unit.endswith(".timer")
             before.append(
                 Unit(
@@ -239,7 +241,8 @@ class CoreStack(pulumi.ComponentResource):
     def _outputs(self, wanted: Sequence[Container]) -> None:
         settings = self._settings
         address = str(settings.backend.addresses[0])
-        reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)
+        # "Every address" is none that one can ask.
+        reachable = bracketed({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address))
         self.url = Output.from_input(f"http://{reachable}:{settings.backend.port}")
         self.deployed = DeployedCore.output(
             host=settings.host,

@@ -19,6 +19,8 @@ from components.secondbrain.pod import PodmgrPod, QuadletPod
 from components.secondbrain.prerequisites import Podman
 from components.secondbrain.share import ShareAccess, WindowsShare
 from components.system import SystemArgs
+from config.address import bracketed
+from config.model import IpAddress
 from config.systems.secondbrain import SecondBrain as Settings
 from providers.resources.host import ContainerImage, Directory, Unit, User
 
@@ -214,8 +216,7 @@ class SecondBrain(pulumi.ComponentResource):
 
     def _outputs(self, account: User, group: Output[Group], units: Output[Sequence[str]]) -> None:
         settings, pod = self._settings, self._settings.pod
-        address = str(pod.backend_addresses[0])
-        host = f"[{address}]" if ":" in address else address
+        host = bracketed(pod.backend_addresses[0])
         port = group.apply(lambda found: found.containers[-1].publications[0].port)
         self.backend_url = port.apply(lambda number: f"http://{host}:{number}")
         self.account_uid = account.uid
@@ -258,9 +259,8 @@ class SecondBrain(pulumi.ComponentResource):
         )
 
 
-def _url(addresses: Sequence[object], port: int) -> str | None:
+def _url(addresses: Sequence[IpAddress], port: int) -> str | None:
     """Where a port is published first; None where it is not."""
     if not addresses:
         return None
-    address = str(addresses[0])
-    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+    return f"http://{bracketed(addresses[0])}:{port}"

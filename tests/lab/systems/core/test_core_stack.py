@@ -13,7 +13,7 @@ from docker import DockerClient
 
 from checks.core.stack import check_core
 from checks.result import CheckResult, Status
-from components.core import scripts
+from components.core import memory, upgrade
 from components.core.component import CoreStack, CoreStackArgs
 from components.core.deployed import DeployedCore
 from config.hosts import Machines
@@ -240,7 +240,7 @@ OLDER = {"image": "docker.io/library/postgres:15"}
 
 
 def test_a_dump_that_fails_stops_everything(carried: tuple[Recorder, Carrier], pi: Machine) -> None:
-    text = scripts.dump_before_upgrade(Core.model_validate({"host": "pi", "postgres": {**OLDER, "user": "nobody"}}))
+    text = upgrade.dump_before_upgrade(Core.model_validate({"host": "pi", "postgres": {**OLDER, "user": "nobody"}}))
     result = pi.run("sh -s", stdin=text, check=False)
     assert not result.ok
     assert "nobody" in result.stderr
@@ -266,16 +266,16 @@ def test_another_major_version_has_the_data_of_the_one_before_and_so_has_the_way
     assert version(pi) == "17"
     assert saved(pi, "event_name") == "Saved in 15"
     settings = Core(host="pi")
-    again = pi.run("sh -s", stdin=scripts.dump_before_upgrade(settings)).stdout
+    again = pi.run("sh -s", stdin=upgrade.dump_before_upgrade(settings)).stdout
     assert again == "the database is of version 17 already\n"
-    assert pi.run("sh -s", stdin=scripts.restore_after_upgrade(settings)).stdout == "nothing to restore\n"
+    assert pi.run("sh -s", stdin=upgrade.restore_after_upgrade(settings)).stdout == "nothing to restore\n"
 
 
 def test_a_kernel_that_limits_no_memory_is_named_with_the_line_to_add(pi: Machine) -> None:
     pi.write("/root/stub/docker", '#!/bin/sh\n[ "$2" = --format ] && echo false\nexit 0\n', mode="0755")
     stubbed = "PATH=/root/stub:$PATH sh -s"
-    assert not pi.run(stubbed, stdin=scripts.MEMORY_CHECK, check=False).ok
-    refusal = pi.run(stubbed, stdin=scripts.MEMORY_REFUSAL, check=False)
+    assert not pi.run(stubbed, stdin=memory.CHECK, check=False).ok
+    refusal = pi.run(stubbed, stdin=memory.REFUSAL, check=False)
     assert not refusal.ok
     assert refusal.stderr.endswith("cgroup_enable=memory cgroup_memory=1\n")
-    assert pi.run("sh -s", stdin=scripts.MEMORY_CHECK).ok
+    assert pi.run("sh -s", stdin=memory.CHECK).ok

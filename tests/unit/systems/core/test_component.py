@@ -15,10 +15,11 @@ import pulumi
 import pytest
 
 from components.blocks.build_context import MAIL_ASSISTANT
-from components.core import scripts
+from components.core import backup, memory, ssh, upgrade
 from components.core.component import CoreStack, CoreStackArgs
+from components.core.containers import containers, duration
 from config.hosts import Machines
-from config.systems.core import Core, containers
+from config.systems.core import Core
 from tests.unit.recording import Recorded, Recorder
 
 CANARY = "canary-7d20"
@@ -80,7 +81,7 @@ def test_the_containers_say_what_compose_yaml_says():
     for wanted in containers(Core(host="pi", ai=True), with_ollama=True):
         inputs = container(made, wanted.service).inputs
         assert inputs["healthcheck"]["tests"] == ["CMD", *wanted.health.test]
-        assert inputs["healthcheck"]["interval"] == scripts.duration(wanted.health.interval)
+        assert inputs["healthcheck"]["interval"] == duration(wanted.health.interval)
         assert inputs["healthcheck"]["startPeriod"] == "1m0s"
         assert inputs["memory"] == inputs["memorySwap"] == (1024 if wanted.service == "ollama" else 512)
         assert {each["containerPath"] for each in inputs["volumes"]} == set(wanted.volumes.values())
@@ -95,7 +96,7 @@ def test_the_containers_say_what_compose_yaml_says():
     [(0, "0s"), (5, "5s"), (59, "59s"), (60, "1m0s"), (90, "1m30s"), (3600, "1h0m0s"), (3725, "1h2m5s")],
 )
 def test_times_are_written_as_docker_reads_them_back(seconds: int, text: str):
-    assert scripts.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_addresses_are_published_in_the_order_in_which_docker_lists_them():
@@ -169,7 +170,7 @@ def test_commands_are_the_same_texts_in_every_clone_and_for_every_user(tmp_path:
     configuration.parent.mkdir()
     configuration.touch()
     lab = Machines.from_namespace({"hosts": {"pi": {}}, "ssh-config": ".lab/ssh_config"})
-    assert scripts.ssh_options(lab, tmp_path) == ["-o", "BatchMode=yes", "-F", ".lab/ssh_config"]
+    assert ssh.ssh_options(lab, tmp_path) == ["-o", "BatchMode=yes", "-F", ".lab/ssh_config"]
 
 
 def test_a_ready_made_image_is_pulled_by_its_digest_and_nothing_is_built():
@@ -250,10 +251,10 @@ def test_a_preview_of_a_machine_of_which_nothing_is_known_ends_well():
 def test_the_texts_that_run_on_the_machine_are_good_shell(tmp_path: Path):
     settings = Core(host="pi")
     texts = {
-        "memory": scripts.MEMORY_CHECK + scripts.MEMORY_REFUSAL,
-        "dump": scripts.dump_before_upgrade(settings),
-        "restore": scripts.restore_after_upgrade(settings),
-        "backup": scripts.backup_script(settings),
+        "memory": memory.CHECK + memory.REFUSAL,
+        "dump": upgrade.dump_before_upgrade(settings),
+        "restore": upgrade.restore_after_upgrade(settings),
+        "backup": backup.backup_script(settings),
     }
     for name, text in texts.items():
         (tmp_path / name).write_text(text)

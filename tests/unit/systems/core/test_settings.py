@@ -9,10 +9,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from config.systems import core_compose
-from config.systems.core import Core, containers, memory_bytes, postgres_data, postgres_major, postgres_mount
+from components.core import compose
+from components.core.containers import containers
+from config.systems.core import Core, memory_bytes, postgres_data, postgres_major, postgres_mount
 
-EXAMPLE = core_compose.COMPOSE_FILE.with_name(".env.example")
+EXAMPLE = compose.COMPOSE_FILE.with_name(".env.example")
 
 
 def rejected(**values: Any) -> str:
@@ -22,11 +23,11 @@ def rejected(**values: Any) -> str:
 
 
 def test_compose_yaml_is_what_the_model_says() -> None:
-    assert core_compose.COMPOSE_FILE.read_text() == core_compose.text(), "stale; run: python -m config compose"
+    assert compose.COMPOSE_FILE.read_text() == compose.text(), "stale; run: python -m components.core.compose"
 
 
 def test_compose_yaml_has_what_the_task_list_asks_for() -> None:
-    content = yaml.safe_load(core_compose.text())
+    content = yaml.safe_load(compose.text())
     postgres, backend, ollama = (content["services"][name] for name in ("postgres", "backend", "ollama"))
     assert "pg_isready" in postgres["healthcheck"]["test"]
     assert postgres["volumes"] == ["postgres_data:/var/lib/postgresql/data"]
@@ -38,7 +39,7 @@ def test_compose_yaml_has_what_the_task_list_asks_for() -> None:
 
 
 def test_every_variable_of_compose_yaml_is_in_the_example_and_required_ones_have_a_message() -> None:
-    text = core_compose.text()
+    text = compose.text()
     named = set(re.findall(r"^([A-Z_]+)=", EXAMPLE.read_text(), re.MULTILINE))
     assert set(re.findall(r"\$\{([A-Z_]+)", text)) == named
     assert set(re.findall(r"\$\{([A-Z_]+):\?", text)) == {"POSTGRES_PASSWORD", "SECRET_KEY"}
@@ -49,7 +50,7 @@ def test_every_variable_of_compose_yaml_is_in_the_example_and_required_ones_have
 def test_a_dollar_in_a_value_is_no_variable_of_compose() -> None:
     settings = Core.model_validate({"host": "pi"})
     (postgres, *_) = containers(settings, with_ollama=False)
-    changed = core_compose._environment(  # pyright: ignore[reportPrivateUsage]
+    changed = compose._environment(  # pyright: ignore[reportPrivateUsage]
         type(postgres)(**{**postgres.__dict__, "environment": {"X": "a$b"}, "variables": {}})
     )
     assert changed == {"X": "a$$b"}

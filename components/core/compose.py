@@ -1,4 +1,7 @@
-"""compose.yaml of the core stack, for running it by hand: made from the same containers as the component."""
+"""compose.yaml of the core stack, for running it by hand: made from the same containers as the component.
+
+`python -m components.core.compose` writes it.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ from typing import Any
 
 import yaml
 
-from config.systems.core import Container, Core, containers
+from components.core.containers import Container, containers
+from config.systems.core import Core
 
 COMPOSE_FILE = Path(__file__).resolve().parents[2] / "apps" / "mail-assistant" / "compose.yaml"
 HEAD = """\
-# Made by `python -m config compose` from config/systems/core.py, as the Pulumi component is: not to edit.
+# Made by `python -m components.core.compose` from containers.py there, as the Pulumi component is: not to edit.
 #   cp .env.example .env      and fill it in
 #   docker compose up -d      with Ollama: docker compose --profile ai up -d
 # What is to be different here belongs into compose.override.yaml: see compose.override.example.yaml.
@@ -112,3 +116,8 @@ def text() -> str:
     """compose.yaml as it stands in its file: with the default settings."""
     content = compose(Core(host="here"))
     return HEAD + yaml.dump(content, Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True)
+
+
+if __name__ == "__main__":
+    COMPOSE_FILE.write_text(text())
+    print(f"Written: {COMPOSE_FILE}")

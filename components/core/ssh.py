@@ -1,0 +1,44 @@
+"""How one-off work reaches the machine: commands for this computer's own ssh, with the settings' options."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+from pathlib import Path
+
+from config.address import bracketed
+from config.hosts import Machines
+
+
+def _from_project(path: Path, project: Path | None) -> str:
+    """A path as seen from the project's folder, where Pulumi runs commands: the same in every clone."""
+    return os.path.relpath(path, project or Path.cwd())
+
+
+def ssh_options(machines: Machines, project: Path | None = None) -> list[str]:
+    """Options for ssh, for the Docker provider and for commands: the user's own configuration decides the rest.
+
+    What ssh reads by itself is not named, so that nothing differs between two people's homes.
+    """
+    configuration = machines.ssh_config_file(project)
+    own = Path(pwd.getpwuid(os.getuid()).pw_dir) / ".ssh" / "config"
+    named = configuration.exists() and configuration != own
+    return ["-o", "BatchMode=yes", *(["-F", _from_project(configuration, project)] if named else [])]
+
+
+def docker_host(machines: Machines, name: str) -> str:
+    """The address of a machine's Docker, as the Docker provider wants it."""
+    host, address = machines.hosts[name], machines.address(name)
+    user = f"{host.user}@" if host.user else ""
+    port = f":{host.port}" if host.port else ""
+    return f"ssh://{user}{bracketed(address)}{port}"
+
+
+def ssh_command(machines: Machines, name: str, command: str, project: Path | None = None) -> str:
+    """A shell command here that runs `command` there."""
+    host = machines.hosts[name]
+    words = ["ssh", *ssh_options(machines, project)]
+    words += ["-p", str(host.port)] if host.port else []
+    words += ["-l", host.user] if host.user else []
+    return shlex.join([*words, machines.address(name), command])

@@ -1,0 +1,11 @@
+"""How an address stands before a port or a path in another text: in URLs, published ports, mounts."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+
+
+def bracketed(address: str | IPv4Address | IPv6Address) -> str:
+    """An IPv6 address in brackets (RFC 3986, section 3.2.2); an IPv4 address or a name as it is."""
+    text = str(address)
+    return f"[{text}]" if ":" in text and not text.startswith("[") else text
