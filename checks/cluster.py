@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -25,6 +26,8 @@ class Page:
     text: str
     kind: str = ""
     """Its content type."""
+    seconds: float = 0.0
+    """From the first byte of a connection of its own to the last of the answer."""
 
 
 class View(Protocol):
@@ -89,12 +92,14 @@ class ClusterView:
         if not colon or self._address.endswith("]"):
             host, port = self._address, "443" if self._tls else "80"
         headers = {"Host": self._host} if self._host else {}
+        begun = time.monotonic()
         with self._pool(host.strip("[]"), int(port)) as pool:
             try:
                 answer = pool.request("GET", path, headers=headers, redirect=False, retries=False)
             except HTTPError as error:
                 return Page(0, f"{self._address}: {error}")
-            return Page(answer.status, answer.data.decode(errors="replace"), answer.headers.get("Content-Type", ""))
+            text, kind = answer.data.decode(errors="replace"), answer.headers.get("Content-Type", "")
+            return Page(answer.status, text, kind, time.monotonic() - begun)
 
     def _pool(self, host: str, port: int) -> urllib3.HTTPConnectionPool:
         if self._tls:

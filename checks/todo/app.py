@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import statistics
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -31,6 +32,9 @@ ARRIVING = {
 }
 """Part -> keys of the ConfigMap that have to reach it."""
 POLL_SECONDS = 1.0
+MEDIAN_SECONDS = 0.1
+TIMED_REQUESTS = 15
+"""For a median; each on a connection of its own, as a first visitor's."""
 ROUTE_SECONDS = 15.0
 """What an ingress controller may take to learn of pods that have just become ready; Traefik collects for 2 s."""
 
@@ -64,7 +68,7 @@ def _us1(view: View, deployed: DeployedTodo) -> list[CheckResult]:
         question = f"{part}: {wanted} replicas or more, all ready and of the newest version"
         rows.append(story.verdict(shown[0], question, shown[1], _logs(deployed, part)))
         rows.append(_service(view, deployed, part))
-    return [*rows, *_routed(view, deployed), _restricted(view, deployed)]
+    return [*rows, *_routed(view, deployed), _quick(view, deployed), _restricted(view, deployed)]
 
 
 def _settled(view: View, deployed: DeployedTodo) -> dict[str, tuple[bool, str]]:
@@ -122,6 +126,25 @@ def _routing(view: View) -> list[CheckResult]:
     seen = f"{LIVE} {back.status} {back.kind}; what is not there: {nothing.status} {nothing.kind}"
     rows.append(story.verdict(good, 'the ingress sends "/api" to the backend', seen, remedy))
     return rows
+
+
+def _quick(view: View, deployed: DeployedTodo) -> CheckResult:
+    """How long the page and an answer of the API take; measured again while other work may be in the way."""
+
+    def ask() -> dict[str, float]:
+        return {
+            path: statistics.median(view.page(path).seconds for _ in range(TIMED_REQUESTS)) for path in ("/", HEALTH)
+        }
+
+    patience = min(ROUTE_SECONDS, float(deployed.start_timeout))
+    found = _patiently(ask, lambda times: max(times.values()) <= MEDIAN_SECONDS, patience)
+    seen = ", ".join(f"{path} {seconds * 1000:.0f} ms" for path, seconds in found.items())
+    return Story("US1", Code.NOT_RUNNING).verdict(
+        max(found.values()) <= MEDIAN_SECONDS,
+        f"through the ingress pages are there within {MEDIAN_SECONDS * 1000:.0f} ms at the median",
+        seen,
+        "Are the nodes busy, or far away? kubectl top nodes",
+    )
 
 
 def _restricted(view: View, deployed: DeployedTodo) -> CheckResult:

@@ -1,13 +1,11 @@
-"""Values of the todo app's chart, and descriptions of what is beside it: pure functions, apart from the component."""
+"""Values of the todo app's chart: pure functions, apart from the component."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -15,8 +13,6 @@ from config.systems.todo import Todo, TodoPart
 
 CHART = Path(__file__).resolve().parents[2] / "apps" / "todo" / "chart"
 PARTS = ("backend", "frontend")
-USER_ID = 10001
-"""The number of the images' own user, who is nobody else."""
 NAMESPACE_LABELS = {
     "pod-security.kubernetes.io/enforce": "restricted",
     "pod-security.kubernetes.io/warn": "restricted",
@@ -24,33 +20,35 @@ NAMESPACE_LABELS = {
 }
 """What makes the API server refuse a pod that wants more than the level `restricted` grants."""
 DATABASE_USER = "todo"
+FORCED = {"pulumi.com/patchForce": "true"}
+"""What somebody changed with another program is set right; without it, the API server refuses to. An annotation of each
+object, as older releases of the provider know no option for all (4.25)."""
+ONLY_APP = ("backend", "frontend", "ingress", "gateway", "config", "migrations")
+"""Further values that say nothing about the database in the cluster."""
 
 
-def database_url(settings: Todo, password: str) -> str:
-    """Where the database inside the cluster is."""
-    return f"postgresql://{DATABASE_USER}:{quote(password, safe='')}@{settings.name}-postgresql:5432/{DATABASE_USER}"
+def further(settings: Todo, group: str) -> dict[str, Any]:
+    """A group of the chart's values that the settings give besides; empty where they give none."""
+    return cast(dict[str, Any], settings.values.get(group) or {})
 
 
-def secret_data(settings: Todo, secrets: Mapping[str, str]) -> dict[str, str]:
-    """The content of the Secret, from the values of Todo.SECRETS that there are."""
-    found = {"AUTH_SECRET": secrets["todo-auth-secret"]}
-    if settings.postgres.enabled:
-        password = secrets["todo-postgres-password"]
-        found |= {"DATABASE_URL": database_url(settings, password), "POSTGRES_PASSWORD": password}
-    else:
-        found["DATABASE_URL"] = secrets["todo-database-url"]
-    if secrets.get("todo-openai-api-key"):
-        found["OPENAI_API_KEY"] = secrets["todo-openai-api-key"]
-    return found
+def metadata(settings: Todo, name: str, **annotations: str) -> dict[str, Any]:
+    """Name, namespace, labels and annotations of what is beside the chart's objects."""
+    return {
+        "name": name,
+        "namespace": settings.namespace,
+        "labels": labels(settings),
+        "annotations": {**_annotations(settings), **annotations},
+    }
 
 
-def keyed_digest(data: Mapping[str, str]) -> str:
-    """A mark that changes with the Secret and tells nothing about it: keyed with its longest secret, the signing key.
+def labels(settings: Todo) -> dict[str, str]:
+    """What every object of the app is labelled with besides."""
+    return dict(further(settings, "commonLabels"))
 
-    What shows in a pod's description must not let anybody try passwords.
-    """
-    text = "\n".join(f"{key}={value}" for key, value in sorted(data.items()))
-    return hmac.new(data["AUTH_SECRET"].encode(), text.encode(), hashlib.sha256).hexdigest()[:16]
+
+def _annotations(settings: Todo) -> dict[str, str]:
+    return {**FORCED, **further(settings, "commonAnnotations")}
 
 
 def image_values(reference: str) -> dict[str, str]:
@@ -73,6 +71,32 @@ def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]
     return result
 
 
+def registry_name(settings: Todo) -> str:
+    """Name of the Secret with which images are pulled."""
+    return f"{settings.name}-registry"
+
+
+def pull_secrets(settings: Todo) -> list[dict[str, str]]:
+    """Secrets with which pods pull their images: of the login, and of further values."""
+    own = [{"name": registry_name(settings)}] if settings.registry_login else []
+    return [*own, *(settings.values.get("imagePullSecrets") or [])]
+
+
+def tls_name(settings: Todo) -> str:
+    """Name of the certificate's Secret; empty where the pages are served by http."""
+    ingress = settings.ingress
+    return (ingress.tls_secret or f"{settings.name}-tls") if ingress.is_secure else ""
+
+
+def issuer_annotations(settings: Todo) -> dict[str, str]:
+    """What tells cert-manager to get a certificate (cert-manager.io, "Annotated Ingress resource")."""
+    ingress = settings.ingress
+    if ingress.issuer is None:
+        return {}
+    kind = "cluster-issuer" if ingress.issuer_kind == "ClusterIssuer" else "issuer"
+    return {f"cert-manager.io/{kind}": ingress.issuer}
+
+
 def secret_name(settings: Todo) -> str:
     """Name of the Secret that holds what Todo.SECRETS names."""
     return f"{settings.name}-secrets"
@@ -82,7 +106,7 @@ def _common(settings: Todo) -> dict[str, Any]:
     return {
         "fullnameOverride": settings.name,
         # How long the provider waits for each object that takes its time.
-        "commonAnnotations": {"pulumi.com/timeoutSeconds": str(settings.start_timeout)},
+        "commonAnnotations": {**FORCED, "pulumi.com/timeoutSeconds": str(settings.start_timeout)},
         "secrets": {"existingSecret": secret_name(settings)},
     }
 
@@ -95,7 +119,6 @@ def database_values(settings: Todo) -> dict[str, Any]:
         "backend": {"enabled": False},
         "frontend": {"enabled": False},
         "ingress": {"enabled": False},
-        "serviceAccount": {"create": False},
         "postgresql": {
             "enabled": True,
             "image": image_values(settings.postgres.image),
@@ -104,8 +127,9 @@ def database_values(settings: Todo) -> dict[str, Any]:
             "persistence": {"enabled": storage is not None, **({"size": storage} if storage else {})},
         },
     }
-    further = {key: value for key, value in settings.values.items() if key in ("postgresql", "imagePullSecrets")}
-    return merged(own, further)
+    shared = {key: value for key, value in settings.values.items() if key not in ONLY_APP}
+    account = {"serviceAccount": {"create": False}}
+    return {**merged(merged(own, shared), account), "imagePullSecrets": pull_secrets(settings)}
 
 
 def app_values(settings: Todo, images: Mapping[str, str], digest: str) -> dict[str, Any]:
@@ -114,7 +138,8 @@ def app_values(settings: Todo, images: Mapping[str, str], digest: str) -> dict[s
     port = assistant.port or (443 if assistant.scheme == "https" else 80)
     # Without it, `up` ends in an error where the controller gives no address.
     waiting: dict[str, str] = {} if ingress.wait else {"pulumi.com/skipAwait": "true"}
-    tls = [{"secretName": ingress.tls_secret, "hosts": [ingress.host]}] if ingress.tls_secret else []
+    secure = tls_name(settings)
+    tls = [{"secretName": secure, "hosts": [ingress.host]}] if secure else []
     parts = {"backend": settings.backend, "frontend": settings.frontend}
     own: dict[str, Any] = {
         **_common(settings),
@@ -124,15 +149,17 @@ def app_values(settings: Todo, images: Mapping[str, str], digest: str) -> dict[s
             "className": ingress.class_name or "",
             "host": ingress.host or "",
             "tls": tls,
-            "annotations": {**ingress.annotations, **waiting},
+            "annotations": {**issuer_annotations(settings), **ingress.annotations, **waiting},
         },
         "config": {
             "environment": settings.environment,
             "logLevel": settings.log_level,
             "openaiBaseUrl": settings.assistant.url,
             "openaiModel": settings.assistant.model,
+            "proxies": ingress.proxies,
         },
-        "migrations": {"mode": "none"},
+        # The Job migrates; and a backend that finds an emptied database, as that of a pod without a volume.
+        "migrations": {"mode": "none", "whenEmpty": True},
         "networkPolicy": {"databasePorts": [settings.database_port], "openaiPorts": [port]},
     }
     # The engine changes objects side by side; a pod that starts before the ConfigMap is changed keeps the old settings.
@@ -140,8 +167,8 @@ def app_values(settings: Todo, images: Mapping[str, str], digest: str) -> dict[s
     for part in PARTS:
         own[part]["annotations"] = first
     own["backend"]["podAnnotations"] = {"checksum/secret": digest}
-    further = {key: value for key, value in settings.values.items() if key != "postgresql"}
-    return merged(own, further)
+    shared = {key: value for key, value in settings.values.items() if key != "postgresql"}
+    return {**merged(own, shared), "imagePullSecrets": pull_secrets(settings)}
 
 
 def _part(part: TodoPart, image: str) -> dict[str, Any]:
@@ -158,60 +185,3 @@ def fewest_pods(values: Mapping[str, Any]) -> dict[str, int]:
         scaling = part["autoscaling"]
         counts[name] = int(scaling["minReplicas"] if scaling["enabled"] else part["replicas"])
     return counts
-
-
-def migration_name(settings: Todo, image: str, digest: str) -> str:
-    """A Job runs once under its name: another image or another database is another name, and so another run."""
-    mark = hashlib.sha256(f"{image}\n{digest}".encode()).hexdigest()[:10]
-    return f"{settings.name}-migrate-{mark}"
-
-
-def migration_spec(settings: Todo, image: str) -> dict[str, Any]:
-    """What the Job runs: `todo-backend migrate`, within the security level `restricted`.
-
-    A Job's pod can't be changed, so that another one means another run: only image and database belong into it.
-    """
-    labels = {
-        "app.kubernetes.io/name": "todo",
-        "app.kubernetes.io/instance": settings.name,
-        "app.kubernetes.io/component": "migrations",
-    }
-    reference = {"name": secret_name(settings)}
-    container = {
-        "name": "migrate",
-        "image": image,
-        "args": ["todo-backend", "migrate"],
-        "env": [
-            {"name": key, "valueFrom": {"secretKeyRef": {**reference, "key": key}}}
-            for key in ("DATABASE_URL", "AUTH_SECRET")
-        ],
-        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
-    }
-    return {
-        "backoffLimit": 2,
-        "activeDeadlineSeconds": settings.start_timeout,
-        "template": {
-            "metadata": {"labels": labels},
-            "spec": {
-                "restartPolicy": "Never",
-                "automountServiceAccountToken": False,
-                "enableServiceLinks": False,
-                "imagePullSecrets": settings.values.get("imagePullSecrets", []),
-                "securityContext": {
-                    "runAsNonRoot": True,
-                    "runAsUser": USER_ID,
-                    "runAsGroup": USER_ID,
-                    "fsGroup": USER_ID,
-                    "seccompProfile": {"type": "RuntimeDefault"},
-                },
-                "containers": [container],
-                "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
-            },
-        },
-    }

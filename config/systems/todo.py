@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import AfterValidator, Field, model_validator
+from cryptography import x509
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from config.model import HttpAddress, ImageName, LogLevel, Port, Settings, matches
 from config.system import SystemSettings
@@ -39,6 +40,36 @@ SocketAddress = Annotated[
 ]
 
 
+NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
+"""What Kubernetes takes as an object's name (RFC 1123)."""
+ObjectName = Annotated[
+    str,
+    Field(max_length=253),
+    matches(NAME, "must be an object's name in Kubernetes: small letters, digits, '-' and '.'; choose such a name"),
+]
+Proxies = Literal["auto"] | Annotated[int, Field(ge=0, le=10)]
+
+
+def _certificates(value: str) -> str:
+    try:
+        x509.load_pem_x509_certificates(value.encode())
+    except ValueError:
+        raise ValueError(
+            "must be one or more certificates in PEM; write it as a block that begins with -----BEGIN CERTIFICATE-----"
+        ) from None
+    return value
+
+
+OWN_VALUES = {
+    "fullnameOverride": "write hearth:todo.name",
+    "secrets": "write the secret keys hearth:todo-...",
+    "migrations.mode": "the migration is a Job of its own; remove it",
+    "postgresql.enabled": "write hearth:todo.postgres.enabled",
+    "postgresql.password": "write the secret key hearth:todo-postgres-password",
+}
+"""Place in the chart's values -> what to write instead."""
+
+
 class TodoPart(Settings):
     """Backend or frontend: where its image comes from, and how many pods there are."""
 
@@ -66,8 +97,25 @@ class TodoIngress(Settings):
 
     host: DnsName | None = Field(default=None, description="Host name of the pages. Without it: any.")
     class_name: str | None = Field(default=None, description="Class of the Ingress. Without it: the cluster's default.")
-    tls_secret: str | None = Field(
-        default=None, description="Secret of the certificate, in the app's namespace. Without it: http alone."
+    own_certificate: bool = Field(
+        default=False,
+        description="Whether the pages have the certificate of the secrets todo-tls-certificate and todo-tls-key.",
+    )
+    issuer: ObjectName | None = Field(
+        default=None, description="The issuer of cert-manager that gives a certificate, and renews it."
+    )
+    issuer_kind: Literal["ClusterIssuer", "Issuer"] = Field(
+        default="ClusterIssuer", description="Whether that issuer is the cluster's, or one of the app's namespace."
+    )
+    tls_secret: ObjectName | None = Field(
+        default=None,
+        description="Name of the certificate's Secret in the app's namespace, where somebody else puts it there. With "
+        "`issuer` or `own-certificate`: its name, by default NAME-tls.",
+    )
+    proxies: Proxies = Field(
+        default="auto",
+        description="How many proxies add to X-Forwarded-For: 1 for the controller alone, 2 with a balancer before it. "
+        "`auto`: as many as have an internal address.",
     )
     annotations: dict[str, str] = Field(
         default_factory=dict, description="Annotations of the Ingress, as a certificate issuer wants them."
@@ -82,9 +130,37 @@ class TodoIngress(Settings):
 
     @model_validator(mode="after")
     def _certificate_has_a_host(self) -> TodoIngress:
-        if self.tls_secret and not self.host:
-            raise ValueError("tls-secret needs host, as a certificate is for a name; give host")
+        if self.own_certificate and self.issuer:
+            raise ValueError("own-certificate and issuer each say where the certificate comes from; remove one of them")
+        if self.is_secure and not self.host:
+            raise ValueError(f"{self._tls_key} needs host, as a certificate is for a name; give host")
+        if self.issuer is None and self.issuer_kind != "ClusterIssuer":
+            raise ValueError("issuer-kind needs issuer, which it is the kind of; give issuer")
         return self
+
+    @property
+    def _tls_key(self) -> str:
+        return "own-certificate" if self.own_certificate else "issuer" if self.issuer else "tls-secret"
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the pages are served by https."""
+        return self.own_certificate or self.issuer is not None or self.tls_secret is not None
+
+
+class TodoRegistry(Settings):
+    """Who the cluster logs in as to pull the app's images; the password is the secret todo-registry-password."""
+
+    address: Annotated[
+        str,
+        matches(
+            r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?",
+            "must be the registry's name, as images have it before the first '/'; write it as registry.example.org",
+        ),
+    ] = Field(description="The registry, as registry.example.org or docker.io.")
+    user: Annotated[
+        str, matches(r"[^\s:]+", "must be a user's name without blanks and ':'; write it as the registry has it")
+    ] = Field(description="The user's name there.")
 
 
 class TodoPostgres(Settings):
@@ -112,6 +188,9 @@ class Todo(SystemSettings):
         "todo-database-url": "Where the todo app's database is, as postgresql://user:password@host:5432/database.",
         "todo-postgres-password": "Password of the todo app's database inside the cluster.",
         "todo-openai-api-key": "Key of the OpenAI-compatible API; without it the todo app has no assistant.",
+        "todo-registry-password": "Password or token with which the cluster pulls the todo app's images.",
+        "todo-tls-certificate": "Certificate of the todo app's pages in PEM, the chain up to its authority included.",
+        "todo-tls-key": "Key of that certificate, in PEM and without a passphrase.",
     }
     # It is on a cluster, and on no machine of hearth:hosts.
     HOST_FIELDS: ClassVar[tuple[str, ...]] = ()
@@ -142,17 +221,69 @@ class Todo(SystemSettings):
     ingress: TodoIngress = Field(default_factory=TodoIngress, description="How it is reached.")
     assistant: TodoAssistant = Field(default_factory=TodoAssistant, description="The assistant's API.")
     postgres: TodoPostgres = Field(default_factory=TodoPostgres, description="The database in the cluster.")
+    registry_login: TodoRegistry | None = Field(
+        default=None, description="Login with which the cluster pulls private images. Without it: none is needed."
+    )
+    database_ca: Annotated[str, AfterValidator(_certificates)] | None = Field(
+        default=None,
+        description="Certificate in PEM of the authority that signed the database's own: proves whose database it is. "
+        "For a public authority sslmode=verify-full in the address is enough.",
+    )
+    data: Literal["keep", "remove"] = Field(
+        default="keep",
+        description="Whether destroy leaves the volume of a database in the cluster, and with it the namespace.",
+    )
+    protect_data: bool = Field(
+        default=False, description="Whether Pulumi refuses to destroy what holds data until this is off again."
+    )
     database_port: Port = Field(default=5432, description="Port of the database, which network policies let through.")
     values: dict[str, Any] = Field(
         default_factory=dict,
         description="Further values of the chart, over those that follow from these settings; see its values.yaml.",
     )
 
+    @field_validator("values")
+    @classmethod
+    def _values_are_not_settings(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """Values that would part objects which have to know each other."""
+        for place, remedy in OWN_VALUES.items():
+            found: Any = value
+            for step in place.split("."):
+                found = cast(dict[str, Any], found).get(step) if isinstance(found, dict) else None
+            if found is not None:
+                raise ValueError(f"must not hold {place}, which follows from the settings; {remedy}")
+        return value
+
+    @model_validator(mode="after")
+    def _authority_has_a_database(self) -> Todo:
+        if self.database_ca and self.postgres.enabled:
+            raise ValueError(
+                "database-ca is for a database elsewhere, and postgres.enabled brings one; remove one of them"
+            )
+        return self
+
     def kubeconfig_file(self, project: Path | None = None) -> Path:
         """Where the kubeconfig is, `~` and a path relative to `project` (or the current folder) worked out."""
         return (project or Path.cwd()) / self.kubeconfig.expanduser()
 
+    @property
+    def keeps_data(self) -> bool:
+        """Whether a volume in the cluster holds data that destroy leaves."""
+        return self.holds_data and self.data == "keep"
+
+    @property
+    def holds_data(self) -> bool:
+        """Whether there is a volume in the cluster."""
+        return self.postgres.enabled and self.postgres.storage is not None
+
     def required_secrets(self) -> Mapping[str, str]:
-        """The key of its sessions, and its database: inside the cluster by password, elsewhere by address."""
+        """The key of its sessions, its database (inside the cluster by password, elsewhere by address), and what its
+        login and certificate need."""
         database = "todo-postgres-password" if self.postgres.enabled else "todo-database-url"
-        return dict.fromkeys(("todo-auth-secret", database), "todo")
+        found: dict[str, str] = {"todo-auth-secret": "todo", database: "todo"}
+        if self.registry_login is not None:
+            found["todo-registry-password"] = "todo.registry-login"
+        if self.ingress.own_certificate:
+            owner = "todo.ingress.own-certificate"
+            found |= {"todo-tls-certificate": owner, "todo-tls-key": owner}
+        return found

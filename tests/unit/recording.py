@@ -32,6 +32,7 @@ class Recorded:
     """Names of the resources that it waits for, by depends_on or by a value."""
     protect: bool
     create_timeout: str
+    retained: bool
 
 
 class Recorder(mocks.Mocks):
@@ -100,6 +101,7 @@ class _Monitor(mocks.MockMonitor):
                 after=frozenset(_name(urn) for urn in request.dependencies),
                 protect=request.protect,
                 create_timeout=request.customTimeouts.create,
+                retained=request.retainOnDelete,
             )
         return response
 

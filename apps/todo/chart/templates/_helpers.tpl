@@ -39,9 +39,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 {{- end }}
 
-{{/* Name, namespace, labels and annotations: (dict "root" $ "component" .. "suffix" .. "annotations" ..). */}}
+{{/* Name, namespace, labels and annotations: (dict "root" $ "component" .. "suffix" .. (or "name" ..) "annotations" ..). */}}
 {{- define "todo-app.metadata" -}}
-name: {{ include "todo-app.fullname" .root }}{{ with .suffix }}-{{ . }}{{ end }}
+name: {{ with .name }}{{ . }}{{ else }}{{ include "todo-app.fullname" .root }}{{ with .suffix }}-{{ . }}{{ end }}{{ end }}
 namespace: {{ .root.Release.Namespace }}
 labels:
   {{- include "todo-app.labels" . | nindent 2 }}
@@ -62,24 +62,32 @@ annotations:
 {{- end }}
 
 {{- define "todo-app.serviceAccountName" -}}
-{{- if .root.Values.serviceAccount.create }}{{ include "todo-app.fullname" .root }}-{{ .component }}{{ else }}default{{ end }}
+{{- $own := .root.Values.serviceAccount }}
+{{- if $own.name }}{{ $own.name }}
+{{- else if $own.create }}{{ include "todo-app.fullname" .root }}-{{ .component }}
+{{- else }}default{{ end }}
 {{- end }}
 
-{{/* What the security level `restricted` asks of a pod, and of a container. */}}
-{{- define "todo-app.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: {{ . }}
-runAsGroup: {{ . }}
-fsGroup: {{ . }}
-seccompProfile:
-  type: RuntimeDefault
+{{/* Of pods beside the two parts: the namespace's own unless one is named that is there already, before a hook too. */}}
+{{- define "todo-app.otherServiceAccountName" -}}
+{{- $own := .Values.serviceAccount }}
+{{- if and $own.name (not $own.create) }}{{ $own.name }}{{ else }}default{{ end }}
 {{- end }}
 
-{{- define "todo-app.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
+{{/*
+A pod's or a container's security context: (dict "root" $ "context" ..). A line that is null is left out. OpenShift gives
+each namespace numbers of its own, and refuses any other.
+*/}}
+{{- define "todo-app.security" -}}
+{{- $wanted := .root.Values.openshift | toString }}
+{{- $onOpenshift := or (eq $wanted "true") (and (eq $wanted "auto") (.root.Capabilities.APIVersions.Has "security.openshift.io/v1")) }}
+{{- $kept := dict }}
+{{- range $key, $value := .context }}
+{{- if not (or (kindIs "invalid" $value) (and $onOpenshift (has $key (list "runAsUser" "runAsGroup" "fsGroup")))) }}
+{{- $_ := set $kept $key $value }}
+{{- end }}
+{{- end }}
+{{- toYaml $kept }}
 {{- end }}
 
 {{- define "todo-app.config" -}}
@@ -89,6 +97,8 @@ LOG_LEVEL: {{ .Values.config.logLevel | quote }}
 OPENAI_BASE_URL: {{ .Values.config.openaiBaseUrl | quote }}
 OPENAI_MODEL: {{ .Values.config.openaiModel | quote }}
 COOKIE_SECURE: {{ .Values.config.cookieSecure | toString | quote }}
+PROXIES: {{ .Values.config.proxies | toString | quote }}
+REGISTRATIONS_PER_HOUR: {{ .Values.config.registrationsPerHour | quote }}
 {{- end }}
 
 {{/* A mark that changes with what a part reads from the ConfigMap: (dict "root" $ "keys" (list ..)). */}}
@@ -114,16 +124,59 @@ COOKIE_SECURE: {{ .Values.config.cookieSecure | toString | quote }}
 {{/* Variables from the Secret: no value of it is in a pod's description. */}}
 {{- define "todo-app.secretEnv" -}}
 {{- $name := include "todo-app.secretName" . }}
-{{- range list "DATABASE_URL" "AUTH_SECRET" "OPENAI_API_KEY" }}
+{{- range list "DATABASE_URL" "DATABASE_CA" "AUTH_SECRET" "OPENAI_API_KEY" }}
 - name: {{ . }}
   valueFrom:
     secretKeyRef:
       name: {{ $name }}
       key: {{ . }}
-      {{- if eq . "OPENAI_API_KEY" }}
+      {{- if has . (list "DATABASE_CA" "OPENAI_API_KEY") }}
       optional: true
       {{- end }}
 {{- end }}
+{{- end }}
+
+{{/*
+What the Secret holds, as a YAML map. Worked out once: what is made up is the same for every template. What was made up at
+the first installation stays.
+*/}}
+{{- define "todo-app.secretData" -}}
+{{- if not (hasKey .Values "secretData") }}
+{{- $given := .Values.secrets }}
+{{- $database := .Values.postgresql }}
+{{- $name := include "todo-app.fullname" . }}
+{{- $kept := dig "data" (dict) (lookup "v1" "Secret" .Release.Namespace $name) }}
+{{- $password := $database.password }}
+{{- $signing := $given.authSecret }}
+{{- if $given.generate }}
+{{- $password = $password | default (get $kept "POSTGRES_PASSWORD" | b64dec) | default (randAlphaNum 32) }}
+{{- $signing = $signing | default (get $kept "AUTH_SECRET" | b64dec) | default (randAlphaNum 48) }}
+{{- end }}
+{{- $url := $given.databaseUrl }}
+{{- if and $database.enabled (not $url) }}
+{{- $password = required "postgresql.password is empty; give one, or set secrets.generate" $password }}
+{{- $url = printf "postgresql://%s:%s@%s-postgresql:5432/%s" $database.user ($password | urlquery | replace "+" "%20") $name $database.database }}
+{{- end }}
+{{- $data := dict
+  "DATABASE_URL" (required "secrets.databaseUrl is empty; give one, or name secrets.existingSecret, or enable postgresql" $url)
+  "AUTH_SECRET" (required "secrets.authSecret is empty; give one (openssl rand -hex 32), or name secrets.existingSecret" $signing)
+}}
+{{- with $given.databaseCa }}{{ $_ := set $data "DATABASE_CA" . }}{{ end }}
+{{- with $given.openaiApiKey }}{{ $_ := set $data "OPENAI_API_KEY" . }}{{ end }}
+{{- if $database.enabled }}{{ $_ := set $data "POSTGRES_PASSWORD" $password }}{{ end }}
+{{- $_ := set .Values "secretData" $data }}
+{{- end }}
+{{- toYaml .Values.secretData }}
+{{- end }}
+
+{{/*
+A mark that changes with what the backend reads from the Secret, and shows in a pod's description: keyed with the signing
+key, twice, so that nobody can try passwords with it.
+*/}}
+{{- define "todo-app.secretMark" -}}
+{{- $data := omit (include "todo-app.secretData" . | fromYaml) "POSTGRES_PASSWORD" }}
+{{- $inner := printf "%s\n%s" $data.AUTH_SECRET ($data | toJson) | sha256sum }}
+{{- printf "%s\n%s" $data.AUTH_SECRET $inner | sha256sum | trunc 16 }}
 {{- end }}
 
 {{/* The container that migrates, for the init container and for the hook. */}}
@@ -137,12 +190,35 @@ COOKIE_SECURE: {{ .Values.config.cookieSecure | toString | quote }}
     {{- include "todo-app.configEnv" (dict "root" . "keys" (list "LOG_LEVEL")) | nindent 4 }}
     - name: MIGRATE_WAIT
       value: {{ .Values.migrations.waitSeconds | quote }}
+    {{- with .Values.backend.extraEnv }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with .Values.backend.extraEnvFrom }}
+  envFrom:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   resources:
     {{- toYaml .Values.migrations.resources | nindent 4 }}
   securityContext:
-    {{- include "todo-app.containerSecurity" . | nindent 4 }}
+    {{- include "todo-app.security" (dict "root" . "context" .Values.backend.securityContext) | nindent 4 }}
   volumeMounts:
-    - {name: tmp, mountPath: /tmp}
+    {{- include "todo-app.volumeMounts" .Values.backend | nindent 4 }}
+{{- end }}
+
+{{/* What a part's containers see of its volumes, and those volumes. */}}
+{{- define "todo-app.volumeMounts" -}}
+- {name: tmp, mountPath: /tmp}
+{{- with .extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "todo-app.volumes" -}}
+- name: tmp
+  emptyDir: {sizeLimit: 64Mi}
+{{- with .extraVolumes }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{/* Where and how a part's pods are placed: (dict "root" $ "component" .. "part" .Values.backend). */}}

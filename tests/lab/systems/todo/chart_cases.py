@@ -9,9 +9,22 @@ BACKEND, FRONTEND = "Deployment/todo-backend", "Deployment/todo-frontend"
 DATABASE = {"postgresql": {"enabled": True, "password": "p@ss"}}
 POD = ("spec", "template", "spec")
 CONTAINER = (*POD, "containers", 0)
+VOLUME, MOUNT = {"name": "v", "emptyDir": {}}, {"name": "v", "mountPath": "/v"}
+POD_SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+SECCOMP = ("securityContext", "seccompProfile", "type")
+READ_ONLY, ESCALATION, CAPABILITIES = (
+    ("securityContext", each) for each in ("readOnlyRootFilesystem", "allowPrivilegeEscalation", "capabilities")
+)
+DATABASE_POD = "StatefulSet/todo-postgresql"
 PEER = [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]
 HOOK = {"migrations": {"mode": "hook"}}
 SCALING = {"backend": {"autoscaling": {"enabled": True, "minReplicas": 3}}}
+
+
+def _database(**values: Any) -> dict[str, Any]:
+    return {"postgresql": {**DATABASE["postgresql"], **values}}
+
+
 ALWAYS = {
     "ConfigMap/todo",
     "Secret/todo",
@@ -58,6 +71,16 @@ PART: list[tuple[dict[str, Any], tuple[str | int, ...], Any]] = [
     ({"podAnnotations": {"a": "b"}}, ("spec", "template", "metadata", "annotations", "a"), "b"),
     ({"podLabels": {"a": "b"}}, ("spec", "template", "metadata", "labels", "a"), "b"),
     ({"extraEnv": [{"name": "A", "value": "b"}]}, (*CONTAINER, "env", -1), {"name": "A", "value": "b"}),
+    ({"extraEnvFrom": [{"secretRef": {"name": "a"}}]}, (*CONTAINER, "envFrom"), [{"secretRef": {"name": "a"}}]),
+    ({"extraVolumes": [VOLUME]}, (*POD, "volumes", -1), VOLUME),
+    ({"extraVolumeMounts": [MOUNT]}, (*CONTAINER, "volumeMounts", -1), MOUNT),
+    ({"podSecurityContext": {"fsGroup": 7}}, (*POD, "securityContext"), {"fsGroup": 7, **POD_SECURITY}),
+    ({"podSecurityContext": {"runAsNonRoot": None}}, (*POD, "securityContext", "runAsNonRoot"), None),
+    ({"podSecurityContext": {"seccompProfile": {"type": "Localhost"}}}, (*POD, *SECCOMP), "Localhost"),
+    ({"securityContext": {"runAsUser": 7}}, (*CONTAINER, "securityContext", "runAsUser"), 7),
+    ({"securityContext": {"readOnlyRootFilesystem": False}}, (*CONTAINER, *READ_ONLY), False),
+    ({"securityContext": {"allowPrivilegeEscalation": None}}, (*CONTAINER, *ESCALATION), None),
+    ({"securityContext": {"capabilities": {"drop": ["A"]}}}, (*CONTAINER, *CAPABILITIES), {"drop": ["A"]}),
     ({"nodeSelector": {"a": "b"}}, (*POD, "nodeSelector"), {"a": "b"}),
     ({"tolerations": [{"key": "a"}]}, (*POD, "tolerations"), [{"key": "a"}]),
     ({"affinity": {"nodeAffinity": {"a": "b"}}}, (*POD, "affinity"), {"nodeAffinity": {"a": "b"}}),
@@ -79,7 +102,7 @@ WHOLE: list[tuple[dict[str, Any], str, tuple[str | int, ...], Any]] = [
     (
         {"backend": {"shutdownGraceSeconds": 3}},
         BACKEND,
-        (*CONTAINER, "env", 9),
+        (*CONTAINER, "env", 12),
         {"name": "SHUTDOWN_GRACE", "value": "3"},
     ),
     ({"backend": {"service": {"port": 80}}}, "Service/todo-backend", ("spec", "ports", 0, "port"), 80),
@@ -124,6 +147,34 @@ WHOLE: list[tuple[dict[str, Any], str, tuple[str | int, ...], Any]] = [
     ({"config": {"openaiBaseUrl": "http://llm/v1"}}, "ConfigMap/todo", ("data", "OPENAI_BASE_URL"), "http://llm/v1"),
     ({"config": {"openaiModel": "m"}}, "ConfigMap/todo", ("data", "OPENAI_MODEL"), "m"),
     ({"config": {"cookieSecure": True}}, "ConfigMap/todo", ("data", "COOKIE_SECURE"), "true"),
+    ({"config": {"proxies": 2}}, "ConfigMap/todo", ("data", "PROXIES"), "2"),
+    ({}, "ConfigMap/todo", ("data", "PROXIES"), "auto"),
+    ({"config": {"registrationsPerHour": 7}}, "ConfigMap/todo", ("data", "REGISTRATIONS_PER_HOUR"), "7"),
+    ({}, BACKEND, (*CONTAINER, "env", 13), {"name": "MIGRATE_WHEN_EMPTY", "value": "true"}),
+    ({"migrations": {"mode": "none"}}, BACKEND, (*CONTAINER, "env", 13, "value"), "false"),
+    ({"migrations": {"mode": "none", "whenEmpty": True}}, BACKEND, (*CONTAINER, "env", 13, "value"), "true"),
+    ({"migrations": {"whenEmpty": False}}, BACKEND, (*CONTAINER, "env", 13, "value"), "false"),
+    (HOOK, "Job/todo-migrations", ("spec", "activeDeadlineSeconds"), 600),
+    (
+        {"migrations": {"mode": "hook", "deadlineSeconds": 61}},
+        "Job/todo-migrations",
+        ("spec", "activeDeadlineSeconds"),
+        61,
+    ),
+    ({"backend": {"extraVolumes": [VOLUME]}, **HOOK}, "Job/todo-migrations", (*POD, "volumes", -1), VOLUME),
+    ({"backend": {"extraVolumeMounts": [MOUNT]}}, BACKEND, (*POD, "initContainers", 0, "volumeMounts", -1), MOUNT),
+    (
+        {"backend": {"securityContext": {"runAsUser": 7}}},
+        BACKEND,
+        (*POD, "initContainers", 0, "securityContext", "runAsUser"),
+        7,
+    ),
+    (
+        {"backend": {"podSecurityContext": {"runAsUser": 7}}},
+        "Pod/todo-test",
+        ("spec", "securityContext", "runAsUser"),
+        7,
+    ),
     ({"migrations": {"waitSeconds": 5}}, BACKEND, (*POD, "initContainers", 0, "env", -1, "value"), "5"),
     ({"migrations": {"mode": "none"}}, BACKEND, (*POD, "initContainers"), None),
     (HOOK, "Job/todo-migrations", ("metadata", "annotations", "helm.sh/hook"), "pre-upgrade"),
@@ -149,6 +200,38 @@ WHOLE: list[tuple[dict[str, Any], str, tuple[str | int, ...], Any]] = [
     ),
     ({"serviceAccount": {"create": False}}, BACKEND, (*POD, "serviceAccountName"), "default"),
     ({}, FRONTEND, (*POD, "serviceAccountName"), "todo-frontend"),
+    ({"serviceAccount": {"name": "mine"}}, FRONTEND, (*POD, "serviceAccountName"), "mine"),
+    ({"serviceAccount": {"create": False, "name": "mine"}}, BACKEND, (*POD, "serviceAccountName"), "mine"),
+    (
+        {"serviceAccount": {"create": False, "name": "mine"}, **HOOK},
+        "Job/todo-migrations",
+        (*POD, "serviceAccountName"),
+        "mine",
+    ),
+    # Before an upgrade, an account that comes with it is not there yet.
+    ({"serviceAccount": {"name": "mine"}, **HOOK}, "Job/todo-migrations", (*POD, "serviceAccountName"), "default"),
+    (DATABASE, DATABASE_POD, (*POD, "securityContext", "runAsUser"), 999),
+    (_database(podSecurityContext={"runAsUser": 7}), DATABASE_POD, (*POD, "securityContext", "runAsUser"), 7),
+    (_database(podSecurityContext={"runAsGroup": None}), DATABASE_POD, (*POD, "securityContext", "runAsGroup"), None),
+    (_database(podSecurityContext={"runAsNonRoot": None, "fsGroup": None}), DATABASE_POD, (*POD, "fsGroup"), None),
+    (
+        _database(podSecurityContext={"seccompProfile": {"type": "Localhost"}}),
+        DATABASE_POD,
+        (*POD, *SECCOMP),
+        "Localhost",
+    ),
+    (_database(securityContext={"readOnlyRootFilesystem": False}), DATABASE_POD, (*CONTAINER, *READ_ONLY), False),
+    (_database(securityContext={"allowPrivilegeEscalation": None}), DATABASE_POD, (*CONTAINER, *ESCALATION), None),
+    (
+        _database(securityContext={"capabilities": {"drop": ["A"]}}),
+        DATABASE_POD,
+        (*POD, "containers", 1, *CAPABILITIES),
+        {"drop": ["A"]},
+    ),
+    (_database(extraEnv=[{"name": "A", "value": "b"}]), DATABASE_POD, (*CONTAINER, "env", -1, "name"), "A"),
+    (_database(extraVolumes=[VOLUME]), DATABASE_POD, (*POD, "volumes", -1), VOLUME),
+    (_database(extraVolumeMounts=[MOUNT]), DATABASE_POD, (*CONTAINER, "volumeMounts", -1), MOUNT),
+    ({"openshift": True, **DATABASE}, DATABASE_POD, (*POD, "securityContext"), POD_SECURITY),
     (
         {"serviceAccount": {"annotations": {"a": "b"}}},
         "ServiceAccount/todo-backend",
@@ -216,6 +299,11 @@ PRESENCE: list[tuple[dict[str, Any], set[str], set[str]]] = [
     (SCALING, {"HorizontalPodAutoscaler/todo-backend"}, set()),
     ({"serviceAccount": {"create": False}}, set(), {name for name in ALWAYS if name.startswith("ServiceAccount/")}),
     ({"secrets": {"existingSecret": "mine"}}, set(), {"Secret/todo"}),
+    (
+        {"serviceAccount": {"name": "mine"}},
+        {"ServiceAccount/mine"},
+        {"ServiceAccount/todo-backend", "ServiceAccount/todo-frontend"},
+    ),
     (HOOK, {"Job/todo-migrations"}, set()),
     (DATABASE, POSTGRESQL, set()),
     (

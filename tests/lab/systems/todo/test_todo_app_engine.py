@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.todo import values
+from components.todo import secrets
 from config.systems.todo import Todo
 from lab import Lab
 from lab.kubernetes.cluster import Cluster
@@ -56,7 +56,7 @@ def test_what_was_just_brought_up_has_not_drifted(stack: Stack) -> None:
 
 
 def test_no_secret_is_in_the_state_or_in_what_is_printed(stack: Stack) -> None:
-    data = values.secret_data(Todo.model_validate(stack.whole), SECRETS)
+    data = secrets.secret_data(Todo.model_validate(stack.whole), SECRETS)
     # A Secret's data is written in Base64.
     hidden = {"canary", *(base64.b64encode(value.encode()).decode() for value in data.values())}
     state = json.dumps(stack.workspace.state())

@@ -61,7 +61,7 @@ def test_every_value_of_the_chart_is_in_one_of_these_tables():
         ("postgresql", "password"),
         ("postgresql", "image", "repository"),
     }
-    elsewhere |= {("secrets", key) for key in ("databaseUrl", "authSecret", "openaiApiKey", "generate")}
+    elsewhere |= {("secrets", key) for key in ("databaseUrl", "databaseCa", "authSecret", "openaiApiKey", "generate")}
     # Numbers of one kind, one of which is tried.
     alike = {
         "requests",
@@ -147,9 +147,9 @@ def test_the_backend_takes_its_secrets_by_reference_and_the_frontend_none():
         for entry in made.at(BACKEND, *CONTAINER, "env")
         if "secretKeyRef" in entry.get("valueFrom", {})
     }
-    assert references.keys() == {"DATABASE_URL", "AUTH_SECRET", "OPENAI_API_KEY"}
+    assert references.keys() == {"DATABASE_URL", "DATABASE_CA", "AUTH_SECRET", "OPENAI_API_KEY"}
     assert {reference["name"] for reference in references.values()} == {"mine"}
-    assert references["OPENAI_API_KEY"]["optional"] is True
+    assert references["OPENAI_API_KEY"]["optional"] is references["DATABASE_CA"]["optional"] is True
     assert "secretKeyRef" not in str(made.one(FRONTEND))
 
 
@@ -229,6 +229,12 @@ def test_names_follow_the_release_unless_told_otherwise(values: dict[str, Any], 
         ({"ingress": {"host": "http://a"}}, "host"),
         ({"networkPolicy": {"databasePorts": []}}, "databasePorts"),
         ({"surprise": 1}, "surprise"),
+        ({"commonLabels": {"app.kubernetes.io/name": "x"}}, "commonLabels"),
+        ({"config": {"proxies": 11}}, "proxies"),
+        ({"secrets": {"databaseCa": "x"}}, "databaseCa"),
+        ({"serviceAccount": {"name": "A b"}}, "serviceAccount"),
+        ({"openshift": "perhaps"}, "openshift"),
+        ({"migrations": {"mode": "hook", "deadlineSeconds": 60}}, "must be more than migrations.waitSeconds"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(values: dict[str, Any], message: str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -70,6 +71,24 @@ def test_an_ingress_controller_may_learn_of_the_pods_a_few_seconds_late():
 
     assert failures(asked(Learning(), start_timeout=60)) == {}
     assert 'the ingress sends "/" to the frontend' in failures(asked(Learning()))
+
+
+@pytest.mark.parametrize(("path", "is_slow"), [("/", True), ("/api/v1/health", True), ("/api/v1/health/live", False)])
+def test_slow_pages_fail_by_their_median(path: str, is_slow: bool):
+    class Slow(Cluster):
+        """One path takes 120 ms, and every fourth answer of all takes seconds: a median does not see those."""
+
+        asked = 0
+
+        def page(self, asked: str) -> Page:
+            self.asked += 1
+            seconds = 3.0 if self.asked % 4 == 0 else 0.12 if asked == path else 0.02
+            return dataclasses.replace(super().page(asked), seconds=seconds)
+
+    question = "through the ingress pages are there within 100 ms at the median"
+    found = failures(asked(Slow()))
+    assert (question in found) is is_slow
+    assert not is_slow or f"{path} 120 ms" in found[question]
 
 
 def _object(path: str, value: Any, *steps: str | int) -> Callable[[Cluster], None]:

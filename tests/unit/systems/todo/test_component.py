@@ -76,7 +76,14 @@ def test_the_provider_is_told_kubeconfig_and_context_and_never_finds_another(bui
 
 def test_the_provider_takes_edits_back_and_takes_nothing_over_that_is_there_already(build: Build):
     inputs = build().resources["todo-kubernetes"].inputs
-    assert (inputs["enablePatchForce"], inputs["upsertExistingObjects"]) == ("true", "false")
+    assert inputs["upsertExistingObjects"] == "false"
+    # By each object: release 4.25 of the provider has no option for it.
+    assert "enablePatchForce" not in inputs
+    made = build(postgres={"enabled": True})
+    for name in ("todo-namespace", "todo-secret", "todo-migration"):
+        assert made.resources[name].inputs["metadata"]["annotations"]["pulumi.com/patchForce"] == "true"
+    for name in ("todo-database", "todo-app"):
+        assert made.resources[name].inputs["values"]["commonAnnotations"]["pulumi.com/patchForce"] == "true"
 
 
 def test_the_namespace_refuses_what_is_not_restricted(build: Build):
@@ -101,7 +108,7 @@ def test_the_app_is_the_chart_under_the_systems_name(build: Build):
     assert inputs["chart"] == str(values.CHART)
     assert (inputs["name"], inputs["namespace"]) == ("mine", "todo")
     assert inputs["values"]["fullnameOverride"] == "mine"
-    assert inputs["values"]["migrations"] == {"mode": "none"}
+    assert inputs["values"]["migrations"] == {"mode": "none", "whenEmpty": True}
 
 
 def test_a_new_image_or_a_new_secret_runs_the_migration_again_and_replaces_the_pods(build: Build):
@@ -137,6 +144,49 @@ def test_secrets_reach_the_secret_and_no_plain_input(build: Build):
         assert CANARY not in json.dumps(plain), each.name
     assert CANARY not in json.dumps(made.outputs)
     assert not made.resources["todo-app"].secrets, "the chart's objects would be hidden in every preview"
+
+
+def test_a_registrys_login_and_a_certificate_lie_in_the_namespace_before_what_needs_them(build: Build):
+    login = {"address": "registry.example.org", "user": "robot"}
+    ingress = {"host": "todo.example.org", "own-certificate": True}
+    made = build(**{"registry-login": login}, ingress=ingress, postgres={"enabled": True})
+    registry, certificate = made.resources["todo-registry"], made.resources["todo-tls"]
+    assert registry.inputs["type"] == "kubernetes.io/dockerconfigjson"
+    content = json.loads(registry.inputs["stringData"][".dockerconfigjson"])
+    assert content["auths"]["registry.example.org"]["password"] == f"{CANARY}-todo-registry-password"
+    assert certificate.inputs["type"] == "kubernetes.io/tls"
+    assert certificate.inputs["stringData"] == {
+        "tls.crt": f"{CANARY}-todo-tls-certificate",
+        "tls.key": f"{CANARY}-todo-tls-key",
+    }
+    for each in (registry, certificate):
+        assert "stringData" in each.secrets
+        assert "todo-namespace" in made.before(each.name)
+        assert each.name in made.before("todo-database")
+    assert "todo-database" in made.before("todo-migration")
+    assert made.outputs["todo"]["url"] == "https://todo.example.org/"
+    pulls = [{"name": "todo-registry"}]
+    assert made.resources["todo-app"].inputs["values"]["imagePullSecrets"] == pulls
+    assert made.resources["todo-database"].inputs["values"]["imagePullSecrets"] == pulls
+    assert made.resources["todo-migration"].inputs["spec"]["template"]["spec"]["imagePullSecrets"] == pulls
+    assert not {"todo-registry", "todo-tls"} & build().resources.keys()
+
+
+@pytest.mark.parametrize(
+    ("postgres", "settings", "kept", "protected"),
+    [
+        ({"enabled": True, "storage": "1Gi"}, {}, True, False),
+        ({"enabled": True, "storage": "1Gi"}, {"data": "remove"}, False, False),
+        ({"enabled": True, "storage": "1Gi"}, {"protect-data": True}, True, True),
+        ({"enabled": True}, {"protect-data": True}, False, False),
+        ({}, {"protect-data": True}, False, False),
+    ],
+)
+def test_a_namespace_with_data_is_kept_and_protected_as_the_settings_say(
+    build: Build, postgres: dict[str, Any], settings: dict[str, Any], kept: bool, protected: bool
+):
+    namespace = build(postgres=postgres, **settings).resources["todo-namespace"]
+    assert (namespace.retained, namespace.protect) == (kept, protected)
 
 
 def test_an_image_by_its_digest_is_taken_as_it_is(build: Build):

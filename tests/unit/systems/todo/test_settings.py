@@ -12,9 +12,11 @@ from pydantic import ValidationError
 from config.loader import parse
 from config.mistakes import WrongSettings
 from config.systems.todo import Todo
+from lab.kubernetes.certificates import make_authority
 from toolchain.versions import ROOT
 
 IMAGE = "registry.example.org/todo-backend@sha256:" + "0" * 64
+AUTHORITY = make_authority().public
 LEAST: dict[str, Any] = {"context": "minikube", "backend": {"image": IMAGE}, "frontend": {"image": IMAGE}}
 PROJECT = ROOT
 
@@ -42,6 +44,22 @@ def rejected(**values: Any) -> str:
         ({"name": "t" * 41}, "at most 40"),
         ({"environment": "a\nb"}, "must be a short name"),
         ({"log-level": "LOUD"}, "Input should be"),
+        ({"ingress": {"host": "a.example.org", "own-certificate": True, "issuer": "i"}}, "remove one of them"),
+        ({"ingress": {"own-certificate": True}}, "own-certificate needs host"),
+        ({"ingress": {"issuer": "i"}}, "issuer needs host"),
+        ({"ingress": {"issuer-kind": "Issuer"}}, "issuer-kind needs issuer"),
+        ({"ingress": {"host": "a.example.org", "issuer": "Let's Encrypt"}}, "an object's name in Kubernetes"),
+        ({"ingress": {"proxies": 11}}, "less than or equal to 10"),
+        ({"ingress": {"proxies": "some"}}, "'auto'"),
+        ({"registry-login": {"address": "https://ghcr.io", "user": "a"}}, "the registry's name"),
+        ({"registry-login": {"address": "ghcr.io", "user": "a:b"}}, "a user's name without blanks"),
+        ({"database-ca": "-----BEGIN"}, "certificates in PEM"),
+        ({"database-ca": AUTHORITY, "postgres": {"enabled": True}}, "is for a database elsewhere"),
+        ({"values": {"fullnameOverride": "x"}}, "write hearth:todo.name"),
+        ({"values": {"secrets": {"databaseUrl": "x"}}}, "write the secret keys"),
+        ({"values": {"migrations": {"mode": "hook"}}}, "is a Job of its own"),
+        ({"values": {"postgresql": {"enabled": True}}}, "hearth:todo.postgres.enabled"),
+        ({"data": "maybe"}, "'keep' or 'remove'"),
         ({"ingress": {"host": "https://todo.example.org"}}, "without scheme and port"),
         ({"ingress": {"tls-secret": "todo-tls"}}, "tls-secret needs host"),
         ({"ingress": {"address": "http://10.0.0.1"}}, "must be an address"),
@@ -79,6 +97,30 @@ def test_up_names_the_secrets_that_are_missing(postgres: dict[str, Any], missing
         parse(given, set(), PROJECT)
     assert {mistake.path for mistake in caught.value.mistakes} == missing
     assert {mistake.path for mistake in parse(given, set(), PROJECT, preview=True).missing} == missing
+
+
+def test_a_login_and_a_certificate_need_secrets() -> None:
+    login = {"registry-login": {"address": "ghcr.io", "user": "robot"}}
+    own = {"ingress": {"host": "a.example.org", "own-certificate": True}}
+    found = Todo.model_validate({**LEAST, **login, **own}).required_secrets()
+    assert set(found) - {"todo-auth-secret", "todo-database-url"} == {
+        "todo-registry-password",
+        "todo-tls-certificate",
+        "todo-tls-key",
+    }
+
+
+@pytest.mark.parametrize(
+    ("postgres", "data", "keeps"),
+    [
+        ({}, "keep", False),
+        ({"enabled": True}, "keep", False),
+        ({"enabled": True, "storage": "1Gi"}, "keep", True),
+        ({"enabled": True, "storage": "1Gi"}, "remove", False),
+    ],
+)
+def test_data_is_kept_where_there_is_a_volume(postgres: dict[str, Any], data: str, keeps: bool) -> None:
+    assert Todo.model_validate({**LEAST, "postgres": postgres, "data": data}).keeps_data is keeps
 
 
 def test_right_settings_become_a_model_and_no_machine_is_asked_for() -> None:
