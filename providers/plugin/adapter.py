@@ -1,7 +1,7 @@
 """Pulumi's provider protocol over the verbs: the one module that speaks gRPC to the engine.
 
 It implements the generated service itself and not the SDK's experimental `Provider`, which puts a traceback behind
-every error, takes an unknown value for a text, and has no way to report a half-done creation (docs/decisions.md).
+every error, takes an unknown value for a text, and has no way to report a half-done creation (docs/adr/0001).
 Source of the protocol: pulumi/proto/pulumi/provider.proto.
 """
 

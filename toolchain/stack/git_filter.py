@@ -3,7 +3,7 @@
 Pulumi writes `encryptionsalt` into `Pulumi.<stack>.yaml` when it makes a stack. For stacks that people share, it
 belongs in git. The dev stack's passphrase is made anew in every clone, and a salt from another one would stop Pulumi
 there with "incorrect passphrase". So `.gitattributes` gives that file a filter, and the filter is set up here.
-docs/decisions.md says why the salt can't lie elsewhere.
+docs/adr/0016-the-dev-stacks-salt.md says why the salt can't lie elsewhere.
 """
 
 from __future__ import annotations
