@@ -24,7 +24,13 @@ make_environment() { # NAME
     if [ "$(cat .venv/lock 2>/dev/null)" != "$wanted" ]; then
         echo "$1: making .venv"
         python3 -m venv --clear .venv
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+        # uv takes seconds; where the project's own environment was not made, pip does it.
+        local uv=${BASH_SOURCE[0]%/*}/../.venv/bin/uv
+        if [ -x "$uv" ]; then
+            "$uv" pip install --quiet --python .venv/bin/python --require-hashes -r requirements-dev.lock
+        else
+            .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+        fi
         echo "$wanted" > .venv/lock
     fi
 }

@@ -50,12 +50,13 @@ async def test_a_real_maubot_answers_links_in_subscribed_rooms_only_and_once(sit
         # US4: another kind of bot beside it, with a user and a room of its own.
         echo = await servers.bot("echo-bot")
         room = await user.room(echo.mxid)
+        assert await until(lambda: _has(user, room, echo.mxid), 15), servers.maubot.log.read_text()[-2000:]
         await servers.upload(HERE.parent / "echo-bot")
         await servers.instance("echo-bot-1", "sna.echo", echo, {"room_subscriptions": [room]})
         try:
-            await _check_rooms(servers, user, bot, rooms)
             (line,) = await _answer(user, room, "!echo are you there?")
             assert (line["sender"], line["content"]["body"]) == (echo.mxid, "are you there?")
+            await _check_rooms(servers, user, bot, rooms)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{servers.maubot.log.read_text()[-3000:]}") from error
 
