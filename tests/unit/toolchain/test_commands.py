@@ -1,0 +1,63 @@
+"""`./hearth`: which processes a command consists of, and that their exit codes arrive."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from toolchain import commands
+from toolchain.versions import ROOT
+
+
+def words(*line: str) -> list[list[str]]:
+    """The processes of a command line, each without the Python that runs it."""
+    return [command[1:] for command in commands.steps(commands.arguments().parse_args(line))]
+
+
+SETUP = ["-m", "toolchain", "setup"]
+
+
+def test_the_dev_stack_has_its_lab_around_it() -> None:
+    up, down = words("up"), words("down")
+    assert up == [SETUP, ["-m", "lab", "up"], ["-m", "toolchain", "up", "--stack", "dev", "--"]]
+    assert down == [SETUP, ["-m", "toolchain", "down", "--stack", "dev", "--"], ["-m", "lab", "down"]]
+
+
+@pytest.mark.parametrize("command", ["up", "preview", "drift", "down"])
+def test_another_stack_has_none(command: str) -> None:
+    expected = ["-m", "toolchain", command, "--stack", "prod", "--", "--target", "x"]
+    assert words(command, "--stack", "prod", "--", "--target", "x") == [SETUP, expected]
+
+
+@pytest.mark.parametrize(("flags", "shown"), [((), []), (("--disruptive",), ["--disruptive"])])
+def test_checks_stop_parts_only_where_they_are_told_to(flags: tuple[str, ...], shown: list[str]) -> None:
+    assert words("check", "--stack", "prod", *flags) == [SETUP, ["-m", "checks", "--stack", "prod", *shown]]
+
+
+@pytest.mark.parametrize(("ends", "code"), [("sys.exit(7)", 7), ("sys.exit(0)", 0), ("os.kill(os.getpid(), 9)", 137)])
+def test_the_exit_code_of_the_last_process_is_the_commands_own(ends: str, code: int) -> None:
+    program = [sys.executable, "-c", f"import os, sys; {ends}"]
+    assert commands.run([[sys.executable, "-c", "pass"], program]) == code
+
+
+def test_what_fails_is_the_last_to_run(capfd: pytest.CaptureFixture[str]) -> None:
+    assert (
+        commands.run([[sys.executable, "-c", "import sys; sys.exit(3)"], [sys.executable, "-c", "print('ran')"]]) == 3
+    )
+    assert capfd.readouterr().out == ""
+
+
+def test_the_launcher_runs_from_any_folder_and_keeps_the_exit_code_that_make_does_not() -> None:
+    told = subprocess.run([ROOT / "hearth", "nonsense"], cwd="/", capture_output=True, text=True, check=False)
+    assert told.returncode == 2
+    assert "invalid choice: 'nonsense'" in told.stderr
+    shown = subprocess.run([ROOT / "hearth", "--help"], cwd="/", capture_output=True, text=True, check=True).stdout
+    assert [name for name in commands.HELP if name not in shown] == []
+
+
+def test_make_calls_the_launcher_for_each_of_its_commands() -> None:
+    recipes = (ROOT / "Makefile").read_text()
+    assert set(re.findall(r"@\$\(HEARTH\) (\w+)", recipes)) == set(commands.HELP)
