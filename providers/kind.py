@@ -98,6 +98,9 @@ class Kind(Generic[InputsT, FactsT]):
     differs: Callable[[str, Any, Any], bool] = field(default=lambda _name, wish, found: bool(wish != found))
     """`differs(field, wish, found)`: whether a found value does not fulfil a wish."""
 
+    objection: Callable[[Mapping[str, Any], InputsT], str] = field(default=lambda _found, _wish: "")
+    """`objection(found, wish)`: why a change from what the state holds to a wish is refused, as `what would follow;
+    remedy`. Asked by a preview and an `up`, before anything is touched; empty where nothing is to be said."""
     by_hand: Callable[[InputsT], str] = field(default=lambda _inputs: "as whoever put it there would")
     """How a person removes it, in one line, for when nobody knows any more what was there before. Empty where the kind
     leaves nothing on a machine."""

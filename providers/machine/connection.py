@@ -13,7 +13,7 @@ import json
 import re
 import shlex
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -165,6 +165,8 @@ class Connection:
         self._worked = False
         self.locks: dict[str, asyncio.Lock] = {}
         self._forwards = Forwards(self.label)
+        self.find: Callable[[str], Connection] | None = None
+        """The connection to another machine of the settings; raises InvalidInput where there is none of that name."""
 
     async def forward(self, host: str, port: int, *, timeout: float) -> Path:
         """A socket in a folder of our own that leads to `port` of `host`, as the machine sees them.

@@ -95,6 +95,7 @@ class Inventory:
             from providers.machine.connection import Connection
 
             self._connections[key] = Connection(name, host, self._ssh_config)
+            self._connections[key].find = self.connection
         return self._connections[key]
 
     def say_once(self, tell: Tell, message: str) -> None:

@@ -6,6 +6,7 @@ sent. Calls awaited together with `asyncio.gather` therefore cost one round trip
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -130,6 +131,12 @@ class Session(Protocol):
         through the SSH connection: no port is opened here. Close it, as by `async with await session.http(url)`.
 
         Raises NotAnswering where nothing accepts a connection there. Certificates are verified by the name in the URL.
+        """
+        ...
+
+    def elsewhere(self, machine: str) -> AbstractAsyncContextManager[Session]:
+        """A session on another machine of the settings, for as long as an `async with` lasts: for what two machines
+        have to agree on, as a token that one gives and the other uses. It has the deadline of this one, and no locks.
         """
         ...
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from providers.errors import CommandFailed, DeadlineExceeded, NotAnswering
+from providers.errors import CommandFailed, DeadlineExceeded, InvalidInput, NotAnswering
 from providers.machine.session import Account, Completed, Stat
 
 if TYPE_CHECKING:
@@ -173,6 +174,17 @@ class SshSession:
             base_url=base_url,
             timeout=min(HTTP_TIMEOUT, self._left()),
         )
+
+    @asynccontextmanager
+    async def elsewhere(self, machine: str) -> AsyncGenerator[SshSession]:
+        if machine == self._machine:
+            yield self
+            return
+        if self._connection is None or self._connection.find is None:
+            raise InvalidInput(f"this session on {self._machine} knows no other machine, so not {machine} either")
+        other = self._connection.find(machine)
+        async with other.worker() as worker:
+            yield SshSession(machine, worker, self._deadline, self._progress, self._warn, other)
 
     async def lock(self, names: Sequence[str]) -> None:
         """Hold locks among all programs that use Hearth on this machine, until the worker is told to unlock or ends."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, Generic, TypeVar, cast
@@ -226,6 +226,18 @@ class Wishes(Generic[InputsT, FactsT]):
     def _adopted(self, inputs: InputsT, facts: FactsT) -> InputsT:
         found = {name: getattr(facts, name) for name in self._found_types if getattr(facts, name) is not None}
         return inputs.model_copy(update=found)
+
+    def refuse(self, old: Properties, new: Properties, changes: Mapping[str, Change]) -> None:
+        """Raise InvalidInput where the kind objects to a change, before anything is touched."""
+        if not changes or new.unknown & set(self._aliases.values()):
+            return
+        inputs = self.kind.inputs.model_validate(
+            {key: new.values[key] for key in new.values if key in self._aliases.values()}
+        )
+        found = {name: old.values.get(alias) for name, alias in self._aliases.items()}
+        if said := self.kind.objection(found, inputs):
+            summary, _, remedy = said.partition("; ")
+            raise InvalidInput(f"{summary}; nothing was touched", remedy=remedy)
 
     def must_hold(self, inputs: InputsT, facts: FactsT, marks: Properties) -> None:
         if not facts.present:

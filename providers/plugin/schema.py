@@ -31,7 +31,8 @@ def property_type(json_schema: dict[str, Any]) -> dict[str, Any]:
         case "object" if found.get("additionalProperties") is True:
             return {"type": "object", "additionalProperties": ANY}
         case "object":
-            return {"type": "object", "additionalProperties": property_type(found.get("additionalProperties", {}))}
+            inner = found.get("additionalProperties")
+            return {"type": "object", "additionalProperties": property_type(inner if isinstance(inner, dict) else {})}  # pyright: ignore[reportUnknownArgumentType]
         case "boolean" | "integer" | "number" as simple:
             return {"type": simple}
         case _:

@@ -45,6 +45,7 @@ class Verbs(Wishes[InputsT, FactsT]):
         """What an update would change. Connects only where the settings give the machine another address."""
         changes = self.differences(old, new)
         replaces = [name for name in self.identity if name in changes]
+        self.refuse(old, new, changes)
         where, host = Where.of(old.values.get(MACHINE)), new.values.get("host")
         moved = False
         if "host" in new.unknown:

@@ -43,6 +43,19 @@ COMMANDS: list[tuple[str, dict[str, Any], str]] = [
     ("ContainerRecord", {"path": "/var/lib/x.json", "user": "ann", "container": "c"}, "rm /var/lib/x.json"),
     ("Fact", {"name": "f", "command": ["true"]}, ""),
     (
+        "Daemon",
+        {"daemon": "lxd"},
+        "systemctl stop lxd-containers.service lxd.socket lxd.service lxcfs.service;"
+        " apt-get purge nftables dnsmasq-base lxd",
+    ),
+    ("Member", {"name": "bcn1", "address": "10.0.0.1:8443"}, "lxc cluster remove bcn1"),
+    ("StoragePool", {"name": "default", "driver": "dir"}, "lxc storage delete default"),
+    ("Network", {"name": "lxdbr0"}, "lxc network delete lxdbr0"),
+    ("Profile", {"name": "base"}, "lxc profile delete base"),
+    ("ClusterGroup", {"name": "gpu", "daemon": "incus"}, "incus cluster group delete gpu"),
+    ("Image", {"alias": "debian", "file": "/srv/image.tar"}, "lxc image delete debian"),
+    ("Instance", {"name": "vm1", "image": "debian", "config": {"user.x": "secret"}}, "lxc delete --force vm1"),
+    (
         "MatrixUser",
         {"homeserver": "http://127.0.0.1:8008", "user": "echo", "password": "secret", "token_file": "/srv/echo.json"},
         "log the device MAUBOT of echo out; rm /srv/echo.json",

@@ -1,0 +1,203 @@
+"""LXD's API as a kind asks it: over the daemon's socket on the machine of the session, with a deadline on every call.
+
+A cluster that has lost its quorum does not refuse: it lets everybody wait. So no call is without a time limit, and an
+answer that does not come is told with the members that can't be reached.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+from providers.errors import HearthError
+from providers.kinds.lxd.daemons import ABOUT, Daemon
+from providers.machine.session import Session
+
+CLIENT = Path(__file__).with_name("client.py").read_text()
+ANSWER_SECONDS = 15.0
+"""Seconds in which the daemon answers a question; it is up to a minute slower only while it starts."""
+WORK_SECONDS = 300.0
+"""Seconds that an operation may take which makes or moves something."""
+NOT_FOUND = 404
+
+
+class ApiError(HearthError):
+    """LXD refused something; `status` is that of its answer."""
+
+    def __init__(self, summary: str, *, status: int, detail: str = "", remedy: str = "") -> None:
+        super().__init__(summary, detail=detail, remedy=remedy)
+        self.status = status
+
+
+class NoAnswer(HearthError):
+    """LXD does not run there, or does not answer in time: nothing is known and nothing was changed by this call."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request. With `wait`, the operation that it begins is waited for, that many seconds."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any] | None = None
+    wait: float = 0
+    timeout: float = ANSWER_SECONDS
+    file: str | None = None
+    """A file on the machine that is sent as it is, in place of a body."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: an HTTP status as LXD gives it in its answer, and what it is about."""
+
+    status: int
+    metadata: Any
+    error: str = ""
+    failure: str = ""
+
+    @property
+    def found(self) -> dict[str, Any] | None:
+        """The object that was asked for; None where there is none of that name."""
+        return None if self.status == NOT_FOUND else cast(dict[str, Any], self.metadata)
+
+
+def at(*words: str, **parameters: str | None) -> str:
+    """The path of a thing in the API: `at("profiles", "default", target="bcn1")`."""
+    path = "/".join(("/1.0", *(quote(word, safe="") for word in words)))
+    given = "&".join(f"{key}={quote(value, safe='')}" for key, value in parameters.items() if value is not None)
+    return f"{path}?{given}" if given else path
+
+
+class Api:
+    """The API of the daemon on a session's machine."""
+
+    def __init__(self, session: Session, daemon: Daemon) -> None:
+        self.session = session
+        self.about = ABOUT[daemon]
+        self.name = {"lxd": "LXD", "incus": "Incus"}[daemon]
+
+    async def ask(self, *requests: Request) -> list[Answer]:
+        """Send requests one after another, in one round trip; whatever the answers are."""
+        work = {
+            "sockets": self.about.sockets,
+            "requests": [
+                {key: value for key, value in vars(request).items() if value is not None} for request in requests
+            ],
+        }
+        limit = sum(request.timeout + request.wait + 5 for request in requests) + 10
+        done = await self.session.run("python3", script=CLIENT, stdin=json.dumps(work), timeout=limit)
+        return [Answer(**each) for each in json.loads(done.stdout)]
+
+    async def query(self, *requests: Request, missing_is_fine: bool = False) -> list[Answer]:
+        """The same, where each must succeed. Raises ApiError or NoAnswer."""
+        answers = await self.ask(*requests)
+        for request, answer in zip(requests, answers, strict=False):
+            if answer.failure:
+                raise await self.no_answer(answer)
+            if answer.status >= 400 and not (missing_is_fine and answer.status == NOT_FOUND):
+                raise self.refusal(request, answer)
+        return answers
+
+    async def get(self, *words: str, target: str | None = None) -> dict[str, Any] | None:
+        """What a thing is; None where there is none of that name."""
+        (answer,) = await self.query(Request("GET", at(*words, target=target)), missing_is_fine=True)
+        return answer.found
+
+    async def change(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, wait: float = WORK_SECONDS
+    ) -> Any:
+        """Change something and wait until it is done; the answer's object."""
+        (answer,) = await self.query(Request(method, path, body, wait=wait, timeout=max(ANSWER_SECONDS, wait)))
+        return answer.metadata
+
+    async def delete(self, *words: str, **parameters: str | None) -> None:
+        """Remove a thing; nothing there is fine."""
+        request = Request("DELETE", at(*words, **parameters), wait=WORK_SECONDS, timeout=WORK_SECONDS)
+        await self.query(request, missing_is_fine=True)
+
+    async def members(self) -> list[dict[str, Any]]:
+        """The members of the cluster, as LXD lists them."""
+        (answer,) = await self.query(Request("GET", at("cluster", "members", recursion="1")))
+        return cast(list[dict[str, Any]], answer.metadata)
+
+    async def need_all_members(self, what: str) -> list[dict[str, Any]]:
+        """The members, all of them online. Raises ApiError that names those that are away, before anything is done."""
+        members = await self.members()
+        away = [each["server_name"] for each in members if each["status"] not in ("Online", "Evacuated")]
+        if away:
+            raise ApiError(
+                f"{what} needs every member of the cluster, and {' and '.join(sorted(away))} can't be reached by the"
+                " others, so nothing was changed",
+                status=503,
+                detail="\n".join(f"{each['server_name']}: {each['status']}, {each['message']}" for each in members),
+                remedy=f"start {' and '.join(sorted(away))} (systemctl start {self.about.start}) and run up again;"
+                " a member that is gone for good: docs/systems/lxd.md, under recovery",
+            )
+        return members
+
+    def refusal(self, request: Request, answer: Answer) -> ApiError:
+        """The error for a request that was refused. It names no value that was sent."""
+        return ApiError(
+            f"{self.name} on {self.session.machine} refused `{request.method} {request.path}`",
+            status=answer.status,
+            detail=answer.error,
+            remedy="put right what the line above names, then run up again: it goes on from there",
+        )
+
+    async def no_answer(self, answer: Answer) -> NoAnswer:
+        """The error for no answer, with the members that can't be reached from there."""
+        machine = self.session.machine
+        if answer.failure == "absent":
+            return NoAnswer(
+                f"{self.name} does not run on {machine}, so nothing can be asked or changed there",
+                detail=answer.error,
+                remedy=f"systemctl status {self.about.start} on {machine} says why; systemctl start {self.about.start}",
+            )
+        away = await self.away()
+        if not away:
+            return NoAnswer(
+                f"{self.name} on {machine} did not answer in time",
+                remedy=f"see there what it waits for (journalctl -u {self.about.start} -n 50), then run up again",
+            )
+        return NoAnswer(
+            f"{self.name} on {machine} did not answer: of the members that keep its database {', '.join(away)} can't be"
+            " reached, and what changes or asks the cluster waits for them. Instances go on running meanwhile",
+            remedy=f"start the member at {' and '.join(away)}; gone for good: docs/systems/lxd.md, under recovery",
+        )
+
+    async def away(self) -> list[str]:
+        """Addresses of the members that keep the database and can't be reached from this one."""
+        listed = await self.session.run(*self.about.database, check=False, timeout=20)
+        addresses = addresses_in(listed.stdout)
+        if not addresses:
+            return []
+        probe = await self.session.run("python3", script=_PROBE, stdin=json.dumps(addresses), check=False, timeout=60)
+        return cast(list[str], json.loads(probe.stdout)) if probe.ok else []
+
+
+_PROBE = """
+import json, socket, sys
+away = []
+for address in json.load(sys.stdin):
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=3).close()
+    except OSError:
+        away.append(address)
+json.dump(away, sys.stdout)
+"""
+
+
+def addresses_in(table: str) -> list[str]:
+    """Addresses in the table of `lxd cluster list-database`: one column within bars."""
+    cells = [line.strip("| \n") for line in table.splitlines() if line.startswith("|")]
+    return [cell for cell in cells if ":" in cell and " " not in cell]
+
+
+def names_in(urls: Sequence[str]) -> list[str]:
+    """The last words of URLs as LXD lists them: /1.0/profiles/default is `default`."""
+    return [url.partition("?")[0].rpartition("/")[2] for url in urls]

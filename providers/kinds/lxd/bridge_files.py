@@ -1,0 +1,196 @@
+"""Files that put a network interface into a bridge, for netplan, systemd-networkd and ifupdown: pure functions.
+
+The bridge gets the interface's hardware address: by default Linux gives it one of its own (systemd#30813), and DHCP
+would give it another lease. Router advertisements are taken by the bridge, and no longer by the interface.
+
+Sources: netplan-yaml(5) 1.1, systemd.netdev(5) and systemd.network(5) 257, bridge-utils-interfaces(5), interfaces(5).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
+from typing import Any, Literal, cast
+
+import yaml
+
+Renderer = Literal["netplan", "networkd", "ifupdown"]
+PREFIX = "10-hearth-"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A bridge as it is wished for."""
+
+    name: str
+    nic: str
+    mac: str
+    """The interface's own hardware address, which becomes the bridge's."""
+    addresses: Sequence[IPv4Interface | IPv6Interface] = ()
+    dhcp: bool = False
+    gateway: str | None = None
+    nameservers: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for link in (self.name, self.nic):
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,14}", link):
+                raise ValueError(f"{link!r} is no name of a network interface; look at `ip link`")
+        if not re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", self.mac):
+            raise ValueError(f"{self.mac!r} is no hardware address; look at `ip link`")
+
+
+def files(wish: Wish, renderer: Renderer) -> dict[str, str]:
+    """Path -> text of what configures the bridge."""
+    match renderer:
+        case "netplan":
+            return {f"/etc/netplan/99-hearth-{wish.name}.yaml": netplan(wish)}
+        case "networkd":
+            start = f"/etc/systemd/network/{PREFIX}{wish.name}"
+            return {
+                f"{start}.netdev": networkd_device(wish),
+                f"{start}.network": networkd_bridge(wish),
+                f"{start}-port.network": networkd_port(wish),
+            }
+        case "ifupdown":
+            return {f"/etc/network/interfaces.d/hearth-{wish.name}": ifupdown(wish)}
+
+
+def netplan(wish: Wish) -> str:
+    """One file that says everything about the interface and its bridge; netplan merges it over all others' keys, so
+    those that name the interface are taken away."""
+    bridge: dict[str, Any] = {
+        "interfaces": [wish.nic],
+        "macaddress": wish.mac,
+        "dhcp4": wish.dhcp,
+        "accept-ra": True,
+        "parameters": {"stp": False, "forward-delay": 0},
+    }
+    if wish.addresses:
+        bridge["addresses"] = [str(each) for each in wish.addresses]
+    if wish.gateway:
+        bridge["routes"] = [{"to": "default" if ip_address(wish.gateway).version == 4 else "::/0", "via": wish.gateway}]
+    if wish.nameservers:
+        bridge["nameservers"] = {"addresses": list(wish.nameservers)}
+    port: dict[str, Any] = {"dhcp4": False, "dhcp6": False, "accept-ra": False, "link-local": []}
+    content: dict[str, Any] = {"network": {"version": 2, "ethernets": {wish.nic: port}, "bridges": {wish.name: bridge}}}
+    return yaml.safe_dump(content, sort_keys=False)
+
+
+def _ini(sections: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> str:
+    """Sections of systemd's files: values hold no line breaks, as only links, numbers and addresses come here."""
+    parts = [f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in keys) for name, keys in sections]
+    return "\n".join(parts)
+
+
+def networkd_device(wish: Wish) -> str:
+    device = (("Name", wish.name), ("Kind", "bridge"), ("MACAddress", wish.mac))
+    return _ini([("NetDev", device), ("Bridge", (("STP", "no"), ("ForwardDelaySec", "0")))])
+
+
+def networkd_port(wish: Wish) -> str:
+    keys = (("Bridge", wish.name), ("LinkLocalAddressing", "no"), ("IPv6AcceptRA", "no"))
+    return _ini([("Match", (("Name", wish.nic),)), ("Network", keys)])
+
+
+def networkd_bridge(wish: Wish) -> str:
+    keys = [("DHCP", "ipv4" if wish.dhcp else "no"), ("IPv6AcceptRA", "yes")]
+    keys += [("Address", str(each)) for each in wish.addresses]
+    keys += [("Gateway", wish.gateway)] if wish.gateway else []
+    keys += [("DNS", each) for each in wish.nameservers]
+    return _ini([("Match", (("Name", wish.name),)), ("Network", keys)])
+
+
+def ifupdown(wish: Wish) -> str:
+    """Stanzas for ifupdown with bridge-utils; the first address stands in the stanza that makes the bridge."""
+    bridge = [
+        f"    bridge_ports {wish.nic}",
+        f"    bridge_hw {wish.mac}",
+        "    bridge_stp off",
+        "    bridge_fd 0",
+        "    bridge_maxwait 5",
+    ]
+    servers = [f"    dns-nameservers {' '.join(wish.nameservers)}"] if wish.nameservers else []
+    fours = [each for each in wish.addresses if each.version == 4]
+    sixes = [each for each in wish.addresses if each.version == 6]
+    lines = [f"auto {wish.name}", f"iface {wish.nic} inet manual", ""]
+    method = "dhcp" if wish.dhcp else "static" if fours else "manual"
+    lines += [f"iface {wish.name} inet {method}"]
+    if method == "static":
+        lines += [f"    address {fours[0]}", *_gateway(wish, 4)]
+    lines += [*bridge, *servers]
+    more = fours if wish.dhcp else fours[1:]
+    for each in more:
+        lines += ["", f"iface {wish.name} inet static", f"    address {each}"]
+    for number, each in enumerate(sixes):
+        lines += ["", f"iface {wish.name} inet6 static", f"    address {each}", "    accept_ra 2"]
+        lines += _gateway(wish, 6) if number == 0 else []
+    if not sixes:
+        lines += ["", f"iface {wish.name} inet6 auto"]
+    return "\n".join(lines) + "\n"
+
+
+def _gateway(wish: Wish, version: int) -> list[str]:
+    return [f"    gateway {wish.gateway}"] if wish.gateway and ip_address(wish.gateway).version == version else []
+
+
+def renderer_of(found: Mapping[str, bool]) -> Renderer:
+    """Which of the three configures a machine: what was found of `netplan`, `networkd` and `ifupdown`.
+
+    netplan writes the files of networkd, so it comes first where it has files of its own.
+    """
+    for renderer in ("netplan", "networkd", "ifupdown"):
+        if found.get(renderer):
+            return renderer
+    raise ValueError(
+        "the machine's network is configured by none of netplan, systemd-networkd and ifupdown; set `renderer`"
+    )
+
+
+def names_link(path: str, text: str, nic: str) -> bool:
+    """Whether a file of network configuration is about an interface: then it is taken over, and given back later.
+
+    Of netplan's by its keys, of networkd's by the match, of ifupdown's by the stanzas.
+    """
+    if path.endswith((".yaml", ".yml")):
+        try:
+            content: Any = yaml.safe_load(text)
+        except yaml.YAMLError:
+            return nic in text
+        network = _group(content, "network")
+        return any(_about(key, entry, nic) for key, entry in _group(network, "ethernets").items())
+    if path.endswith((".network", ".link")):
+        values = re.findall(r"(?mi)^\s*(?:Original)?Name\s*=\s*(.*)$", text)
+        return any(_matches(pattern, nic) for value in values for pattern in value.split())
+    return bool(re.search(rf"(?m)^\s*(auto|allow-\S+|iface)\b.*\s{re.escape(nic)}(\s|$)", text))
+
+
+def _group(content: Any, key: str) -> dict[Any, Any]:
+    """A group of keys within another; an empty one where there is none."""
+    found: Any = cast(dict[Any, Any], content).get(key) if isinstance(content, dict) else None
+    return cast(dict[Any, Any], found) if isinstance(found, dict) else {}
+
+
+def _about(key: Any, entry: Any, nic: str) -> bool:
+    """Whether an entry of `ethernets` is about an interface: by its name, or by the name that it matches or sets."""
+    if key == nic:
+        return True
+    if not isinstance(entry, dict):
+        return False
+    entry = cast(dict[str, Any], entry)
+    named = [entry.get("set-name"), _group(entry, "match").get("name")]
+    return any(isinstance(each, str) and _matches(each, nic) for each in named)
+
+
+def _matches(pattern: str, nic: str) -> bool:
+    """A shell's pattern against a link's name, as networkd matches it; `!` turns it round."""
+    if pattern.startswith("!"):
+        return not fnmatchcase(nic, pattern[1:])
+    return fnmatchcase(nic, pattern)
+
+
+def wish_of(name: str, nic: str, mac: str, addresses: Sequence[str], **rest: Any) -> Wish:
+    """A wish from texts."""
+    return Wish(name, nic, mac, tuple(ip_interface(each) for each in addresses), **rest)

@@ -1,0 +1,68 @@
+"""What differs between LXD and Incus: the one place where either is named.
+
+Sources: the packages lxd 5.0.2 and incus 6.0.4 of Debian 13 (dpkg -L, their units and maintainer scripts).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Daemon = Literal["lxd", "incus"]
+
+
+@dataclass(frozen=True)
+class About:
+    """One of the two daemons, as Debian has it; of LXD also as the snap has it."""
+
+    packages: tuple[str, ...]
+    """What is installed, the packet filter's tool first: the daemon looks for it when it starts."""
+    program: tuple[str, ...]
+    """The command that takes a preseed and speaks of the cluster's database."""
+    preseed: tuple[str, ...]
+    """Reads a preseed on stdin."""
+    database: tuple[str, ...]
+    """Prints the addresses of the members that keep the database; works without a quorum."""
+    sockets: tuple[str, ...]
+    state: str
+    """Folder of everything that it keeps."""
+    leftovers: tuple[str, ...]
+    """Folders beside it that a purge may leave."""
+    units: tuple[str, ...]
+    """Its units, in the order in which they are stopped."""
+    start: str
+    """The unit whose start starts the daemon."""
+    accounts: tuple[str, ...]
+    """Users and groups that its package makes and leaves behind."""
+    tables: tuple[str, ...]
+    """nftables' tables of its networks."""
+
+
+ABOUT: dict[Daemon, About] = {
+    "lxd": About(
+        packages=("nftables", "dnsmasq-base", "lxd"),
+        program=("lxd",),
+        preseed=("lxd", "init", "--preseed"),
+        database=("lxd", "cluster", "list-database"),
+        sockets=("/var/lib/lxd/unix.socket", "/var/snap/lxd/common/lxd/unix.socket"),
+        state="/var/lib/lxd",
+        leftovers=("/var/cache/lxd", "/var/log/lxd", "/run/lxd_config"),
+        units=("lxd-containers.service", "lxd.socket", "lxd.service", "lxcfs.service"),
+        start="lxd.service",
+        accounts=("lxd", "_lxd"),
+        tables=("lxd",),
+    ),
+    "incus": About(
+        packages=("nftables", "dnsmasq-base", "incus"),
+        program=("incusd",),
+        preseed=("incus", "admin", "init", "--preseed"),
+        database=("incus", "admin", "cluster", "list-database"),
+        sockets=("/var/lib/incus/unix.socket",),
+        state="/var/lib/incus",
+        leftovers=("/var/cache/incus", "/var/log/incus", "/run/incus"),
+        units=("incus-startup.service", "incus.socket", "incus-user.socket", "incus.service", "incus-lxcfs.service"),
+        start="incus.service",
+        accounts=("incus", "incus-admin", "_incus"),
+        tables=("incus",),
+    ),
+}

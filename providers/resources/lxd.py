@@ -1,0 +1,452 @@
+"""Typed resources of the provider `hearth`. Made by `python -m providers.generate`: not to edit."""
+
+# ruff: noqa: E501
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+from pulumi import Input, Output, ResourceOptions
+
+
+class Daemon(pulumi.CustomResource):
+    """LXD (or Incus) on a machine: installed and answering, of no cluster yet.
+
+    Manages the packages and, on destroy, everything that they leave behind: folders, accounts, subordinate ids, bridges,
+    rules of the packet filter, and the kernel's settings for forwarding and router advertisements, which LXD changes. One
+    that was there before stays. With `keep_data`, one that still has instances stays, too, with a warning.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    daemon: Output[str]
+    """lxd or incus. A change replaces it."""
+    keep_data: Output[bool]
+    """Whether destroy leaves it in place where it has instances."""
+    extra: Output[Sequence[str] | None]
+    """Packages of Debian that come with it, as zfsutils-linux for a pool of that kind."""
+    version: Output[str]
+    """The daemon's version."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        daemon: Input[str] | None = None,
+        keep_data: Input[bool] | None = None,
+        extra: Input[Sequence[Input[str]]] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "daemon": daemon,
+            "keep_data": keep_data,
+            "extra": extra,
+            "version": None,
+            "machine": None,
+        }
+        super().__init__("hearth:lxd:Daemon", resource_name, properties, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        return {"keepData": "keep_data"}.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        return {"keep_data": "keepData"}.get(prop, prop)
+
+
+class Member(pulumi.CustomResource):
+    """A member of an LXD cluster: the machine begins the cluster, or joins it through a machine that is in it already.
+
+    Manages membership, the member's address, and that it is online and takes instances. A join token is asked for where it
+    is needed, handed over on stdin, and kept nowhere. On destroy the member is drained, leaves the cluster, and its daemon
+    is as it was installed; the last one takes the cluster with it. A member that was one before stays.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    name: Output[str]
+    """The member's name. A change replaces it."""
+    address: Output[str]
+    """Where its API answers the others: host:port, IPv6 in brackets."""
+    daemon: Output[str]
+    """lxd or incus."""
+    via: Output[str | None]
+    """Machine of a member through which it joins. None: it begins the cluster."""
+    peers: Output[Sequence[str] | None]
+    """Machines whose versions and clocks must agree with it before anything is done."""
+    pools: Output[Mapping[str, Mapping[str, str]] | None]
+    """Pool -> its keys of this member alone, for a later join."""
+    networks: Output[Mapping[str, Mapping[str, str]] | None]
+    """Network -> its keys of this member alone, for a later join."""
+    state: Output[str]
+    """Online, or drained of its instances."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        name: Input[str],
+        address: Input[str],
+        daemon: Input[str] | None = None,
+        via: Input[str] | None = None,
+        peers: Input[Sequence[Input[str]]] | None = None,
+        pools: Input[Mapping[str, Input[Mapping[str, Input[str]]]]] | None = None,
+        networks: Input[Mapping[str, Input[Mapping[str, Input[str]]]]] | None = None,
+        state: Input[str] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "name": name,
+            "address": address,
+            "daemon": daemon,
+            "via": via,
+            "peers": peers,
+            "pools": pools,
+            "networks": networks,
+            "state": state,
+            "machine": None,
+        }
+        super().__init__("hearth:lxd:Member", resource_name, properties, opts)
+
+
+class StoragePool(pulumi.CustomResource):
+    """A storage pool of an LXD cluster, on every member.
+
+    Manages the description and the keys that are given. What each member brings (a disk, a size) is for its making alone.
+    On destroy a pool of Hearth's goes, unless something still uses it; one that was there gets back what it had.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    name: Output[str]
+    """Name of the pool. A change replaces it."""
+    driver: Output[str]
+    """What keeps the data. A change replaces it."""
+    daemon: Output[str]
+    """lxd or incus."""
+    description: Output[str]
+    """A word about it."""
+    config: Output[Mapping[str, str] | None]
+    """LXD's keys that hold for the whole cluster."""
+    member_config: Output[Mapping[str, Mapping[str, str]] | None]
+    """Member -> its own keys, as source: /dev/disk/by-id/... For making alone."""
+    machines: Output[Mapping[str, str] | None]
+    """Member -> its machine, where a disk is looked at."""
+    wipe: Output[Sequence[str] | None]
+    """Members whose disk may be overwritten although it is not empty."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        name: Input[str],
+        driver: Input[str],
+        daemon: Input[str] | None = None,
+        description: Input[str] | None = None,
+        config: Input[Mapping[str, Input[str]]] | None = None,
+        member_config: Input[Mapping[str, Input[Mapping[str, Input[str]]]]] | None = None,
+        machines: Input[Mapping[str, Input[str]]] | None = None,
+        wipe: Input[Sequence[Input[str]]] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "name": name,
+            "driver": driver,
+            "daemon": daemon,
+            "description": description,
+            "config": config,
+            "member_config": member_config,
+            "machines": machines,
+            "wipe": wipe,
+            "machine": None,
+        }
+        super().__init__("hearth:lxd:StoragePool", resource_name, properties, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        return {"memberConfig": "member_config"}.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        return {"member_config": "memberConfig"}.get(prop, prop)
+
+
+class Network(pulumi.CustomResource):
+    """A network that LXD makes on every member of a cluster: a bridge with addresses, names, and NAT.
+
+    Manages the description and the keys that are given. Keys that LXD chose by itself stay as they are. On destroy a
+    network of Hearth's goes, unless something still uses it; one that was there gets back what it had.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    name: Output[str]
+    """Name of the network and its bridge. A change replaces it."""
+    daemon: Output[str]
+    """lxd or incus."""
+    description: Output[str]
+    """A word about it."""
+    config: Output[Mapping[str, str] | None]
+    """LXD's keys, as ipv4.address: 10.100.0.1/24."""
+    member_config: Output[Mapping[str, Mapping[str, str]] | None]
+    """Member -> its own keys. For making alone."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        name: Input[str],
+        daemon: Input[str] | None = None,
+        description: Input[str] | None = None,
+        config: Input[Mapping[str, Input[str]]] | None = None,
+        member_config: Input[Mapping[str, Input[Mapping[str, Input[str]]]]] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "name": name,
+            "daemon": daemon,
+            "description": description,
+            "config": config,
+            "member_config": member_config,
+            "machine": None,
+        }
+        super().__init__("hearth:lxd:Network", resource_name, properties, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        return {"memberConfig": "member_config"}.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        return {"member_config": "memberConfig"}.get(prop, prop)
+
+
+class Profile(pulumi.CustomResource):
+    """A profile of an LXD cluster: configuration and devices that instances share.
+
+    Manages the keys and the devices that are given, and the description. Keys and devices of others stay. A profile that
+    was there before (`default` always is) gets back on destroy what it had; one that instances still use stays, with a
+    warning.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    name: Output[str]
+    """Name of the profile. A change replaces it."""
+    daemon: Output[str]
+    """lxd or incus."""
+    description: Output[str]
+    """A word about it."""
+    config: Output[Mapping[str, str] | None]
+    """LXD's keys and their values, as limits.memory: 2GiB."""
+    devices: Output[Mapping[str, Mapping[str, str]] | None]
+    """Devices by name, each with its keys: type and so on."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        name: Input[str],
+        daemon: Input[str] | None = None,
+        description: Input[str] | None = None,
+        config: Input[Mapping[str, Input[str]]] | None = None,
+        devices: Input[Mapping[str, Input[Mapping[str, Input[str]]]]] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "name": name,
+            "daemon": daemon,
+            "description": description,
+            "config": config,
+            "devices": devices,
+            "machine": None,
+        }
+        super().__init__("hearth:lxd:Profile", resource_name, properties, opts)
+
+
+class ClusterGroup(pulumi.CustomResource):
+    """A group of members of an LXD cluster, for placing instances.
+
+    Manages the description and which members are in it. On destroy the group goes; one that was there gets back what it
+    had.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    name: Output[str]
+    """Name of the group. A change replaces it."""
+    daemon: Output[str]
+    """lxd or incus."""
+    description: Output[str]
+    """A word about it."""
+    members: Output[Sequence[str] | None]
+    """Names of its members, in any order."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        name: Input[str],
+        daemon: Input[str] | None = None,
+        description: Input[str] | None = None,
+        members: Input[Sequence[Input[str]]] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "name": name,
+            "daemon": daemon,
+            "description": description,
+            "members": members,
+            "machine": None,
+        }
+        super().__init__("hearth:lxd:ClusterGroup", resource_name, properties, opts)
+
+
+class Image(pulumi.CustomResource):
+    """An image in an LXD cluster, under an alias: from a file on the machine, or from a public server.
+
+    Manages that the alias leads to an image. Which one is settled when it is made: a later build on the public server is
+    taken where the image is made anew. On destroy an image that Hearth brought goes; instances made from it do not mind.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    alias: Output[str]
+    """The name under which it is known. A change replaces it."""
+    daemon: Output[str]
+    """lxd or incus."""
+    file: Output[str | None]
+    """An archive on the machine, metadata in it (image-format, unified)."""
+    server: Output[str | None]
+    """A public server (simplestreams): images, ubuntu, or a URL."""
+    name: Output[str | None]
+    """The image's name on that server, as debian/13/cloud."""
+    type: Output[str]
+    """container or virtual-machine."""
+    fingerprint: Output[str]
+    """SHA-256 of the image."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        alias: Input[str],
+        daemon: Input[str] | None = None,
+        file: Input[str] | None = None,
+        server: Input[str] | None = None,
+        name: Input[str] | None = None,
+        type: Input[str] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "alias": alias,
+            "daemon": daemon,
+            "file": file,
+            "server": server,
+            "name": name,
+            "type": type,
+            "fingerprint": None,
+            "machine": None,
+        }
+        super().__init__("hearth:lxd:Image", resource_name, properties, opts)
+
+
+class Instance(pulumi.CustomResource):
+    """An instance of an LXD cluster: a container or a virtual machine.
+
+    Manages the keys and devices that are given, the profiles, the description, the member it is on, and whether it runs.
+    What LXD changes in place is changed in place, and the hardware addresses stay; another image or type would make it
+    anew, with the loss of its disk, and is refused unless `replace` allows it. Cloud-init's keys are read at the first
+    boot: a change of them reaches new instances only. On destroy it goes with its disk, unless `keep_data`.
+    """
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    name: Output[str]
+    """Its name. A change replaces it."""
+    image: Output[str]
+    """Alias of the image that it is made from."""
+    daemon: Output[str]
+    """lxd or incus."""
+    type: Output[str]
+    """What it is."""
+    member: Output[str | None]
+    """The member that it is on. A change moves it, while stopped."""
+    description: Output[str]
+    """A word about it."""
+    profiles: Output[Sequence[str] | None]
+    """Its profiles, in order."""
+    config: Output[Mapping[str, str] | None]
+    """LXD's keys and their values."""
+    devices: Output[Mapping[str, Mapping[str, str]] | None]
+    """Devices by name, each with its keys."""
+    running: Output[bool]
+    """Whether it runs."""
+    replace: Output[bool]
+    """Whether a change may make it anew, with the loss of its disk."""
+    keep_data: Output[bool]
+    """Whether destroy leaves it in place."""
+    status: Output[str]
+    """Running, Stopped, Frozen or Error."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        name: Input[str],
+        image: Input[str],
+        daemon: Input[str] | None = None,
+        type: Input[str] | None = None,
+        member: Input[str] | None = None,
+        description: Input[str] | None = None,
+        profiles: Input[Sequence[Input[str]]] | None = None,
+        config: Input[Mapping[str, Input[str]]] | None = None,
+        devices: Input[Mapping[str, Input[Mapping[str, Input[str]]]]] | None = None,
+        running: Input[bool] | None = None,
+        replace: Input[bool] | None = None,
+        keep_data: Input[bool] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "name": name,
+            "image": image,
+            "daemon": daemon,
+            "type": type,
+            "member": member,
+            "description": description,
+            "profiles": profiles,
+            "config": config,
+            "devices": devices,
+            "running": running,
+            "replace": replace,
+            "keep_data": keep_data,
+            "status": None,
+            "machine": None,
+        }
+        super().__init__("hearth:lxd:Instance", resource_name, properties, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        return {"keepData": "keep_data"}.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        return {"keep_data": "keepData"}.get(prop, prop)
