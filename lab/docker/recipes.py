@@ -44,6 +44,8 @@ RECIPES: dict[str, Recipe] = {
         Recipe("machine-podman", "trixie", "machine"),
         Recipe("machine-docker", "trixie", "machine"),
         Recipe("machine-kubernetes", "trixie", "machine"),
+        Recipe("machine-lxd", "trixie", "machine", source="../systems/lxd/images/machine-lxd"),
+        Recipe("lxd-instance", "trixie", "debian-trixie", source="../systems/lxd/images/instance"),
         Recipe("postgres", "trixie", "debian-trixie", arguments=(("RELEASE", "13"), ("MAJOR", "17"))),
         Recipe(
             "postgres15",

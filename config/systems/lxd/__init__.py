@@ -1,0 +1,179 @@
+"""Settings of the LXD cluster: `hearth:lxd`. Its secrets are keys of their own, listed in `Lxd.SECRETS`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, cast
+
+from pydantic import Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from config.model import Settings
+from config.system import SystemSettings
+from config.systems.lxd import parts, rules
+from config.systems.lxd.values import MemberName, ResourceName
+
+_SECRETS = {
+    "lxd-environment": "Variables of the machines' environment file that must stay secret: lines of NAME=value.",
+    "lxd-zerotier-token": "Token of ZeroTier Central, or of the controller that `lxd.overlay.controller` names.",
+}
+MOST_MEMBERS = 16
+
+
+class Lxd(SystemSettings):
+    """An LXD cluster on one to sixteen machines: pools, networks, profiles, instances; overlay and names."""
+
+    SECRETS: ClassVar[Mapping[str, str]] = _SECRETS
+    HOST_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    daemon: Literal["lxd", "incus"] = Field(default="lxd", description="Which of the two runs on the machines.")
+    data: Literal["keep", "remove"] = Field(
+        default="keep",
+        description="Whether destroy refuses while there are instances that it did not make, or removes all of it.",
+    )
+    protect_data: bool = Field(
+        default=False, description="Whether Pulumi refuses to destroy what holds data until this is off again."
+    )
+    members: dict[MemberName, parts.Member] = Field(
+        min_length=1, max_length=MOST_MEMBERS, description="The machines; the first one begins the cluster."
+    )
+    bridges: dict[parts.LinkName, parts.Bridge] = Field(
+        default_factory=dict, description="Bridges over the machines' own network interfaces."
+    )
+    pools: dict[MemberName, parts.Pool] = Field(
+        default_factory=lambda: {"default": parts.Pool()}, min_length=1, description="Storage; the first is the usual."
+    )
+    networks: dict[parts.LinkName, parts.Network] = Field(
+        default_factory=dict, description="Networks that LXD makes on every member."
+    )
+    groups: dict[MemberName, tuple[MemberName, ...]] = Field(
+        default_factory=dict, description="Groups of members, by name, for placing instances by hand."
+    )
+    images: dict[ResourceName, parts.Image] = Field(default_factory=dict, description="What instances are made from.")
+    profiles: dict[ResourceName, parts.Profile] = Field(
+        default_factory=dict, description="More profiles, or additions to default, container, vm-base and so on."
+    )
+    instances: dict[MemberName, parts.Instance] = Field(
+        default_factory=dict, description="Virtual machines and containers, by name."
+    )
+    ssh: parts.Ssh | None = Field(default=None, description="SSH among the machines. Without it: left as it is.")
+    environment: parts.Environment | None = Field(default=None, description="Each machine's environment file.")
+    overlay: parts.Overlay | None = Field(default=None, description="The overlay network. Without it: none.")
+    dns: parts.Dns | None = Field(default=None, description="Names by bind9. Without it: none.")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _all_at_once(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Lxd:
+        """The rules between parts are looked at although a part is wrong: what is right of the rest is known."""
+        if isinstance(value, Lxd):
+            return value
+        mistakes: list[InitErrorDetails] = []
+        made: Lxd | None = None
+        try:
+            made = cast(Lxd, handler(value))
+            known = {name: getattr(made, name) for name in cls.model_fields}
+        except ValidationError as error:
+            mistakes += [_detail(each) for each in error.errors(include_url=False)]
+            known = _right_parts(cls, value)
+        for location, rule in rules.between_parts(known, _names(cls, value)):
+            kind = PydanticCustomError("value_error", "Value error, {error}", {"error": rule})
+            mistakes.append(InitErrorDetails(type=kind, loc=location, input=_at(value, location)))
+        if mistakes or made is None:
+            raise ValidationError.from_exception_data(cls.__name__, mistakes)
+        return made
+
+    def host_of(self, member: str) -> str:
+        """The machine, a key of `hearth:hosts`, that a member of the cluster is."""
+        return self.members[member].host or member
+
+    @property
+    def bootstrap(self) -> str:
+        """The member that begins the cluster."""
+        return next(iter(self.members))
+
+    def required_secrets(self) -> Mapping[str, str]:
+        needed: dict[str, str] = {}
+        if self.environment and set(self.environment.required) - self.environment.variables.keys():
+            needed["lxd-environment"] = "lxd.environment.required"
+        if self.overlay:
+            needed["lxd-zerotier-token"] = "lxd.overlay"
+        return needed
+
+    @classmethod
+    def host_references(cls, written: Mapping[str, Any]) -> Mapping[str, str]:
+        """Each member is a machine: the one that it names, or the one of its own name."""
+        members: Any = written.get("members")
+        found: dict[str, str] = {}
+        for name, member in cast(dict[Any, Any], members).items() if isinstance(members, dict) else ():
+            host: Any = cast(dict[str, Any], member).get("host") if isinstance(member, dict) else None
+            if host is None:
+                found[f"members.{name}"] = str(name)
+            elif isinstance(host, str):
+                found[f"members.{name}.host"] = host
+        return found
+
+
+def _detail(error: Any) -> InitErrorDetails:
+    """An error of pydantic's, to be raised again as it is. Its own type's context may lack what only Python knows."""
+    kind: Any = error["type"]
+    context = {
+        key: str(value) if isinstance(value, Exception) else value for key, value in error.get("ctx", {}).items()
+    }
+    if kind == "value_error":
+        kind = PydanticCustomError("value_error", "Value error, {error}", context)
+    return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"], ctx=context)
+
+
+def _right_parts(model: type[Settings], value: Any) -> dict[str, Any]:
+    """The fields of settings that are wrong somewhere, without those that hold what is wrong.
+
+    Of a group by name, the entries that are right.
+    """
+    given: Mapping[str, Any] = cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
+    found: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        alias = field.alias or name
+        if alias not in given:
+            if not field.is_required():
+                found[name] = field.get_default(call_default_factory=True)
+            continue
+        adapter = TypeAdapter[Any](cast(Any, field.annotation))
+        part: Any = given[alias]
+        try:
+            found[name] = adapter.validate_python(part)
+        except ValidationError:
+            if isinstance(part, Mapping) and str(field.annotation).startswith("dict"):
+                found[name] = _right_entries(adapter, cast(Mapping[Any, Any], part))
+    return found
+
+
+def _names(model: type[Settings], value: Any) -> dict[str, list[str]]:
+    """The names in each group by name, as they were given; without a group that is none."""
+    given: Mapping[str, Any] = cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
+    found: dict[str, list[str]] = {}
+    for name, field in model.model_fields.items():
+        if str(field.annotation).startswith("dict"):
+            group: Any = given.get(field.alias or name, {})
+            if isinstance(group, Mapping):
+                found[name] = [str(key) for key in cast(Mapping[Any, Any], group)]
+    return found
+
+
+def _right_entries(adapter: TypeAdapter[Any], group: Mapping[Any, Any]) -> dict[Any, Any]:
+    found: dict[Any, Any] = {}
+    for key, entry in group.items():
+        try:
+            found |= adapter.validate_python({key: entry})
+        except ValidationError:
+            continue
+    return found
+
+
+def _at(value: Any, location: tuple[int | str, ...]) -> Any:
+    """What stands at a place of the settings as they were given; the whole where it is not there."""
+    for part in location:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value

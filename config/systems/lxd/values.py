@@ -1,0 +1,121 @@
+"""Types of the values in the settings of the LXD cluster."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PlainSerializer, WithJsonSchema
+
+from config.model import matches
+
+IpAddress = IPv4Address | IPv6Address
+
+
+def _inside_a_subnet(value: IPv4Interface | IPv6Interface) -> IPv4Interface | IPv6Interface:
+    network = value.network
+    if network.prefixlen >= network.max_prefixlen - 1:
+        raise ValueError("must have the length of its subnet; write it as 192.0.2.10/24")
+    if value.version == 4 and value.ip in (network.network_address, network.broadcast_address):
+        raise ValueError("must be an address of a host within its subnet, not its first or last; write 192.0.2.10/24")
+    return value
+
+
+Interface = Annotated[
+    IPv4Interface | IPv6Interface,
+    AfterValidator(_inside_a_subnet),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "format": "ipv4interface"}),
+]
+"""An address with the length of its subnet, as 192.0.2.10/24."""
+
+MemberName = Annotated[
+    str,
+    Field(max_length=63),
+    matches(
+        r"[a-z0-9]([a-z0-9-]*[a-z0-9])?",
+        "must be small letters, digits and '-', as it becomes a host name in the zone; choose such a name",
+    ),
+]
+"""The name of a member of the cluster, of an instance, a pool or a group: one label of a host name."""
+
+LinkName = Annotated[
+    str,
+    matches(
+        r"(?!(?:all|default|lo)$)[a-zA-Z][a-zA-Z0-9_.-]{0,14}",
+        "must be a network interface's name: up to 15 letters, digits, '-', '_' and '.'; look at `ip link`",
+    ),
+]
+"""A network interface of Linux: at most 15 bytes (IFNAMSIZ), never a name that sysctl(8) has for itself."""
+
+ResourceName = Annotated[
+    str,
+    Field(max_length=63),
+    matches(
+        r"[a-zA-Z0-9]([a-zA-Z0-9._-]*[a-zA-Z0-9])?",
+        "must be letters, digits, '-', '_' and '.', and begin and end with a letter or a digit; rename it",
+    ),
+]
+"""The name of a profile or an image's alias."""
+
+ConfigKey = Annotated[
+    str, matches(r"[a-z0-9][A-Za-z0-9_.*:/-]*", "must be a key of LXD's configuration; write it as limits.memory")
+]
+ConfigValue = Annotated[str, matches(r"[^\x00]*", "must hold no NUL character; take it out")]
+
+PciAddress = Annotated[
+    str,
+    matches(
+        r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]",
+        "must be a full PCI address in small letters; write it as 0000:01:00.0, as `lspci -D` shows it",
+    ),
+]
+"""A function of a PCI device, as sysfs calls it. Two equal cards have the same ids, and never the same address."""
+
+DiskById = Annotated[
+    str,
+    matches(
+        r"/dev/disk/by-id/[A-Za-z0-9][A-Za-z0-9_.:+@-]*",
+        "must name the disk by its id, as /dev/sdX may be another disk after a restart; write /dev/disk/by-id/...",
+    ),
+]
+"""A disk that is that very disk after every restart."""
+
+Bytes = Annotated[
+    str, matches(r"[1-9][0-9]{0,6}(MiB|GiB|TiB|MB|GB|TB)", "must be a size with its unit; write it as 20GiB")
+]
+
+DomainName = Annotated[
+    str,
+    Field(max_length=253),
+    matches(
+        r"(?!.*--)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+        "must be a domain in small letters without a dot at its end; write it as cluster.example.org",
+    ),
+]
+HostLabel = Annotated[
+    str,
+    Field(max_length=200),
+    matches(
+        r"(\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*|@",
+        "must be a name within the zone, in small letters, '*' for a wildcard or '@' for the zone itself; write"
+        " it as www",
+    ),
+]
+"""A name relative to a zone; `*` alone or as its first label stands for every name that does not exist (RFC 4592)."""
+
+ZeroTierNetwork = Annotated[
+    str, matches(r"[0-9a-f]{16}", "must be the 16 small hexadecimal digits of a ZeroTier network; copy it from there")
+]
+Variable = Annotated[str, matches(r"[A-Za-z_][A-Za-z0-9_]*", "must be a variable's name; write it as LOG_LEVEL")]
+OneLine = Annotated[str, matches(r"[^\n\r\x00]*", "must be one line; write it without line breaks")]
+PackageName = Annotated[
+    str, matches(r"[a-z0-9][a-z0-9+.-]+", "must be a Debian package's name; write it as apt-cache search shows it")
+]
+PublicKey = Annotated[
+    str,
+    matches(
+        r"(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]+={0,3}( [^\n\r\x00]*)?",
+        "must be one line of an OpenSSH public key; write it as ssh-ed25519 AAAA... name",
+    ),
+]

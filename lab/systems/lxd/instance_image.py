@@ -1,0 +1,80 @@
+"""An image for LXD's containers, made from one of the lab's own images: no public image server is needed.
+
+The form is LXD's unified one: one archive with `metadata.yaml` and `rootfs/` (canonical/lxd
+doc/reference/image_format.md).
+"""
+
+from __future__ import annotations
+
+import io
+import platform
+import subprocess
+import tarfile
+import time
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from lab.docker import cli
+from lab.locks import machine_lock
+
+if TYPE_CHECKING:
+    from lab import Lab, Machine
+
+RECIPE = "lxd-instance"
+METADATA = """\
+architecture: {architecture}
+creation_date: {created}
+properties:
+  os: Debian
+  release: trixie
+  description: Debian 13 of the lab
+"""
+# What Docker puts into a container's root, and an instance must have of its own.
+LEFT_OUT = (".dockerenv", "etc/hostname", "etc/hosts", "etc/resolv.conf")
+
+
+def put(lab: Lab, machine: Machine, path: str = "/srv/instance-image.tar") -> str:
+    """Lay the image's archive on a machine; its path there."""
+    tag = lab.images.ensure(RECIPE)
+    if machine.exists(path):
+        return path
+    name = f"{machine.container}-image"
+    with machine_lock(name):
+        cli.docker("create", "--name", name, tag, "true")
+        try:
+            _stream(name, machine.container, path)
+        finally:
+            cli.docker("rm", "--force", name)
+    return path
+
+
+def _stream(source: str, container: str, path: str) -> None:
+    """From `docker export` to a file on the machine, one pass, nothing kept here."""
+    with (
+        subprocess.Popen(["docker", "export", source], stdout=subprocess.PIPE) as export,
+        subprocess.Popen(
+            ["docker", "exec", "-i", container, "sh", "-c", f"cat > {path}.part && mv {path}.part {path}"],
+            stdin=subprocess.PIPE,
+        ) as writer,
+    ):
+        assert export.stdout is not None
+        assert writer.stdin is not None
+        unified(cast(BinaryIO, export.stdout), cast(BinaryIO, writer.stdin))
+        writer.stdin.close()
+        if export.wait() or writer.wait():
+            raise OSError(f"the image {source} could not be laid on {container}")
+
+
+def unified(root: BinaryIO, into: BinaryIO) -> None:
+    """Turn a tar of a root into LXD's form of an image."""
+    text = METADATA.format(architecture=platform.machine(), created=int(time.time())).encode()
+    with tarfile.open(fileobj=root, mode="r|") as old, tarfile.open(fileobj=into, mode="w|") as new:
+        head = tarfile.TarInfo("metadata.yaml")
+        head.size = len(text)
+        new.addfile(head, io.BytesIO(text))
+        for member in old:
+            if member.name in LEFT_OUT:
+                continue
+            member.name = f"rootfs/{member.name}"
+            if member.islnk():
+                member.linkname = f"rootfs/{member.linkname}"
+            new.addfile(member, old.extractfile(member) if member.isreg() else None)
