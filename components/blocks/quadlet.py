@@ -116,7 +116,8 @@ def group_file(group: Group, form: Form) -> UnitFile:
         lines += [f"PublishPort={each}" for container in group.containers for each in container.publications]
         # Otherwise the pod goes down, and its services with it, when all containers happen to restart at once.
         lines += ["PodmanArgs=--exit-policy=continue", "", "[Service]", f"RestartSec={RESTART_SECONDS}"]
-        lines += ["", "[Install]", "WantedBy=default.target"]
+        # Making it takes as long as the machine is slow; systemd's own 90 s would count otherwise.
+        lines += [f"TimeoutStartSec={group.start_timeout}", "", "[Install]", "WantedBy=default.target"]
     else:
         lines += ["[Network]", f"NetworkName={group.name}"]
     return UnitFile(f"{group.name}.{form.value}", "\n".join(lines) + "\n")

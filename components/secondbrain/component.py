@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
-from components.blocks.quadlet import Container, Group, Publication, http_health_command, shared_folder
+from components.blocks.quadlet import Container, Form, Group, Publication, form_for, http_health_command, shared_folder
 from components.secondbrain.deployed import DeployedSecondBrain
 from components.secondbrain.migration import Migration
 from components.secondbrain.pod import PodmgrPod, QuadletPod
@@ -95,6 +95,7 @@ class SecondBrain(pulumi.ComponentResource):
             access = ShareAccess.of(args.secrets)
             share = WindowsShare(name, settings, access, account, self, gate=self._gate, after=[online])
         ready: list[pulumi.Resource] = [online, models, *images, *([share.mount_point] if share else [])]
+        ready += self._network_folder()
         if migration:
             ready.append(migration.stop(after=images))
         group = Output.all(
@@ -129,6 +130,22 @@ class SecondBrain(pulumi.ComponentResource):
             # Its own manager starts with linger, and must find D-Bus installed.
             opts=self._options(*podman.base, protect=self._settings.protect_data),
         )
+
+    def _network_folder(self) -> list[Directory]:
+        """/var/lib/cni, where the home is below /var/lib and podman may be of version 4.
+
+        That podman lays a folder of its own over /var/lib/cni for a rootless network, and without it over the first
+        parent that is there: over /var/lib, and the home is gone from its sight with all networks in it
+        (containers/podman#22227). podman's package has systemd-tmpfiles make the folder, but at a boot alone.
+        """
+        known = self._settings.pod.podman_version
+        if self._settings.manager != "quadlet" or (known is not None and form_for(known) is not Form.NETWORK):
+            return []
+        if not self._settings.account.home.is_relative_to("/var/lib"):
+            return []
+        return [
+            Directory(f"{self._name}-networks", host=self._settings.host, path="/var/lib/cni", opts=self._options())
+        ]
 
     def _private_homes(self) -> None:
         for user in self._settings.account.private_homes:

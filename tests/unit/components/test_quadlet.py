@@ -70,7 +70,7 @@ def test_from_podman_5_the_containers_share_a_pod_that_publishes_their_ports():
     assert file.text == (
         "[Unit]\nDescription=Brain\n\n[Pod]\nPodName=brain\nPublishPort=127.0.0.1:11434:11434\n"
         "PublishPort=127.0.0.1:8000:8000\nPublishPort=[::1]:8000:8000\nPodmanArgs=--exit-policy=continue\n\n"
-        "[Service]\nRestartSec=5\n\n[Install]\nWantedBy=default.target\n"
+        "[Service]\nRestartSec=5\nTimeoutStartSec=90\n\n[Install]\nWantedBy=default.target\n"
     )
 
 

@@ -50,6 +50,30 @@ def test_what_podman_4_needs_beside_is_installed_for_podman_4():
     assert not {"passt", "catatonit"} & packages
 
 
+@pytest.mark.parametrize("pod", [{}, {"podman-version": "4.9"}])
+def test_podman_4_gets_the_folder_without_which_it_lays_another_over_the_home(pod: dict[str, str]):
+    made = build({**PLAIN, "pod": {**PLAIN["pod"], **pod}}, podman="4.9.3")
+    folder = made.resources["brain-networks"]
+    assert (folder.type, folder.inputs["path"], folder.inputs.get("purge")) == (
+        "hearth:host:Directory",
+        "/var/lib/cni",
+        None,
+    )
+    assert "brain-networks" in made.before("brain-pod")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"pod": {**PLAIN["pod"], "podman-version": "5.4"}},
+        {"account": {"home": "/srv/secondbrain"}},
+        {"manager": "podmgr"},
+    ],
+)
+def test_where_podman_4_can_lay_nothing_over_the_home_there_is_no_such_folder(settings: dict[str, object]):
+    assert "brain-networks" not in build({**PLAIN, **settings}).resources
+
+
 def test_prerequisites_that_are_only_required_are_looked_for_and_nothing_is_installed():
     made = build({**PLAIN, "share": SHARE, "prerequisites": "require"})
     assert made.of_type("hearth:host:Package") == []
