@@ -26,8 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--machines",
         nargs="+",
         default=None,
-        metavar="NAME[:IMAGE]",
-        help="what to make: registry, windows, or a machine, of the image machine or machine-podman "
+        metavar="NAME[:IMAGE][:kernel]",
+        help="what to make: registry, windows, or a machine, of the image machine or machine-podman, "
+        "on this machine's kernel or on one of its own "
         f"(default: {' '.join(DEFAULT_MACHINES)})",
     )
     up.add_argument("--kubernetes", action="store_true", help="a Kubernetes cluster instead of the default machines")

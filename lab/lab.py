@@ -14,6 +14,8 @@ from lab.docker import cli, daemon
 from lab.docker import containers as create
 from lab.docker.images import Images, purge_images
 from lab.errors import LabError
+from lab.kernel import KernelMachine, KernelOptions, container_options
+from lab.kernel.disk import ensure_disk
 from lab.kubernetes.cluster import CACHE, KUBECONFIG, Cluster, ensure_cluster
 from lab.locks import machine_lock
 from lab.machine import Machine
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 PROJECT = Path(__file__).resolve().parent.parent
+SERVICE_OPTIONS = ("--restart", "unless-stopped")
+NAMES_PROGRAM = "/usr/local/lib/hearth-lab/names"
 DEFAULT_USERS = ("backstage440",)
 # What `python -m lab up` makes: the dev stack's machine, and what it talks to.
 DEFAULT_MACHINES = ("brain", "registry", "windows")
@@ -76,50 +80,64 @@ class Lab:
         self._prepared = True
 
     def up(self, machines: Sequence[str] = DEFAULT_MACHINES) -> None:
-        """Make what is missing of these and switch on what is off: `registry`, `windows`, a machine, or NAME:IMAGE."""
+        """Make what is missing of these and switch on what is off: `registry`, `windows`, or NAME[:IMAGE][:kernel]."""
         self.prepare()
-        wanted = [word.partition(":") for word in machines]
         with ThreadPoolExecutor(3, thread_name_prefix="lab-up") as pool:
-            futures = [pool.submit(self._up_one, name, image or "machine") for name, _, image in wanted]
+            futures = [pool.submit(self._up_one, *word.split(":")) for word in machines]
             for future in futures:
                 future.result()
 
-    def _up_one(self, name: str, image: str) -> None:
+    def _up_one(self, name: str, *words: str) -> None:
         if name == "registry":
             self.registry()
         elif name == "windows":
             self.windows()
         else:
-            self.machine(name, image=image)
+            kernel = "kernel" in words
+            image = next((word for word in words if word != "kernel"), "machine")
+            self.machine(name, image=image, kernel=kernel)
 
     def machine(
-        self, name: str, *, image: str = "machine", users: Sequence[str] = DEFAULT_USERS, fresh: bool = False
+        self,
+        name: str,
+        *,
+        image: str = "machine",
+        users: Sequence[str] = DEFAULT_USERS,
+        fresh: bool = False,
+        kernel: bool | KernelOptions = False,
     ) -> Machine:
         """Return the machine of that name, up and reachable over ssh; make it if there is none.
 
         `image` is "machine" (a plain Debian 13 server), "machine-podman" (with podman and the rest installed),
         "machine-docker" (with Docker and docker compose) or "machine-kubernetes" (a node; see `kubernetes`).
         `users` are ordinary users to make, the first with uid 1000 and the range 100000:65536, as Debian does it.
-        `fresh` removes a machine of that name first.
+        `fresh` removes a machine of that name first. `kernel` gives it a kernel of its own (see KernelMachine).
         """
         names.checked_name(name, "a machine")
-        if name in {"registry", "windows"}:
+        if name in names.SERVICES:
             raise LabError(f"{name!r} is the name of a service of the lab. Nothing was made. Choose another name.")
         self.prepare()
         if fresh:
             self.remove(name)
-        tag = self.images.ensure(image)
+        tag = ensure_disk(self.images, image, self.say) if kernel else self.images.ensure(image)
+        hardware = kernel if isinstance(kernel, KernelOptions) else KernelOptions()
         container = self._container(name)
         with machine_lock(f"{container}"):
             found = cli.inspect("container", container)
             if found is None:
-                self._create(name, image, tag, create.machine_options(container, image))
+                if kernel:
+                    words = container_options(hardware, self._names().address)
+                else:
+                    words = create.machine_options(container, image)
+                self._create(name, image, tag, words, kernel=bool(kernel))
                 created = True
             else:
                 created = False
                 if not found["State"]["Running"]:
                     cli.docker("start", container)
             machine = self.find(name)
+            if created and isinstance(machine, KernelMachine):
+                machine.set_up(hardware)
             if created:
                 create.admit(machine, ssh_files.ensure_key(self.folder), users)
             elif found is not None and found["Config"]["Image"] != tag:
@@ -148,6 +166,11 @@ class Lab:
         made = self._service("windows", self.images.ensure("windows"), 445)
         service.set_share_password(made, self.folder)
         return made
+
+    def _names(self) -> Service:
+        # Docker tells names to containers alone; a machine with a kernel of its own asks this one.
+        options = ["--restart", "unless-stopped", "--entrypoint", NAMES_PROGRAM]
+        return self._service("names", self.images.ensure("emulator"), 53, options)
 
     def share(self) -> service.WindowsShare:
         """Return how to reach the share of the Windows stand-in."""
@@ -183,6 +206,8 @@ class Lab:
             place = ["--ip", address, "--alias", machine.name]
             cli.docker("network", "connect", *place, self.prefix, machine.container)
         moved = self.find(machine.name)
+        if isinstance(moved, KernelMachine):
+            moved.follow_its_container()
         self._record(moved.name, {**self._entry(moved), "host-key": moved.host_key()})
         return moved
 
@@ -257,12 +282,12 @@ class Lab:
     def _container(self, name: str) -> str:
         return f"{self.prefix}-{name}"
 
-    def _service(self, name: str, tag: str, port: int) -> Service:
+    def _service(self, name: str, tag: str, port: int, options: Sequence[str] = SERVICE_OPTIONS) -> Service:
         container = self._container(name)
         with machine_lock(container):
             found = cli.inspect("container", container)
             if found is None:
-                self._create(name, name, tag, ["--restart", "unless-stopped"])
+                self._create(name, name, tag, [*options])
                 cli.docker("start", container)
             elif not found["State"]["Running"]:
                 cli.docker("start", container)
@@ -273,12 +298,13 @@ class Lab:
             self._record(name, {"kind": "service", "address": made.address, "port": port, "image": name})
         return made
 
-    def _create(self, name: str, image: str, tag: str, options: list[str]) -> None:
+    def _create(self, name: str, image: str, tag: str, options: list[str], *, kernel: bool = False) -> None:
         with machine_lock(f"{self.prefix}-network"):
             network = create.ensure_network(self.prefix, self.labels)
             address = create.free_address(network, self.prefix, name)
-            kind = "service" if name in {"registry", "windows"} else "machine"
+            kind = "service" if name in names.SERVICES else "machine"
             labels = {**self.labels, names.LABEL_MACHINE: name, names.LABEL_KIND: kind, "hearth.lab.image": image}
+            labels |= {names.LABEL_KERNEL: "qemu"} if kernel else {}
             create.create_container(self._container(name), name, tag, self.prefix, address, labels, options)
 
     def find(self, name: str) -> Machine:
@@ -287,8 +313,10 @@ class Lab:
         found = cli.inspect("container", container)
         if found is None:
             raise LabError(f"There is no machine {name!r} in the lab {self.name!r}. Make it with `machine({name!r})`.")
-        image = found["Config"]["Labels"].get("hearth.lab.image", "machine")
-        return Machine(name, container, self._address(found), image, self.folder)
+        labels = found["Config"]["Labels"]
+        kind = KernelMachine if names.LABEL_KERNEL in labels else Machine
+        image = labels.get("hearth.lab.image", "machine")
+        return kind(name, container, self._address(found), image, self.folder)
 
     def _address(self, found: dict[str, Any]) -> str:
         # The wish, not the lease: a container that is off has no lease, and its address is fixed.

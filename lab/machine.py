@@ -22,7 +22,7 @@ STOP_SECONDS = 30
 UP_SECONDS = 90
 
 # The user's own systemd and containers are found through these two.
-_AS_AFTER_A_LOGIN = """
+AS_AFTER_A_LOGIN = """
 HOME=$(getent passwd "$(id -u)" | cut -d: -f6) XDG_RUNTIME_DIR=/run/user/$(id -u)
 export HOME XDG_RUNTIME_DIR
 cd "$HOME" || exit 1
@@ -52,6 +52,8 @@ class Machine:
     folder: Path
     port: int = 22
     user: str = "admin"
+    root: str = ""
+    """Where in the container the machine's root directory is, for what is put there before its first start."""
 
     @property
     def ssh_config(self) -> Path:
@@ -74,7 +76,7 @@ class Machine:
         if user == "root":
             words = ["sh", "-c", command]
         else:
-            words = ["runuser", "-u", user, "--", "sh", "-c", _AS_AFTER_A_LOGIN + command]
+            words = ["runuser", "-u", user, "--", "sh", "-c", AS_AFTER_A_LOGIN + command]
         return cli.docker("exec", "-i", self.container, *words, stdin=stdin or "", timeout=timeout, check=check)
 
     def ssh(self, command: str, *, user: str | None = None, timeout: float = 60, check: bool = True) -> Result:
@@ -98,6 +100,9 @@ class Machine:
         """Say whether a path (or a dangling link) is there."""
         quoted = shlex.quote(path)
         return self.run(f"[ -e {quoted} ] || [ -L {quoted} ]", check=False).ok
+
+    def wait_for_a_shell(self) -> None:
+        """After the start, wait until `run` works: at once in a container."""
 
     def wait_until_up(self, timeout: float = UP_SECONDS) -> str:
         """Wait for the end of the boot; return the machine's public host key, read out through Docker."""

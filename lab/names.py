@@ -18,11 +18,16 @@ LABEL_FOLDER = "hearth.lab.folder"
 LABEL_MACHINE = "hearth.lab.machine"
 LABEL_KIND = "hearth.lab.kind"
 LABEL_DIGEST = "hearth.lab.recipe"
+LABEL_KERNEL = "hearth.lab.kernel"
+
+# The lab's own; what is called so is no machine.
+SERVICES = ("names", "registry", "windows")
 
 # 256 networks of 254 machines, in a corner of the private range that Docker's own pools don't reach.
 POOL = ipaddress.IPv4Network("10.213.0.0/16")
 REGISTRY_HOST_NUMBER = 2
 WINDOWS_HOST_NUMBER = 3
+NAMES_HOST_NUMBER = 4
 FIRST_MACHINE_HOST_NUMBER = 10
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")

@@ -116,7 +116,11 @@ def ensure_network(name: str, labels: dict[str, str]) -> dict[str, Any]:
 def free_address(network: dict[str, Any], prefix: str, name: str) -> str:
     """Return the address for a machine or service: fixed for services, the lowest free one for machines."""
     subnet = ipaddress.IPv4Network(network["IPAM"]["Config"][0]["Subnet"])
-    fixed = {"registry": names.REGISTRY_HOST_NUMBER, "windows": names.WINDOWS_HOST_NUMBER}
+    fixed = {
+        "registry": names.REGISTRY_HOST_NUMBER,
+        "windows": names.WINDOWS_HOST_NUMBER,
+        "names": names.NAMES_HOST_NUMBER,
+    }
     if name in fixed:
         return str(subnet[fixed[name]])
     taken: set[str] = set()
@@ -165,8 +169,9 @@ def admit(machine: Machine, public_key: str, users: Sequence[str]) -> None:
             member = tarfile.TarInfo(f"lab_keys/{user}")
             member.size, member.mode = len(data), 0o644
             archive.addfile(member, io.BytesIO(data))
-    cli.docker("cp", "-", f"{machine.container}:/etc/ssh", stdin=stream.getvalue())
+    cli.docker("cp", "-", f"{machine.container}:{machine.root}/etc/ssh", stdin=stream.getvalue())
     cli.docker("start", machine.container)
+    machine.wait_for_a_shell()
     for user in users:
         # HOME_MODE of Debian 13 is 0700; the subordinate range comes from useradd itself.
         machine.run(f"useradd --create-home --shell /bin/bash {names.checked_name(user, 'a user')}")

@@ -10,6 +10,7 @@ from lab.errors import LabError
 
 FOLDER = Path(__file__).parent.parent / "images"
 REPOSITORY = "hearth-lab"
+KERNEL = "-kernel"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ RECIPES: dict[str, Recipe] = {
         Recipe("machine-kubernetes", "trixie", "machine"),
         Recipe("machine-lxd", "trixie", "machine", source="../systems/lxd/images/machine-lxd"),
         Recipe("lxd-instance", "trixie", "debian-trixie", source="../systems/lxd/images/instance"),
+        Recipe("emulator", "trixie", "debian-trixie"),
         Recipe("postgres", "trixie", "debian-trixie", arguments=(("RELEASE", "13"), ("MAJOR", "17"))),
         Recipe(
             "postgres15",
@@ -78,7 +80,13 @@ PUBLISHED: dict[str, str] = {
 
 
 def recipe(name: str) -> Recipe:
-    """Return the recipe of that name; raise LabError naming those that exist."""
+    """Return the recipe of that name; raise LabError naming those that exist.
+
+    `NAME-kernel` is NAME with what it needs to run on a kernel of its own.
+    """
+    base, kernel, rest = name.rpartition(KERNEL)
+    if kernel and not rest:
+        return Recipe(name, recipe(base).release, base, source="kernel")
     if name not in RECIPES:
         raise LabError(f"There is no lab image {name!r}. The images are: {', '.join(sorted(RECIPES))}.")
     return RECIPES[name]

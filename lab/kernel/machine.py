@@ -1,0 +1,109 @@
+"""A machine with a kernel of its own: the same in a test's hands as any other of the lab."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab.docker import cli
+from lab.errors import LabError
+from lab.kernel.options import OWN, STOP_SECONDS, as_tar
+from lab.machine import AS_AFTER_A_LOGIN, Machine
+
+if TYPE_CHECKING:
+    from lab.docker.cli import Result
+    from lab.kernel.options import KernelOptions
+
+GUEST = "/usr/local/lib/hearth-lab/guest"
+PLUG = "/usr/local/lib/hearth-lab/plug"
+BOOT_SECONDS = 600
+"""Software emulates the processor: on two cores that others use, too, a boot takes a minute."""
+
+
+@dataclass
+class KernelMachine(Machine):
+    """A virtual machine in a container. `run` goes through QEMU's guest agent, so it works with the network cut."""
+
+    def __post_init__(self) -> None:
+        """What is put into this folder of the container is on the machine's disk at its next start."""
+        self.root = f"{OWN}/seed"
+
+    def set_up(self, options: KernelOptions) -> None:
+        """Before the first start: write down the hardware that QEMU is to emulate."""
+        cli.docker("cp", "-", f"{self.container}:{OWN}", stdin=as_tar(options.files()))
+
+    def run(
+        self,
+        command: str,
+        *,
+        user: str = "root",
+        stdin: str | bytes | None = None,
+        timeout: float = 300,
+        check: bool = True,
+    ) -> Result:
+        """Run a shell command on the machine as a user, in that user's session environment; `timeout` in seconds."""
+        if user == "root":
+            words = ["/bin/sh", "-c", command]
+        else:
+            words = ["/usr/sbin/runuser", "-u", user, "--", "sh", "-c", AS_AFTER_A_LOGIN + command]
+        inside = ["exec", "-i", self.container, GUEST, "run", *words]
+        return cli.docker(*inside, stdin=stdin or "", timeout=timeout, check=check)
+
+    def ssh(self, command: str, *, user: str | None = None, timeout: float = 300, check: bool = True) -> Result:
+        """Run a command over the network with the lab's key and the known host key."""
+        return super().ssh(command, user=user, timeout=timeout, check=check)
+
+    def wait_for_a_shell(self, timeout: float = BOOT_SECONDS) -> None:
+        """After the start, wait until `run` works; raise LabError with the console's last lines otherwise."""
+        deadline = time.monotonic() + timeout
+        while not cli.docker("exec", self.container, GUEST, "ping", timeout=60, check=False).ok:
+            if time.monotonic() > deadline or not self.is_running():
+                log = cli.docker("logs", "--tail", "20", self.container, check=False)
+                raise LabError(
+                    f"The machine {self.name!r} ({self.container}) did not boot within {timeout:g} s. It is left as it "
+                    f"is: `docker logs {self.container}` shows its console.\n{log.stdout}{log.stderr}"
+                )
+            time.sleep(0.5)
+
+    def wait_until_up(self, timeout: float = BOOT_SECONDS) -> str:
+        """Wait for the end of the boot; return the machine's public host key, read out through the guest agent."""
+        deadline = time.monotonic() + timeout
+        self.wait_for_a_shell(timeout)
+        return super().wait_until_up(max(deadline - time.monotonic(), 30))
+
+    def stop(self) -> None:
+        """Shut the machine down in order; it stays off until `start`."""
+        cli.docker("stop", "--time", str(STOP_SECONDS), self.container, timeout=STOP_SECONDS + 60)
+
+    def reboot(self) -> None:
+        """Restart from inside: the kernel begins anew in the same emulator; waits for the end of the boot."""
+        before = self.boot_id()
+        self.run("systemctl reboot", check=False)
+        deadline = time.monotonic() + BOOT_SECONDS
+        while self._boot_id_or_none() in {before, None}:
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.name!r} did not come back from its restart within {BOOT_SECONDS} s.")
+            time.sleep(0.5)
+        self.wait_until_up()
+
+    def boot_id(self) -> str:
+        """Return the kernel's id of this boot."""
+        return self.read("/proc/sys/kernel/random/boot_id").strip()
+
+    def _boot_id_or_none(self) -> str | None:
+        answer = self.run("cat /proc/sys/kernel/random/boot_id", check=False, timeout=60)
+        return answer.stdout.strip() if answer.ok else None
+
+    def set_command_line(self, words: str) -> None:
+        """Give the kernel these words beside the lab's own, from the next start of the machine on (not a reboot)."""
+        cli.docker("cp", "-", f"{self.container}:{OWN}", stdin=as_tar({"command-line": f"{words}\n"}))
+
+    def follow_its_container(self) -> None:
+        """Take over the address that Docker has given the container since, as the machine's network card would."""
+        old = self.run("ip -4 -o addr show dev eth0 scope global").stdout.split()[3]
+        cli.docker("exec", self.container, PLUG)
+        new, gateway = (
+            cli.docker("exec", self.container, "cat", f"{OWN}/{name}").stdout.strip() for name in ("address", "gateway")
+        )
+        self.run(f"ip addr add {new} dev eth0; ip addr del {old} dev eth0; ip route replace default via {gateway}")
