@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from config.system import System
 from config.systems.core import Core
+from config.systems.maubot import Maubot
 from config.systems.secondbrain import SecondBrain
 from config.systems.todo import Todo
 
@@ -13,6 +14,7 @@ _TABLE = (
     System("secondbrain", SecondBrain, component="SecondBrain"),
     System("core", Core, component="CoreStack"),
     System("todo", Todo, component="TodoApp", preflight="reach"),
+    System("maubot", Maubot, component="MaubotHost"),
 )
 
 SYSTEMS: Mapping[str, System] = {system.key: system for system in _TABLE}

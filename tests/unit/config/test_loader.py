@@ -200,7 +200,7 @@ def test_the_schema_knows_every_key_of_the_examples():
         assert set(used) <= set(keys)
 
 
-@pytest.mark.parametrize("system", ["secondbrain", "core", "todo"])
+@pytest.mark.parametrize("system", ["secondbrain", "core", "todo", "maubot"])
 def test_the_table_in_the_documentation_is_current(system: str):
     assert table(system) in (PROJECT / "docs" / "systems" / f"{system}.md").read_text(), (
         f"stale: put the output of `python -m config table {system}` there"

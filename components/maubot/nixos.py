@@ -1,0 +1,123 @@
+"""maubot on NixOS: modules in the machine's own flake, rolled out in the task list's phases.
+
+Each phase is switched to only while the named services are well, and rolled back where they are not well afterwards.
+The secrets stay in the machine's own sops file (`maubot-admin-password`, `maubot-secret-key`), and the host's
+configuration has to import ./hearth-maubot.nix once: neither is Hearth's to write.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+import pulumi
+from pulumi import ResourceOptions
+
+from components.maubot import nix_text, units
+from components.system import SystemArgs
+from config.systems.maubot import Maubot, NixOs
+from providers.resources.host import Directory, File, Script
+
+FOLDER = "/var/lib/hearth-maubot"
+"""What a rollout needs on the machine, outside of the flake."""
+PROGRAM = f"{FOLDER}/rollout.sh"
+
+
+def phase_script(nixos: NixOs, phase: str) -> tuple[str, str]:
+    """(apply, check) of one phase. A later phase's file holds this one too."""
+    index = nix_text.PHASES.index(phase)
+    target = shlex.quote(f"{nixos.flake}/hearth-maubot.nix")
+    check = " || ".join(f"cmp -s {FOLDER}/{later}.nix {target}" for later in nix_text.PHASES[index:])
+    words = [str(nixos.flake), nixos.configuration, FOLDER, phase, *nixos.services]
+    return f"sh {PROGRAM} {shlex.join(words)}\n", f"{check}\n"
+
+
+def undo_script(nixos: NixOs) -> str:
+    """Takes the last trace out of the running system; the host's import must find a file, so an empty module stays."""
+    target = shlex.quote(f"{nixos.flake}/hearth-maubot.nix")
+    switch = shlex.join(["nixos-rebuild", "switch", "--flake", f"{nixos.flake}#{nixos.configuration}"])
+    return f"echo '{{ ... }}: {{ }}' >{target}\n{switch}\n"
+
+
+def import_script(nixos: NixOs) -> tuple[str, str]:
+    """(apply, check): that the flake imports hearth-maubot.nix, which is its owner's to write."""
+    flake = shlex.quote(str(nixos.flake))
+    check = f"grep -rqE '^[^#]*hearth-maubot[.]nix' --include='*.nix' --exclude=hearth-maubot.nix {flake}\n"
+    apply = (
+        f"{check}[ $? -eq 0 ] && exit 0\n"
+        f"echo 'no file of the flake {nixos.flake} imports ./hearth-maubot.nix: a rollout would do nothing' >&2\n"
+        "echo 'add it to the imports of the host, then run up again' >&2\nexit 1\n"
+    )
+    return apply, check
+
+
+class NixosMaubot:
+    """The modules and the phases. `ready` is what a user of maubot's API has to wait for."""
+
+    def __init__(self, name: str, args: SystemArgs[Maubot], parent: pulumi.Resource) -> None:
+        settings, nixos = args.settings, args.settings.nixos
+        assert nixos is not None, "the settings' model asks for it on this platform"
+        self._name, self._settings, self._parent = name, settings, parent
+        files = self._files(nixos)
+        apply, check = import_script(nixos)
+        done: pulumi.Resource = Script(
+            f"{name}-nixos-import",
+            host=settings.host,
+            name="maubot-nixos-import",
+            apply=apply,
+            check=check,
+            opts=ResourceOptions(parent=parent),
+        )
+        for phase in nix_text.PHASES:
+            apply, check = phase_script(nixos, phase)
+            done = Script(
+                f"{name}-phase-{phase}",
+                host=settings.host,
+                name=f"maubot-phase-{phase}",
+                apply=apply,
+                check=check,
+                undo=undo_script(nixos) if phase == "modules" else ":",
+                opts=ResourceOptions(
+                    parent=parent,
+                    depends_on=[*files, done],
+                    custom_timeouts=pulumi.CustomTimeouts(create="60m", update="60m", delete="60m"),
+                ),
+            )
+        self.ready: Sequence[pulumi.Resource] = [done]
+
+    def _files(self, nixos: NixOs) -> list[pulumi.Resource]:
+        settings, flake = self._settings, str(nixos.flake)
+        folders = [
+            Directory(
+                f"{self._name}-{role}",
+                host=settings.host,
+                path=path,
+                opts=ResourceOptions(parent=self._parent),
+            )
+            for role, path in (
+                ("rollout-folder", FOLDER),
+                ("modules-folder", f"{flake}/modules"),
+                ("flake-folder", f"{flake}/hearth-maubot"),
+            )
+        ]
+        texts = {
+            "module": (f"{flake}/modules/maubot.nix", nix_text.maubot_module()),
+            "dev-services": (f"{flake}/modules/dev-services-maubot.nix", nix_text.dev_services_module(settings)),
+            "health-program": (f"{flake}/hearth-maubot/health.py", (units.PROGRAMS / "health.py").read_text()),
+            "told": (f"{flake}/hearth-maubot/told.json", units.told(settings)),
+            "rollout": (PROGRAM, (units.PROGRAMS / "rollout.sh").read_text()),
+            **{
+                f"phase-{phase}-text": (f"{FOLDER}/{phase}.nix", nix_text.host_module(settings, phase))
+                for phase in nix_text.PHASES
+            },
+        }
+        return [
+            File(
+                f"{self._name}-nixos-{role}",
+                host=settings.host,
+                path=path,
+                content=content,
+                opts=ResourceOptions(parent=self._parent, depends_on=folders),
+            )
+            for role, (path, content) in texts.items()
+        ]

@@ -1,0 +1,295 @@
+"""Runs on the machine: looks whether maubot and each of its bots work, wakes what sleeps, and tells who should know.
+
+`health.py wait|check|restart TOLD.json`. Standard library only, Python 3.9 or later.
+- wait: until the API answers and every client has had its first sync, whose events maubot drops.
+- check: every enabled client's token is good, and its sync moves: a dead bot behind a living port is found. A client
+  that is backing off while the homeserver is back is started again. Ends with 1, and the reasons, where something is
+  wrong.
+- restart: restarts the unit where `check` got no answer several times in a row, once in a while at most.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+V1 = "/_matrix/maubot/v1"
+V3 = "/_matrix/client/v3"
+MARK = "net.hearth.wake"
+"""The account data by which a sync is made to answer; nothing else reads it."""
+SYNC_SECONDS = 8.0
+KICK_PAUSE = 40.0
+RECORD_DAYS = 60
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Away(Exception):
+    """A server does not answer."""
+
+
+def ask(method, url, token=None, body=None, timeout=10.0):
+    """(status, answer) of one request. Raises Away where nothing answers."""
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = "Bearer " + token
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, method=method, headers=headers)
+    try:
+        with OPENER.open(request, timeout=timeout) as answer:
+            status, text = answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        status, text = error.code, error.read()
+    except (OSError, ValueError) as error:
+        raise Away(getattr(error, "reason", None) or error) from None
+    try:
+        return status, json.loads(text or b"{}")
+    except ValueError:
+        return status, {}
+
+
+def quote(text):
+    return urllib.parse.quote(text, safe="")
+
+
+class Maubot:
+    """maubot's API, entered with the key that systemd hands over."""
+
+    def __init__(self, told):
+        self.told = told
+        self.base = told["api"] + V1
+        key = pathlib.Path(os.environ["CREDENTIALS_DIRECTORY"], "secret-key").read_text().strip()
+        status, found = ask("POST", self.base + "/auth/login", body={"secret": key})
+        if status != 200:
+            raise Away(f"maubot answers {status} and does not take the key: it runs with another configuration")
+        self.token = found["token"]
+
+    def client(self, user):
+        status, found = ask("GET", f"{self.base}/client/{quote(user)}", self.token)
+        return found if status == 200 else None
+
+    def instance(self, name):
+        status, found = ask("GET", f"{self.base}/instance/{quote(name)}", self.token)
+        return found if status == 200 else None
+
+    def set_client(self, user, **fields):
+        return ask("PUT", f"{self.base}/client/{quote(user)}", self.token, fields, timeout=30.0)[1]
+
+    def place(self, user):
+        """How far the client's sync has come; None where that can't be seen."""
+        path = self.told["database"]
+        if not path:
+            return None
+        try:
+            with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as database:
+                row = database.execute("SELECT next_batch FROM client WHERE id = ?", (user,)).fetchone()
+        except sqlite3.Error:
+            return None
+        return row and row[0]
+
+
+def wake(found):
+    """Have the client's sync answer now, by something new for it."""
+    mark = f"{found['homeserver'].rstrip('/')}{V3}/user/{quote(found['id'])}/account_data/{MARK}"
+    ask("PUT", mark, found["access_token"], {"at": int(time.time() * 1000)})
+
+
+def moves(maubot, found):
+    """Whether the client's sync gets to know what is new within SYNC_SECONDS."""
+    user, before = found["id"], maubot.place(found["id"])
+    wake(found)
+    end = time.monotonic() + SYNC_SECONDS
+    while time.monotonic() < end:
+        time.sleep(0.25)
+        now = maubot.client(user) or {}
+        if before is None and maubot.told["database"] is None:
+            if now.get("sync_ok"):
+                return True
+        elif maubot.place(user) != before:
+            return True
+    return False
+
+
+def settled(maubot, user, patience=10.0):
+    """The client, once its start is over."""
+    end, found = time.monotonic() + patience, maubot.client(user)
+    while found and found["enabled"] and not found["started"] and time.monotonic() < end:
+        time.sleep(0.2)
+        found = maubot.client(user)
+    return found
+
+
+def look_at(maubot, user, kicks):
+    """What is wrong with a client, in words; an empty text where nothing is. Starts it again where that helps."""
+    found = settled(maubot, user)
+    if found is None:
+        return f"{user} is no client of maubot: run `up --refresh`"
+    homeserver = found["homeserver"].rstrip("/")
+    try:
+        status, who = ask("GET", homeserver + V3 + "/account/whoami", found["access_token"])
+    except Away as error:
+        return f"{user}: its homeserver {homeserver} does not answer ({error})"
+    if status == 401:
+        return f"{user}: its token is not good any more: run `up --refresh`, which logs the same device in again"
+    if status != 200 or who.get("user_id") != user:
+        return f"{user}: its homeserver answers {status} {who.get('errcode', '')} to its token"
+    if found["enabled"] and found["started"] and moves(maubot, found):
+        return ""
+    if time.time() - kicks.get(user, 0) < KICK_PAUSE:
+        return f"{user}: its sync does not move; it was started again a moment ago"
+    kicks[user] = time.time()
+    maubot.set_client(user, started=False)
+    if not found["enabled"]:
+        maubot.set_client(user, enabled=True)
+    found = maubot.set_client(user, started=True)
+    if found.get("started") and moves(maubot, found):
+        print(f"{user} had stopped hearing its rooms, and was started again")
+        return ""
+    return f"{user}: its sync does not move, although it was started again"
+
+
+def alert(told, maubot, state):
+    """Tell the errors of maubot's log since the last time in the homeserver's admin room."""
+    alerts, cursor = told["alerts"], state / "cursor"
+    if not alerts:
+        return
+    command = ["journalctl", "--unit", told["unit"], "--output=cat", "--quiet", "--no-pager", f"--cursor-file={cursor}"]
+    if not cursor.exists():
+        command.append("--lines=0")  # what was before the first look is old news
+    lines = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout.splitlines()
+    bad = [line[:300] for line in lines if line.startswith(("[ERROR@", "[CRITICAL@"))]
+    held = state / "untold"
+    if held.exists():
+        bad = held.read_text().splitlines() + bad
+    if not bad:
+        return
+    held.write_text("\n".join(bad[-50:]) + "\n")
+    teller = maubot.client(alerts["user"])
+    if teller is None:
+        return
+    base, token, room = teller["homeserver"].rstrip("/") + V3, teller["access_token"], alerts["room"]
+    _, joined = ask("POST", f"{base}/join/{quote(room)}", token, {})
+    room = joined.get("room_id", room)
+    text = "\n".join([f"maubot on {os.uname().nodename}: {len(bad)} errors", *bad[:10]])
+    message = {"msgtype": "m.notice", "body": text}
+    status, found = ask("PUT", f"{base}/rooms/{quote(room)}/send/m.room.message/{time.time_ns()}", token, message)
+    if status == 200:
+        held.unlink()
+    else:
+        print(f"errors could not be told in {alerts['room']}: {found.get('error', status)}", file=sys.stderr)
+
+
+def measure(told, wrong, clients, instances):
+    """Figures for Prometheus' textfile collector."""
+    if not told["metrics"]:
+        return
+    lines = [
+        "# HELP maubot_up Whether maubot's API answers.",
+        "# TYPE maubot_up gauge",
+        f"maubot_up {0 if wrong.get('maubot') else 1}",
+        "# HELP maubot_client_up Whether a client's token is good and its sync moves.",
+        "# TYPE maubot_client_up gauge",
+        *(f'maubot_client_up{{client="{user}"}} {int(not clients[user])}' for user in clients),
+        "# HELP maubot_instance_up Whether an instance runs.",
+        "# TYPE maubot_instance_up gauge",
+        *(f'maubot_instance_up{{instance="{name}"}} {int(not instances[name])}' for name in instances),
+        "# HELP maubot_checked_seconds When it was looked at last.",
+        "# TYPE maubot_checked_seconds gauge",
+        f"maubot_checked_seconds {int(time.time())}",
+    ]
+    target = pathlib.Path(told["metrics"])
+    part = target.with_suffix(".part")
+    part.write_text("\n".join(lines) + "\n")
+    part.chmod(0o644)
+    part.replace(target)
+
+
+def load(path):
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def save(path, content):
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(content))
+    part.chmod(0o644)
+    part.replace(path)
+
+
+def check(told):
+    state = pathlib.Path(told["state"])
+    last = load(state / "state.json")
+    kicks, wrong, clients, instances = dict(last.get("kicks", {})), {}, {}, {}
+    try:
+        status, _ = ask("GET", told["api"] + V1 + "/version")
+        if status not in (200, 401):
+            raise Away(f"it answers {status}")
+        maubot = Maubot(told)
+        clients = {user: look_at(maubot, user, kicks) for user in told["clients"]}
+        for name in told["instances"]:
+            found = maubot.instance(name)
+            runs = found is not None and found["started"]
+            instances[name] = "" if runs else f"the instance {name} does not run: run `up --refresh`"
+        wrong = {name: why for name, why in {**clients, **instances}.items() if why}
+        alert(told, maubot, state)
+    except Away as error:
+        wrong["maubot"] = f"maubot does not answer: {error}"
+    silent = last.get("silent", 0) + 1 if "maubot" in wrong else 0
+    save(state / "state.json", {"at": time.time(), "wrong": wrong, "silent": silent, "kicks": kicks})
+    record = load(state / "record.json")
+    good, all_ = record.get(time.strftime("%Y-%m-%d"), (0, 0))
+    record[time.strftime("%Y-%m-%d")] = (good + (not wrong), all_ + 1)
+    save(state / "record.json", dict(sorted(record.items())[-RECORD_DAYS:]))
+    measure(told, wrong, clients, instances)
+    for why in wrong.values():
+        print(why, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def restart(told):
+    state, own = load(pathlib.Path(told["state"]) / "state.json"), pathlib.Path(os.environ["STATE_DIRECTORY"])
+    if state.get("silent", 0) < told["restart_after"]:
+        return 0
+    show = ["systemctl", "show", "--property=ActiveState", "--value", told["unit"]]
+    if subprocess.run(show, capture_output=True, text=True, check=False).stdout.strip() == "inactive":
+        return 0  # somebody has stopped it
+    why = state["wrong"].get("maubot", "")
+    ago = time.time() - load(own / "last.json").get("at", 0)
+    if ago < told["restart_pause"]:
+        print(f"maubot was restarted {ago:.0f} s ago, and still: {why}; look at its log", file=sys.stderr)
+        return 1
+    save(own / "last.json", {"at": time.time(), "why": why})
+    print(f"restarting {told['unit']}: {why}")
+    return subprocess.run(["systemctl", "restart", told["unit"]], check=False).returncode
+
+
+def wait(told):
+    """Until the API answers and the clients have heard of something: maubot drops what a first sync brings."""
+    while True:
+        try:
+            maubot = Maubot(told)
+            break
+        except Away:
+            time.sleep(0.2)
+    with contextlib.suppress(Away):
+        for user in told["clients"]:
+            found = settled(maubot, user)
+            if found and found["started"]:
+                moves(maubot, found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(
+        {"wait": wait, "check": check, "restart": restart}[sys.argv[1]](
+            json.loads(pathlib.Path(sys.argv[2]).read_text())
+        )
+    )

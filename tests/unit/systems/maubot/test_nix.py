@@ -1,0 +1,265 @@
+"""The Nix texts: parsed and evaluated by Nix itself, and the rollout's program, run with commands in its way."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from components.maubot.nix_text import PHASES, dev_services_module, has_import, host_module, maubot_module, nix_string
+from components.maubot.nixos import import_script, phase_script, undo_script
+from components.maubot.units import PROGRAMS
+from tests.unit.systems.maubot.test_settings import settings
+
+WISH = settings(platform="nixos", nixos={"configuration": "ops-jrz1", "flake": "/etc/nixos"}, port=29400)
+needs_nix = pytest.mark.skipif(shutil.which("nix-instantiate") is None, reason="needs nix-bin, a Debian package")
+
+LIB = """
+let
+  lib = {
+    mkIf = condition: content: if condition then content else {};
+    mkOption = attributes: attributes;
+    mkEnableOption = text: { default = false; };
+    mkPackageOption = pkgs: name: attributes: { default = pkgs.${name}; };
+    types = { str = "str"; port = "port"; path = "path"; };
+  };
+  pkgs = {
+    writeText = name: text: "/nix/store/${name}";
+    python3 = { withPackages = choose: "/nix/store/python"; outPath = "/nix/store/python3"; };
+    maubot = "/nix/store/maubot";
+    systemd = "/nix/store/systemd";
+  };
+in
+"""
+"""What the modules use of nixpkgs, which can't be had everywhere."""
+
+
+def nix(*words: str, text: str) -> str:
+    done = subprocess.run(["nix-instantiate", *words, "-"], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def evaluated(text: str) -> Any:
+    return json.loads(nix("--eval", "--strict", "--json", text=LIB + text))
+
+
+@needs_nix
+@pytest.mark.parametrize(
+    "text",
+    [maubot_module(), dev_services_module(WISH), *(host_module(WISH, phase) for phase in PHASES)],
+    ids=["maubot", "dev-services", *PHASES],
+)
+def test_nix_parses_it(text: str):
+    nix("--parse", text=text)
+
+
+@needs_nix
+@hypothesis_settings(max_examples=20, deadline=None)
+@given(st.text(st.characters(min_codepoint=1, max_codepoint=0x2FFF, exclude_categories=["Cs"]), max_size=30))
+def test_a_text_is_the_same_text_in_nix(text: str):
+    assert json.loads(nix("--eval", "--json", text=nix_string(text))) == text
+
+
+@needs_nix
+@pytest.mark.parametrize("text", ['${builtins.abort "x"}', "$${x}", "''${x}", '"; evil', "\\${x}", "a\nb\tc\r"])
+def test_no_text_gets_out_of_its_string(text: str):
+    assert json.loads(nix("--eval", "--json", text=nix_string(text))) == text
+
+
+@needs_nix
+def test_the_service_is_as_confined_as_on_debian_and_gets_its_secrets_as_credentials():
+    config = """{ services.maubot = { enable = true; serverName = "lab.test"; port = 29316; admin = "admin";
+      homeserverUrl = "http://127.0.0.1:8008"; package = "/nix/store/maubot";
+      adminPasswordFile = "/run/secrets/maubot-admin-password";
+      secretKeyFile = "/run/secrets/maubot-secret-key"; }; }"""
+    found = evaluated(f"(({maubot_module()}) {{ inherit lib pkgs; config = {config}; }}).config")
+    service = found["systemd"]["services"]["maubot"]["serviceConfig"]
+    assert service["ProtectSystem"] == "strict"
+    assert service["NoNewPrivileges"] is True
+    assert service["SystemCallFilter"] == ["@system-service", "~@privileged @resources"]
+    assert service["LoadCredential"] == [
+        "admin-password:/run/secrets/maubot-admin-password",
+        "secret-key:/run/secrets/maubot-secret-key",
+    ]
+    assert service["ExecStart"].endswith("--no-update --config /var/lib/maubot/config/config.yaml")
+    assert service["ReadOnlyPaths"] == ["-/var/lib/maubot/config"]
+
+
+@needs_nix
+def test_a_service_that_is_off_brings_nothing():
+    off = "{ services.maubot.enable = false; }"
+    assert evaluated(f"(({maubot_module()}) {{ inherit lib pkgs; config = {off}; }}).config") == {}
+
+
+@needs_nix
+def test_the_wrapper_takes_enable_and_port_and_hands_the_settings_on():
+    config = """{ services.dev-platform.maubot = { enable = true; port = 1234; };
+      sops.secrets = { maubot-admin-password.path = "/a"; maubot-secret-key.path = "/b"; }; }"""
+    found = evaluated(f"(({dev_services_module(WISH)}) {{ inherit lib; config = {config}; }}).config")
+    assert found["services"]["maubot"] == {
+        "enable": True,
+        "port": 1234,
+        "homeserverUrl": "http://127.0.0.1:8008",
+        "serverName": "lab.test",
+        "admin": "admin",
+        "adminPasswordFile": "/a",
+        "secretKeyFile": "/b",
+    }
+
+
+def test_each_phase_adds_to_the_one_before():
+    modules, secrets, service = (host_module(WISH, phase) for phase in PHASES)
+    assert "sops" not in modules
+    assert 'maubot-admin-password = { mode = "0400"; owner = "root"; }' in secrets
+    assert "enable = true" not in secrets
+    assert "services.dev-platform.maubot = { enable = true; port = 29400; };" in service
+    assert "maubot-health-restart" in service
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("imports = [ ./hearth-maubot.nix ];", True),
+        ("# imports = [ ./hearth-maubot.nix ];", False),
+        ("/* ./hearth-maubot.nix */ imports = [];", False),
+        ("imports = [ ];", False),
+    ],
+)
+def test_an_import_in_a_comment_is_none(text: str, found: bool):
+    assert has_import(text) is found
+
+
+# --- the rollout's program, with commands of ours in its way ---
+
+
+class Rollout:
+    """A folder that stands for the machine: `well` names the services that are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.flake, self.bin = folder / "hearth", folder / "flake", folder / "bin"
+        for path in (self.folder, self.flake, self.bin):
+            path.mkdir()
+        for phase in PHASES:
+            (self.folder / f"{phase}.nix").write_text(host_module(WISH, phase))
+        self.state = folder / "state"
+        self.state.mkdir()
+        self.well("nginx", "postgresql", "maubot")
+        self.command(
+            "systemctl",
+            "case $1 in show) name=${3%.service};; *) name=${2%.service};; esac\n"
+            'if [ -e "$STATE/$name" ]; then s=active; else s=failed; fi\n'
+            'case $1 in show) [ "$name" = forgejo ] && echo LoadState=not-found || echo LoadState=loaded;\n'
+            "  echo ActiveState=$s;; *) echo $s;; esac",
+        )
+        self.command("journalctl", 'echo "the log of $2"')
+        self.command(
+            "nixos-rebuild",
+            'echo "nixos-rebuild $*" >>"$STATE/calls"\n'
+            '[ ! -e "$STATE/refuses" ] || case $* in *--flake*) echo "error: evaluation failed"; exit 1;; esac\n'
+            '[ ! -e "$STATE/breaks" ] || rm -f "$STATE/nginx"',
+        )
+
+    def command(self, name: str, text: str) -> None:
+        (self.bin / name).write_text(f"#!/bin/sh\n{text}\n")
+        (self.bin / name).chmod(0o755)
+
+    def well(self, *names: str) -> None:
+        for path in self.state.iterdir():
+            path.unlink()
+        for name in names:
+            (self.state / name).touch()
+
+    def run(self, phase: str) -> subprocess.CompletedProcess[str]:
+        words = ["sh", str(PROGRAMS / "rollout.sh"), str(self.flake), "ops-jrz1", str(self.folder), phase]
+        environment = {"PATH": f"{self.bin}:{os.environ['PATH']}", "STATE": str(self.state), "SETTLE_TRIES": "1"}
+        command = [*words, "nginx", "postgresql", "forgejo"]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    @property
+    def calls(self) -> list[str]:
+        path = self.state / "calls"
+        return path.read_text().splitlines() if path.exists() else []
+
+    @property
+    def now(self) -> str | None:
+        path = self.flake / "hearth-maubot.nix"
+        return path.read_text() if path.exists() else None
+
+
+def test_a_phase_is_switched_to_while_all_is_well(tmp_path: Path):
+    rollout = Rollout(tmp_path)
+    for phase in PHASES:
+        done = rollout.run(phase)
+        assert done.returncode == 0, done.stderr
+        assert rollout.now == host_module(WISH, phase)
+    assert rollout.calls == [f"nixos-rebuild switch --flake {rollout.flake}#ops-jrz1"] * 3
+
+
+def test_a_service_that_is_not_well_before_stops_the_phase_and_nothing_is_changed(tmp_path: Path):
+    rollout = Rollout(tmp_path)
+    rollout.well("nginx")
+    done = rollout.run("modules")
+    assert done.returncode == 1
+    assert "before the phase 'modules' these were not well, so nothing was changed: postgresql" in done.stderr
+    assert (rollout.calls, rollout.now) == ([], None)
+
+
+def test_a_phase_that_harms_a_service_is_rolled_back_and_the_error_says_which_and_why(tmp_path: Path):
+    rollout = Rollout(tmp_path)
+    assert rollout.run("modules").returncode == 0
+    (rollout.state / "breaks").touch()
+    done = rollout.run("secrets")
+    assert done.returncode == 1
+    assert "after the phase 'secrets' these were not well, so it was rolled back: nginx" in done.stderr
+    assert "the log of nginx" in done.stderr
+    assert rollout.calls[-1] == "nixos-rebuild switch --rollback"
+    assert rollout.now == host_module(WISH, "modules")
+
+
+def test_a_switch_that_fails_is_rolled_back_and_its_own_words_are_shown(tmp_path: Path):
+    rollout = Rollout(tmp_path)
+    (rollout.state / "refuses").touch()
+    done = rollout.run("modules")
+    assert done.returncode == 1
+    assert "error: evaluation failed" in done.stderr
+    assert "could not be switched to, and was rolled back" in done.stderr
+    assert rollout.now is None
+
+
+def test_maubot_itself_must_be_well_after_the_last_phase(tmp_path: Path):
+    rollout = Rollout(tmp_path)
+    rollout.well("nginx", "postgresql")
+    done = rollout.run("service")
+    assert "so it was rolled back: maubot" in done.stderr
+
+
+def test_a_phase_holds_where_a_later_one_is_reached(tmp_path: Path):
+    assert WISH.nixos is not None
+    for phase, others in (("modules", 3), ("secrets", 2), ("service", 1)):
+        apply, check = phase_script(WISH.nixos, phase)
+        assert check.count("cmp -s") == others
+        assert apply.startswith(
+            f"sh /var/lib/hearth-maubot/rollout.sh /etc/nixos ops-jrz1 /var/lib/hearth-maubot {phase} "
+        )
+    assert "nixos-rebuild switch --flake '/etc/nixos#ops-jrz1'" in undo_script(WISH.nixos)
+
+
+def test_a_flake_that_imports_nothing_of_it_is_told_so(tmp_path: Path):
+    wish = settings(platform="nixos", nixos={"configuration": "x", "flake": str(tmp_path)}).nixos
+    assert wish is not None
+    apply, check = import_script(wish)
+    (tmp_path / "host.nix").write_text("{ imports = [ # ./hearth-maubot.nix\n ]; }\n")
+    assert subprocess.run(["sh", "-c", check], check=False).returncode == 1
+    told = subprocess.run(["sh", "-c", apply], capture_output=True, text=True, check=False)
+    assert (told.returncode, "imports ./hearth-maubot.nix" in told.stderr) == (1, True)
+    (tmp_path / "host.nix").write_text("{ imports = [\n ./hearth-maubot.nix\n ]; }\n")
+    assert subprocess.run(["sh", "-c", check], check=False).returncode == 0
