@@ -48,6 +48,7 @@ RECIPES: dict[str, Recipe] = {
         Recipe("machine-lxd", "trixie", "machine", source="../systems/lxd/images/machine-lxd"),
         Recipe("lxd-instance", "trixie", "debian-trixie", source="../systems/lxd/images/instance"),
         Recipe("emulator", "trixie", "debian-trixie"),
+        Recipe("machine-matrix", "trixie", "machine", source="../systems/maubot/images/machine-matrix"),
         Recipe("postgres", "trixie", "debian-trixie", arguments=(("RELEASE", "13"), ("MAJOR", "17"))),
         Recipe(
             "postgres15",

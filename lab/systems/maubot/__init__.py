@@ -1,0 +1,1 @@
+"""What only the lab of maubot needs: a homeserver that was there before, and somebody who talks to bots."""

@@ -1,0 +1,56 @@
+"""The homeserver that a lab machine of the image `machine-matrix` has: real Synapse, with an admin and other users."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lab.machine import Machine
+
+UNIT = "matrix-continuwuity.service"
+PROGRAM = "/usr/local/lib/hearth-lab/visitor.py"
+SERVER_NAME = "lab.test"
+PASSWORD = "a-persons-password"
+
+
+class Homeserver:
+    """Synapse on a machine; `ann` is its admin."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.token = ""
+        """Ann's."""
+
+    def begin(self) -> None:
+        """Start it for the first time, with nginx and PostgreSQL beside it, and its users `ann` and `bob`."""
+        self.machine.write(PROGRAM, (Path(__file__).with_name("visitor.py")).read_text())
+        generate = "/opt/synapse/venv/bin/python -m synapse.app.homeserver --config-path /etc/synapse/homeserver.yaml"
+        register = "/opt/synapse/venv/bin/register_new_matrix_user -c /etc/synapse/homeserver.yaml"
+        self.machine.run(
+            f"cd /var/lib/synapse && runuser -u synapse -- {generate} --generate-keys\n"
+            f"systemctl start {UNIT} nginx.service postgresql.service && systemctl enable -q {UNIT} nginx postgresql\n"
+            f"for user in 'ann -a' 'bob --no-admin'; do\n  {register} -u $user -p {PASSWORD} http://127.0.0.1:8008\ndone"
+        )
+        self.token = self.ask("login", user="ann", password=PASSWORD)
+
+    def ask(self, command: str, **values: Any) -> Any:
+        """What the program on the machine answers; see visitor.py."""
+        if command != "login" and command != "ask":
+            values = {"token": self.token, **values}
+        said = self.machine.run(f"python3 -I {PROGRAM} {command}", stdin=json.dumps(values), timeout=400)
+        return json.loads(said.stdout)
+
+    def stop(self) -> None:
+        """Have it away, as in an update of it."""
+        self.machine.run(f"systemctl stop {UNIT}")
+
+    def start(self) -> None:
+        """Have it back."""
+        self.machine.run(f"systemctl start {UNIT}")
+
+    def users(self) -> list[str]:
+        """Everybody's user id."""
+        found = self.ask("ask", method="GET", path="/_synapse/admin/v2/users?from=0&limit=100", token=self.token)
+        return sorted(each["name"] for each in found["users"])

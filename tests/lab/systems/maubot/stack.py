@@ -1,0 +1,152 @@
+"""The whole program on a lab machine that has a homeserver, for the tests of maubot."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shlex
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from checks.result import CheckResult
+from checks.run import run_checks
+from checks.stack import DeployedStack
+from config.hosts import Machines
+from lab import Machine
+from lab.systems.maubot.homeserver import SERVER_NAME, Homeserver
+from tests.lab.systems.secondbrain.stack import shown, went_well
+from tests.lab.workspace import Workspace
+from toolchain.versions import ROOT
+
+PATIENCE = 600.0
+ECHO = Path(__file__).with_name("echo")
+BOTS = ("echo-a", "echo-b", "echo-c")
+ADMIN_PASSWORD = "canary-admin-4c1f22"
+KEY = "canary-key-" + "0123456789abcdef" * 3
+BOT_PASSWORD = "canary-bot-7d20aa"
+Json = dict[str, Any]
+
+
+class Stack:
+    """One stack of the real program, whose machine is called `vps` in the settings."""
+
+    def __init__(self, folder: Path, machine: Machine, homeserver: Homeserver, settings: Mapping[str, Any]) -> None:
+        self.machine, self.homeserver = machine, homeserver
+        self.workspace = Workspace.create(
+            folder,
+            (ROOT / "__main__.py").read_text(),
+            name="hearth",
+            providers={"hearth": ROOT / "providers" / "plugin"},
+            extra_environment={"PYTHONPATH": str(ROOT)},
+        )
+        self.hosts = {"hosts": {"vps": {"address": machine.name}}, "ssh-config": str(machine.ssh_config)}
+        self.workspace.configure("hearth:hosts", json.dumps(self.hosts["hosts"]))
+        self.workspace.configure("hearth:ssh-config", str(machine.ssh_config))
+        self.workspace.configure("hearth:secrets-file", "secrets.json")
+        self.registration_token: str = homeserver.ask("registration_token", uses_allowed=10)
+        self.secrets()
+        self.settings(settings)
+
+    def secrets(self, **changed: str) -> None:
+        """Write the file of secrets; names without `maubot-`."""
+        given = {
+            "admin-password": ADMIN_PASSWORD,
+            "secret-key": KEY,
+            "registration-token": self.registration_token,
+            "bot-passwords": "".join(f"{bot}={BOT_PASSWORD}\n" for bot in BOTS),
+        }
+        given |= {name.replace("_", "-"): value for name, value in changed.items()}
+        path = self.workspace.folder / "secrets.json"
+        path.write_text(json.dumps({f"maubot-{name}": value for name, value in given.items()}))
+        path.chmod(0o600)
+
+    def settings(self, settings: Mapping[str, Any]) -> None:
+        """Set `hearth:maubot`."""
+        given = {"host": "vps", "server-name": SERVER_NAME, "data": "remove", **settings}
+        self.workspace.configure("hearth:maubot", json.dumps(given))
+
+    def up(self, *flags: str) -> str:
+        """`pulumi up`, which must go well; what it printed."""
+        return went_well(self.try_up(*flags))
+
+    def try_up(self, *flags: str) -> subprocess.CompletedProcess[str]:
+        """`pulumi up`, however it goes."""
+        command = ("up", "--yes", "--skip-preview", "--stack", self.workspace.stack, *flags)
+        return self.workspace.pulumi(*command, check=False, timeout=PATIENCE)
+
+    def failed_up(self, *flags: str) -> str:
+        """`pulumi up`, which must fail in words; what it printed."""
+        answer = self.try_up(*flags)
+        assert answer.returncode != 0, shown(answer)
+        printed = shown(answer)
+        assert "Traceback" not in printed, printed
+        assert "mistake in Hearth itself" not in printed, printed
+        return printed
+
+    def destroy(self) -> str:
+        """`pulumi destroy`, which must go well; what it printed."""
+        command = ("destroy", "--yes", "--skip-preview", "--run-program", "--stack", self.workspace.stack)
+        return went_well(self.workspace.pulumi(*command, check=False, timeout=PATIENCE))
+
+    def drifted(self) -> dict[str, str]:
+        """What `make drift` shows: resource -> its part of the preview. Empty where nothing drifted."""
+        answer = self.workspace.drift()
+        assert answer.returncode in (0, 7), shown(answer)
+        parts: dict[str, str] = {}
+        for block in re.split(r"(?m)^(?= *[-+~<>]+ hearth:)", answer.stdout):
+            name = re.search(r"urn=[^\]]*::([^\]:]+)\]", block)
+            if re.match(r" *[-+~<>]+ hearth:(host|matrix):", block) and name:
+                parts[name[1]] = parts.get(name[1], "") + block
+        assert bool(parts) == (answer.returncode == 7), shown(answer)
+        return parts
+
+    def check(self) -> list[CheckResult]:
+        """The rows of `make check`."""
+        deployed = DeployedStack(self.workspace.outputs(), Machines.from_namespace(self.hosts))
+        return list(asyncio.run(run_checks(deployed, self.workspace.folder))["maubot"])
+
+    def api(self, method: str, path: str, body: Json | None = None, password: str = ADMIN_PASSWORD) -> Any:
+        """Ask maubot's API on the machine as an admin in the web page would."""
+        stdin = json.dumps([{"username": "admin", "password": password}, method, path, body])
+        return json.loads(self.machine.run(f"python3 -I -c {shlex.quote(ADMIN)}", stdin=stdin).stdout)
+
+
+ADMIN = """
+import json, sys, urllib.error, urllib.request as request
+BASE = "http://127.0.0.1:29316/_matrix/maubot/v1"
+def ask(method, path, body, token=""):
+    data = None if body is None else json.dumps(body).encode()
+    asked = request.Request(BASE + path, data, {"Authorization": "Bearer " + token}, method=method)
+    try:
+        return json.loads(request.urlopen(asked).read() or b"{}")
+    except urllib.error.HTTPError as error:
+        return {"status": error.code, **json.loads(error.read() or b"{}")}
+login, method, path, body = json.load(sys.stdin)
+token = path.partition("?token=")[2] or ask("POST", "/auth/login", login).get("token", "")
+print(json.dumps({"token": token} if path == "/token" else ask(method, path, body, token)))
+"""
+
+
+def settings(rooms: Mapping[str, str], bots: int = 1, **more: Any) -> Json:
+    """Settings of `bots` bots, each with one instance that answers in its room."""
+    names = BOTS[:bots]
+    return {
+        "plugins": {"org.example.echo": str(ECHO)},
+        "bots": {bot: {} for bot in names},
+        "instances": {
+            f"{bot}-1": {
+                "plugin": "org.example.echo",
+                "bot": bot,
+                "config": {
+                    "prefix": f"{bot}: ",
+                    "limits": {"size": 5},
+                    "room_subscriptions": [rooms[bot]] if bot in rooms else [],
+                },
+            }
+            for bot in names
+        },
+        **more,
+    }
