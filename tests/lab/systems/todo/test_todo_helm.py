@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from checks.result import Status
 from checks.todo.app import check_todo
 from components.todo.deployed import DeployedTodo
-from components.todo.values import image_values
 from lab import Lab
 from lab.kubernetes import certificates
 from lab.kubernetes.cluster import Cluster
 from tests.lab.support import until
 from tests.lab.systems.todo.helm import CHART
+from tests.lab.systems.todo.releases import Releases, volume_by_hand
 from tests.lab.systems.todo.visitor import PASSWORD, Visitor
 
 SPACE = "todo-helm"
@@ -30,65 +29,11 @@ GATEWAY = {"enabled": True, "parentRefs": [{"name": "traefik", "namespace": "kub
 OWN = "app.kubernetes.io/name=todo"
 
 
-class Releases:
-    """Helm on the lab's cluster, in one namespace."""
-
-    def __init__(self, cluster: Cluster, images: Mapping[str, str]) -> None:
-        self.cluster = cluster
-        self._images = {part: {"image": image_values(image)} for part, image in images.items()}
-
-    def helm(self, *words: str, **values: Any) -> str:
-        whole = {**{part: {**self._images[part], **values.pop(part, {})} for part in ("backend", "frontend")}, **values}
-        flags = ["--values", "-"] if words[0] in ("install", "upgrade", "template") else []
-        return self.cluster.helm("--namespace", SPACE, *words, *flags, stdin=json.dumps(whole), timeout=400).stdout
-
-    def install(self, release: str, **values: Any) -> str:
-        dev = f"--values={CHART / 'values-dev.yaml'}"
-        return self.helm("install", release, str(CHART), dev, "--wait", "--timeout=300s", **values)
-
-    def upgrade(self, release: str, **values: Any) -> None:
-        words = ("upgrade", release, str(CHART), "--reset-then-reuse-values", "--wait", "--timeout=300s")
-        self.helm(*words, **values)
-
-    def kubectl(self, *words: str, stdin: str | None = None) -> str:
-        return self.cluster.kubectl("-n", SPACE, *words, stdin=stdin).stdout
-
-    def environment(self, release: str) -> str:
-        """What a release's pages say of themselves."""
-        status, text, _ = Visitor(self.cluster.ingress_address, f"{release}.example").ask("GET", "/api/v1/health")
-        return str(json.loads(text)["environment"]) if status == 200 else f"{status}: {text}"
-
-    def becomes(self, release: str, environment: str) -> None:
-        """Wait until the pages say so: for a few seconds a proxy still asks pods that are on their way out."""
-        until(lambda: self.environment(release) == environment, f"{release} says {environment}", 60)
-
-    def deployed(self, release: str) -> dict[str, Any]:
-        """What the checks need to know, as the component would say it."""
-        return {
-            "kubeconfig": str(self.cluster.kubeconfig),
-            "context": "hearth-lab",
-            "namespace": SPACE,
-            "name": release,
-            "secret": release,
-            "address": self.cluster.ingress_address,
-            "host": f"{release}.example",
-            "tls": False,
-            "url": f"http://{release}.example/",
-            "replicas": {"backend": 2, "frontend": 2},
-            "environment": "development",
-            "postgres": True,
-            "start_timeout": 120,
-        }
-
-
 @pytest.fixture(scope="module")
 def releases(cluster: Cluster, lab: Lab) -> Iterator[Releases]:
-    made = Releases(cluster, lab.todo_images())
-    cluster.kubectl("create", "namespace", SPACE)
-    # So the API server validates the chart's pods against the level as well.
-    cluster.kubectl("label", "namespace", SPACE, "pod-security.kubernetes.io/enforce=restricted")
+    made = Releases(cluster, lab.todo_images(), SPACE)
     yield made
-    cluster.kubectl("delete", "namespace", SPACE, "--timeout=180s", timeout=200)
+    made.remove()
 
 
 @pytest.fixture(scope="module")
@@ -171,40 +116,8 @@ def test_an_upgrade_arrives_keeps_the_secrets_that_were_made_up_and_can_be_rolle
 
 @pytest.fixture(scope="module")
 def storage_class(cluster: Cluster) -> Iterator[str]:
-    """A class of volumes with one volume, made by hand: the lab's cluster makes none by itself."""
-    cluster.nodes[0].run("install -d -o 999 -g 999 /var/lib/by-hand")
-    volume = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": "by-hand"},
-        "spec": {
-            "storageClassName": "by-hand",
-            "capacity": {"storage": "1Gi"},
-            "accessModes": ["ReadWriteOnce"],
-            "persistentVolumeReclaimPolicy": "Retain",
-            "hostPath": {"path": "/var/lib/by-hand", "type": "Directory"},
-            "nodeAffinity": {
-                "required": {
-                    "nodeSelectorTerms": [
-                        {
-                            "matchExpressions": [
-                                {"key": "kubernetes.io/hostname", "operator": "In", "values": [cluster.nodes[0].name]}
-                            ]
-                        }
-                    ]
-                }
-            },
-        },
-    }
-    kind = {
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "StorageClass",
-        "metadata": {"name": "by-hand"},
-        "provisioner": "kubernetes.io/no-provisioner",
-    }
-    cluster.kubectl("apply", "-f", "-", stdin=f"{json.dumps(kind)}\n---\n{json.dumps(volume)}")
-    yield "by-hand"
-    cluster.kubectl("delete", "persistentvolume/by-hand", "storageclass/by-hand", "--wait=false")
+    with volume_by_hand(cluster, "by-hand") as made:
+        yield made
 
 
 def test_a_second_release_lives_beside_the_first_by_a_gateway_with_a_migration_by_a_hook(
