@@ -56,8 +56,9 @@ class TodoApp(pulumi.ComponentResource):
             # A new value is written into the same Secret: whatever refers to it by name stays right.
             enable_secret_mutable=True,
             enable_config_map_mutable=True,
-            # A namespace that is there is not ours: destroy would remove it with all that is in it.
-            upsert_existing_objects=False,
+            # A namespace that is there is not ours: destroy would remove it with all that is in it. But for one that
+            # was left with its data, which the preflight knows.
+            upsert_existing_objects=settings.keeps_data,
             opts=ResourceOptions(parent=self),
         )
         namespace = Namespace(

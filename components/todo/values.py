@@ -13,12 +13,15 @@ from config.systems.todo import Todo, TodoPart
 
 CHART = Path(__file__).resolve().parents[2] / "apps" / "todo" / "chart"
 PARTS = ("backend", "frontend")
+OWNER = {"app.kubernetes.io/managed-by": "hearth", "app.kubernetes.io/part-of": "todo"}
+"""What tells that a namespace is the app's own."""
 NAMESPACE_LABELS = {
+    **OWNER,
     "pod-security.kubernetes.io/enforce": "restricted",
     "pod-security.kubernetes.io/warn": "restricted",
     "pod-security.kubernetes.io/audit": "restricted",
 }
-"""What makes the API server refuse a pod that wants more than the level `restricted` grants."""
+"""OWNER, and what makes the API server refuse a pod that wants more than the level `restricted` grants."""
 DATABASE_USER = "todo"
 FORCED = {"pulumi.com/patchForce": "true"}
 """What somebody changed with another program is set right; without it, the API server refuses to. An annotation of each

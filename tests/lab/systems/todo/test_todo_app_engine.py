@@ -116,6 +116,23 @@ def test_a_changed_secret_runs_a_migration_and_replaces_the_backend_alone(stack:
     assert stack.workspace.drift().returncode == 0
 
 
+def test_a_migration_that_failed_for_want_of_a_database_is_made_anew_by_the_next_up(stack: Stack) -> None:
+    stack.settings(**{"start-timeout": 60})
+    stack.up()
+    stack.kubectl("scale", "statefulset/todo-postgresql", "--replicas=0")
+    stack.kubectl("wait", "pod/todo-postgresql-0", "--for=delete", "--timeout=120s")
+    # Another secret is another migration, and its database comes late.
+    stack.workspace.configure("hearth:todo-auth-secret", "canary-a-third-key-0123456789abcdef", secret=True)
+    answer = stack.workspace.up(check=False)
+    assert answer.returncode != 0, shown(answer)
+    failed = stack.migrations()
+    stack.kubectl("scale", "statefulset/todo-postgresql", "--replicas=1")
+    stack.kubectl("rollout", "status", "statefulset/todo-postgresql", "--timeout=120s")
+    stack.up()
+    assert stack.migrations() & failed == set()
+    assert stack.wrong() == []
+
+
 def test_destroy_leaves_the_cluster_as_it_was(stack: Stack) -> None:
     address = stack.workspace.outputs()["todo"]["address"]
     assert Visitor(address, HOST).ask("GET", "/healthz")[0] == 200

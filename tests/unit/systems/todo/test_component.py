@@ -16,7 +16,7 @@ from components.blocks.build_context import TODO, BuildContext
 from components.blocks.kubernetes_cluster import ClusterUnusable
 from components.todo import values
 from components.todo.component import TodoApp, TodoAppArgs
-from components.todo.preflight import reach
+from components.todo.preflight import NamespaceTaken, reach
 from config.systems.todo import Todo
 from tests.unit.fake_api_server import FakeApiServer, fake_api_server
 from tests.unit.recording import Recorder
@@ -225,6 +225,47 @@ def test_what_the_checks_need_is_an_output_and_the_address_is_the_ingresss_own(b
     secure = build(ingress={"host": "todo.example.org", "tls-secret": "crt", "address": "10.0.0.1:8443"})
     assert secure.outputs["todo"]["url"] == "https://todo.example.org/"
     assert secure.outputs["todo"]["address"] == "10.0.0.1:8443"
+
+
+KEPT = {"enabled": True, "storage": "1Gi"}
+SPACE = "/api/v1/namespaces/todo"
+
+
+def test_a_namespace_that_was_left_with_its_data_is_taken_over_and_no_other(build: Build):
+    assert build(postgres=KEPT).resources["todo-kubernetes"].inputs["upsertExistingObjects"] == "true"
+    removed = build(postgres=KEPT, data="remove")
+    assert removed.resources["todo-kubernetes"].inputs["upsertExistingObjects"] == "false"
+    labels = build(postgres=KEPT).resources["todo-namespace"].inputs["metadata"]["labels"]
+    assert values.OWNER.items() <= labels.items()
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_refused"),
+    [
+        ({}, False),
+        ({SPACE: {"metadata": {"labels": values.NAMESPACE_LABELS}}}, False),
+        ({SPACE: {"metadata": {}}}, True),
+        ({SPACE: {"metadata": {"labels": {"a": "b"}}}}, True),
+        ({SPACE: {"metadata": {}}, f"{SPACE}/secrets/todo-secrets": {"metadata": {}}}, False),
+        ({SPACE: {"metadata": {}}, f"{SPACE}/persistentvolumeclaims/data-todo-postgresql-0": {"metadata": {}}}, False),
+    ],
+)
+def test_a_namespace_of_somebody_else_is_refused_before_anything_is_registered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], is_refused: bool
+):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with fake_api_server(tmp_path) as server:
+        server.answers |= {path: (200, content) for path, content in answers.items()}
+        settings = {**LEAST, "kubeconfig": str(server.kubeconfig), "context": "trial"}
+        if is_refused:
+            with pytest.raises(NamespaceTaken, match="nothing was touched"):
+                reach(Todo.model_validate({**settings, "postgres": KEPT}))
+        else:
+            reach(Todo.model_validate({**settings, "postgres": KEPT}))
+        # Where no data is kept, the provider itself takes nothing over.
+        server.asked.clear()
+        reach(Todo.model_validate(settings))
+        assert server.asked == ["GET /api"]
 
 
 def test_a_cluster_out_of_reach_is_one_error_of_the_preflight(tmp_path: Path):
