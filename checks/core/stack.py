@@ -21,11 +21,16 @@ LOGS = "See `docker logs` of the container"
 IDLE_LIMIT = 2 * 1024**3
 """SC-006: bytes of memory that all containers together may use at idle."""
 TEST_SECONDS = 5.0
+HEALTH_SECONDS = 2.0
+MISDIRECTED = 421
+"""The status for who asks under another name (RFC 9110, 15.5.20)."""
+SETTINGS = ("llm_endpoint", "llm_model", "event_date", "event_location", "event_offerings")
+"""The settings of the project's data model."""
 POLL_SECONDS = 1.0
 TIMEOUT = 60.0
 
 _SEEN = """\
-import http.cookiejar, json, re, subprocess, sys, time, urllib.error, urllib.request as request
+import base64, http.cookiejar, json, re, subprocess, sys, time, urllib.error, urllib.request as request
 names, url = json.loads(sys.argv[1]), sys.argv[2]
 def docker(*words):
     return subprocess.run(["docker", *words], capture_output=True, text=True, timeout=30)
@@ -34,7 +39,7 @@ opener = request.build_opener(
 def ask(path, data=None, headers={}):
     begun = time.monotonic()
     try:
-        with opener.open(request.Request(url + path, data, headers), timeout=10) as answer:
+        with opener.open(request.Request(url + path, data, {**access, **headers}), timeout=10) as answer:
             status, text = answer.status, answer.read().decode(errors="replace")
     except urllib.error.HTTPError as error:
         status, text = error.code, error.read().decode(errors="replace")
@@ -44,7 +49,7 @@ def ask(path, data=None, headers={}):
 def size(text):
     number, unit = re.match(r"([0-9.]+)([A-Za-z]*)", text.split("/")[0].strip()).groups()
     return int(float(number) * {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}.get(unit, 1))
-seen = {"containers": {}, "pages": {}}
+seen, access = {"containers": {}, "pages": {}}, {}
 for service, name in names.items():
     shown = docker("inspect", name)
     if shown.returncode:
@@ -53,6 +58,9 @@ for service, name in names.items():
     environment = dict(line.split("=", 1) for line in shown["Config"].get("Env") or [] if "=" in line)
     secrets = [value for key, value in environment.items()
                if value and re.search("PASSWORD|SECRET|TOKEN", key.upper())]
+    if environment.get("ACCESS_PASSWORD"):
+        word = base64.b64encode(("check:" + environment["ACCESS_PASSWORD"]).encode()).decode()
+        access = {"Authorization": "Basic " + word}
     logs = docker("logs", "--tail", "2000", name)
     text = logs.stdout + logs.stderr
     lines = [line for line in logs.stdout.splitlines() if line.strip()]
@@ -78,6 +86,7 @@ for service, name in names.items():
     }
 for path in ("/health", "/health/ready", "/", "/config"):
     seen["pages"][path] = ask(path)
+seen["stranger"] = ask("/config", headers={"Host": "not-ours.invalid"})
 token = re.search('name="csrf_token" value="([0-9a-f]+)"', seen["pages"]["/config"]["text"])
 seen["test"] = ask("/config/test/db", b"", {"X-CSRF-Token": token[1] if token else "", "Accept": "application/json"})
 for page in ("/", "/config"):
@@ -135,6 +144,12 @@ def _us1(deployed: DeployedCore, seen: Seen) -> list[CheckResult]:
         database, shown = "", f"{health['status']} {health['text'][:80]}"
     rows.append(story.verdict(health["status"] == 200 and database == "ok", "/health says db: ok", shown, LOGS))
     rows.append(story.verdict(ready["status"] == 200, "it is ready for requests", f"{ready['status']}", LOGS))
+    told = f"in {health['seconds']} s"
+    quick = health["status"] == 200 and health["seconds"] < HEALTH_SECONDS
+    rows.append(story.verdict(quick, "/health answers within 2 seconds", told, LOGS))
+    stranger = seen["stranger"]["status"]
+    question = "it answers to no name but its own"
+    rows.append(story.verdict(stranger == MISDIRECTED, question, f"{stranger} for another", MAKE_UP))
     page = seen["pages"]["/"]
     good = page["status"] == 200 and "health-status" in page["text"]
     rows.append(story.verdict(good, "the dashboard is there", f"{page['status']} in {page['seconds']} s", LOGS))
@@ -145,7 +160,7 @@ def _us2(deployed: DeployedCore, seen: Seen) -> list[CheckResult]:
     """US2: it can be configured, and what is saved stays."""
     story = Story("US2", Code.CONFIGURATION)
     page, test = seen["pages"]["/config"], seen["test"]
-    labelled = all(f'name="{key}"' in page["text"] for key in ("llm_endpoint", "event_date"))
+    labelled = all(f'name="{key}"' in page["text"] for key in SETTINGS)
     good = page["status"] == 200 and labelled
     rows = [story.verdict(good, "the page Config asks for every setting", f"{page['status']}", LOGS)]
     quick = (

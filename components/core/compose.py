@@ -25,6 +25,8 @@ CHANGEABLE = {
     "DB_CONNECT_ATTEMPTS": ":-",
     "DB_CONNECT_DELAY_SECONDS": ":-",
     "LOG_LEVEL": ":-",
+    "ALLOWED_HOSTS": ":-",
+    "SIGN_IN": ":-",
 }
 """Variables that .env may set, and how the default is joined: `-` where an empty value means none."""
 
@@ -34,11 +36,19 @@ def _escaped(text: str) -> str:
     return text.replace("$", "$$")
 
 
+def _published_on(container: Container) -> list[str]:
+    """The addresses on which a port is published; where it is one, .env may name another."""
+    addresses = [entry.address for entry in container.publications]
+    return [f"${{BACKEND_ADDRESS:-{addresses[0]}}}"] if len(addresses) == 1 else addresses
+
+
 def _environment(container: Container) -> dict[str, str]:
     values = {
         name: f"${{{name}{CHANGEABLE[name]}{value}}}" if name in CHANGEABLE else _escaped(value)
         for name, value in container.environment.items()
     }
+    if container.publications:
+        values["PUBLISHED_ON"] = " ".join(_published_on(container))
     for name, variable in container.variables.items():
         values[name] = f"${{{name}:?set {name} in .env}}" if variable.required else f"${{{name}:-}}"
     return values
@@ -62,7 +72,8 @@ def _service(container: Container) -> dict[str, Any]:
         service["environment"] = environment
     if container.publications:
         service["ports"] = [
-            f"{entry.address}:${{BACKEND_PORT:-{entry.port}}}:{entry.inside}" for entry in container.publications
+            f"{address}:${{BACKEND_PORT:-{entry.port}}}:{entry.inside}"
+            for address, entry in zip(_published_on(container), container.publications, strict=True)
         ]
     if container.volumes:
         service["volumes"] = [f"{name}:{path}" for name, path in container.volumes.items()]

@@ -82,6 +82,11 @@ def containers(core: Core, *, with_ollama: bool) -> tuple[Container, ...]:
         # A busy database needs more than Docker's ten seconds to end in good order.
         stop_seconds=60,
     )
+    published = tuple(
+        Publication(str(address), core.backend.port, BACKEND_PORT)
+        # In the order in which Docker lists them since 27: its provider takes another one for drift.
+        for address in sorted(core.backend.addresses, key=lambda address: (address.version, int(address)))
+    )
     backend = Container(
         service="backend",
         image=core.backend.image,
@@ -93,10 +98,15 @@ def containers(core: Core, *, with_ollama: bool) -> tuple[Container, ...]:
             "DB_CONNECT_ATTEMPTS": str(core.backend.connect_attempts),
             "DB_CONNECT_DELAY_SECONDS": str(core.backend.connect_delay),
             "LOG_LEVEL": core.backend.log_level,
+            "ALLOWED_HOSTS": " ".join(core.backend.allowed_hosts),
+            # The container listens on all of its own addresses: who can come is told by those of the machine.
+            "PUBLISHED_ON": " ".join(entry.address for entry in published),
+            "SIGN_IN": core.backend.sign_in,
         },
         variables={
             "POSTGRES_PASSWORD": Variable("core-postgres-password", required=True),
             "SECRET_KEY": Variable("core-secret-key", required=True),
+            **({} if core.backend.sign_in == "never" else {"ACCESS_PASSWORD": Variable("core-access-password")}),
             "GMAIL_CLIENT_ID": Variable("core-gmail-client-id"),
             "GMAIL_CLIENT_SECRET": Variable("core-gmail-client-secret"),
             "GMAIL_REFRESH_TOKEN": Variable("core-gmail-refresh-token"),
@@ -104,11 +114,7 @@ def containers(core: Core, *, with_ollama: bool) -> tuple[Container, ...]:
         # /health is 200 whatever happens: the check reads checks.db.
         health=HealthCheck(("python", "-m", "mail_assistant.healthcheck"), 5, 5, 3, 60),
         memory=core.backend.memory,
-        publications=tuple(
-            Publication(str(address), core.backend.port, BACKEND_PORT)
-            # In the order in which Docker lists them since 27: its provider takes another one for drift.
-            for address in sorted(core.backend.addresses, key=lambda address: (address.version, int(address)))
-        ),
+        publications=published,
         after=("postgres",),
         read_only=True,
         stop_seconds=15,

@@ -68,6 +68,13 @@ def postgres_data(image: str) -> str:
 
 
 Memory = Annotated[str, AfterValidator(_memory)]
+HostPattern = Annotated[
+    str,
+    matches(
+        r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*",
+        "must be a host's name without http:// and port; write it as pi.local or *.example.org",
+    ),
+]
 
 
 class Backend(Settings):
@@ -89,6 +96,15 @@ class Backend(Settings):
     addresses: tuple[IpAddress, ...] = Field(
         default=(IPv4Address("0.0.0.0"),), min_length=1, description="Addresses of the machine to publish on."
     )
+    allowed_hosts: tuple[HostPattern, ...] = Field(
+        default=(),
+        description="Names under which the pages are visited, as pi.local or *.example.org, beside localhost and plain "
+        "addresses. To any other it does not answer.",
+    )
+    sign_in: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Whether visitors give `core-access-password`; auto: unless every address is a loopback one.",
+    )
     memory: Memory = Field(default="512M", description="The most memory it may use.")
     log_level: LogLevel = Field(default="INFO", description="How much it logs.")
     connect_attempts: Annotated[int, Field(ge=1, le=1000)] = Field(
@@ -97,6 +113,12 @@ class Backend(Settings):
     connect_delay: Annotated[int, Field(ge=0, le=60)] = Field(
         default=2, description="Seconds between the first two of these tries; later ones wait longer, up to 10."
     )
+
+    @property
+    def needs_password(self) -> bool:
+        """Whether the pages have to ask for a password."""
+        others = any(not address.is_loopback for address in self.addresses)
+        return self.sign_in == "always" or (self.sign_in == "auto" and others)
 
     @model_validator(mode="after")
     def _image_has_one_source(self) -> Backend:
@@ -147,6 +169,7 @@ class Core(SystemSettings):
     SECRETS: ClassVar[Mapping[str, str]] = {
         "core-postgres-password": "Password of the mail assistant's database.",
         "core-secret-key": "Key with which the mail assistant signs its forms: 32 random characters or more.",
+        "core-access-password": "Password that the mail assistant's pages ask for: 12 characters or more.",
         "core-gmail-client-id": "Gmail: id of the OAuth client.",
         "core-gmail-client-secret": "Gmail: secret of the OAuth client.",
         "core-gmail-refresh-token": "Gmail: refresh token of the mailbox.",
@@ -176,5 +199,8 @@ class Core(SystemSettings):
         return self
 
     def required_secrets(self) -> Mapping[str, str]:
-        """The database's password and the key of the forms, always."""
-        return dict.fromkeys(("core-postgres-password", "core-secret-key"), "core")
+        """The database's password and the key of the forms, always; the pages' own where others can reach them."""
+        needed = ["core-postgres-password", "core-secret-key"]
+        if self.backend.needs_password:
+            needed.append("core-access-password")
+        return dict.fromkeys(needed, "core")

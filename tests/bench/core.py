@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.bench.figures import Figure, timed
-from tests.lab.systems.core.core_machine import FOLDER, compose, load, send
+from tests.lab.systems.core.core_machine import ACCESS_PASSWORD, FOLDER, compose, load, send
 
 if TYPE_CHECKING:
     from lab import Lab, Machine
@@ -21,7 +21,7 @@ def measure(lab: Lab) -> list[Figure]:
     lab.registry()
     machine = lab.machine("core", image="machine-docker")
     send(machine)
-    secrets = "POSTGRES_PASSWORD=bench SECRET_KEY=bench-0123456789abcdef"
+    secrets = f"POSTGRES_PASSWORD=bench SECRET_KEY=bench-0123456789abcdef ACCESS_PASSWORD={ACCESS_PASSWORD}"
     machine.run(f"cd {FOLDER} && printf '%s\\n' {secrets} > .env && chmod 600 .env")
     found = [Figure("building the image, first time", timed(lambda: compose(machine, "build")))]
     compose(machine, "--profile ai pull --quiet postgres ollama")

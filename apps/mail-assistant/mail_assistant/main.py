@@ -19,11 +19,14 @@ from foundation.headers import AnswerHeaders, BodyLimit
 from foundation.request_log import RequestLog
 from mail_assistant import database, pages, schema
 from mail_assistant.about import PACKAGE, SERVICE, version
-from mail_assistant.api import config, dashboard, health
+from mail_assistant.access import Access, SignedIn
+from mail_assistant.api import access, config, dashboard, draft, health
 from mail_assistant.config import Settings
+from mail_assistant.hosts import AllowedHosts
 from mail_assistant.security import POLICY
 from mail_assistant.services.config_service import ConfigService
 from mail_assistant.services.health_service import HealthService
+from mail_assistant.services.outbound import Outbound
 
 STOP_POLL_SECONDS = 0.1
 
@@ -83,8 +86,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     logs.configure(SERVICE, settings.log_level, settings.secrets())
     app.state.engine = database.create_engine(settings.database)
     app.state.sessions = create_sessions(app.state.engine)
-    # No proxy for a server in the house, and no waiting for connections of others.
-    app.state.client = httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_keepalive_connections=4))
+    # No proxy for a server in the house; a redirection could lead anywhere.
+    app.state.client = httpx.AsyncClient(
+        trust_env=False, follow_redirects=False, transport=Outbound(settings.ollama_base_url)
+    )
     app.state.health = HealthService(settings, app.state.sessions, app.state.client)
     try:
         await _unless_stopped(_start(app), app.state.stopping)
@@ -109,9 +114,12 @@ def create_app(settings: Settings, stopping: Callable[[], bool] = lambda: False)
     )
     app.state.settings = settings
     app.state.stopping = stopping
+    app.state.access = Access(settings.access_password, settings.secret_key)
     app.include_router(dashboard.router)
     app.include_router(health.router)
     app.include_router(config.router)
+    app.include_router(draft.router)
+    app.include_router(access.router)
     app.mount("/static", UnchangingFiles(directory=PACKAGE / "static"), name="static")
     app.add_exception_handler(HTTPException, pages.on_http_error)
     app.add_exception_handler(404, pages.on_http_error)
@@ -119,10 +127,13 @@ def create_app(settings: Settings, stopping: Callable[[], bool] = lambda: False)
     for kind in UNREACHABLE:
         app.add_exception_handler(kind, pages.on_database_error)
     app.add_exception_handler(500, pages.on_error)
+    # The last that is added comes first. Inside of FastAPI's own: what they refuse is answered as any error is.
     app.add_middleware(BodyLimit)
+    app.add_middleware(SignedIn, access=app.state.access)
     return app
 
 
 def wrapped(app: FastAPI) -> RequestLog:
     """The application inside what must see every answer, the one about an error of its own too."""
-    return RequestLog(AnswerHeaders(app, POLICY), often=("/health", "/static/"))
+    hosts = AllowedHosts(app, app.state.settings.host_names)
+    return RequestLog(AnswerHeaders(hosts, POLICY), often=("/health", "/static/"))

@@ -52,8 +52,8 @@ class OnlyGiven(Settings):
 
 
 def settings(**values: Any) -> Settings:
-    """Settings from these values, and a SECRET_KEY."""
-    return OnlyGiven(**{"secret_key": SECRET_KEY, **values})
+    """Settings from these values, a SECRET_KEY, and this machine alone to come."""
+    return OnlyGiven(**{"secret_key": SECRET_KEY, "host": "127.0.0.1", **values})
 
 
 class Visitor:
@@ -76,13 +76,13 @@ class Visitor:
 
 
 @asynccontextmanager
-async def serving(chosen: Settings) -> AsyncIterator[Visitor]:
+async def serving(chosen: Settings, base_url: str = "http://localhost:8000") -> AsyncIterator[Visitor]:
     """The application, started, in this process."""
     app = create_app(chosen)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(wrapped(app), raise_app_exceptions=False)
         headers = {"accept": "text/html"}
-        async with httpx.AsyncClient(transport=transport, base_url="http://assistant", headers=headers) as client:
+        async with httpx.AsyncClient(transport=transport, base_url=base_url, headers=headers) as client:
             yield Visitor(client, app)
 
 

@@ -28,6 +28,7 @@ class Answers:
 
     def __init__(self, body: str = "{}", status: int = 200, delay: float = 0.0) -> None:
         self.body, self.status, self.delay = body, status, delay
+        self.headers: Mapping[str, str] = {}
         self.asked: list[str] = []
         outer = self
 
@@ -40,6 +41,8 @@ class Answers:
                 try:
                     self.send_response(outer.status)
                     self.send_header("content-length", str(len(content)))
+                    for name, value in outer.headers.items():
+                        self.send_header(name, value)
                     self.end_headers()
                     self.wfile.write(content)
                 except OSError:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from foundation_testing.postgres import free_port
-from mail_assistant.services.llm_service import LARGEST_ANSWER, LLMAdapter, NoLLM, OllamaAdapter
+from mail_assistant.services.llm_service import AWAY, LARGEST_ANSWER, LLMAdapter, ModelAway, NoLLM, OllamaAdapter
 from mail_assistant.services.mail_service import GmailAdapter
 from mail_assistant.services.status import Status
 from tests.conftest import settings
@@ -21,6 +23,11 @@ GMAIL: dict[str, Any] = {
     "gmail_client_secret": "canary-client",
     "gmail_refresh_token": "canary-refresh",
 }
+
+
+def ollama(url: str, model: str | None = None) -> OllamaAdapter:
+    """An adapter that may ask this machine."""
+    return OllamaAdapter(url, model, httpx.AsyncClient(trust_env=False))
 
 
 @pytest.fixture
@@ -37,19 +44,31 @@ def test_the_adapter_of_ollama_is_one_of_a_kind() -> None:
 
 
 async def test_ollama_is_asked_for_its_models(answers: Answers) -> None:
-    result = await OllamaAdapter(answers.url + "/").ping()
+    result = await ollama(answers.url + "/").ping()
     assert (result.status, result.detail) == (Status.OK, "Ollama answers (2 models)")
     assert answers.asked == ["GET /api/tags"]
 
 
 @pytest.mark.parametrize("model", ["llama3.2:1b", "phi3", "phi3:latest"])
 async def test_a_model_that_is_there_is_found_with_and_without_its_tag(answers: Answers, model: str) -> None:
-    assert "not pulled" not in (await OllamaAdapter(answers.url, model).ping()).detail
+    assert "not pulled" not in (await ollama(answers.url, model).ping()).detail
 
 
-async def test_a_model_that_was_not_pulled_is_told(answers: Answers) -> None:
-    result = await OllamaAdapter(answers.url, "mistral").ping()
-    assert (result.status, "has not pulled mistral" in result.detail) == (Status.OK, True)
+@pytest.mark.parametrize(
+    ("model", "command"),
+    [
+        ("mistral", "ollama pull mistral"),
+        ("llama3.2:3b", "ollama pull llama3.2:3b"),
+        ("hf.co/some/Model-GGUF:Q4_K_M", "ollama pull hf.co/some/Model-GGUF:Q4_K_M"),
+    ],
+)
+async def test_a_model_that_ollama_lacks_is_told_with_the_command_that_gets_it(
+    answers: Answers, model: str, command: str
+) -> None:
+    result = await ollama(answers.url, model).ping()
+    assert result.status is Status.MODEL_NOT_FOUND
+    assert result.status.value == "model_not_found"
+    assert result.detail.endswith(command)
 
 
 @pytest.mark.parametrize(
@@ -57,32 +76,52 @@ async def test_a_model_that_was_not_pulled_is_told(answers: Answers) -> None:
 )
 async def test_something_else_at_that_address_is_not_taken_for_ollama(answers: Answers, body: str) -> None:
     answers.body = body
-    assert (await OllamaAdapter(answers.url).ping()).status is Status.UNREACHABLE
+    result = await ollama(answers.url).ping()
+    assert (result.status, result.detail) == (Status.UNREACHABLE, AWAY)
 
 
 @pytest.mark.parametrize("status", [301, 404, 500])
 async def test_another_status_is_not_taken_for_ollama(answers: Answers, status: int) -> None:
     answers.status = status
-    result = await OllamaAdapter(answers.url).ping()
+    result = await ollama(answers.url).ping()
     assert result.status is Status.UNREACHABLE
-    assert str(status) in result.detail
+    assert result.detail == AWAY
+    assert str(status) in result.reason, "the log may say it"
 
 
 @pytest.mark.parametrize(
     "url", [f"http://127.0.0.1:{free_port()}", "http://no-such-host.invalid", "http://exa mple", "http://a\u2025b"]
 )
 async def test_an_address_without_ollama_is_unreachable(url: str) -> None:
-    result = await OllamaAdapter(url).ping()
+    result = await ollama(url).ping()
     assert result.status is Status.UNREACHABLE
-    assert "Ollama is unreachable" in result.detail
+    assert result.detail == AWAY
+    assert result.reason
 
 
 async def test_a_silent_ollama_is_given_up_after_three_seconds(answers: Answers) -> None:
     answers.delay = 30
     started = time.monotonic()
-    result = await OllamaAdapter(answers.url).ping()
+    result = await ollama(answers.url).ping()
     assert result.status is Status.UNREACHABLE
     assert 2.5 < time.monotonic() - started < 10
+
+
+async def test_the_model_is_asked_for_a_text_and_what_it_says_comes_back(answers: Answers) -> None:
+    answers.body = '{"response": " A text. ", "done": true}'
+    assert await ollama(answers.url, "phi3").generate("Write.") == "A text."
+    (asked,) = answers.asked
+    assert asked.startswith("POST /api/generate ")
+    assert json.loads(asked.partition("generate ")[2]) == {"model": "phi3", "prompt": "Write.", "stream": False}
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, "{}"), (200, "[]"), (200, "x"), (302, "")])
+async def test_a_model_that_gives_no_text_is_away(answers: Answers, status: int, body: str) -> None:
+    answers.status, answers.body = status, body
+    with pytest.raises(ModelAway):
+        await ollama(answers.url, "phi3").generate("Write.")
+    with pytest.raises(ModelAway, match="no model"):
+        await ollama(answers.url).generate("Write.")
 
 
 async def test_without_an_address_there_is_no_language_model() -> None:

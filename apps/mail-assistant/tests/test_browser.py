@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from foundation_testing.postgres import Cluster, free_port, skip_or_fail
-from tests.servers import ROOT, Answers, Process
+from tests.servers import ROOT, Answers, Process, models
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,6 +32,7 @@ SCREENSHOTS = Path(os.environ.get("SCREENSHOTS") or ROOT / "build" / "screenshot
 SCHEMES = ("light", "dark")
 WIDTHS = {"phone": (390, 844), "desk": (1280, 800)}
 EVERY = [(width, scheme) for width in WIDTHS for scheme in SCHEMES]
+PASSWORD = "four words in line"
 PATIENCE_MILLISECONDS = 60_000
 """Long: the machine may be busy with other tests."""
 
@@ -47,6 +49,13 @@ def chromium() -> Path:
 @pytest.fixture
 def assistant(process: Callable[..., Process], cluster: Cluster, database: str, ollama: Answers) -> Process:
     environment = {**cluster.environment(database), "OLLAMA_BASE_URL": ollama.url}
+    return process(environment).wait_until_up()
+
+
+@pytest.fixture
+def guarded(process: Callable[..., Process], cluster: Cluster, database: str, ollama: Answers) -> Process:
+    """The application with a password, as where others can reach it."""
+    environment = {**cluster.environment(database), "OLLAMA_BASE_URL": ollama.url, "ACCESS_PASSWORD": PASSWORD}
     return process(environment).wait_until_up()
 
 
@@ -112,6 +121,9 @@ async def test_a_visitor_opens_the_dashboard_saves_a_setting_tests_a_connection_
     await page.get_by_role("link", name="Go to Config →").click()
     await page.get_by_label("Event name").fill("Summer fair")
     await page.get_by_label("Event date").fill("2027-06-19")
+    await page.get_by_label("Event location").fill("Wijkcentrum De Brug, Amsterdam")
+    await page.get_by_label("Event offerings").fill("electronics, clothing, bikes")
+    await page.get_by_label("Model", exact=True).fill("phi3")
     await page.get_by_label("LLM endpoint").fill("nonsense")
     await page.get_by_role("button", name="Save").click()
     field = page.locator(".field.wrong")
@@ -136,6 +148,73 @@ async def test_a_visitor_opens_the_dashboard_saves_a_setting_tests_a_connection_
 
     await page.get_by_role("navigation").get_by_role("link", name="Dashboard").click()
     await expect(page.get_by_role("heading", name="Summer fair")).to_be_visible()
+    await expect(page.get_by_text("Wijkcentrum De Brug, Amsterdam")).to_be_visible()
+    assert await page.locator(".chips li").all_text_contents() == ["electronics", "clothing", "bikes"]
+    ollama.body = json.dumps({"response": "Come to the Summer fair!\n\nBring your bike."})
+    await page.get_by_role("button", name="Draft an announcement").click()
+    await expect(page.locator(".draft")).to_contain_text("Bring your bike.")
+    assert await fits(page)
+    await shoot(page, request, "dashboard-draft")
+
+
+@pytest.mark.parametrize("page", [("phone", "light"), ("desk", "dark")], ids="-".join, indirect=True)
+async def test_what_needs_the_model_is_disabled_with_the_reason_while_it_is_away_and_comes_back_by_itself(
+    page: Page, assistant: Process, ollama: Answers, request: pytest.FixtureRequest
+) -> None:
+    await page.goto(f"{assistant.url}/config")
+    await page.get_by_label("Model", exact=True).fill("mistral")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator(".notice")).to_have_text("Saved.")
+    await page.goto(assistant.url)
+    button, reason = page.get_by_role("button", name="Draft an announcement"), page.locator("#draft-why")
+    await expect(button).to_be_disabled()
+    await expect(reason).to_be_hidden()
+    await page.locator(".tip").focus()
+    await expect(reason).to_be_visible()
+    await expect(reason).to_contain_text("ollama pull mistral")
+    await expect(page.locator("[data-service=llm] .badge")).to_have_text("model_not_found")
+    assert await fits(page)
+    await shoot(page, request, "dashboard-no-model")
+    ollama.body = models("mistral:latest")
+    await expect(button).to_be_enabled()
+    ollama.status = 500
+    await expect(button).to_be_disabled()
+    await page.locator(".tip").hover()
+    await expect(reason).to_have_text("The language model is unreachable.")
+    # All else works as before.
+    await page.goto(f"{assistant.url}/config")
+    await page.get_by_label("Event name").fill("Without a model")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator(".notice")).to_have_text("Saved.")
+
+
+@pytest.mark.parametrize("page", [("phone", "light"), ("desk", "light")], ids="-".join, indirect=True)
+async def test_a_visitor_signs_in_and_out(page: Page, guarded: Process, request: pytest.FixtureRequest) -> None:
+    await page.goto(f"{guarded.url}/config")
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await expect(page.get_by_role("navigation")).to_have_count(0)
+    await page.get_by_label("Password").fill("not this one here")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_have_text("That is not the password.")
+    assert await fits(page)
+    await shoot(page, request, "sign-in-wrong")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Config")).to_be_visible()
+    assert await fits(page)
+    await shoot(page, request, "config-signed-in")
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+@pytest.mark.parametrize("page", [("desk", "light")], ids="-".join, indirect=True)
+async def test_a_page_that_is_open_when_its_session_ends_leads_to_signing_in(page: Page, guarded: Process) -> None:
+    await page.goto(guarded.url)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[data-service=db] .badge")).to_have_text("ok")
+    await page.context.clear_cookies()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
 @pytest.mark.parametrize("page", [("phone", "dark"), ("desk", "light")], ids="-".join, indirect=True)

@@ -155,6 +155,9 @@ async def test_a_connection_test_uses_what_the_form_shows_before_it_is_saved(vis
     elsewhere = f"http://127.0.0.1:{free_port()}"
     answer = await visitor.post("/config/test/llm", {"llm_endpoint": elsewhere, "event_date": "not looked at"})
     assert answer.json()["status"] == "unreachable"
+    answer = await visitor.post("/config/test/llm", {"llm_model": "mistral"})
+    assert answer.json()["status"] == "model_not_found"
+    assert "ollama pull mistral" in answer.json()["detail"]
     assert (await saved(visitor))["llm_endpoint"] is None
 
 
@@ -217,3 +220,20 @@ async def test_the_dashboard_tells_the_event_and_how_far_away_it_is(visitor: Vis
     text = (await visitor.get("/")).text
     assert "Summer fair" in text
     assert "days ago" in text
+
+
+async def test_the_five_settings_of_the_data_model_are_saved_and_read_back_by_a_program(visitor: Visitor) -> None:
+    values = {
+        "llm_endpoint": "http://ollama:11434",
+        "llm_model": "llama3.2",
+        "event_date": "2026-03-15",
+        "event_location": "Wijkcentrum De Brug, Amsterdam",
+        "event_offerings": "electronics,clothing,bikes",
+    }
+    assert (await visitor.get("/config", headers={"accept": "application/json"})).json()["event_location"] is None
+    assert (await visitor.post("/config", values)).status_code == 303
+    found = (await visitor.get("/config", headers={"accept": "application/json"})).json()
+    assert {key: found[key] for key in values} == values
+    text = (await visitor.get("/")).text
+    assert "Wijkcentrum De Brug, Amsterdam" in text
+    assert "<li>clothing</li>" in text

@@ -79,6 +79,9 @@ class Slow(LLMAdapter):
         await asyncio.sleep(60)
         return ServiceStatus.ok("late")
 
+    async def generate(self, prompt: str) -> str:
+        raise NotImplementedError
+
 
 async def test_checks_run_side_by_side_and_none_takes_more_than_three_seconds(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
@@ -99,6 +102,29 @@ async def test_checks_run_side_by_side_and_none_takes_more_than_three_seconds(
     assert 2.9 < time.monotonic() - started < 5.5
     assert [check.status for check in found.checks.values()] == [Status.OK, Status.UNREACHABLE, Status.UNREACHABLE]
     assert found.checks["llm"].detail == "Language model: no answer within 3 s"
+
+
+async def test_health_is_told_within_two_seconds_whatever_a_service_does(visitor: Visitor, ollama: Answers) -> None:
+    ollama.delay = 30
+    for path in ("/health", "/health/ready", "/health/fragment"):
+        visitor.app.state.health.forget()
+        started = time.monotonic()
+        answer = await visitor.get(path)
+        assert time.monotonic() - started < 2
+        assert answer.status_code == 200
+    visitor.app.state.health.forget()
+    body = (await visitor.get("/health")).json()
+    assert (body["checks"]["db"], body["checks"]["llm"]) == ("ok", "unreachable")
+    assert body["details"]["llm"] == "Language model: no answer within 2 s"
+
+
+async def test_a_model_that_is_missing_is_told_by_health_and_by_every_page(visitor: Visitor) -> None:
+    await visitor.post("/config", {"llm_model": "mistral"})
+    body = (await visitor.get("/health")).json()
+    assert (body["status"], body["checks"]["llm"]) == ("degraded", "model_not_found")
+    assert "ollama pull mistral" in body["details"]["llm"]
+    assert "the model is not installed" in (await visitor.get("/config")).text
+    assert '<span class="badge model_not_found">' in (await visitor.get("/status")).text
 
 
 async def test_a_page_does_not_wait_for_a_silent_service(chosen: Settings, ollama: Answers) -> None:

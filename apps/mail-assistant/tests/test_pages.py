@@ -67,7 +67,7 @@ async def test_an_error_of_ours_gets_the_500_page_without_a_trace_and_with_its_n
         raise RuntimeError("canary inside")
 
     logs.configure(SERVICE)
-    monkeypatch.setattr(visitor.app.state.health, "now", broken)
+    monkeypatch.setattr(visitor.app.state.health, "in_time", broken)
     answer = await visitor.get("/health/ready", headers={"accept": "text/html"})
     assert answer.status_code == 500
     assert "Something went wrong here" in answer.text

@@ -205,7 +205,7 @@ def test_asked_to_stop_it_ends_what_it_has_begun_and_then_itself_with_0(
     process: Start, cluster: Cluster, database: str, ollama: Answers
 ) -> None:
     started = process({**cluster.environment(database), "OLLAMA_BASE_URL": ollama.url}).wait_until_up()
-    ollama.delay = 2
+    ollama.delay = 1
     time.sleep(1.1)  # older than what /health may answer from memory
     answers: list[dict[str, object]] = []
     asking = threading.Thread(target=lambda: answers.append(started.health()))

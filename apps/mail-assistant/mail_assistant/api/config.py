@@ -12,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from foundation.database import UNREACHABLE, reason, session
 from foundation.logs import get_logger
-from mail_assistant.pages import TEMPLATES, PageState, page_state, render
+from mail_assistant.pages import TEMPLATES, PageState, page_state, render, wants_json
 from mail_assistant.security import FIELD, HEADER, FormToken
 from mail_assistant.services.config_service import ConfigService
 from mail_assistant.services.health_service import NAMES, HealthService
@@ -80,8 +80,10 @@ def _page(
 async def show(
     request: Request, state: PageState = Depends(page_state), opened: AsyncSession = Depends(session)
 ) -> Response:
-    """The settings as they are saved."""
+    """The settings as they are saved; for a program as JSON, with null where there is none."""
     values = await ConfigService().get_all(opened)
+    if wants_json(request):
+        return JSONResponse(values)
     notice = NOTICES.get(request.cookies.get(NOTICE, ""))
     response = _page(request, state, values, notice=notice)
     if notice:
@@ -133,7 +135,7 @@ async def test_connection(request: Request, service: str) -> Response:
     log.info("connection_test_started", service=service)
     health: HealthService = request.app.state.health
     result = await health.check(service, unsaved)
-    log.info("connection_test_result", service=service, status=result.status.value, detail=result.detail)
+    log.info("connection_test_result", service=service, status=result.status.value, detail=result.for_log)
     if for_page:
         return TEMPLATES.TemplateResponse(request, "result_fragment.html", {"result": result})
     return JSONResponse({"service": service, "status": result.status.value, "detail": result.detail})

@@ -7,6 +7,7 @@ from datetime import date
 from fastapi import APIRouter, Depends, Request, Response
 
 from foundation.database import UNREACHABLE
+from mail_assistant.api.draft import why_disabled
 from mail_assistant.pages import PageState, page_state, render
 from mail_assistant.services.config_service import ConfigService
 
@@ -37,5 +38,8 @@ async def dashboard(request: Request, state: PageState = Depends(page_state)) ->
         "name": saved.get("event_name"),
         "date": saved.get("event_date"),
         "left": days_left(saved.get("event_date"), date.today()),
+        "location": saved.get("event_location"),
+        "offerings": (saved.get("event_offerings") or "").split(",") if saved.get("event_offerings") else [],
     }
-    return render(request, state, "dashboard.html", {"active": "dashboard", "event": event})
+    context = {"active": "dashboard", "event": event, "disabled": why_disabled(state, saved)}
+    return render(request, state, "dashboard.html", context)

@@ -21,7 +21,8 @@ def _service(request: Request) -> HealthService:
 
 
 def as_json(health: Health) -> dict[str, Any]:
-    """Health as programs read it: `checks.db` and the others are `ok`, `unreachable` or `unconfigured`."""
+    """Health as programs read it: `checks.db` and the others are `ok`, `unreachable`, `unconfigured` or, of
+    the language model, `model_not_found`."""
     return {
         "status": health.status,
         "checks": {name: check.status.value for name, check in health.checks.items()},
@@ -33,7 +34,7 @@ def as_json(health: Health) -> dict[str, Any]:
 @router.get("/health")
 async def health(service: HealthService = Depends(_service)) -> JSONResponse:
     """Always 200: who only looks at the status code learns that the process runs. `checks.db` says the rest."""
-    return JSONResponse(as_json(await service.now()))
+    return JSONResponse(as_json(await service.in_time()))
 
 
 @router.get("/health/ready")
@@ -48,7 +49,7 @@ async def ready(service: HealthService = Depends(_service)) -> JSONResponse:
 @router.get("/health/fragment")
 async def fragment(request: Request, service: HealthService = Depends(_service)) -> Response:
     """The rows alone, for htmx; and the banner, which htmx puts into its own place."""
-    return render(request, PageState(await service.now()), "health_fragment.html", {"is_fragment": True})
+    return render(request, PageState(await service.in_time()), "health_fragment.html", {"is_fragment": True})
 
 
 @router.get("/status")

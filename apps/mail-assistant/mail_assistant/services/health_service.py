@@ -20,6 +20,8 @@ from mail_assistant.services.mail_service import GmailAdapter
 from mail_assistant.services.status import ServiceStatus, Status
 
 CHECK_SECONDS = 3.0
+ANSWER_SECONDS = 1.8
+"""Who asks for the health has an answer within two seconds, whatever the services do."""
 SETTINGS_SECONDS = 1.0
 """How long a check of another service waits for the database to tell its settings; then the last known ones hold."""
 
@@ -29,6 +31,7 @@ PROBLEMS: Mapping[str, str] = {
     "llm": "AI features unavailable — LLM unreachable",
     "mail": "Mail unavailable — Gmail unreachable",
 }
+NO_MODEL = "AI features unavailable — the model is not installed"
 
 
 @dataclass(frozen=True)
@@ -50,14 +53,25 @@ class Health:
     @property
     def problems(self) -> list[str]:
         """A line for each service that is away, for the banner."""
-        return [PROBLEMS[name] for name, check in self.checks.items() if check.status is Status.UNREACHABLE]
+        found = [PROBLEMS[name] for name, check in self.checks.items() if check.status is Status.UNREACHABLE]
+        return found + [NO_MODEL for check in self.checks.values() if check.status is Status.MODEL_NOT_FOUND]
+
+    @property
+    def without_model(self) -> str:
+        """Why what needs the language model can't be done, in a sentence; empty where it can."""
+        check = self.checks["llm"]
+        if check.status is Status.OK:
+            return ""
+        if check.status is Status.UNREACHABLE:
+            return "The language model is unreachable."
+        return check.detail
 
 
 class HealthService:
     """Checks what the application depends on. Many who ask at once share one round of checks."""
 
     def __init__(
-        self, settings: Settings, sessions: async_sessionmaker[AsyncSession], client: httpx.AsyncClient | None = None
+        self, settings: Settings, sessions: async_sessionmaker[AsyncSession], client: httpx.AsyncClient
     ) -> None:
         self._settings = settings
         self._sessions = sessions
@@ -68,6 +82,7 @@ class HealthService:
         self.latest: Health | None = None
         """What was seen last, however long ago."""
         self._round: asyncio.Task[Health] | None = None
+        self._parts: dict[str, asyncio.Task[ServiceStatus]] = {}
 
     # The three checks, each by itself.
 
@@ -113,10 +128,28 @@ class HealthService:
         """All checks, not older than `oldest` seconds. Takes CHECK_SECONDS at most."""
         if self.latest and time.monotonic() - self.latest.at <= oldest:
             return self.latest
+        # Shielded: one who asks and goes away must not cancel it for the others.
+        return await asyncio.shield(self._begun())
+
+    async def in_time(self) -> Health:
+        """As `now`, but after ANSWER_SECONDS a service that has not answered yet is unreachable."""
+        if self.latest and time.monotonic() - self.latest.at <= 1.0:
+            return self.latest
+        begun = self._begun()
+        done, _ = await asyncio.wait([begun], timeout=ANSWER_SECONDS)
+        return begun.result() if done else Health({name: self._so_far(name) for name in NAMES})
+
+    def _begun(self) -> asyncio.Task[Health]:
+        """The round of checks that is under way, or a new one."""
         if self._round is None or self._round.done():
             self._round = asyncio.create_task(self._run())
-        # Shielded: one who asks and goes away must not cancel it for the others.
-        return await asyncio.shield(self._round)
+        return self._round
+
+    def _so_far(self, name: str) -> ServiceStatus:
+        part = self._parts.get(name)
+        if part is not None and part.done() and not part.cancelled():
+            return part.result()
+        return ServiceStatus.unreachable(f"{NAMES[name]}: no answer within 2 s")
 
     async def soon(self, oldest: float = 5.0, patience: float = 0.5) -> Health | None:
         """As `now`, but a page is not kept waiting: after `patience` seconds, what is known, be it old or nothing."""
@@ -128,16 +161,19 @@ class HealthService:
 
     async def ready(self) -> ServiceStatus:
         """Whether requests can be served: whether the database answers."""
-        return (await self.now()).checks["db"]
+        return (await self.in_time()).checks["db"]
 
     async def close(self) -> None:
         """End a round that is under way."""
-        if self._round and not self._round.done():
-            self._round.cancel()
-            await asyncio.wait([self._round])
+        under_way = [task for task in (self._round, *self._parts.values()) if task and not task.done()]
+        for task in under_way:
+            task.cancel()
+        if under_way:
+            await asyncio.wait(under_way)
 
     async def _run(self) -> Health:
-        results = await asyncio.gather(*(self._timed(name, self._check(name)) for name in NAMES))
+        self._parts = {name: asyncio.create_task(self._timed(name, self._check(name))) for name in NAMES}
+        results = await asyncio.gather(*self._parts.values())
         health = Health(dict(zip(NAMES, results, strict=True)))
         if self._round is asyncio.current_task():
             self.latest = health
@@ -163,7 +199,7 @@ class HealthService:
         except UNREACHABLE as error:
             result = ServiceStatus.unreachable(f"{NAMES[name]}: {reason(error)}")
         seconds = round(time.monotonic() - started, 3)
-        get_logger().info("health_check", service=name, status=result.status, detail=result.detail, seconds=seconds)
+        get_logger().info("health_check", service=name, status=result.status, detail=result.for_log, seconds=seconds)
         return result
 
     async def _settings_now(self) -> dict[str, str | None]:

@@ -46,6 +46,14 @@ def _model(value: str) -> str:
     return value
 
 
+def _list(value: str) -> str:
+    """Parts between commas, each once, however they were written."""
+    parts = {part.casefold(): part for part in reversed([" ".join(part.split()) for part in value.split(",")]) if part}
+    if not parts:
+        raise ValueError("must name something between its commas, as electronics, clothing, bikes")
+    return ",".join(reversed(parts.values()))
+
+
 def _mail_address(value: str) -> str:
     if not re.fullmatch(r"[^@\s,;<>\"]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", value):
         raise ValueError("must be one mail address, as you@example.org")
@@ -108,6 +116,24 @@ KNOWN: tuple[KnownSetting, ...] = (
     ),
     KnownSetting("event_name", "Event name", "What the assistant prepares for.", _text, 120, "text", "Our conference"),
     KnownSetting("event_date", "Event date", "The day it takes place.", _date, 10, "date"),
+    KnownSetting(
+        "event_location",
+        "Event location",
+        "The venue's name and address.",
+        _text,
+        200,
+        "text",
+        "Wijkcentrum De Brug, Amsterdam",
+    ),
+    KnownSetting(
+        "event_offerings",
+        "Event offerings",
+        "What is repaired or offered there, between commas.",
+        _list,
+        500,
+        "text",
+        "electronics, clothing, bikes",
+    ),
 )
 BY_KEY: Mapping[str, KnownSetting] = {known.key: known for known in KNOWN}
 

@@ -62,5 +62,5 @@ class GmailAdapter:
         if answer.status_code in {400, 401, 403}:
             return ServiceStatus.unreachable("Google refused the access: renew GMAIL_REFRESH_TOKEN")
         if answer.status_code != httpx.codes.OK:
-            return ServiceStatus.unreachable(f"Google answered {answer.status_code}")
+            return ServiceStatus.unreachable("Gmail is unreachable: try again later", f"status {answer.status_code}")
         return ServiceStatus.ok("Google lets the assistant in")

@@ -4,6 +4,7 @@ Arguments: URL, requests a second, file, and a path (else /health nine times out
 that file is gone, then prints what it saw as JSON.
 """
 
+import base64
 import http.client
 import json
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 url, rate, flag = urllib.parse.urlsplit(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 only = sys.argv[4] if len(sys.argv) > 4 else ""
+ACCESS = {"Authorization": "Basic " + base64.b64encode(b"lab:canary-access-password").decode()}
 WORKERS = 20
 seen = {"right": 0, "refused": 0, "wrong": 0}
 times, examples = [], []
@@ -25,7 +27,7 @@ def ask(path):
     connection = http.client.HTTPConnection(url.hostname, url.port, timeout=10)
     begun = time.monotonic()
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=ACCESS)
         answer = connection.getresponse()
         body = answer.read().decode()
     except (OSError, http.client.HTTPException):

@@ -15,6 +15,8 @@ from lab import Machine
 APPS = "/root/apps"
 FOLDER = f"{APPS}/mail-assistant"
 URL = "http://127.0.0.1:8000"
+ACCESS_PASSWORD = "canary-access-password"
+"""What core_visitor.py and core_load.py give."""
 COMPOSE = ("compose.yaml", "compose.override.example.yaml", ".env.example")
 PARTS = (*(f"mail-assistant/{name}" for name in COMPOSE), *MAIL_ASSISTANT.parts)
 

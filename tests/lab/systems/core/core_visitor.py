@@ -5,6 +5,7 @@ core_visitor.py wait STATE SECONDS     until /health says so of the database; pr
 core_visitor.py kill TIMES RATE        kills the backend so often while core_load.py asks; prints what both saw
 """
 
+import base64
 import http.cookiejar
 import json
 import re
@@ -17,6 +18,7 @@ import urllib.request
 from pathlib import Path
 
 URL = "http://127.0.0.1:8000"
+ACCESS = {"Authorization": "Basic " + base64.b64encode(b"lab:canary-access-password").decode()}
 BACKEND = "mail-assistant-backend-1"
 PATIENCE = 120
 
@@ -28,7 +30,7 @@ def ask(path, values=None):
 
     def once(where, data=None):
         try:
-            with opener.open(URL + where, data, timeout=30) as answer:
+            with opener.open(urllib.request.Request(URL + where, data, ACCESS), timeout=30) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

@@ -20,7 +20,18 @@ from config.hosts import Machines
 from config.systems.core import Core
 from lab import Lab, Machine, Service
 from tests.lab.support import until
-from tests.lab.systems.core.core_machine import FOLDER, URL, ask, compose, saved, send, version, visitor, wait_for
+from tests.lab.systems.core.core_machine import (
+    ACCESS_PASSWORD,
+    FOLDER,
+    URL,
+    ask,
+    compose,
+    saved,
+    send,
+    version,
+    visitor,
+    wait_for,
+)
 from tests.lab.systems.core.docker_carrier import Carrier, docker_engine, on_session, shown
 from tests.unit.recording import Recorder
 
@@ -81,6 +92,7 @@ def with_secrets(example: str) -> str:
     """The example, filled in."""
     quoted = PASSWORD.replace("'", "\\'")
     filled = example.replace("POSTGRES_PASSWORD=\n", f"POSTGRES_PASSWORD='{quoted}'\n")
+    filled = filled.replace("ACCESS_PASSWORD=\n", f"ACCESS_PASSWORD={ACCESS_PASSWORD}\n")
     return filled.replace("SECRET_KEY=\n", f"SECRET_KEY={SECRET_KEY}\n")
 
 
@@ -181,6 +193,7 @@ def carry_out(engine: DockerClient, machines: Machines, **settings: Any) -> tupl
         secrets = {
             "core-postgres-password": pulumi.Output.secret(PASSWORD),
             "core-secret-key": pulumi.Output.secret(SECRET_KEY),
+            "core-access-password": pulumi.Output.secret(ACCESS_PASSWORD),
         }
         CoreStack("core", CoreStackArgs(Core.model_validate({**SETTINGS, **settings}), machines, secrets))
 

@@ -20,14 +20,18 @@ from config.hosts import Machines
 from lab import Lab, Machine, Service
 from tests.lab.engine_providers import plugins
 from tests.lab.project import shown, went_well
-from tests.lab.systems.core.core_machine import ask, saved, send, version, wait_for
+from tests.lab.systems.core.core_machine import ACCESS_PASSWORD, ask, saved, send, version, wait_for
 from tests.lab.systems.core.docker_carrier import on_session
 from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
 
 PROVIDERS = ("docker", "command")
 PASSWORD = "canary$pass#word'9"
-SECRETS = {"core-postgres-password": PASSWORD, "core-secret-key": "canary-secret-key-0123456789abcdef"}
+SECRETS = {
+    "core-postgres-password": PASSWORD,
+    "core-secret-key": "canary-secret-key-0123456789abcdef",
+    "core-access-password": ACCESS_PASSWORD,
+}
 OLDER, NEWER = ({"image": f"docker.io/library/postgres:{major}"} for major in (15, 17))
 DRIFT = 7
 

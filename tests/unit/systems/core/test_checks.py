@@ -46,8 +46,9 @@ GOOD: dict[str, Any] = {
         "/health": {"status": 200, "text": '{"status": "ok", "checks": {"db": "ok", "llm": "ok"}}', "seconds": 0.1},
         "/health/ready": {"status": 200, "text": "{}", "seconds": 0.1},
         "/": {"status": 200, "text": '<div id="health-status">', "seconds": 0.1},
-        "/config": {"status": 200, "text": '<input name="llm_endpoint"><input name="event_date">', "seconds": 0.1},
+        "/config": {"status": 200, "text": "".join(f'<input name="{key}">' for key in stack.SETTINGS), "seconds": 0.1},
     },
+    "stranger": {"status": 421, "text": "", "seconds": 0.1},
     "test": {"status": 200, "text": '{"service": "db", "status": "ok"}', "seconds": 0.2},
 }
 
@@ -88,6 +89,12 @@ def _set(value: Any, *path: str) -> Callable[[dict[str, Any]], None]:
         (_set("<html>", "pages", "/health", "text"), "/health says db: ok"),
         (_set(503, "pages", "/health/ready", "status"), "it is ready for requests"),
         (_set(0, "pages", "/", "status"), "the dashboard is there"),
+        (_set(2.1, "pages", "/health", "seconds"), "/health answers within 2 seconds"),
+        (_set(200, "stranger", "status"), "it answers to no name but its own"),
+        (
+            _set('name="llm_endpoint" name="event_date"', "pages", "/config", "text"),
+            "the page Config asks for every setting",
+        ),
         (_set("", "pages", "/config", "text"), "the page Config asks for every setting"),
         (_set(6.0, "test", "seconds"), "a connection test answers within 5 seconds"),
         (_set(403, "test", "status"), "a connection test answers within 5 seconds"),

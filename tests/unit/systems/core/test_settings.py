@@ -105,8 +105,31 @@ def test_memory_is_counted_in_powers_of_two() -> None:
         ({"backup": {"folder": "backups"}}, "must be an absolute path"),
         ({"start-timeout": 1}, "greater than or equal to 10"),
         ({"backend": {"platforms": []}}, "at least 1"),
+        ({"backend": {"allowed-hosts": ["http://pi.local"]}}, "without http:// and port"),
+        ({"backend": {"allowed-hosts": ["pi.local:8000"]}}, "without http:// and port"),
+        ({"backend": {"allowed-hosts": ["*"]}}, "without http:// and port"),
         ({"surprise": 1}, "Extra inputs are not permitted"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_its_rule(values: dict[str, Any], message: str) -> None:
     assert message in rejected(**values)
+
+
+@pytest.mark.parametrize(
+    ("backend", "needed"),
+    [
+        ({}, True),
+        ({"addresses": ["127.0.0.1"]}, False),
+        ({"addresses": ["127.0.0.1", "::1"]}, False),
+        ({"addresses": ["127.0.0.1", "192.168.1.20"]}, True),
+        ({"addresses": ["fd00::1"]}, True),
+        ({"addresses": ["127.0.0.1"], "sign-in": "always"}, True),
+        ({"sign-in": "never"}, False),
+    ],
+)
+def test_a_password_for_the_pages_is_needed_where_others_can_reach_them(backend: dict[str, Any], needed: bool) -> None:
+    settings = Core.model_validate({"host": "pi", "backend": backend})
+    assert ("core-access-password" in settings.required_secrets()) == needed
+    environment = containers(settings, with_ollama=False)[1].environment
+    assert environment["PUBLISHED_ON"].split() == sorted(str(each) for each in settings.backend.addresses)
+    assert environment["SIGN_IN"] == settings.backend.sign_in
