@@ -25,7 +25,12 @@ class HearthError(RuntimeError):
 
 
 class InvalidInput(HearthError, ValueError):
-    """A resource asks for something that can't be: found before anything was touched."""
+    """A resource asks for something that can't be: found before anything was touched. A creation that ends with it has
+    made nothing, and leaves nothing behind: no resource, no record."""
+
+
+class OperationRefused(HearthError):
+    """One operation that a machine does not carry out, and that changed nothing there: the reason is known."""
 
 
 class CommandFailed(HearthError):
@@ -51,6 +56,11 @@ class WishNotFulfilled(HearthError):
 class ConnectionFailed(HearthError, ConnectionError):
     """A machine can't be reached, or won't let us in. Trying again at once would answer the same."""
 
+    machine = ""
+    """The machine, as messages name it: what concerns all its resources is said once."""
+
 
 class ConnectionLost(HearthError, ConnectionError):
     """A connection that worked has dropped. The operation may be tried again: apply may run twice."""
+
+    machine = ""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from providers.machine.connection import Connection
 
 Result = TypeVar("Result")
-RECONNECT = 90.0
-"""Seconds for which a dropped connection is sought again before the operation fails."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,8 @@ async def operate(
     progress: Tell,
     warn: Tell,
 ) -> Result:
-    """Do one piece of work on a machine, alone with what `locks` names; again, where the connection drops.
+    """Do one piece of work on a machine, alone with what `locks` names; again, where the connection drops, for as long
+    as an outage may last.
 
     `deadline` is in seconds and counts from when the work has its worker and its locks; each try has it anew.
     """
@@ -134,6 +133,7 @@ async def operate(
         while True:
             try:
                 async with connection.worker() as worker:
+                    connection.outage.ended()
                     session = SshSession(
                         connection.name, worker, time.monotonic() + deadline, progress, warn, connection
                     )
@@ -148,12 +148,17 @@ async def operate(
                     finally:
                         worker.tell("unlock")
             except (ConnectionLost, ConnectionFailed) as error:
-                if give_up is None:
-                    if isinstance(error, ConnectionFailed):
-                        raise
-                    give_up = time.monotonic() + RECONNECT
-                if time.monotonic() + pause > give_up:
+                outage = connection.outage
+                if isinstance(error, ConnectionFailed) and not outage.under_way and give_up is None:
                     raise
-                progress(f"the connection to {connection.label} has dropped; trying again")
+                new = not outage.under_way
+                give_up = outage.begun() if give_up is None else min(give_up, outage.begun())
+                left = give_up - time.monotonic()
+                if pause > left:
+                    raise outage.given_up(error) from None
+                if new:
+                    progress(
+                        f"the connection to {connection.label} has dropped; trying again, for {left:.0f} s at most"
+                    )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from providers.errors import HearthError
 from providers.machine.session import Session
@@ -45,14 +45,28 @@ class Record:
         self.path = f"{RECORDS}/{hashlib.sha256(chr(0).join(thing).encode()).hexdigest()[:32]}.json"
         self.before: dict[str, Any] | None = None
         """The facts that were recorded, once `read`; None where there is no record."""
+        self.touched = False
+        """Whether anything may have been changed since: where nothing was, nothing is put back."""
+        self.damaged = ""
+        """Why what stands in the record can't be read, if it can't: an empty file after a power cut, say."""
 
     async def read(self) -> None:
         """Look at the record; all else speaks of what was found here."""
         found = await self._session.stat(self.path, content=True)
-        if found is not None and found.content is not None:
-            content = json.loads(found.content)
-            self.before, self._holders = content["before"], content["holders"]
-            self.managed = frozenset(content.get("managed", ()))
+        if found is None:
+            return
+        try:
+            content = json.loads(found.content or b"")
+            before, holders = content["before"], content["holders"]
+            if not isinstance(before, dict) or not isinstance(holders, dict) or not found.content:
+                raise TypeError("it holds something else")
+            known = {str(key): str(urn) for key, urn in cast("dict[Any, Any]", holders).items()}
+            managed = frozenset(map(str, content.get("managed", ())))
+        except (ValueError, KeyError, TypeError) as error:
+            self.damaged = found.unreadable or f"{len(found.content or b'')} bytes that are no record: {error}"
+            return
+        self.before, self._holders, self.managed = cast("dict[str, Any]", before), known, managed
+        self.touched = bool(content.get("touched", True))
 
     @property
     def key(self) -> str | None:
@@ -66,19 +80,25 @@ class Record:
         """The URNs of other resources that hold the thing, as they were last seen."""
         return [urn for key, urn in self._holders.items() if key != self.key]
 
-    async def hold(self, facts: dict[str, Any], managed: Iterable[str] = ()) -> str:
+    async def hold(self, facts: dict[str, Any], managed: Iterable[str] = (), *, touched: bool) -> str:
         """Hold the thing; where nobody does yet, `facts` is what was there before. The key, for the state.
 
-        `managed` are the properties that are about to be wished for.
+        `managed` are the properties that are about to be wished for; `touched`: it is about to be changed.
         """
         key = self.key or self._known or secrets.token_hex(8)
         more = self.managed.union(managed)
-        if self._holders.get(key) != self._urn or more != self.managed:
+        if self._holders.get(key) != self._urn or more != self.managed or (touched and not self.touched):
             self._holders[key] = self._urn
             self.managed = more
             self.before = facts if self.before is None else self.before
+            self.touched = self.touched or touched
             await self._write()
         return key
+
+    async def untouch(self) -> None:
+        """What was about to be changed was refused, and nothing was changed before."""
+        self.touched = False
+        await self._write()
 
     async def follow(self) -> None:
         """Note the URN that a holder has now: a creation in its place, whose state has no key, finds it by that."""
@@ -101,8 +121,14 @@ class Record:
                 return
 
     async def _write(self) -> None:
-        content = {"thing": self._thing, "holders": self._holders, "before": self.before}
-        text = json.dumps({**content, "managed": sorted(self.managed)}, indent=1)
+        content = {
+            "thing": self._thing,
+            "holders": self._holders,
+            "managed": sorted(self.managed),
+            "touched": self.touched,
+            "before": self.before,
+        }
+        text = json.dumps(content, indent=1)
         folder = {"mode": "0700", "owner": "root", "group": "root"}
         for attempt in range(5):
             try:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import asyncssh
 
-from providers.errors import ConnectionFailed, HearthError
+from providers.errors import ConnectionFailed, HearthError, OperationRefused
 
 REMEDIES = {
     2: "make the folder first, with a Directory that this resource depends on",
+    11: "its process table is full, or a limit of tasks is reached: see what runs there (ps axo user= | sort | uniq"
+    " -c), and TasksMax of the unit or slice (systemctl show -p TasksMax user.slice)",
+    12: "free memory on the machine (free -m; ps aux --sort=-rss | head), then run up again",
     13: "see which file system or security module forbids it to root",
+    26: "the file is a program that runs: stop it first",
     28: "free space on the machine (df -h; du -xh / | sort -h | tail), then run up again",
     30: "the file system is mounted read-only: see dmesg for the reason, remount it, then run up again",
     39: "something is in the folder; remove it by hand, or set purge",
@@ -20,8 +25,47 @@ REMEDIES = {
 """By the system's error number (errno(3))."""
 
 
+REASONS = (
+    (
+        "account is currently not available|nologin",
+        "{user} on {label} has a login shell that runs nothing (nologin)",
+        "give the account a shell (usermod -s /bin/sh {user}), or set another user in hearth:hosts",
+    ),
+    (
+        "must have a tty",
+        "sudo on {label} wants a terminal of {user}, and there is none (requiretty)",
+        "on the machine, as root: echo 'Defaults:{user} !requiretty' > /etc/sudoers.d/hearth-tty (visudo -cf checks"
+        " it), or connect as root",
+    ),
+    (
+        r"[Ff]ork: |[Cc]annot fork|unable to fork|[Cc]an't fork|No more processes|Resource temporarily unavailable",
+        "{label} can start no more processes for {user}: its process table is full, or a limit of tasks is reached",
+        "see what runs there (ps axo user= | sort | uniq -c), and the limits: ulimit -u, and TasksMax of user.slice",
+    ),
+    (
+        "[Pp]assword (change required|has expired)|required to change your password|account has expired",
+        "the account {user} on {label}, or its password, has expired",
+        "on the machine, as root: chage -l {user}, then chage -M -1 -E -1 {user}",
+    ),
+    (
+        "sudo: (command )?not found|sudo: Command not found",
+        "{label} has no sudo, and {user} is not root",
+        "as root: apt-get install sudo, and let {user} use it; or connect as root",
+    ),
+    (
+        "SyntaxError|unknown option -X|Unknown option: -X",
+        "{python} on {label} is too old: Hearth needs 3.8 or later",
+        "install a newer one, and give its path as `python` in hearth:hosts",
+    ),
+)
+"""(what a machine says instead of starting the worker, what that means, what to do about it)."""
+
+
 def system_error(what: str, reply: dict[str, Any]) -> HearthError:
-    """The machine's system refused an operation."""
+    """The machine's system refused an operation; the worker there may have found out why."""
+    reason, remedy = reply.get("reason", ""), reply.get("remedy", "")
+    if reason:
+        return OperationRefused(f"{what} failed: {reply['error']}: {reason}", remedy=remedy)
     return HearthError(f"{what} failed: {reply['error']}", remedy=REMEDIES.get(int(reply.get("errno") or 0), ""))
 
 
@@ -57,15 +101,42 @@ def refusal(error: Exception, where: str, ssh: str, patience: float) -> Connecti
     )
 
 
-def no_worker(text: str, user: str, label: str, python: str) -> ConnectionFailed:
-    """Logged in, and yet no worker: `text` is what the machine wrote on stderr."""
-    if "sudo: not found" in text or "sudo: command not found" in text:
+def no_session(label: str, error: Exception) -> ConnectionFailed:
+    """The machine let us in, and opens no session, or opens one and starts nothing in it (which has its own words)."""
+    if "request failed" in str(error):
         return ConnectionFailed(
-            f"{label} has no sudo, and {user} is not root",
-            detail=text,
-            remedy=f"as root: apt-get install sudo, and let {user} use it; or connect as root",
+            f"{label} lets us in, and can start no more processes for us: its process table is full, or a limit of"
+            " tasks is reached",
+            detail=str(error),
+            remedy="see what runs there (ps axo user= | sort | uniq -c), the limits (/etc/security/limits.d, TasksMax"
+            " of user.slice), and its log: journalctl -u ssh",
         )
-    if f"{python}: command not found" in text or f"{python}: not found" in text or "No such file" in text:
+    return ConnectionFailed(
+        f"{label} lets us in, and opens no session",
+        detail=str(error),
+        remedy="see MaxSessions in its sshd_config (0 forbids sessions; Hearth does with 1), and its log:"
+        " journalctl -u ssh",
+    )
+
+
+def no_worker(
+    text: str, user: str, label: str, python: str, *, runs: bool = True, status: int | None = None
+) -> ConnectionFailed:
+    """Logged in, and yet no worker: `text` is what the machine said instead, `runs` whether it runs any command that it
+    is given, `status` how the one that was to start the worker ended."""
+    for pattern, summary, remedy in REASONS:
+        if re.search(pattern, text):
+            names = {"user": user, "label": label, "python": python}
+            return ConnectionFailed(summary.format(**names), detail=text, remedy=remedy.format(**names))
+    if not runs:
+        return ConnectionFailed(
+            f"{label} does not run the commands that it is given for {user}: something else answers there",
+            detail=text or "(it said nothing)",
+            remedy="see the login shell (getent passwd), a forced command in ~/.ssh/authorized_keys (command=...) or in"
+            " sshd_config (ForceCommand), and give Hearth a key or an account of its own without one",
+        )
+    missing = f"{python}: command not found" in text or f"{python}: not found" in text or "No such file" in text
+    if missing or f"{python}: Command not found" in text:
         return ConnectionFailed(
             f"{label} has no {python}, which Hearth needs there (3.8 or later)",
             detail=text,
@@ -78,4 +149,10 @@ def no_worker(text: str, user: str, label: str, python: str) -> ConnectionFailed
             remedy=f"on the machine, as root: echo '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/hearth"
             " (visudo -cf checks it), or connect as root",
         )
-    return ConnectionFailed(f"the worker on {label} did not start", detail=text, remedy="see what the lines above say")
+    how = "is not there in time" if status is None else f"ended with status {status}"
+    return ConnectionFailed(
+        f"the worker on {label} {how}",
+        detail=text or "(it said nothing)",
+        remedy=f"see what a login of {user} runs there (~/.profile, ~/.bashrc, /etc/profile.d) and that"
+        f" `{python} -c 1` works in it",
+    )

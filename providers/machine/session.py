@@ -6,14 +6,23 @@ sent. Calls awaited together with `asyncio.gather` therefore cost one round trip
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     import httpx
 
 FileType = Literal["file", "directory", "symlink", "other"]
+
+
+def shown(text: str) -> str:
+    """A text with all of it fit to be shown and sent: bytes that are no UTF-8 as `\\xff`."""
+    try:
+        return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    except UnicodeEncodeError:  # half of a pair, as a program's own JSON may hold it
+        return text.encode(errors="backslashreplace").decode()
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,13 @@ class Stat:
     """Bytes."""
     content: bytes | None = None
     entries: tuple[str, ...] | None = None
-    """Names in a directory, sorted, where they were asked for."""
+    """Names in a directory, sorted, where they were asked for. Bytes that are no UTF-8 are as Python has them in names
+    (surrogateescape): good for further calls, to be shown only by `shown`."""
+    unreadable: str = ""
+    """Why there is no `content`, where it was asked for and can't be had: too large, say."""
+    attributes: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Extended attributes of a file by name, in base64, where the content was asked for: its access control list,
+    capabilities and label among them."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +86,35 @@ class Session(Protocol):
         """The machine's name in the settings, for messages."""
         ...
 
-    async def stat(self, path: str, *, content: bool = False, entries: bool = False) -> Stat | None:
-        """What is at `path`, links not followed; None where nothing is. Content over 4 MiB is refused."""
+    async def stat(
+        self,
+        path: str,
+        *,
+        content: bool = False,
+        entries: bool = False,
+        owner: str | None = None,
+        group: str | None = None,
+        limit: int | None = None,
+    ) -> Stat | None:
+        """What is at `path`, links not followed; None where nothing is. Content over `limit` bytes (4 MiB) is not read.
+        Where `owner` or `group` is another name or the number of who has it, the answer calls them so."""
         ...
 
     async def write(
-        self, path: str, content: bytes, *, mode: str | None = None, owner: str | None = None, group: str | None = None
+        self,
+        path: str,
+        content: bytes,
+        *,
+        mode: str | None = None,
+        owner: str | None = None,
+        group: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+        in_place: bool = False,
     ) -> None:
-        """Write a file whole, by a new file and a rename. Attributes not given stay as they are; for a new file they
-        are 0644 root root. The folder must exist. Links that an ordinary user could have planted are refused."""
+        """Write a file whole, by a new file and a rename; it is on the disk then. What is not given stays as it is; a
+        new file is 0644 root root. `attributes` are all that it is to have, as in a Stat. With `in_place`, and where
+        the file has several names, the bytes go into the file that is there. The folder must exist. Links that an
+        ordinary user could have planted are refused. OperationRefused where it can't be, with the reason."""
         ...
 
     async def set_attributes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +83,19 @@ class SshSession:
                 remedy="see on the machine what it waits for (ps axo pid,stat,wchan:30,args | grep ' D')",
             ) from None
 
-    async def stat(self, path: str, *, content: bool = False, entries: bool = False) -> Stat | None:
-        found = await self._call("stat", path=path, content=content, entries=entries)
+    async def stat(
+        self,
+        path: str,
+        *,
+        content: bool = False,
+        entries: bool = False,
+        owner: str | None = None,
+        group: str | None = None,
+        limit: int | None = None,
+    ) -> Stat | None:
+        given = {"owner": owner, "group": group, "limit": limit}
+        more = {name: value for name, value in given.items() if value is not None}
+        found = await self._call("stat", path=path, content=content, entries=entries, **more)
         if found is None:
             return None
         data = found.pop("content", None)
@@ -96,9 +107,22 @@ class SshSession:
         )
 
     async def write(
-        self, path: str, content: bytes, *, mode: str | None = None, owner: str | None = None, group: str | None = None
+        self,
+        path: str,
+        content: bytes,
+        *,
+        mode: str | None = None,
+        owner: str | None = None,
+        group: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+        in_place: bool = False,
     ) -> None:
-        await self._call("write", path=path, content=_encoded(content), mode=mode, owner=owner, group=group)
+        args: dict[str, Any] = {"mode": mode, "owner": owner, "group": group}
+        if attributes is not None:
+            args["attributes"] = dict(attributes)
+        if in_place:
+            args["in_place"] = True
+        await self._call("write", path=path, content=_encoded(content), **args)
 
     async def set_attributes(
         self, path: str, *, mode: str | None = None, owner: str | None = None, group: str | None = None

@@ -1,10 +1,11 @@
 """The worker that runs on a managed machine: takes one request after another on stdin, answers on stdout.
 
 Its source is sent over the connection and run by the machine's own python3 (3.8 or later, standard library only);
-nothing is installed. It goes as one text: `agent_files`, and then this file without its import of that.
-Frames are a decimal length, a newline, and that many bytes of JSON. It acts as root; values
-arrive on stdin only. It ends when its input ends, or when it has heard nothing for SILENCE seconds (a network cut
-leaves no end of input): a command under way is finished first, so that a package is never left half unpacked.
+nothing is installed. It goes as one text: the modules `worker_...`, and then this file, without their imports of each
+other. It says that it is there (READY); from then on, frames are a decimal length, a newline, and that many bytes of
+JSON. It acts as root; values arrive on stdin only. It ends when its input ends, or when it has heard nothing for
+SILENCE seconds (a network cut leaves no end of input): a command under way is finished first, so that a package is
+never left half unpacked.
 """
 
 import base64
@@ -23,14 +24,22 @@ import time
 from providers.machine.worker_files import (
     Refused,
     name_of,
-    op_make_directory,
     op_remove,
-    op_set_attributes,
     op_stat,
+)
+from providers.machine.worker_metadata import (
+    why_not,
+)
+from providers.machine.worker_write import (
+    op_make_directory,
+    op_set_attributes,
     op_symlink,
     op_write,
 )
 
+READY = b"hearth worker: " + b"ready\n"
+"""What it says first: all before this is from the login's own start files. In two parts, so that a copy of this text,
+as of a shell that repeats what it is given, is not taken for it."""
 SILENCE = 45.0
 """Seconds without a request or a ping after which the worker ends; the other side pings every 5 s."""
 OUTPUT_LIMIT = 1024 * 1024
@@ -56,7 +65,7 @@ def op_account(name):
         "groups": sorted(group.gr_name for group in grp.getgrall() if name in group.gr_mem),
         "home": entry.pw_dir,
         "shell": entry.pw_shell,
-        "gecos": entry.pw_gecos,
+        "gecos": os.fsencode(entry.pw_gecos).decode("utf-8", "replace"),
     }
 
 
@@ -229,11 +238,21 @@ def answer(request):
     try:
         return {"result": OPERATIONS[request["op"]](**request.get("args", {}))}
     except Refused as error:
-        return {"refused": str(error)}
+        return {"refused": str(error), "remedy": error.remedy}
     except OSError as error:
-        return {"error": error.strerror or str(error), "errno": error.errno, "path": str(error.filename or "")}
+        reason, remedy = reason_of(error, request.get("args", {}))
+        text = error.strerror or str(error)
+        return {"error": text, "errno": error.errno, "reason": reason, "remedy": remedy}
     except Exception as error:
-        return {"error": "%s: %s" % (type(error).__name__, error), "errno": 0, "path": ""}
+        return {"error": "%s: %s" % (type(error).__name__, error), "errno": 0}
+
+
+def reason_of(error, args):
+    """What is behind an error of the system, as far as the machine can tell, and what to do about it."""
+    try:
+        return why_not(error.errno, args["path"]) if "path" in args else ("", "")
+    except (OSError, ValueError):
+        return "", ""
 
 
 def read_exactly(stream, size):
@@ -265,6 +284,8 @@ def main():
     os.chdir("/")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    # What was said before may have ended without a newline.
+    os.write(1, b"\n" + READY)
     while True:
         frame = read_frame(0)
         if frame is None:

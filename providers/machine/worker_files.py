@@ -1,22 +1,30 @@
-"""What the worker does with files: the first half of the text that `agent` is sent in.
+"""What the worker looks at and takes away: the first part of the text that the worker is sent in.
 
-No link that an ordinary user could have planted is followed: root writes into folders that such users own.
+No link that an ordinary user could have planted is followed: root writes into folders that such users own. Names are
+bytes to the system and may be no UTF-8; Python's own form of them (surrogateescape) goes through JSON and back.
 """
 
 import base64
 import errno
 import grp
-import hashlib
 import os
 import pwd
 import stat as stat_
 
+from providers.machine.worker_metadata import (
+    attributes_of,
+)
+
 LIMIT = 4 * 1024 * 1024
-"""Bytes of a file that are read at most: more has no place in a Pulumi state."""
+"""Bytes of a file that are read at most, unless it is said: more has no place in a Pulumi state."""
 
 
 class Refused(Exception):
-    """A request that is not carried out; the text says why."""
+    """A request that is not carried out, and that has changed nothing; the text says why, `remedy` what to do."""
+
+    def __init__(self, text, remedy=""):
+        Exception.__init__(self, text)
+        self.remedy = remedy
 
 
 def open_parent(path):
@@ -75,14 +83,51 @@ def ids(owner, group):
     return uid, gid
 
 
-def name_of(lookup, number):
+def name_of(lookup, number, wished=None):
+    """The name of an account or a group, or its number where it has none. Where `wished` is that very one, by another
+    name or by its number, it is called so."""
     try:
-        return lookup(number)[0]
+        name = lookup(number)[0]
+        name.encode()
+    except (KeyError, UnicodeEncodeError):
+        name = str(number)
+    if wished is None or wished == name:
+        return name
+    if wished.isdigit():
+        return wished if int(wished) == number else name
+    by_name = pwd.getpwnam if lookup is pwd.getpwuid else grp.getgrnam
+    try:
+        return wished if by_name(wished)[2] == number else name
     except KeyError:
-        return str(number)
+        return name
 
 
-def op_stat(path, content=False, entries=False):
+def look_into(descriptor, size, result, limit):
+    """Add the bytes and the extended attributes of a file; or why its bytes can't be had."""
+    if size > limit:
+        result["unreadable"] = "%d bytes, and at most %d are kept" % (size, limit)
+        return
+    try:
+        data = b""
+        while len(data) <= limit:
+            piece = os.read(descriptor, limit + 1 - len(data))
+            if not piece:
+                break
+            data += piece
+    except OSError as error:
+        result["unreadable"] = error.strerror
+        return
+    if len(data) > limit:  # as of what the kernel makes up, and says has no size
+        result["unreadable"] = "more than %d bytes, and at most so many are kept" % limit
+        return
+    result["content"] = base64.b64encode(data).decode()
+    attributes = attributes_of(descriptor)
+    if attributes:
+        result["attributes"] = {name: base64.b64encode(value).decode() for name, value in attributes.items()}
+
+
+def op_stat(path, content=False, entries=False, owner=None, group=None, limit=None):
+    """What is there, and by which names; `owner` and `group` are what it is wished to belong to."""
     try:
         folder, name = open_parent(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -97,16 +142,16 @@ def op_stat(path, content=False, entries=False):
         result = {
             "type": kind,
             "mode": "%04o" % stat_.S_IMODE(found.st_mode),
-            "owner": name_of(pwd.getpwuid, found.st_uid),
-            "group": name_of(grp.getgrgid, found.st_gid),
+            "owner": name_of(pwd.getpwuid, found.st_uid, owner),
+            "group": name_of(grp.getgrgid, found.st_gid, group),
             "size": found.st_size,
         }
         if content and kind == "file":
-            if found.st_size > LIMIT:
-                raise Refused("%s has %d bytes; at most %d can be managed" % (path, found.st_size, LIMIT))
             descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-            with os.fdopen(descriptor, "rb") as file:
-                result["content"] = base64.b64encode(file.read(LIMIT + 1)).decode()
+            try:
+                look_into(descriptor, found.st_size, result, limit or LIMIT)
+            finally:
+                os.close(descriptor)
         elif content and kind == "symlink":
             target = os.fsencode(os.readlink(name, dir_fd=folder))
             result["content"] = base64.b64encode(target).decode()
@@ -117,103 +162,6 @@ def op_stat(path, content=False, entries=False):
             finally:
                 os.close(descriptor)
         return result
-    finally:
-        os.close(folder)
-
-
-def beside(folder, name):
-    """The name of the new file that is to take the place of `name`. It is always the same, so that what a machine that
-    lost its power left of an earlier one goes away."""
-    temporary = ".hearth-" + hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
-    try:
-        os.unlink(temporary, dir_fd=folder)
-    except FileNotFoundError:
-        pass
-    return temporary
-
-
-def op_write(path, content, mode=None, owner=None, group=None):
-    data = base64.b64decode(content)
-    uid, gid = ids(owner, group)
-    folder, name = open_parent(path)
-    temporary = beside(folder, name)
-    try:
-        try:
-            old = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            if stat_.S_ISDIR(old.st_mode):
-                raise Refused("%s is a directory" % path)
-        except FileNotFoundError:
-            old = None
-        if old is None or not stat_.S_ISREG(old.st_mode):
-            want, was_uid, was_gid = 0o644, 0, 0
-        else:
-            want, was_uid, was_gid = stat_.S_IMODE(old.st_mode), old.st_uid, old.st_gid
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        descriptor = os.open(temporary, flags, 0o600, dir_fd=folder)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fchown(file.fileno(), was_uid if uid < 0 else uid, was_gid if gid < 0 else gid)
-                os.fchmod(file.fileno(), want if mode is None else int(mode, 8))
-            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-        except BaseException:
-            try:
-                os.unlink(temporary, dir_fd=folder)
-            except FileNotFoundError:
-                pass
-            raise
-    finally:
-        os.close(folder)
-
-
-def op_set_attributes(path, mode=None, owner=None, group=None):
-    uid, gid = ids(owner, group)
-    folder, name = open_parent(path)
-    try:
-        # O_RDONLY on a pipe or device could hang or act; O_NONBLOCK makes it return
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-        try:
-            if (uid, gid) != (-1, -1):
-                os.fchown(descriptor, uid, gid)
-            if mode is not None:
-                os.fchmod(descriptor, int(mode, 8))
-        finally:
-            os.close(descriptor)
-    finally:
-        os.close(folder)
-
-
-def op_symlink(path, target):
-    folder, name = open_parent(path)
-    temporary = beside(folder, name)
-    try:
-        os.symlink(target, temporary, dir_fd=folder)
-        try:
-            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-        except OSError:
-            os.unlink(temporary, dir_fd=folder)
-            raise
-    finally:
-        os.close(folder)
-
-
-def op_make_directory(path, mode, owner, group):
-    uid, gid = ids(owner, group)
-    folder, name = open_parent(path)
-    try:
-        try:
-            os.mkdir(name, 0o700, dir_fd=folder)
-        except FileExistsError:
-            if not stat_.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-                raise Refused("%s is there and is no directory" % path) from None
-            return
-        descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
-        try:
-            os.fchown(descriptor, uid, gid)
-            os.fchmod(descriptor, int(mode, 8))
-        finally:
-            os.close(descriptor)
     finally:
         os.close(folder)
 

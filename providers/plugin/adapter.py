@@ -21,7 +21,7 @@ from google.protobuf import any_pb2, empty_pb2
 from pydantic import ValidationError
 
 from config.hosts import KEYS, Machines
-from providers.errors import HearthError
+from providers.errors import ConnectionFailed, ConnectionLost, HearthError
 from providers.kind import Kind
 from providers.machine.inventory import Inventory
 from providers.plugin.desired_state import Difference
@@ -35,8 +35,9 @@ from providers.plugin.protocol import (
 )
 from providers.plugin.reporter import Tellers, redacted
 from providers.plugin.schema import VERSION, schema
+from providers.plugin.state import HalfDone, State
 from providers.plugin.values import Properties, decode, encode
-from providers.plugin.verbs import HalfDone, State, Verbs
+from providers.plugin.verbs import Verbs
 
 Result = TypeVar("Result")
 log = logging.getLogger("hearth")
@@ -52,6 +53,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         self._estate = Inventory(Machines(hosts={}), project)
         self._engine = engine_pb2_grpc.EngineStub(grpc.aio.insecure_channel(engine_address)) if engine_address else None
         self._sayings: set[asyncio.Task[Any]] = set()
+        self._out_of_reach: set[str] = set()
 
     # --- about the provider itself ---
 
@@ -194,9 +196,9 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         try:
             return await work(tell)
         except HalfDone as error:
-            await _abort_half_done(context, error, clean(str(error)))
+            await _abort_half_done(context, error, clean(self._once(error)))
         except HearthError as error:
-            await context.abort(grpc.StatusCode.UNKNOWN, clean(str(error)))
+            await context.abort(grpc.StatusCode.UNKNOWN, clean(self._once(error)))
         except ValidationError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, clean(str(error)))
         except Exception as error:  # noqa: BLE001 - a mistake of ours: the person gets a line, the log the rest
@@ -209,6 +211,17 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
                 ),
             )
         raise AssertionError("abort always raises")
+
+    def _once(self, error: HearthError) -> str:
+        """The message of an error. That a machine is out of reach is told in full for one of its resources: for the
+        others there is nothing more to know."""
+        cause = error.__cause__ if isinstance(error, HalfDone) else error
+        machine = cause.machine if isinstance(cause, ConnectionFailed | ConnectionLost) else ""
+        if machine and machine in self._out_of_reach:
+            return f"{machine} is out of reach: why is said at another resource"
+        if machine:
+            self._out_of_reach.add(machine)
+        return str(error)
 
     def _say(self, urn: str, message: str, severity: Any, *, ephemeral: bool = False) -> None:
         if self._engine is None:

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from providers.machine.session import shown
 from providers.machine.ssh_session import Tell
 from providers.plugin.values import Properties
 
@@ -30,6 +31,7 @@ def redacted(secrets: Sequence[Properties]) -> Callable[[str], str]:
     texts = sorted(plain | quoted, key=len, reverse=True)
 
     def clean(message: str) -> str:
+        message = shown(message)
         for text in texts:
             message = message.replace(text, "[secret]")
         return message

@@ -14,6 +14,8 @@ from typing import Any
 
 from google.protobuf import struct_pb2
 
+from providers.machine.session import shown
+
 # Those of the SDK, pulumi/runtime/rpc.py, which is not imported for them: see providers/plugin/protocol.py.
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
@@ -112,7 +114,8 @@ def _encode(value: Any) -> struct_pb2.Value:
         case int() | float():
             return struct_pb2.Value(number_value=value)
         case str():
-            return struct_pb2.Value(string_value=value)
+            # A machine's names and texts may be no UTF-8, and the protocol takes nothing else.
+            return struct_pb2.Value(string_value=value if value.isascii() else shown(value))
         case list() | tuple():
             items = [_encode(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
             return struct_pb2.Value(list_value=struct_pb2.ListValue(values=items))

@@ -11,7 +11,8 @@ import pytest
 from config.hosts import Host
 from providers.errors import ConnectionFailed, ConnectionLost, DeadlineExceeded, HearthError
 from providers.machine import connection as connection_module
-from providers.machine.connection import Connection, Worker
+from providers.machine.connection import Connection
+from providers.machine.remote_worker import READY, Worker
 from providers.machine.ssh_session import SshSession
 
 
@@ -36,7 +37,7 @@ class Pipe:
     def __init__(self, answer: str = "") -> None:
         self.stdout, self.sent = asyncio.StreamReader(), list[bytes]()
         self.stdin = self
-        self._answer = answer
+        self._answer, self.begun = answer, False
 
     def write(self, data: bytes) -> None:
         self.sent.append(data)
@@ -50,6 +51,9 @@ class Pipe:
         return
 
     def reply(self, text: str) -> None:
+        if not self.begun:
+            self.stdout.feed_data(READY)
+            self.begun = True
         self.stdout.feed_data(b"%d\n" % len(text) + text.encode())
 
 

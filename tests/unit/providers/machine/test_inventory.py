@@ -12,8 +12,9 @@ import pytest
 
 from config.hosts import Machines
 from providers.errors import ConnectionFailed, ConnectionLost, DeadlineExceeded, HearthError, InvalidInput
-from providers.machine import inventory
+from providers.machine import inventory, outage
 from providers.machine.inventory import Inventory, Where, operate
+from providers.machine.outage import Outage
 from providers.machine.ssh_session import SshSession
 
 
@@ -44,6 +45,7 @@ class ScriptedConnection:
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.locks: dict[str, asyncio.Lock] = {}
         self.asked = 0
+        self.outage = Outage("box")
 
     @asynccontextmanager
     async def worker(self) -> AsyncGenerator[ScriptedWorker]:
@@ -81,7 +83,7 @@ async def test_a_connection_that_drops_is_sought_again_and_the_person_told():
     connection, told = ScriptedConnection(LOST, FAILED, FAILED), list[str]()
     assert await do(connection, told=told) == "done"
     assert connection.asked == 4
-    assert told == ["the connection to box has dropped; trying again"] * 3
+    assert told == ["the connection to box has dropped; trying again, for 90 s at most"]
 
 
 async def test_a_machine_that_was_never_reached_is_not_tried_again():
@@ -92,10 +94,39 @@ async def test_a_machine_that_was_never_reached_is_not_tried_again():
 
 
 async def test_a_machine_that_stays_away_ends_the_operation(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(inventory, "RECONNECT", 0.0)
+    monkeypatch.setattr(outage, "RECONNECT", 0.0)
     connection = ScriptedConnection(LOST, FAILED)
     with pytest.raises(ConnectionLost):
         await do(connection)
+
+
+async def test_all_that_waits_for_a_machine_gives_it_up_at_one_moment_and_says_when(monkeypatch: pytest.MonkeyPatch):
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    async def later(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(inventory.asyncio, "sleep", later)
+    connection, told = ScriptedConnection(*[LOST] * 1000), list[str]()
+    for _ in range(3):  # one after another, as resources that need each other come
+        with pytest.raises(ConnectionLost, match="did not come back within 90 s"):
+            await do(connection, told=told)
+    assert now[0] <= 190.0
+    assert told == ["the connection to box has dropped; trying again, for 90 s at most"]
+
+
+async def test_work_that_breaks_the_connection_each_time_is_given_up_as_well(monkeypatch: pytest.MonkeyPatch):
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    async def work(_session: SshSession) -> None:
+        now[0] += 20.0
+        raise LOST
+
+    with pytest.raises(ConnectionLost):
+        await do(ScriptedConnection(), work)
+    assert now[0] <= 240.0
 
 
 async def test_work_that_lost_its_connection_half_way_runs_again_from_its_beginning():

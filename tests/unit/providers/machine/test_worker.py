@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from providers.machine import worker as agent
-from providers.machine.connection import _AGENT, _BOOT  # pyright: ignore[reportPrivateUsage]
+from providers.machine.remote_worker import BOOT, SOURCE, program
 from tests.lab.support import require
 from tests.unit.providers.machine.worker_process import PATIENCE, Agent, alive, encoded, eventually, pids_with, start
 
@@ -186,8 +186,8 @@ def test_it_ends_when_its_input_ends_before_its_program_is_whole():
     assert worker.process.stdin is not None
     worker.process.stdin.close()
     assert worker.process.wait(PATIENCE) == 0  # an empty program has nothing to do
-    command = [sys.executable, "-I", "-c", _BOOT]
-    cut = subprocess.run(command, input=b"1000\nimport os", capture_output=True, timeout=PATIENCE, check=False)
+    command = [sys.executable, "-I", "-c", BOOT]
+    cut = subprocess.run(command, input=program(SOURCE)[:-1000], capture_output=True, timeout=PATIENCE, check=False)
     assert cut.returncode == 1
     assert b"Traceback" not in cut.stderr
 
@@ -249,9 +249,9 @@ def test_an_operation_that_does_not_exist_is_an_answer_and_not_the_end(start: Ca
 
 
 def test_its_source_runs_on_python_3_8():
-    compile(_AGENT, "agent", "exec", dont_inherit=True)
-    ast.parse(_AGENT.decode(), feature_version=(3, 8))
+    compile(SOURCE, "agent", "exec", dont_inherit=True)
+    ast.parse(SOURCE.decode(), feature_version=(3, 8))
 
 
 def test_its_source_is_one_text_that_imports_nothing_of_ours():
-    assert b"providers" not in _AGENT
+    assert b"providers" not in SOURCE

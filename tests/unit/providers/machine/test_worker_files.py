@@ -155,11 +155,13 @@ def test_a_missing_folder_is_named(mine: Path):
     assert reply["errno"] == 2
 
 
-def test_a_file_that_is_too_large_to_manage_is_refused(mine: Path, monkeypatch: pytest.MonkeyPatch):
+def test_of_a_file_that_is_too_large_is_said_why_it_is_not_read(mine: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(worker_files, "LIMIT", 10)
     (mine / "large").write_text("x" * 11)
-    with pytest.raises(worker.Refused, match="11 bytes; at most 10"):
-        worker.op_stat(str(mine / "large"), content=True)
+    found = worker.op_stat(str(mine / "large"), content=True)
+    assert "content" not in found
+    assert found["unreadable"] == "11 bytes, and at most 10 are kept"
+    assert "content" in worker.op_stat(str(mine / "large"), content=True, limit=11)
     assert worker.op_stat(str(mine / "large"))["size"] == 11
 
 

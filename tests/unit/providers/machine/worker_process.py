@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from providers.machine.connection import _AGENT, _BOOT  # pyright: ignore[reportPrivateUsage]
+from providers.machine.remote_worker import BOOT, READY, SOURCE, program
 
 PATIENCE = 20.0
 """Seconds after which a test gives up; nothing here takes that long."""
@@ -27,11 +27,14 @@ def encoded(text: str | bytes) -> str:
 class Agent:
     """A worker process, started by the line that sshd would start."""
 
-    def __init__(self, source: bytes = _AGENT) -> None:
+    def __init__(self, source: bytes = SOURCE) -> None:
         pipe = subprocess.PIPE
-        command = [sys.executable, "-I", "-c", _BOOT]
+        command = [sys.executable, "-I", "-c", BOOT]
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
-        self.send(source)
+        assert self.process.stdin is not None
+        self.process.stdin.write(program(source))
+        self.process.stdin.flush()
+        self.begun = False
 
     def send(self, data: bytes) -> None:
         assert self.process.stdin is not None
@@ -40,6 +43,9 @@ class Agent:
 
     def answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None
+        if not self.begun:
+            assert [self.process.stdout.readline() for _ in range(2)] == [b"\n", READY]
+            self.begun = True
         size = int(self.process.stdout.readline())
         return json.loads(self.process.stdout.read(size))
 
@@ -65,7 +71,7 @@ class Agent:
 
 def altered(**constants: Any) -> bytes:
     """The worker's source with other constants."""
-    lines = _AGENT.decode().splitlines(keepends=True)
+    lines = SOURCE.decode().splitlines(keepends=True)
     for name, value in constants.items():
         (number,) = (at for at, line in enumerate(lines) if line.startswith(f"{name} = "))
         lines[number] = f"{name} = {value!r}\n"

@@ -20,9 +20,9 @@ from pydantic import AfterValidator, Field
 from config.hosts import Host, Machines
 from providers.errors import ConnectionFailed, ConnectionLost, HearthError
 from providers.kind import Facts, Inputs, Kind
-from providers.machine import connection
-from providers.machine import inventory as machines
+from providers.machine import connection, outage
 from providers.machine.inventory import Inventory
+from providers.machine.outage import Outage
 from providers.machine.record import RECORDS
 from providers.machine.session import Session
 
@@ -124,6 +124,7 @@ class MemoryConnection:
         self._world = world
         self.name, self.host, self.label = name, host, name
         self.locks: dict[str, Any] = {}
+        self.outage = Outage(name)
 
     def _machine(self) -> MemoryMachine:
         address = self.host.address or self.name
@@ -161,7 +162,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A world with the one machine `box`."""
     made = World({"box": MemoryMachine("id-of-box")})
     monkeypatch.setattr(connection, "Connection", lambda name, host, _config: MemoryConnection(made, name, host))
-    monkeypatch.setattr(machines, "RECONNECT", 0.0)
+    monkeypatch.setattr(outage, "RECONNECT", 0.0)
     return made
 
 

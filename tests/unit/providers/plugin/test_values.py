@@ -104,3 +104,8 @@ def test_secret_texts_are_named_whole_and_line_by_line():
 def test_a_value_without_a_form_on_the_wire_is_a_mistake_that_names_its_type():
     with pytest.raises(TypeError, match="a set has no form"):
         encode(Properties({"a": {1}}))
+
+
+@pytest.mark.parametrize(("text", "sent"), [("caf\udce9", "caf\\xe9"), ("ü\udcff", "ü\\xff"), ("\ud800", "\\ud800")])
+def test_what_is_no_text_is_sent_so_that_it_can_be_shown(text: str, sent: str):
+    assert decode(encode(Properties({"it": text, "l": [text]}))).values == {"it": sent, "l": [sent]}
