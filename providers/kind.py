@@ -6,6 +6,7 @@ a kind never sees Pulumi.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar
@@ -14,6 +15,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from providers.machine.session import Session
+
+# `validate` is an input's own name; what pydantic has under it is from its first version, and not used.
+warnings.filterwarnings("ignore", message='Field name "validate"')
 
 
 class _Model(BaseModel):
@@ -101,6 +105,10 @@ class Kind(Generic[InputsT, FactsT]):
     objection: Callable[[Mapping[str, Any], InputsT], str] = field(default=lambda _found, _wish: "")
     """`objection(found, wish)`: why a change from what the state holds to a wish is refused, as `what would follow;
     remedy`. Asked by a preview and an `up`, before anything is touched; empty where nothing is to be said."""
+    unkeepable: Callable[[FactsT], str] = field(default=lambda _facts: "")
+    """Why what is there could not be put back later, where it could not: then it is not touched in the first place."""
+    explain: Callable[[Session, InputsT, FactsT], Awaitable[str]] | None = None
+    """Where all went well and the wish does not hold: the reason, as far as the machine can tell, in one line."""
     by_hand: Callable[[InputsT], str] = field(default=lambda _inputs: "as whoever put it there would")
     """How a person removes it, in one line, for when nobody knows any more what was there before. Empty where the kind
     leaves nothing on a machine."""

@@ -239,11 +239,13 @@ class Wishes(Generic[InputsT, FactsT]):
             summary, _, remedy = said.partition("; ")
             raise InvalidInput(f"{summary}; nothing was touched", remedy=remedy)
 
-    def must_hold(self, inputs: InputsT, facts: FactsT, marks: Properties) -> None:
+    def shortfall(self, inputs: InputsT, facts: FactsT, marks: Properties) -> WishNotFulfilled | None:
+        """The error where all went well and the wish does not hold; None where it does."""
+        what = f"{self.kind.name} {self.kind.identify(inputs)} on {inputs.host}"
         if not facts.present:
-            raise WishNotFulfilled(
-                f"{self.kind.name} {self.kind.identify(inputs)} on {inputs.host} is not there although all went well",
-                remedy="something on the machine removes it: see what runs there (journalctl -n 50)",
+            return WishNotFulfilled(
+                f"{what} is not there although all went well",
+                remedy="see on the machine what became of it (journalctl -n 50), then run up again",
             )
         lines: list[str] = []
         for name, (wish, found) in self.kind.differences(inputs, facts).items():
@@ -251,9 +253,10 @@ class Wishes(Generic[InputsT, FactsT]):
             lines.append(
                 f"{alias}: a secret" if alias in marks.secret else f"{alias}: {wish!r} wished, {found!r} found"
             )
-        if lines:
-            raise WishNotFulfilled(
-                f"{self.kind.name} {self.kind.identify(inputs)} on {inputs.host} is still not as wished",
-                detail="\n".join(lines),
-                remedy="something else on the machine changes it, or refuses the change: see journalctl -n 50 there",
-            )
+        if not lines:
+            return None
+        return WishNotFulfilled(
+            f"{what} is still not as wished",
+            detail="\n".join(lines),
+            remedy="compare what was wished with what the machine made of it, above; its log: journalctl -n 50",
+        )

@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from providers.errors import ConnectionFailed, HearthError, InvalidInput
+from pydantic import ValidationError
+
+from providers.errors import ConnectionFailed, ConnectionLost, HearthError, InvalidInput, WishNotFulfilled
 from providers.kind import Inputs
 from providers.machine.inventory import Inventory, Where, operate
-from providers.machine.record import RECORDS, Record
+from providers.machine.record import Record
 from providers.machine.ssh_session import SshSession
 from providers.plugin.desired_state import MACHINE, RECORD, Change, Difference, FactsT, InputsT, Wishes
 from providers.plugin.reporter import Tellers
+from providers.plugin.state import HalfDone, State
 from providers.plugin.values import Properties
+from providers.plugin.whereabouts import (
+    another_machine,
+    damaged,
+    forgotten,
+    same_machine,
+    stack_of,
+    where_if_known,
+    whereabouts,
+)
 
 if TYPE_CHECKING:
     from providers.machine.connection import Connection
-
-
-@dataclass(frozen=True)
-class State:
-    """A resource as Pulumi keeps it. An empty id says that it is not there."""
-
-    id: str
-    outputs: Properties
-    inputs: Properties = field(default_factory=Properties)
-
-
-class HalfDone(HearthError):
-    """A creation or an update that changed the machine and then failed: the state must remember it."""
-
-    def __init__(self, error: HearthError, state: State) -> None:
-        super().__init__(error.summary, detail=error.detail, remedy=error.remedy)
-        self.state = state
 
 
 class Verbs(Wishes[InputsT, FactsT]):
@@ -53,7 +47,7 @@ class Verbs(Wishes[InputsT, FactsT]):
         elif where is not None and host is not None and not estate.is_at(host, where):
             connection = estate.connection(host)
             moved = await connection.machine_id() != where.id
-            estate.say_once(tell.warn, _moved(connection, where) if moved else _same(connection, where))
+            estate.say_once(tell.warn, another_machine(connection, where) if moved else same_machine(connection, where))
             changes[MACHINE] = Change.UPDATE
             if moved:
                 replaces.append(MACHINE)
@@ -99,18 +93,33 @@ class Verbs(Wishes[InputsT, FactsT]):
             nonlocal last, key, wish, made
             record = self._record(session, inputs, urn, known)
             _, facts = await asyncio.gather(record.read(), kind.observe(session, inputs))
-            if known is not None and record.before is None:
-                tell.warn(f"{_forgotten(old, inputs)}: from now on, what is there now counts as that")
-            before = facts if record.before is None else kind.facts.model_validate(record.before)
-            made = kind.made(before)
+            before = self._before(record)
+            if record.damaged:
+                tell.warn(f"{damaged(record, inputs)}: from now on, what is there now counts as what was there before")
+            elif known is not None and before is None:
+                tell.warn(f"{forgotten(old.id, inputs)}: from now on, what is there now counts as that")
+            made = kind.made(facts if before is None else before)
             wish = kind.with_defaults(inputs, made)
-            key = await record.hold(self._dump(facts), self.managed(wish))
+            right = facts.present and not force and not kind.differences(wish, facts)
+            if not right and before is None and (why := kind.unkeepable(facts)):
+                raise _not_touched(kind.identify(inputs), inputs, why)
+            held, touched = record.key is not None, record.touched
+            key = await record.hold(self._dump(facts), self.managed(wish), touched=not right)
             last = facts
-            if facts.present and not force and not kind.differences(wish, facts):
+            if right:
                 return facts
-            await kind.apply(session, kind.remade(wish, before, facts), facts)
+            try:
+                await kind.apply(session, kind.remade(wish, facts if before is None else before, facts), facts)
+            except InvalidInput:
+                # Refused before anything was changed: nothing is to be put back, and of a creation nothing is left.
+                if not held:
+                    await record.release()
+                    last = None
+                elif not touched:
+                    await record.untouch()
+                raise
             last = facts = await kind.observe(session, wish)
-            self.must_hold(wish, facts, marks)
+            await self._must_hold(session, wish, facts, marks)
             return facts
 
         where: Where | None = None
@@ -127,7 +136,7 @@ class Verbs(Wishes[InputsT, FactsT]):
         except HearthError as error:
             if last is None:
                 raise
-            where = await _where_if_known(estate, inputs.host, connection)
+            where = await where_if_known(estate, inputs.host, connection)
             raise HalfDone(error, State(old.id, self._outputs(wish, last, where, marks, key, made), marks)) from error
         return self._outputs(wish, facts, where, marks, key, made)
 
@@ -143,17 +152,24 @@ class Verbs(Wishes[InputsT, FactsT]):
             if where is not None and where.address in estate.machines.lost:
                 tell.warn(f"{where.address} is declared lost, so {state.id} counts as gone")
                 return State("", Properties())
-        connection = await _whereabouts(estate, inputs.host, where)
+        connection = await whereabouts(estate, inputs.host, where)
         key: str | None = state.outputs.values.get(RECORD)
         made = self._made(state.outputs)
         inputs = self.kind.with_defaults(inputs, made)
-        facts = await operate(
-            connection,
-            lambda session: self.kind.observe(session, inputs),
-            deadline=self.kind.deadline,
-            progress=tell.progress,
-            warn=tell.warn,
-        )
+        try:
+            facts = await operate(
+                connection,
+                lambda session: self.kind.observe(session, inputs),
+                deadline=self.kind.deadline,
+                progress=tell.progress,
+                warn=tell.warn,
+            )
+        except (ConnectionFailed, ConnectionLost):
+            raise
+        except HearthError as error:
+            if importing:
+                raise
+            return self._unread(state, error, tell)
         if not facts.present:
             if importing:
                 raise InvalidInput(
@@ -169,6 +185,26 @@ class Verbs(Wishes[InputsT, FactsT]):
             found = Properties({name: value for name, value in self._dump(inputs).items() if value is not None})
             return State(state.id, self._outputs(inputs, facts, now, found, None), found)
         return State(state.id, self._outputs(inputs, facts, now, state.inputs, key, made), state.inputs)
+
+    def _unread(self, state: State, error: HearthError, tell: Tellers) -> State:
+        """A look that failed is neither the end of all others nor "as wished": it shows as drift of this resource."""
+        tell.warn(f"{state.id} could not be looked at, which counts as drift of it: {error}")
+        values = dict(state.outputs.values)
+        for name in self._found_types:
+            if self._aliases[name] not in self.identity:
+                values.pop(self._aliases[name], None)
+        return State(state.id, replace(state.outputs, values=values), state.inputs)
+
+    async def _must_hold(self, session: SshSession, inputs: InputsT, facts: FactsT, marks: Properties) -> None:
+        """Raise WishNotFulfilled, with the reason where the kind knows it, unless the wish holds."""
+        failure = self.shortfall(inputs, facts, marks)
+        if failure is None:
+            return
+        explain = self.kind.explain
+        reason = await explain(session, inputs, facts) if explain is not None else ""
+        if reason:
+            raise WishNotFulfilled(f"{failure.summary}: {reason}", detail=failure.detail, remedy=failure.remedy)
+        raise failure
 
     async def _follow(self, connection: Connection, inputs: InputsT, urn: str, key: str, tell: Tellers) -> None:
         """Before Pulumi forgets what is gone: let the creation that may follow find the record by today's URN."""
@@ -200,23 +236,25 @@ class Verbs(Wishes[InputsT, FactsT]):
         async def work(session: SshSession) -> None:
             record = self._record(session, inputs, urn, key)
             await record.read()
-            if record.key is None:
+            before = self._before(record)
+            if record.key is None or (before is None and record.damaged):
                 if key is not None and record.before is None:
-                    await self._say_what_stays(session, inputs, state, tell)
+                    await self._say_what_stays(session, inputs, state, record, tell)
+                    if record.damaged:
+                        await record.release()
                 else:
                     tell.progress("was there before Hearth, or is another resource's now: left as it is")
                 return
-            stacks = {_stack(other) for other in record.others}
-            if not stacks:
-                before = kind.facts.model_validate(record.before)
+            stacks = {stack_of(other) for other in record.others}
+            if not stacks and record.touched and before is not None:
                 wish = self.once_managed(kind.with_defaults(inputs, kind.made(before)), record.managed, before)
                 await kind.restore(session, wish, before)
-            elif _stack(urn) not in stacks:
+            elif stacks and stack_of(urn) not in stacks:
                 tell.warn(f"{state.id} stays for {' and '.join(sorted(stacks))}, which has it too")
             await record.release()
 
         await operate(
-            await _whereabouts(estate, inputs.host, where),
+            await whereabouts(estate, inputs.host, where),
             work,
             deadline=timeout or kind.deadline,
             locks=self._locks(inputs),
@@ -224,12 +262,26 @@ class Verbs(Wishes[InputsT, FactsT]):
             warn=tell.warn,
         )
 
-    async def _say_what_stays(self, session: SshSession, inputs: InputsT, state: State, tell: Tellers) -> None:
+    def _before(self, record: Record) -> FactsT | None:
+        """What was there before, from a record; one that holds something else is a damaged one."""
+        if record.before is None:
+            return None
+        try:
+            return self.kind.facts.model_validate(record.before)
+        except ValidationError as error:
+            record.damaged = f"{error.error_count()} things in it are not what a {self.kind.name} has"
+            record.before = None
+            return None
+
+    async def _say_what_stays(
+        self, session: SshSession, inputs: InputsT, state: State, record: Record, tell: Tellers
+    ) -> None:
         """Of what Hearth made, and no record knows any more."""
         by_hand = self.kind.by_hand(inputs)
+        reason = damaged(record, inputs) if record.damaged else forgotten(state.id, inputs)
         if by_hand and (await self.kind.observe(session, inputs)).present:
             tell.warn(
-                f"{_forgotten(state, inputs)}: it was left as it is. If nothing was there before, remove it by hand"
+                f"{reason}: it was left as it is. If nothing was there before, remove it by hand"
                 f" on {inputs.host}: {by_hand}"
             )
 
@@ -241,40 +293,8 @@ class Verbs(Wishes[InputsT, FactsT]):
         return (*self.kind.locks(inputs), f"{self.kind.name}:{self.kind.identify(inputs)}")
 
 
-def _stack(urn: str) -> str:
-    """The stack in `urn:pulumi:STACK::PROJECT::TYPE::NAME`, as a person calls it."""
-    stack, project = urn.split("::")[:2]
-    return f"the stack {stack.rpartition(':')[2]} of {project}"
-
-
-def _forgotten(state: State, inputs: Inputs) -> str:
-    return f"{RECORDS} on {inputs.host} does not say any more what was there before {state.id}"
-
-
-def _same(connection: Connection, where: Where) -> str:
-    return f"{connection.label}, until now at {where.address}, is the same machine: what is there is kept"
-
-
-def _moved(connection: Connection, where: Where) -> str:
-    return (
-        f"{connection.label} is another machine than the one at {where.address}: everything is made anew there,"
-        " and then the old one is put back as it was found"
+def _not_touched(what: str, inputs: Inputs, why: str) -> InvalidInput:
+    return InvalidInput(
+        f"what is at {what} on {inputs.host} could not be put back later, so it is not touched: {why}",
+        remedy="move it away by hand, or choose another place",
     )
-
-
-async def _whereabouts(estate: Inventory, name: str, where: Where | None) -> Connection:
-    """The connection to the machine that a resource is on. Where the settings have another address for it since, that
-    may be the same machine, or another one that has nothing to do with this resource."""
-    if where is not None and name in estate.machines.hosts and not estate.is_at(name, where):
-        moved = estate.connection(name)
-        with contextlib.suppress(ConnectionFailed):
-            if await moved.machine_id() == where.id:
-                return moved
-    return estate.connection(name, where)
-
-
-async def _where_if_known(estate: Inventory, name: str, connection: Any) -> Where | None:
-    try:
-        return await estate.where(name, connection)
-    except HearthError:
-        return None

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
 
-from providers.errors import HearthError, InvalidInput, NotAnswering, WishNotFulfilled
+from providers.errors import HearthError, NotAnswering, WishNotFulfilled
 from providers.kind import Facts, Inputs, Kind
 from providers.kinds.matrix.common import CONFIG_FILE, ConfigFile, UserId, identified
 from providers.machine.session import Session
@@ -130,7 +130,7 @@ async def apply(session: Session, inputs: MaubotInstanceInputs, facts: MaubotIns
         )
     dropped = missing(loads(str(found.get("config") or "")), inputs.config)
     if dropped:
-        raise InvalidInput(
+        raise WishNotFulfilled(
             f"the plugin {inputs.type} does not know {', '.join(f'config.{key}' for key in dropped)} and has dropped it"
             f"; the instance {inputs.name} runs without",
             remedy="correct the name after the plugin's base-config.yaml, or take it out",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from pydantic import AfterValidator, Field
 
-from providers.errors import HearthError, InvalidInput, NotAnswering
+from providers.errors import HearthError, NotAnswering, WishNotFulfilled
 from providers.kind import AbsolutePath, Facts, Inputs, Kind
 from providers.kinds.matrix.common import HomeserverAddress
 from providers.machine.session import Session
@@ -121,7 +121,7 @@ async def apply(session: Session, inputs: MatrixUserInputs, facts: MatrixUserFac
         if login is None:
             login = await server.login(inputs.user, inputs.password, inputs.device_id)
     if not _is(login, inputs):
-        raise InvalidInput(
+        raise WishNotFulfilled(
             f"the homeserver logged {login.user_id} in as its device {login.device_id}, and not {inputs.device_id}",
             remedy="give the device that it has as device-id",
         )

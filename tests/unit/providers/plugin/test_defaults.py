@@ -7,8 +7,8 @@ from typing import Any
 
 from providers.plugin.desired_state import MADE, Change
 from providers.plugin.schema import schema
+from providers.plugin.state import State
 from providers.plugin.values import Properties
-from providers.plugin.verbs import State
 from tests.unit.providers.plugin.memory_machine import NOTE, World, world
 from tests.unit.providers.plugin.verb_helpers import URN, VERBS, Told, create, delete, note, wish
 

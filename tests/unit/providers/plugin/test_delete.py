@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from dataclasses import replace
 
 import pytest
 
-from providers.errors import HearthError
+from providers.errors import HearthError, InvalidInput
+from providers.machine.record import RECORDS
+from providers.plugin.state import HalfDone, State
 from providers.plugin.values import Properties
-from providers.plugin.verbs import State
-from tests.unit.providers.plugin.memory_machine import World, world
-from tests.unit.providers.plugin.verb_helpers import URN, VERBS, Told, create, delete, note, wish
+from providers.plugin.verbs import Verbs
+from tests.unit.providers.plugin.memory_machine import NOTE, World, world
+from tests.unit.providers.plugin.verb_helpers import URN, VERBS, Told, create, delete, difference, note, wish
 
 __all__ = ["world"]
 
@@ -196,3 +200,130 @@ async def test_an_update_without_its_record_says_what_counts_as_before_from_now_
     assert "from now on, what is there now counts as that" in warning
     await delete(world, state)
     assert json.loads(box.text("/notes/shopping") or "")["text"] == "milk"
+
+
+# --- a record that can't be read ---
+
+
+DAMAGES = {
+    "empty": b"",
+    "half of it": b'{"thing": ["hearth:test:Note", "sho',
+    "no text": b"\xff\xfe\x00",
+    "another thing": b"[]",
+    "other values": b'{"before": null, "holders": 7}',
+    "zeros": b"\x00" * 4096,
+}
+
+
+def damage(world: World, content: bytes) -> None:
+    box = world.machines["box"]
+    (path,) = [path for path in box.files if path.startswith(f"{RECORDS}/")]
+    box.files[path]["content"] = base64.b64encode(content).decode()
+
+
+@pytest.mark.parametrize("content", DAMAGES.values(), ids=DAMAGES)
+async def test_a_damaged_record_is_a_warning_of_its_resource_and_goes_with_it(world: World, content: bytes):
+    box = world.machines["box"]
+    state = await create(world)
+    damage(world, content)
+    told = Told()
+    await delete(world, state, told=told)
+    (warning,) = told.warnings
+    assert "where was written what was there before, can't be read" in warning
+    assert "remove it by hand on box: rm /notes/shopping" in warning
+    assert list(box.files) == ["/notes/shopping"]
+
+
+@pytest.mark.parametrize("content", DAMAGES.values(), ids=DAMAGES)
+async def test_an_update_over_a_damaged_record_says_so_and_goes_on(world: World, content: bytes):
+    box = world.machines["box"]
+    state = await create(world)
+    damage(world, content)
+    told = Told()
+    state = await VERBS.update(world.estate(), URN, state, wish(text="beer"), 0.0, told.tellers)
+    assert "can't be read" in told.warnings[0]
+    await delete(world, state)
+    assert json.loads(box.text("/notes/shopping") or "")["text"] == "milk"
+
+
+async def test_a_record_of_other_facts_than_the_kind_has_is_a_damaged_one(world: World):
+    state = await create(world)
+    (record,) = world.machines["box"].records()
+    damage(world, json.dumps({**record, "before": {"present": "perhaps", "unheard": 1}}).encode())
+    told = Told()
+    await delete(world, state, told=told)
+    assert "can't be read" in told.warnings[0]
+
+
+async def test_a_refresh_of_what_is_gone_does_not_mind_a_damaged_record(world: World):
+    state = await create(world)
+    del world.machines["box"].files["/notes/shopping"]
+    damage(world, b"")
+    assert (await VERBS.read(world.estate(), URN, state, Told().tellers)).id == ""
+
+
+# --- what was refused ---
+
+
+async def test_a_creation_that_is_refused_leaves_nothing_behind(world: World):
+    box = world.machines["box"]
+    box.put("/notes/shopping", note(text="eggs"))
+    before = dict(box.files)
+    box.breaks.append(("write", "/notes", InvalidInput("not like this")))
+    with pytest.raises(InvalidInput, match="not like this"):
+        await create(world)
+    assert box.files == before
+
+
+async def test_destroy_after_an_update_that_was_refused_changes_nothing(world: World):
+    box = world.machines["box"]
+    box.put("/notes/shopping", note())
+    state = await create(world)  # adopted as it is
+    box.breaks.append(("write", "/notes", InvalidInput("not like this")))
+    with pytest.raises(HalfDone):
+        await VERBS.update(world.estate(), URN, state, wish(text="beer"), 0.0, Told().tellers)
+    box.put("/notes/shopping", note(text="their own by now"))
+    await delete(world, state)
+    assert json.loads(box.text("/notes/shopping") or "")["text"] == "their own by now"
+    assert box.records() == []
+
+
+async def test_what_was_changed_once_is_put_back_also_after_a_later_refusal(world: World):
+    box = world.machines["box"]
+    box.put("/notes/shopping", note(text="eggs"))
+    state = await create(world)
+    box.breaks.append(("write", "/notes", InvalidInput("not like this")))
+    with pytest.raises(HalfDone):
+        await VERBS.update(world.estate(), URN, state, wish(text="beer"), 0.0, Told().tellers)
+    await delete(world, state)
+    assert json.loads(box.text("/notes/shopping") or "")["text"] == "eggs"
+
+
+async def test_what_could_not_be_put_back_is_not_touched_at_first_and_repaired_later(world: World):
+    box = world.machines["box"]
+    box.put("/notes/shopping", note(text="eggs"))
+    careful = Verbs(replace(NOTE, unkeepable=lambda facts: "too large" if facts.text == "eggs" else ""))
+    with pytest.raises(InvalidInput, match="could not be put back later, so it is not touched: too large"):
+        await create(world, verbs=careful)
+    assert list(box.files) == ["/notes/shopping"]
+    box.files.clear()
+    state = await create(world, verbs=careful)
+    box.put("/notes/shopping", note(text="eggs"))
+    await careful.update(world.estate(), URN, state, wish(), 0.0, Told().tellers)
+    assert json.loads(box.text("/notes/shopping") or "")["text"] == "milk"
+
+
+# --- what can't be looked at ---
+
+
+async def test_a_look_that_failed_is_drift_of_that_resource_and_no_end_of_a_refresh(world: World):
+    state = await create(world)
+    world.machines["box"].breaks.append(("stat", "/notes", HearthError("stat /notes/shopping on box failed: stale")))
+    told = Told()
+    found = await VERBS.read(world.estate(), URN, state, told.tellers)
+    assert "box/shopping could not be looked at" in told.warnings[0]
+    assert "stale" in told.warnings[0]
+    changes = (await difference(world.estate(), found.outputs, wish())).changes
+    assert set(changes) == {"text", "lines", "size"}
+    again = await VERBS.update(world.estate(), URN, found, wish(), 0.0, Told().tellers)
+    assert again.outputs == state.outputs

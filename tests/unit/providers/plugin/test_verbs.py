@@ -9,8 +9,9 @@ import pytest
 from providers.errors import CommandFailed, HearthError, InvalidInput, WishNotFulfilled
 from providers.kind import Kind
 from providers.plugin.desired_state import Change
+from providers.plugin.state import HalfDone, State
 from providers.plugin.values import Properties
-from providers.plugin.verbs import HalfDone, State, Verbs
+from providers.plugin.verbs import Verbs
 from tests.unit.providers.plugin.memory_machine import NO_ANSWER, NOTE, World, world
 from tests.unit.providers.plugin.verb_helpers import URN, VERBS, Told, create, delete, difference, note, wish
 
@@ -132,7 +133,7 @@ async def test_a_secret_wish_that_does_not_hold_is_not_shown(world: World):
 
 
 async def test_a_connection_that_drops_in_the_middle_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("providers.machine.inventory.RECONNECT", 10.0)
+    monkeypatch.setattr("providers.machine.outage.RECONNECT", 10.0)
     box = world.machines["box"]
     box.breaks.append(("write", "/notes", NO_ANSWER))
     state = await create(world)

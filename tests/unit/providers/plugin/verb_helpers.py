@@ -7,8 +7,9 @@ from typing import Any
 
 from providers.plugin.desired_state import Difference
 from providers.plugin.reporter import Tellers
+from providers.plugin.state import State
 from providers.plugin.values import Properties
-from providers.plugin.verbs import State, Verbs
+from providers.plugin.verbs import Verbs
 from tests.unit.providers.plugin.memory_machine import NOTE, World
 
 URN = "urn:pulumi:dev::estate::hearth:test:Note::shopping"

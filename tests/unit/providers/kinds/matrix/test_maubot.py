@@ -163,7 +163,7 @@ async def test_an_adopted_instance_that_ran_runs_on_after_its_config_was_changed
 async def test_a_key_that_the_plugin_drops_is_an_error_that_names_it():
     servers = Servers()
     wish = INSTANCE.model_copy(update={"config": {"prefix": "x", "prefixx": "y"}})
-    with pytest.raises(InvalidInput, match=r"does not know config\.prefixx"):
+    with pytest.raises(WishNotFulfilled, match=r"does not know config\.prefixx"):
         await instance.apply(servers.session, wish, await instance.observe(servers.session, wish))
 
 
