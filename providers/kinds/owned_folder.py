@@ -9,7 +9,7 @@ from pydantic import Field
 from providers.errors import InvalidInput
 from providers.kind import Facts
 from providers.kinds.directory import refuse_missing_parent
-from providers.machine.session import FileType, Session, Stat
+from providers.machine.session import Account, FileType, Session, Stat
 
 
 class TreeFacts(Facts):
@@ -25,8 +25,8 @@ def folder_facts(stat: Stat, names: set[str]) -> dict[str, Any]:
     return {"owner": stat.owner, "group": stat.group, "mode": stat.mode, "type": stat.type, "entries": len(names)}
 
 
-async def take_folder(session: Session, path: str, owner: str, facts: TreeFacts, what: str) -> None:
-    """See that there is a folder that belongs to `owner`. InvalidInput where it would be another's, or lose things.
+async def refuse_folder(session: Session, path: str, owner: str, facts: TreeFacts, what: str) -> Account:
+    """InvalidInput where a folder can't be made `owner`'s: it is another's, or would lose things. The owner's account.
 
     `what` names the thing that a kind makes in it, as "git checkout": one that is there already is fine.
     """
@@ -49,6 +49,13 @@ async def take_folder(session: Session, path: str, owner: str, facts: TreeFacts,
         )
     if facts.type is None:
         await refuse_missing_parent(session, path)
+    return account
+
+
+async def take_folder(session: Session, path: str, owner: str, facts: TreeFacts, what: str) -> None:
+    """See that there is a folder that belongs to `owner`, unless that is refused."""
+    account = await refuse_folder(session, path, owner, facts, what)
+    if facts.type is None:
         await session.make_directory(path, mode="0755", owner=owner, group=account.group)
     elif facts.owner != owner:
         await change_owner(session, path, facts.owner, f"{owner}:")

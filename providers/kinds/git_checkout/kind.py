@@ -3,11 +3,13 @@
 Git runs on the machine, as the owner. HEAD is detached at the commit that `revision` means; tracked files are as in
 that commit. A refresh asks no network: a tag or branch is compared with what was fetched at the last apply, so a branch
 that has moved upstream is not noticed. Pin a tag or a commit, and change it. Credentials in an https address are used
-to fetch, and kept nowhere on the machine. Not managed: submodules, large file storage, untracked files.
+to fetch, and kept nowhere on the machine. Not managed: large file storage, untracked files, and submodules unless they
+are asked for. Git goes by the owner's own configuration, in looking as in making.
 
 A checkout that was there before is put back at its branch or commit, with its remote; what was fetched stays among its
-objects. One with local changes is refused rather than overwritten. In one that Hearth has made or changed, local
-changes are drift, and are overwritten.
+objects. One with local changes is refused rather than overwritten, also where git was told not to look at them. In one
+that Hearth has made or changed, local changes of tracked files are drift, and are overwritten; on destroy one that was
+there before stays where it is for their sake. An untracked file is never overwritten.
 """
 
 from __future__ import annotations
@@ -15,15 +17,22 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AfterValidator, Field
 
-from providers.errors import CommandFailed, HearthError, InvalidInput
+from providers.errors import CommandFailed, HearthError, InvalidInput, WishNotFulfilled
 from providers.kind import AbsolutePath, AccountName, Inputs, Kind
 from providers.kinds.file import path_to_identity
-from providers.kinds.owned_folder import TreeFacts, folder_facts, put_folder_back, put_owner_back, take_folder
+from providers.kinds.owned_folder import (
+    TreeFacts,
+    folder_facts,
+    put_folder_back,
+    put_owner_back,
+    refuse_folder,
+    take_folder,
+)
 from providers.machine.session import Session
 
 PROGRAM = Path(__file__).with_name("git_checkout.sh").read_text()
@@ -46,6 +55,12 @@ def _revision(value: str) -> str:
     return value
 
 
+def _refspec(value: str | None) -> str | None:
+    if value is not None and (not re.fullmatch(r"refs/[\w./+@*-]+", value, re.ASCII) or value.count("*") > 1):
+        raise ValueError("must be the full name of a ref there, as refs/pull/7/head, or a pattern as refs/changes/*")
+    return value
+
+
 class GitCheckoutInputs(Inputs):
     path: Annotated[
         AbsolutePath, Field(description="The folder; its parent must exist. A change replaces the resource.")
@@ -60,7 +75,20 @@ class GitCheckoutInputs(Inputs):
         AfterValidator(_revision),
         Field(description="A tag or a commit; or a branch, which is looked up when something else is applied."),
     ]
-    owner: Annotated[AccountName, Field(description="Name of the user who owns it, and whom git runs as.")] = "root"
+    owner: Annotated[AccountName | None, Field(description="Name of the user who owns it, and whom git runs as.")] = (
+        None
+    )
+    depth: Annotated[
+        int | None, Field(ge=1, description="How many commits of its history are fetched, in one that Hearth makes.")
+    ] = None
+    refspec: Annotated[
+        str | None,
+        AfterValidator(_refspec),
+        Field(description="What else is fetched beside branches and tags, as refs/pull/7/head or refs/changes/*."),
+    ] = None
+    submodules: Annotated[
+        bool | None, Field(description="Whether its submodules are checked out, those in them too.")
+    ] = None
 
 
 class GitCheckoutFacts(TreeFacts):
@@ -68,6 +96,9 @@ class GitCheckoutFacts(TreeFacts):
     revision: str = Field(default="", description="The wished revision where HEAD is there; else what is there.")
     commit: str = Field(default="", description="The commit that is checked out, in full.")
     branch: str = Field(default="", description="The branch that HEAD is on; empty where it is detached.")
+    submodules: bool | None = Field(default=None, description="Whether all of them are there, where that is asked.")
+    initialised: bool = Field(default=False, description="Whether any submodule is there, where they are asked for.")
+    unreadable: str = Field(default="", description="Why git can't say what is there, if it can't.")
 
 
 def split_credentials(url: str) -> tuple[str, str]:
@@ -109,19 +140,22 @@ def revision_of(wish: str, found: dict[str, list[str]]) -> str:
     return f"{here} <changed: {', '.join(changed[:5])}{' ...' if len(changed) > 5 else ''}>"
 
 
-def parse_facts(wish: str, output: str) -> dict[str, str]:
+def parse_facts(wish: str, output: str) -> dict[str, Any]:
     """Fields of the facts from what `observe` in git_checkout.sh printed."""
     found: dict[str, list[str]] = {}
     for line in output.splitlines():
         word, _, rest = line.partition(" ")
         found.setdefault(word, []).append(rest)
     if "unreadable" in found:
-        return {"revision": f"<unreadable: {found['unreadable'][0]}>"}
+        why = found["unreadable"][0] or "git says nothing about it"
+        return {"revision": f"<unreadable: {why}>", "unreadable": why}
     return {
         "commit": found["commit"][0],
         "branch": found["branch"][0],
         "url": split_credentials(found["url"][0])[0],
         "revision": revision_of(wish, found),
+        "submodules": "submodule" not in found,
+        "initialised": "initialised" in found,
     }
 
 
@@ -133,11 +167,14 @@ async def observe(session: Session, inputs: GitCheckoutInputs) -> GitCheckoutFac
     folder = folder_facts(stat, names)
     if stat.type != "directory" or ".git" not in names:
         return GitCheckoutFacts(present=False, **folder)
-    script = program("observe", path=inputs.path, revision=inputs.revision)
+    submodules = "yes" if inputs.submodules else ""
+    script = program("observe", path=inputs.path, revision=inputs.revision, url=inputs.url, submodules=submodules)
     result = await session.run("/bin/sh", script=script, check=False)
     if not result.ok:
         raise _explain(session, inputs, result.status, result.stderr)
     folder.update(parse_facts(inputs.revision, result.stdout))
+    if not inputs.submodules:
+        folder["submodules"] = None
     return GitCheckoutFacts(present=True, **folder)
 
 
@@ -146,19 +183,33 @@ def _explain(session: Session, inputs: GitCheckoutInputs, status: int, stderr: s
     here = f"{inputs.path} on {session.machine}"
     if status == 41:
         return InvalidInput(
-            f"the checkout {here} has local changes, which would be lost",
+            f"the checkout {here} has local changes, which would be lost; nothing was changed",
             detail=stderr,
             remedy="commit, stash or discard them there, or choose another path",
         )
     if status == 42:
         return InvalidInput(
-            f"{here} is a repository without any commit, which could not be put back",
+            f"{here} is a repository without any commit, which could not be put back; nothing was changed",
             remedy="remove it, or choose another path",
+        )
+    if status == 50:
+        return InvalidInput(
+            f"git can't say whether the checkout {here} has local changes, so it is left as it is",
+            detail=stderr,
+            remedy="put right what git complains of (a damaged index: rm .git/index && git reset), or move it away",
+        )
+    if status == 48:
+        return InvalidInput(
+            f"the checkout {here} has untracked files that {inputs.revision!r} brings too, and would write over;"
+            " nothing was changed",
+            detail=stderr,
+            remedy="move them away there, or remove them if nobody needs them",
         )
     if status == 43:
         return InvalidInput(
             f"{inputs.revision!r} is no branch, tag or commit of the repository that {here} comes from",
-            remedy="write a tag or branch that `git ls-remote` lists, or 7 to 40 digits of a commit",
+            remedy="write a tag or branch that `git ls-remote` lists, or 7 to 40 digits of a commit (one that is on no"
+            " branch needs a refspec)",
         )
     if status == 127:
         return CommandFailed(
@@ -168,11 +219,11 @@ def _explain(session: Session, inputs: GitCheckoutInputs, status: int, stderr: s
         )
     if status == 44:
         return CommandFailed(
-            f"what {here} comes from can't be fetched by {inputs.owner} there",
+            f"what {here} comes from can't be fetched by {inputs.owner or 'its owner'} there",
             status=status,
             detail=stderr,
             remedy="see that the address is right, the credentials are good, and (for ssh) that the host's key is in"
-            f" the known_hosts of {inputs.owner}; then run up again",
+            f" the known_hosts of {inputs.owner or 'its owner'}; then run up again",
         )
     return CommandFailed(
         f"git failed at the checkout {here}, with exit status {status}",
@@ -189,12 +240,34 @@ async def _run_as_owner(session: Session, inputs: GitCheckoutInputs, owner: str,
         raise _explain(session, inputs, result.status, result.stderr)
 
 
-async def apply(session: Session, inputs: GitCheckoutInputs, facts: GitCheckoutFacts) -> None:
-    await take_folder(session, inputs.path, inputs.owner, facts, "git checkout")
+def _program(call: str, inputs: GitCheckoutInputs, **values: str) -> str:
     url, credentials = split_credentials(inputs.url)
-    values = {"url": url, "credentials": credentials, "section": remote_section(url)}
-    script = program("make", path=inputs.path, revision=inputs.revision, **values)
-    await _run_as_owner(session, inputs, inputs.owner, script)
+    given = {
+        "path": inputs.path,
+        "revision": inputs.revision,
+        "url": url,
+        "credentials": credentials,
+        "section": remote_section(url),
+        "depth": str(inputs.depth or ""),
+        "refspec": inputs.refspec or "",
+        "submodules": "yes" if inputs.submodules else "",
+    }
+    return program(call, **{**given, **values})
+
+
+async def apply(session: Session, inputs: GitCheckoutInputs, facts: GitCheckoutFacts) -> None:
+    owner = inputs.owner or facts.owner or "root"
+    if facts.present:  # before it gets another owner
+        await refuse_folder(session, inputs.path, owner, facts, "git checkout")
+        await _run_as_owner(session, inputs, facts.owner, _program("refuse", inputs))
+    await take_folder(session, inputs.path, owner, facts, "git checkout")
+    try:
+        await _run_as_owner(session, inputs, owner, _program("make", inputs))
+    except InvalidInput as error:
+        if facts.present and facts.owner == owner:
+            raise
+        # The folder was made, or has another owner: something was touched.
+        raise WishNotFulfilled(error.summary, detail=error.detail, remedy=error.remedy) from None
 
 
 async def restore(session: Session, inputs: GitCheckoutInputs, before: GitCheckoutFacts) -> None:
@@ -204,8 +277,18 @@ async def restore(session: Session, inputs: GitCheckoutInputs, before: GitChecko
     if now is None or ".git" not in (now.entries or ()):
         session.warn(f"{inputs.path} on {session.machine} is no git checkout any more: it was left as it is")
         return
-    script = program("put_back", path=inputs.path, commit=before.commit, branch=before.branch, url=before.url)
-    await _run_as_owner(session, inputs, now.owner, script)
+    was = {"commit": before.commit, "branch": before.branch, "url": before.url}
+    had = "yes" if before.initialised else ""
+    try:
+        await _run_as_owner(session, inputs, now.owner, _program("put_back", inputs, had_submodules=had, **was))
+    except CommandFailed as error:
+        if error.status != 49:
+            raise
+        why = error.detail or "git could not read its index"
+        session.warn(
+            f"{inputs.path} on {session.machine} holds what would be lost ({why}), so it stays at the commit that it is"
+            f" at; `git checkout {before.branch or before.commit}` there puts it back"
+        )
     await put_owner_back(session, inputs.path, now.owner, before)
 
 
@@ -223,9 +306,11 @@ KIND = Kind(
     identity=("path",),
     identify=lambda inputs: path_to_identity(inputs.path),
     parse=lambda identity: {"path": f"/{identity}", "url": "file:///-", "revision": ANY},
+    defaults={"owner": "root"},
     outputs=("commit",),
     locks=lambda inputs: (f"file:{inputs.path}",),
     deadline=300.0,
     differs=_differs,
+    unkeepable=lambda facts: facts.unreadable,
     by_hand=lambda inputs: f"rm -r {shlex.quote(inputs.path)}",
 )

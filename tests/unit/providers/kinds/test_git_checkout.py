@@ -4,10 +4,11 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from providers.errors import CommandFailed, InvalidInput
+from providers.errors import CommandFailed, InvalidInput, WishNotFulfilled
 from providers.kinds.git_checkout.kind import (
     KIND,
     GitCheckoutInputs,
@@ -15,6 +16,7 @@ from providers.kinds.git_checkout.kind import (
     observe,
     restore,
 )
+from providers.machine import worker
 from tests.unit.providers.kinds.local_session import ME, LocalSession
 
 
@@ -41,7 +43,7 @@ class Place:
         self.url = f"file://{self.origin}"
         self.session = LocalSession()
 
-    def wish(self, revision: str = "v1", **other: str) -> GitCheckoutInputs:
+    def wish(self, revision: str = "v1", **other: Any) -> GitCheckoutInputs:
         inputs = {"host": "here", "path": str(self.path), "url": self.url, "revision": revision, "owner": ME, **other}
         return GitCheckoutInputs.model_validate(inputs)
 
@@ -196,7 +198,7 @@ async def test_a_creation_that_was_cut_short_goes_on(place: Place):
 
 
 async def test_an_unknown_revision_is_named(place: Place):
-    with pytest.raises(InvalidInput, match="'v9' is no branch, tag or commit"):
+    with pytest.raises(WishNotFulfilled, match="'v9' is no branch, tag or commit"):
         await apply(place.session, place.wish("v9"), await observe(place.session, place.wish("v9")))
 
 
@@ -251,6 +253,231 @@ async def test_an_owner_that_does_not_exist_is_named(place: Place):
 async def test_no_value_is_an_argument_of_a_command(place: Place):
     await place.up(place.wish())
     assert not [line for line in place.session.lines if place.url in line or "v1" in line]
+
+
+# --- what is somebody's own ---
+
+
+async def refused(place: Place, wish: GitCheckoutInputs, match: str) -> None:
+    """Refused each time, and neither that nor a destroy afterwards changes anything."""
+    picture = place.picture()
+    before = await observe(place.session, wish)
+    for _ in range(3):
+        with pytest.raises(InvalidInput, match=match):
+            await apply(place.session, wish, await observe(place.session, wish))
+        assert place.picture() == picture
+    await restore(place.session, wish, before)
+    assert place.picture() == picture
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+@pytest.mark.parametrize("path", ["b.txt", "folder", "folder/c.txt/more", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"])
+async def test_an_untracked_file_that_the_new_revision_brings_too_is_never_overwritten(
+    place: Place, path: str, ignored: bool
+):
+    place.clone()
+    (place.origin / "folder").mkdir()
+    for name in ("b.txt", "folder/c.txt", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"):
+        (place.origin / name).write_text("theirs")
+    git(place.origin, "add", "--all")
+    commit(place.origin, "three")
+    git(place.origin, "tag", "v3")
+    if ignored:
+        (place.path / ".git/info/exclude").write_text(f"/{path.partition('/')[0]}\n")
+    mine = place.path / path
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_text("mine")
+    await refused(place, place.wish("v3"), "has untracked files that 'v3' brings too")
+    assert mine.read_text() == "mine"
+
+
+async def test_nor_is_one_in_a_checkout_that_hearth_has_made(place: Place):
+    await place.up(place.wish("v2"))
+    (place.origin / "b.txt").write_text("theirs")
+    git(place.origin, "add", "--all")
+    commit(place.origin, "three")
+    git(place.origin, "tag", "v3")
+    (place.path / "b.txt").write_text("mine")
+    for _ in range(2):
+        with pytest.raises(InvalidInput, match="untracked files"):
+            await apply(place.session, place.wish("v3"), await observe(place.session, place.wish("v3")))
+    assert (place.path / "b.txt").read_text() == "mine"
+    (place.path / "b.txt").unlink()
+    await place.up(place.wish("v3"))
+
+
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+async def test_changes_that_git_was_told_not_to_look_at_are_seen_and_kept(place: Place, flag: str):
+    place.clone()
+    git(place.path, "update-index", flag, "a.txt")
+    (place.path / "a.txt").write_text("mine")
+    found = await observe(place.session, place.wish("main"))
+    assert found.revision == "main <changed: a.txt>"
+    await refused(place, place.wish("v1"), "has local changes")
+    assert (place.path / "a.txt").read_text() == "mine"
+
+
+async def test_a_sparse_checkout_is_not_taken_for_a_changed_one(place: Place):
+    place.clone()
+    git(place.path, "update-index", "--skip-worktree", "a.txt")
+    (place.path / "a.txt").unlink()
+    assert (await observe(place.session, place.wish("main"))).revision == "main"
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish", b"DIRC\x00\x00\x00\x02\x00\x00\x00\x01"])
+async def test_a_damaged_index_is_not_taken_for_as_wished(place: Place, content: bytes):
+    place.clone()
+    (place.path / "a.txt").write_text("mine")
+    (place.path / ".git/index").write_bytes(content)
+    found = await observe(place.session, place.wish("main"))
+    assert KIND.differences(place.wish("main"), found)
+    if content:
+        assert found.revision.startswith("<unreadable: ")
+        assert KIND.unkeepable(found) == found.unreadable
+    with pytest.raises(InvalidInput):
+        await apply(place.session, place.wish("v1"), found)
+    assert (place.path / "a.txt").read_text() == "mine"
+
+
+async def test_a_damaged_index_in_a_checkout_of_hearths_own_is_repaired(place: Place):
+    wish = place.wish("v1")
+    await place.up(wish)
+    (place.path / "a.txt").write_text("drift")
+    (place.path / ".git/index").write_bytes(b"rubbish")
+    assert "unreadable" in (await observe(place.session, wish)).revision
+    await place.up(wish)
+    assert (place.path / "a.txt").read_text() == "one"
+
+
+async def test_the_owners_own_configuration_counts_in_looking_as_in_making(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    home = place.origin.parent / "home"
+    home.mkdir()
+    (home / ".gitconfig").write_text("[core]\n\tautocrlf = true\n[color]\n\tstatus = always\n")
+    real = worker.environment_of
+    monkeypatch.setattr(worker, "environment_of", lambda user, extra: {**real(user, extra), "HOME": str(home)})
+    (place.origin / "a.txt").write_bytes(b"one\ntwo\n")
+    git(place.origin, "commit", "-qam", "lines")
+    git(place.origin, "tag", "v3")
+    await place.up(place.wish("v3"))
+    assert (place.path / "a.txt").read_bytes() == b"one\r\ntwo\r\n"
+    await place.up(place.wish("v1"))
+
+
+async def test_destroy_leaves_what_was_changed_since_and_says_how_to_go_on(place: Place):
+    place.clone()
+    wish = place.wish("v1")
+    before, _ = await place.up(wish)
+    (place.path / "a.txt").write_text("mine, of today")
+    await restore(place.session, wish, before)
+    assert (place.path / "a.txt").read_text() == "mine, of today"
+    assert "`git checkout main` there puts it back" in place.session.messages[-1]
+    assert "hearth" not in (place.path / ".git/config").read_text()
+
+
+async def test_a_checkout_that_was_cut_short_goes_on_although_its_files_look_like_somebodys(place: Place):
+    wish = place.wish("v1")
+    await place.up(wish)
+    (place.origin / "b.txt").write_text("theirs")
+    git(place.origin, "add", "--all")
+    third = commit(place.origin, "three")
+    git(place.origin, "tag", "v3")
+    # As a power cut leaves it: half a file that the index does not know yet, and the index locked.
+    git(place.path, "fetch", "-q", "--no-tags", place.url, "+refs/tags/v3:refs/hearth/tags/v3")
+    git(place.path, "config", "hearth.checkout", third)
+    (place.path / "b.txt").write_text("the")
+    (place.path / ".git/index.lock").touch()
+    await place.up(place.wish("v3"))
+    assert (place.path / "b.txt").read_text() == "theirs"
+
+
+# --- depth, refspec, submodules ---
+
+
+def history(place: Place) -> int:
+    return int(git(place.path, "rev-list", "--count", "HEAD"))
+
+
+@pytest.mark.parametrize("revision", ["v2", "main", "commit"])
+async def test_of_a_new_checkout_only_as_much_history_as_asked_for_is_fetched(place: Place, revision: str):
+    git(place.origin, "config", "uploadpack.allowAnySHA1InWant", "true")
+    revision = {"commit": place.second}.get(revision, revision)
+    _, after = await place.up(place.wish(revision, depth=1))
+    assert after.commit == place.second
+    assert history(place) == 1
+    _, after = await place.up(place.wish("v1", depth=1))
+    assert after.commit == place.first
+
+
+async def test_a_commit_that_is_not_given_out_alone_is_fetched_with_its_history(place: Place):
+    git(place.origin, "config", "uploadpack.allowTipSHA1InWant", "false")
+    _, after = await place.up(place.wish(place.first, depth=1))
+    assert after.commit == place.first
+
+
+async def test_without_depth_the_rest_of_the_history_is_fetched(place: Place):
+    await place.up(place.wish("v2", depth=1))
+    commit(place.origin, "three")
+    git(place.origin, "tag", "v3")
+    await place.up(place.wish("v3"))
+    assert history(place) == 3
+
+
+async def test_the_history_of_a_clone_that_was_there_is_not_cut_off(place: Place):
+    place.clone()
+    await place.up(place.wish("v1", depth=1))
+    git(place.path, "checkout", "-q", "v2")
+    assert history(place) == 2
+
+
+async def test_a_ref_beside_branches_and_tags_is_fetched_where_asked(place: Place):
+    git(place.origin, "checkout", "-q", "--detach")
+    third = commit(place.origin, "three")
+    git(place.origin, "update-ref", "refs/pull/7/head", third)
+    git(place.origin, "checkout", "-q", "main")
+    with pytest.raises(WishNotFulfilled, match="is no branch"):
+        await apply(place.session, place.wish(third), await observe(place.session, place.wish(third)))
+    for wish in (place.wish(third, refspec="refs/pull/7/head"), place.wish("refs/pull/7/head", refspec="refs/pull/*")):
+        _, after = await place.up(wish)
+        assert after.commit == third
+
+
+@pytest.fixture
+def with_submodule(place: Place) -> Place:
+    library = place.origin.parent / "library"
+    library.mkdir()
+    git(library, "init", "-q")
+    commit(library, "of the library")
+    git(place.origin, "-c", "protocol.file.allow=always", "submodule", "add", "-q", f"file://{library}", "library")
+    git(place.origin, "commit", "-qam", "with a library")
+    git(place.origin, "tag", "v3")
+    return place
+
+
+async def test_submodules_are_checked_out_looked_at_and_put_back(with_submodule: Place):
+    place = with_submodule
+    place.clone()
+    git(place.path, "checkout", "-q", "v1")
+    picture = place.picture()
+    wish = place.wish("v3", submodules=True)
+    before, after = await place.up(wish)
+    file = place.path / "library/a.txt"
+    assert (file.read_text(), after.submodules) == ("of the library", True)
+    file.write_text("drift")
+    assert KIND.differences(wish, await observe(place.session, wish))
+    await place.up(wish)
+    git(place.path, "submodule", "deinit", "--force", "library")
+    assert list(KIND.differences(wish, await observe(place.session, wish))) == ["submodules"]
+    await place.up(wish)
+    await restore(place.session, wish, before)
+    assert place.picture() == picture
+
+
+async def test_without_a_word_about_them_submodules_are_left_alone(with_submodule: Place):
+    _, after = await with_submodule.up(with_submodule.wish("v3"))
+    assert after.submodules is None
+    assert list((with_submodule.path / "library").iterdir()) == []
 
 
 @pytest.mark.parametrize("detached", [False, True])
