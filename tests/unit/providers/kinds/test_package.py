@@ -1,11 +1,14 @@
 """The kind Package against a machine in memory that knows a few packages and what they depend on."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
-from providers.errors import CommandFailed, DeadlineExceeded, WishNotFulfilled
+from providers.errors import CommandFailed, DeadlineExceeded, InvalidInput, WishNotFulfilled
 from providers.kinds.package import apt
-from providers.kinds.package.kind import BROUGHT, FOLDER, KIND, Brought, PackageFacts, PackageInputs, facts_of, names_of
+from providers.kinds.package.brought import BROUGHT, FOLDER, Brought
+from providers.kinds.package.kind import KIND, PackageFacts, PackageInputs, facts_of, names_of
 from providers.machine.session import Completed
 from tests.unit.providers.kinds.fake_session import Call, FakeSession
 
@@ -24,6 +27,12 @@ class Machine(FakeSession):
         self.holders = [""]
         self.audit = ""
         self.on("dpkg-query", self._query).on("grep", self._states).on("apt-get", self._apt).on("sh", self._held)
+        self.versions: dict[str, str] = {}
+        self.held: set[str] = set()
+        self.provided: dict[str, str] = {}
+        self.on("apt-cache --no-all-versions show", lambda call: 0 if call.argv[-1] in self.known else 100)
+        self.on("apt-cache showpkg", self._showpkg).on("apt-cache madison", " podman | 1.0 | here\n")
+        self.on("dpkg --compare-versions", lambda call: 0 if call.argv[2].removeprefix("0:") == call.argv[4] else 1)
         self.on("dpkg --audit", lambda _call: self.audit).on("apt-mark", self._mark)
         self.on("dpkg --no-act --purge", self._dpkg).on("dpkg --print-architecture", "amd64\n")
 
@@ -31,7 +40,15 @@ class Machine(FakeSession):
         name = call.argv[-1]
         if "Architecture" in name:
             return Completed(0, "".join(f"installed\t{package}\tall\n" for package in self.installed), "")
-        return Completed(0, "installed\t1.0\n", "") if name in self.installed else Completed(1, "", "no packages found")
+        if name not in self.installed:
+            return Completed(1, "", "no packages found")
+        want = "hold" if name in self.held else "install"
+        return Completed(0, f"installed\t{self.versions.get(name, '1.0')}\t{want}\n", "")
+
+    def _showpkg(self, call: Call) -> str:
+        provider = self.provided.get(call.argv[2])
+        lines = "Package: x\nVersions: \n\nReverse Depends: \nReverse Provides: \n"
+        return lines + (f"{provider} 1.10-2 (= 1.10-2)\n" if provider else "")
 
     def _states(self, call: Call) -> Completed:
         name = call.argv[3].removeprefix("Package: ")
@@ -41,6 +58,9 @@ class Machine(FakeSession):
         return self.holders.pop(0) if len(self.holders) > 1 else self.holders[0]
 
     def _mark(self, call: Call) -> None:
+        if call.argv[1] in ("hold", "unhold"):
+            (self.held.add if call.argv[1] == "hold" else self.held.discard)(call.argv[2])
+            return
         self.installed[call.argv[2]] = call.argv[1] == "auto"
 
     def _dpkg(self, call: Call) -> Completed:
@@ -49,8 +69,15 @@ class Machine(FakeSession):
         return Completed(1, "", "dependency problems prevent removal") if needing else Completed(0, "", "")
 
     def _apt(self, call: Call) -> Completed:
-        words = [word for word in call.argv[1:] if not word.startswith("-") and "=" not in word]
-        verb, names = words[0], set(words[1:])
+        words = [word for word in call.argv[1:] if not word.startswith("-") and "::" not in word]
+        verb, names = words[0], {word.partition("=")[0] for word in words[1:]}
+        for word in words[1:]:
+            name, _, version = word.partition("=")
+            if version and version not in ("1.0", "2.0"):
+                return Completed(100, "", f"E: Version '{version}' for '{name}' was not found")
+            if version:
+                self.versions[name] = version
+                self.installed[name] = False
         if verb == "update":
             self.known |= self.after_update
             return Completed(0, "", "")
@@ -71,8 +98,8 @@ class Machine(FakeSession):
         return Completed(0, "".join(f"Purg {name} [1.0]\n" for name in sorted(gone)), "")
 
 
-def wish(name: str, recommends: bool = False) -> PackageInputs:
-    return PackageInputs(host="box", name=name, recommends=recommends)
+def wish(name: str, **other: Any) -> PackageInputs:
+    return PackageInputs(host="box", name=name, **other)
 
 
 async def create(machine: Machine, name: str) -> PackageFacts:
@@ -250,14 +277,106 @@ async def test_a_full_disk_is_said_to_be_one():
         await KIND.apply(machine, wish("conmon"), PackageFacts(present=False))
 
 
+async def test_a_name_that_others_provide_is_refused_with_theirs():
+    machine = Machine()
+    machine.provided = {"libpcap0.8": "libpcap0.8t64"}
+    with pytest.raises(InvalidInput, match=r"a name that others provide: libpcap0.8t64; nothing was changed"):
+        await KIND.apply(machine, wish("libpcap0.8"), PackageFacts(present=False))
+    assert machine.files == {}
+    assert not any(line.startswith("apt-get") for line in machine.lines())
+
+
+async def test_a_package_that_was_only_unpacked_stays_with_its_mark():
+    machine = Machine(crun=True)
+    before = PackageFacts(present=False, exact="1.0", unfinished=True, automatic=True)
+    await KIND.apply(machine, wish("conmon"), before)
+    assert machine.installed == {"crun": True, "conmon": True}
+    await KIND.restore(machine, wish("conmon"), before)
+    assert machine.installed == {"crun": True, "conmon": True}
+    assert "conmon was only unpacked on box: it stays" in machine.messages[-1]
+
+
+@pytest.mark.parametrize("automatic", [False, True])
+async def test_another_version_of_what_was_there_is_put_in_and_taken_back_with_hold_and_mark(automatic: bool):
+    machine = Machine(conmon=automatic)
+    asked = wish("conmon", version="2.0", hold=True)
+    before = await KIND.observe(machine, asked)
+    assert KIND.differences(asked, before) == {"version": ("2.0", "1.0"), "hold": (True, False)}
+    await KIND.apply(machine, asked, before)
+    assert KIND.differences(asked, await KIND.observe(machine, asked)) == {}
+    assert machine.installed == {"conmon": automatic}
+    await KIND.restore(machine, asked, before)
+    assert (machine.versions, machine.held, machine.installed) == ({"conmon": "1.0"}, set(), {"conmon": automatic})
+    assert machine.files == {}
+
+
+@pytest.mark.parametrize("wished", ["2.0", "0:2.0", "2*", "2.0*"])
+async def test_versions_are_compared_as_dpkg_does(wished: str):
+    machine = Machine(conmon=False)
+    machine.versions["conmon"] = "2.0" if not wished.startswith("0:") else "0:2.0"
+    asked = wish("conmon", version=wished.removeprefix("0:"))
+    assert KIND.differences(asked, await KIND.observe(machine, asked)) == {}
+
+
+async def test_a_version_that_is_not_to_be_had_is_named_with_those_that_are():
+    machine = Machine()
+    asked = wish("podman", version="9.9")
+    with pytest.raises(WishNotFulfilled, match=r"knows no package 'podman=9.9'.* It has: 1.0\."):
+        await KIND.apply(machine, asked, await KIND.observe(machine, asked))
+    assert machine.files == {}
+
+
+async def test_a_version_of_before_that_can_not_be_had_any_more_is_said_and_the_rest_goes_on():
+    machine = Machine(conmon=False)
+    asked = wish("conmon", version="2.0")
+    machine.versions["conmon"] = "0.9"
+    before = await KIND.observe(machine, asked)
+    await KIND.apply(machine, asked, before)
+    await KIND.restore(machine, asked, before)
+    assert "conmon stays at 2.0 on box: its version of before, 0.9, can't be had" in machine.messages[-1]
+
+
+async def test_a_held_package_of_hearths_own_goes_on_destroy():
+    machine = Machine()
+    asked = wish("podman", hold=True)
+    before = await KIND.observe(machine, asked)
+    await KIND.apply(machine, asked, before)
+    assert machine.held == {"podman"}
+    await KIND.restore(machine, asked, before)
+    assert (machine.installed, machine.held, machine.files) == ({}, set(), {})
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"asked": 7}', "null"])
+async def test_a_damaged_list_of_what_came_is_a_warning(content: str):
+    machine = Machine()
+    before = await create(machine, "conmon")
+    machine.put(BROUGHT, content)
+    await KIND.restore(machine, wish("conmon"), before)
+    assert machine.installed == {}
+    assert "can't be read" in machine.messages[1]
+
+
+@pytest.mark.parametrize("version", ["two words", "-1", "1.0 | 2", "*", "1.*.2"])
+def test_a_wrong_version_is_rejected_with_its_rule(version: str):
+    with pytest.raises(ValidationError, match="must be a version"):
+        wish("podman", version=version)
+
+
 @pytest.mark.parametrize(
     ("query", "states", "facts"),
     [
-        ("installed\t1.2", "", PackageFacts(present=True, version="1.2")),
-        ("installed\t1.2", "Auto-Installed: 1", PackageFacts(present=True, version="1.2", automatic=True)),
+        ("installed\t1.2", "", PackageFacts(present=True, version="1.2", exact="1.2")),
+        ("installed\t1.2", "Auto-Installed: 1", PackageFacts(present=True, version="1.2", exact="1.2", automatic=True)),
         ("config-files\t1.2", "", PackageFacts(present=False, configured=True)),
         ("not-installed\t", "", PackageFacts(present=False)),
-        ("half-configured\t1.2", "", PackageFacts(present=False)),
+        ("installed\t1.2\thold", "", PackageFacts(present=True, version="1.2", exact="1.2", hold=True)),
+        ("half-configured\t1.2", "", PackageFacts(present=False, exact="1.2", unfinished=True)),
+        ("triggers-pending\t1.2\tinstall", "", PackageFacts(present=True, version="1.2", exact="1.2")),
+        (
+            "config-files\t1\tdeinstall\ninstalled\t1.2\tinstall",
+            "",
+            PackageFacts(present=True, version="1.2", exact="1.2"),
+        ),
         ("", "", PackageFacts(present=False)),
     ],
 )
