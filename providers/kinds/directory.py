@@ -16,14 +16,14 @@ from pydantic import Field
 from providers.errors import InvalidInput
 from providers.kind import AbsolutePath, AccountName, Facts, Inputs, Kind, Mode
 from providers.kinds.file import path_to_identity
-from providers.machine.session import FileType, Session, Stat
+from providers.machine.session import FileType, Session, Stat, shown
 
 
 class DirectoryInputs(Inputs):
     path: Annotated[AbsolutePath, Field(description="Where it is. Its parent must exist. A change replaces it.")]
-    mode: Annotated[Mode, Field(description="Permission bits, as four octal digits.")] = "0755"
-    owner: Annotated[AccountName, Field(description="Name of the user who owns it.")] = "root"
-    group: Annotated[AccountName, Field(description="Name of the group that owns it.")] = "root"
+    mode: Annotated[Mode | None, Field(description="Permission bits, as four octal digits.")] = None
+    owner: Annotated[AccountName | None, Field(description="Name or number of the user who owns it.")] = None
+    group: Annotated[AccountName | None, Field(description="Name or number of the group that owns it.")] = None
     purge: Annotated[
         bool, Field(description="Whether destroy removes it with everything in it, where it was not there before.")
     ] = False
@@ -54,7 +54,7 @@ async def refuse_missing_parent(session: Session, path: str) -> None:
 
 
 async def observe(session: Session, inputs: DirectoryInputs) -> DirectoryFacts:
-    return facts_of(await session.stat(inputs.path))
+    return facts_of(await session.stat(inputs.path, owner=inputs.owner, group=inputs.group))
 
 
 async def apply(session: Session, inputs: DirectoryInputs, facts: DirectoryFacts) -> None:
@@ -65,7 +65,9 @@ async def apply(session: Session, inputs: DirectoryInputs, facts: DirectoryFacts
         )
     if not facts.present:
         await refuse_missing_parent(session, inputs.path)
-        await session.make_directory(inputs.path, mode=inputs.mode, owner=inputs.owner, group=inputs.group)
+        await session.make_directory(
+            inputs.path, mode=inputs.mode or "0755", owner=inputs.owner or "root", group=inputs.group or "root"
+        )
     # Also for a new one: somebody else may have made it in the meantime.
     await session.set_attributes(inputs.path, mode=inputs.mode, owner=inputs.owner, group=inputs.group)
 
@@ -76,15 +78,29 @@ async def restore(session: Session, inputs: DirectoryInputs, before: DirectoryFa
         session.warn(f"{inputs.path} on {session.machine} is a {found.type} by now: it was left alone")
     elif before.present and before.type == "directory":
         if found is None:
-            await session.make_directory(inputs.path, mode=before.mode, owner=before.owner, group=before.group)
-        await session.set_attributes(inputs.path, mode=before.mode, owner=before.owner, group=before.group)
+            await _remake(session, inputs.path, before)
+            return
+        await session.set_attributes(
+            inputs.path,
+            mode=None if inputs.mode is None else before.mode,
+            owner=None if inputs.owner is None else before.owner,
+            group=None if inputs.group is None else before.group,
+        )
     elif before.present or found is None:
         return
     elif found.entries and not inputs.purge:
-        some = ", ".join(found.entries[:3]) + (" ..." if len(found.entries) > 3 else "")
+        some = ", ".join(map(shown, found.entries[:3])) + (" ..." if len(found.entries) > 3 else "")
         session.warn(f"{inputs.path} on {session.machine} is not empty ({some}) and has no `purge`: it was left there")
     else:
         await session.remove(inputs.path, recursive=inputs.purge)
+
+
+async def _remake(session: Session, path: str, before: DirectoryFacts) -> None:
+    """Make a directory again that was there before and that somebody has removed since."""
+    if await session.stat(posixpath.dirname(path)) is None:
+        session.warn(f"{path} on {session.machine} is gone, with the folder that it was in: it was left so")
+        return
+    await session.make_directory(path, mode=before.mode, owner=before.owner, group=before.group)
 
 
 KIND = Kind(
@@ -96,6 +112,7 @@ KIND = Kind(
     restore=restore,
     identity=("path",),
     identify=lambda inputs: path_to_identity(inputs.path),
+    defaults={"mode": "0755", "owner": "root", "group": "root"},
     parse=lambda identity: {"path": f"/{identity}"},
     locks=lambda inputs: (f"file:{inputs.path}",),
     by_hand=lambda inputs: f"rmdir {shlex.quote(inputs.path)}",

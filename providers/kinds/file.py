@@ -1,39 +1,55 @@
 """A file on a machine: its text, mode, owner and group.
 
 Manages one regular file, whole. Does not make the folder it lies in (see `Directory`), and does not share the file
-with others (see `Block`). A link or a file that was there before is put back on destroy, byte for byte.
+with others (see `Block`). A new text comes by a new file in the old one's place, which gets what that had beside mode
+and owner: access control list, extended attributes, capabilities, label, flags. A link or a file that was there before
+is put back on destroy, byte for byte.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import posixpath
 import shlex
 from typing import Annotated
 
 from pydantic import Field
 
-from providers.errors import InvalidInput
+from providers.errors import InvalidInput, OperationRefused
 from providers.kind import AbsolutePath, AccountName, Facts, Inputs, Kind, Mode
-from providers.machine.session import FileType, Session, Stat
+from providers.kinds.accepting import Acceptance, must_accept
+from providers.machine.session import FileType, Session, Stat, shown
 
 
 class FileInputs(Inputs):
     path: Annotated[AbsolutePath, Field(description="Where the file is. A change replaces the resource.")]
     content: Annotated[str, Field(description="The whole text, in UTF-8. Give a secret and it stays one everywhere.")]
-    mode: Annotated[Mode, Field(description="Permission bits, as four octal digits.")] = "0644"
-    owner: Annotated[AccountName, Field(description="Name of the user who owns it.")] = "root"
-    group: Annotated[AccountName, Field(description="Name of the group that owns it.")] = "root"
+    mode: Annotated[Mode | None, Field(description="Permission bits, as four octal digits.")] = None
+    owner: Annotated[AccountName | None, Field(description="Name or number of the user who owns it.")] = None
+    group: Annotated[AccountName | None, Field(description="Name or number of the group that owns it.")] = None
+    validate: Acceptance = None  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+    in_place: Annotated[
+        bool,
+        Field(
+            description="Whether the text goes into the file that is there, and no new one takes its place: for a file"
+            " that is a mount of its own, as /etc/hosts in a container. Who reads it the while sees a part of it."
+        ),
+    ] = False
 
 
 class FileFacts(Facts):
     content: str = Field(default="", description="The text; for other bytes, a line that says what they are.")
-    binary: str = Field(default="", description="The bytes in base64 where they are not UTF-8.")
+    binary: str = Field(default="", description="The bytes, also those of a link's target, in base64 if not UTF-8.")
     mode: str = ""
     owner: str = ""
     group: str = ""
     type: FileType = "file"
     target: str = Field(default="", description="Where a link points.")
+    unreadable: str = Field(default="", description="Why its bytes are not known, if they are not: too many, say.")
+    attributes: dict[str, str] = Field(
+        default_factory=dict[str, str], description="Its extended attributes, in base64: access control list and all."
+    )
 
 
 def text_of(content: bytes) -> tuple[str, str]:
@@ -49,18 +65,36 @@ def facts_of(stat: Stat | None) -> FileFacts:
     if stat is None:
         return FileFacts(present=False)
     if stat.type == "symlink":
-        target = (stat.content or b"").decode(errors="replace")
-        return FileFacts(present=True, type="symlink", target=target, content=f"<a link to {target}>", owner=stat.owner)
+        target = (stat.content or b"").decode(errors="surrogateescape")
+        binary = "" if target == shown(target) else base64.b64encode(stat.content or b"").decode()
+        target = shown(target)
+        return FileFacts(
+            present=True,
+            type="symlink",
+            target=target,
+            binary=binary,
+            content=f"<a link to {target}>",
+            owner=stat.owner,
+            group=stat.group,
+        )
     if stat.type != "file":
         return FileFacts(present=True, type=stat.type, content=f"<a {stat.type}>", mode=stat.mode)
-    content, binary = text_of(stat.content or b"")
+    text, binary = text_of(stat.content or b"")
     return FileFacts(
-        present=True, content=content, binary=binary, mode=stat.mode, owner=stat.owner, group=stat.group, type="file"
+        present=True,
+        content=f"<{stat.unreadable}>" if stat.unreadable else text,
+        binary=binary,
+        mode=stat.mode,
+        owner=stat.owner,
+        group=stat.group,
+        type="file",
+        unreadable=stat.unreadable,
+        attributes=dict(stat.attributes),
     )
 
 
 async def observe(session: Session, inputs: FileInputs) -> FileFacts:
-    return facts_of(await session.stat(inputs.path, content=True))
+    return facts_of(await session.stat(inputs.path, content=True, owner=inputs.owner, group=inputs.group))
 
 
 async def apply(session: Session, inputs: FileInputs, facts: FileFacts) -> None:
@@ -69,22 +103,68 @@ async def apply(session: Session, inputs: FileInputs, facts: FileFacts) -> None:
             f"{inputs.path} on {session.machine} is a {facts.type}, and a File can only stand in the place of a file",
             remedy="move it away, or give the File another path",
         )
-    if facts.type == "file" and facts.present and facts.content == inputs.content:
-        await session.set_attributes(inputs.path, mode=inputs.mode, owner=inputs.owner, group=inputs.group)
+    mode, owner, group = inputs.mode, inputs.owner, inputs.group
+    if facts.present and facts.type == "file" and facts.content == inputs.content and not facts.unreadable:
+        await session.set_attributes(inputs.path, mode=mode, owner=owner, group=group)
         return
-    await session.write(inputs.path, inputs.content.encode(), mode=inputs.mode, owner=inputs.owner, group=inputs.group)
+    content = inputs.content.encode()
+    if inputs.validate is not None:
+        await must_accept(session, inputs.validate, inputs.path, content)
+    try:
+        await session.write(inputs.path, content, mode=mode, owner=owner, group=group, in_place=inputs.in_place)
+    except OperationRefused as error:  # a write is done as a whole or not at all
+        raise InvalidInput(error.summary, detail=error.detail, remedy=error.remedy) from None
 
 
 async def restore(session: Session, inputs: FileInputs, before: FileFacts) -> None:
+    if before.present and (before.type not in ("file", "symlink") or before.unreadable):
+        return  # apply refused to stand in its place: it is there still
+    now = facts_of(await session.stat(inputs.path, content=True))
+    if now == before:
+        return
     if not before.present:
         await session.remove(inputs.path)
-    elif before.type == "symlink":
-        await session.symlink(inputs.path, before.target)
-    elif before.type != "file":
-        return  # apply refused to stand in its place: it is there still
-    else:
-        content = base64.b64decode(before.binary) if before.binary else before.content.encode()
-        await session.write(inputs.path, content, mode=before.mode, owner=before.owner, group=before.group)
+        return
+    await _remake_folder(session, posixpath.dirname(inputs.path))
+    content = base64.b64decode(before.binary)
+    if before.type == "symlink":
+        target = content.decode(errors="surrogateescape") if content else before.target
+        await session.symlink(inputs.path, target)
+        return
+    keep = now.present and now.type == "file"  # what is not managed stays as it is by now
+    await session.write(
+        inputs.path,
+        content or before.content.encode(),
+        mode=before.mode if inputs.mode is not None or not keep else None,
+        owner=before.owner if inputs.owner is not None or not keep else None,
+        group=before.group if inputs.group is not None or not keep else None,
+        # Of a file that was made anew since, they were lost.
+        attributes=None if now.attributes else before.attributes,
+        in_place=inputs.in_place and keep,
+    )
+
+
+async def _remake_folder(session: Session, folder: str) -> None:
+    """Make a folder that somebody has removed, and those above it: what was in it is worth more than its absence."""
+    if folder == "/" or await session.stat(folder) is not None:
+        return
+    await _remake_folder(session, posixpath.dirname(folder))
+    await session.make_directory(folder, mode="0755", owner="root", group="root")
+    session.warn(
+        f"{folder} on {session.machine} was removed by somebody: it was made anew, 0755 and root's, for what was in it"
+        " before"
+    )
+
+
+async def explain(session: Session, inputs: FileInputs, facts: FileFacts) -> str:
+    """Why a file is not as wished: a file system that keeps no owners or modes, most of the time."""
+    found = await session.run(
+        "findmnt", "--noheadings", "--output", "FSTYPE,TARGET", "--target", inputs.path, check=False
+    )
+    kind, _, point = found.stdout.strip().partition(" ")
+    if facts.content != inputs.content:
+        return "its text is another one than a moment ago: a program on the machine writes it as well"
+    return f"the file system there ({kind}, mounted at {point.strip()}) may not keep owners and modes" if kind else ""
 
 
 def path_to_identity(path: str) -> str:
@@ -101,7 +181,10 @@ KIND = Kind(
     restore=restore,
     identity=("path",),
     identify=lambda inputs: path_to_identity(inputs.path),
+    defaults={"mode": "0644", "owner": "root", "group": "root"},
     parse=lambda identity: {"path": f"/{identity}"},
     locks=lambda inputs: (f"file:{inputs.path}",),
+    unkeepable=lambda facts: facts.unreadable,
+    explain=explain,
     by_hand=lambda inputs: f"rm {shlex.quote(inputs.path)}",
 )

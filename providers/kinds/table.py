@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from providers.kind import Kind
-from providers.kinds import block, command_output, container_record, directory, file, mount_point, script
+from providers.kinds import command_output, container_record, directory, file, mount_point, script
+from providers.kinds.block import kind as block
 from providers.kinds.container_image import kind as container_image
 from providers.kinds.git_checkout import kind as git_checkout
 from providers.kinds.lxd import cluster_group as lxd_cluster_group

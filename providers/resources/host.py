@@ -14,7 +14,9 @@ class File(pulumi.CustomResource):
     """A file on a machine: its text, mode, owner and group.
 
     Manages one regular file, whole. Does not make the folder it lies in (see `Directory`), and does not share the file
-    with others (see `Block`). A link or a file that was there before is put back on destroy, byte for byte.
+    with others (see `Block`). A new text comes by a new file in the old one's place, which gets what that had beside mode
+    and owner: access control list, extended attributes, capabilities, label, flags. A link or a file that was there before
+    is put back on destroy, byte for byte.
     """
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
@@ -22,12 +24,16 @@ class File(pulumi.CustomResource):
     """Where the file is. A change replaces the resource."""
     content: Output[str]
     """The whole text, in UTF-8. Give a secret and it stays one everywhere."""
-    mode: Output[str]
-    """Permission bits, as four octal digits."""
-    owner: Output[str]
-    """Name of the user who owns it."""
-    group: Output[str]
-    """Name of the group that owns it."""
+    mode: Output[str | None]
+    """Permission bits, as four octal digits. Left out, a new one gets `0644`, and one that is there keeps its own."""
+    owner: Output[str | None]
+    """Name or number of the user who owns it. Left out, a new one gets `root`, and one that is there keeps its own."""
+    group: Output[str | None]
+    """Name or number of the group that owns it. Left out, a new one gets `root`, and one that is there keeps its own."""
+    validate: Output[Sequence[str] | None]
+    """A command that must accept the new text before it replaces the old: a program and its arguments, with '{}' for the path of a copy, as ['sshd', '-t', '-f', '{}']. No shell."""
+    in_place: Output[bool]
+    """Whether the text goes into the file that is there, and no new one takes its place: for a file that is a mount of its own, as /etc/hosts in a container. Who reads it the while sees a part of it."""
     machine: Output[Mapping[str, Any]]
     """The machine that it is on: its own id, address, port and user."""
 
@@ -41,6 +47,8 @@ class File(pulumi.CustomResource):
         mode: Input[str] | None = None,
         owner: Input[str] | None = None,
         group: Input[str] | None = None,
+        validate: Input[Sequence[Input[str]]] | None = None,
+        in_place: Input[bool] | None = None,
         opts: ResourceOptions | None = None,
     ) -> None:
         properties: dict[str, Any] = {
@@ -50,9 +58,17 @@ class File(pulumi.CustomResource):
             "mode": mode,
             "owner": owner,
             "group": group,
+            "validate": validate,
+            "in_place": in_place,
             "machine": None,
         }
         super().__init__("hearth:host:File", resource_name, properties, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        return {"inPlace": "in_place"}.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        return {"in_place": "inPlace"}.get(prop, prop)
 
 
 class Directory(pulumi.CustomResource):
@@ -66,12 +82,12 @@ class Directory(pulumi.CustomResource):
     """Name of the machine: a key of `hearth:hosts`."""
     path: Output[str]
     """Where it is. Its parent must exist. A change replaces it."""
-    mode: Output[str]
-    """Permission bits, as four octal digits."""
-    owner: Output[str]
-    """Name of the user who owns it."""
-    group: Output[str]
-    """Name of the group that owns it."""
+    mode: Output[str | None]
+    """Permission bits, as four octal digits. Left out, a new one gets `0755`, and one that is there keeps its own."""
+    owner: Output[str | None]
+    """Name or number of the user who owns it. Left out, a new one gets `root`, and one that is there keeps its own."""
+    group: Output[str | None]
+    """Name or number of the group that owns it. Left out, a new one gets `root`, and one that is there keeps its own."""
     purge: Output[bool]
     """Whether destroy removes it with everything in it, where it was not there before."""
     machine: Output[Mapping[str, Any]]
@@ -108,6 +124,7 @@ class Block(pulumi.CustomResource):
     are kept, byte for byte; a file that is not there is made, 0644 and root's. Where the very lines stand in the file
     already, written by hand, the two markers are put around them, so that nothing is there twice; destroy takes the markers
     away and leaves the lines. A file that blocks have made goes with the last of them, if nothing else is in it by then.
+    A marker that was damaged is drift, and put right: of the lines beside it those go that the block is known to hold.
     """
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
@@ -117,8 +134,18 @@ class Block(pulumi.CustomResource):
     """Tells blocks of one file apart. A change replaces it."""
     content: Output[str]
     """The lines between the markers; a final newline may be left out."""
-    comment: Output[str]
-    """What begins a comment in that file."""
+    comment: Output[str | None]
+    """What begins a comment in that file. Left out, a new one gets `#`, and one that is there keeps its own."""
+    comment_end: Output[str | None]
+    """What ends a comment in that file, as '-->'. Left out, a new one gets ``, and one that is there keeps its own."""
+    before: Output[str | None]
+    """A line of the file that the block stands somewhere before; a new one right before it."""
+    after: Output[str | None]
+    """A line of the file that the block stands somewhere after; a new one right after it."""
+    validate: Output[Sequence[str] | None]
+    """A command that must accept the new text before it replaces the old: a program and its arguments, with '{}' for the path of a copy, as ['sshd', '-t', '-f', '{}']. No shell."""
+    in_place: Output[bool]
+    """Whether the text goes into the file that is there, and no new one takes its place: for a file that is a mount of its own, as /etc/hosts in a container. Who reads it the while sees a part of it."""
     machine: Output[Mapping[str, Any]]
     """The machine that it is on: its own id, address, port and user."""
 
@@ -131,6 +158,11 @@ class Block(pulumi.CustomResource):
         name: Input[str],
         content: Input[str],
         comment: Input[str] | None = None,
+        comment_end: Input[str] | None = None,
+        before: Input[str] | None = None,
+        after: Input[str] | None = None,
+        validate: Input[Sequence[Input[str]]] | None = None,
+        in_place: Input[bool] | None = None,
         opts: ResourceOptions | None = None,
     ) -> None:
         properties: dict[str, Any] = {
@@ -139,17 +171,29 @@ class Block(pulumi.CustomResource):
             "name": name,
             "content": content,
             "comment": comment,
+            "comment_end": comment_end,
+            "before": before,
+            "after": after,
+            "validate": validate,
+            "in_place": in_place,
             "machine": None,
         }
         super().__init__("hearth:host:Block", resource_name, properties, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        return {"commentEnd": "comment_end", "inPlace": "in_place"}.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        return {"comment_end": "commentEnd", "in_place": "inPlace"}.get(prop, prop)
 
 
 class Package(pulumi.CustomResource):
     """A package of Debian or Ubuntu, installed with apt.
 
-    Manages that the package is there; not its version, its configuration or its services. A package that was there before
-    stays on destroy. One that Hearth installed is purged, with the packages that came along and that nobody else needs.
-    Upgrades of other packages that an installation asked for are not taken back.
+    Manages that the package is there, and its version and whether apt may change it where that is asked for; not its
+    configuration or its services. A package that was there before stays on destroy, with its version where that can still
+    be had; so does one that was only unpacked, configured by then. One that Hearth installed is purged, with the packages
+    that came along and that nobody else needs. Upgrades of other packages that came of an installation are not taken back.
     """
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
@@ -157,6 +201,10 @@ class Package(pulumi.CustomResource):
     """Name of the package, as apt knows it. A change replaces the resource."""
     recommends: Output[bool]
     """Whether what the package recommends comes along when it is installed."""
+    version: Output[str | None]
+    """The version, as apt has it; with '*' at its end how it begins. It may be an older one."""
+    hold: Output[bool | None]
+    """Whether apt keeps the version that is there, also when all is upgraded (apt-mark hold)."""
     machine: Output[Mapping[str, Any]]
     """The machine that it is on: its own id, address, port and user."""
 
@@ -167,12 +215,16 @@ class Package(pulumi.CustomResource):
         host: Input[str],
         name: Input[str],
         recommends: Input[bool] | None = None,
+        version: Input[str] | None = None,
+        hold: Input[bool] | None = None,
         opts: ResourceOptions | None = None,
     ) -> None:
         properties: dict[str, Any] = {
             "host": host,
             "name": name,
             "recommends": recommends,
+            "version": version,
+            "hold": hold,
             "machine": None,
         }
         super().__init__("hearth:host:Package", resource_name, properties, opts)
@@ -408,11 +460,13 @@ class GitCheckout(pulumi.CustomResource):
     Git runs on the machine, as the owner. HEAD is detached at the commit that `revision` means; tracked files are as in
     that commit. A refresh asks no network: a tag or branch is compared with what was fetched at the last apply, so a branch
     that has moved upstream is not noticed. Pin a tag or a commit, and change it. Credentials in an https address are used
-    to fetch, and kept nowhere on the machine. Not managed: submodules, large file storage, untracked files.
+    to fetch, and kept nowhere on the machine. Not managed: large file storage, untracked files, and submodules unless they
+    are asked for. Git goes by the owner's own configuration, in looking as in making.
 
     A checkout that was there before is put back at its branch or commit, with its remote; what was fetched stays among its
-    objects. One with local changes is refused rather than overwritten. In one that Hearth has made or changed, local
-    changes are drift, and are overwritten.
+    objects. One with local changes is refused rather than overwritten, also where git was told not to look at them. In one
+    that Hearth has made or changed, local changes of tracked files are drift, and are overwritten; on destroy one that was
+    there before stays where it is for their sake. An untracked file is never overwritten.
     """
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
@@ -422,8 +476,14 @@ class GitCheckout(pulumi.CustomResource):
     """Where it comes from: https, ssh or file. Make it a secret if it holds a token."""
     revision: Output[str]
     """A tag or a commit; or a branch, which is looked up when something else is applied."""
-    owner: Output[str]
-    """Name of the user who owns it, and whom git runs as."""
+    owner: Output[str | None]
+    """Name of the user who owns it, and whom git runs as. Left out, a new one gets `root`, and one that is there keeps its own."""
+    depth: Output[int | None]
+    """How many commits of its history are fetched, in one that Hearth makes."""
+    refspec: Output[str | None]
+    """What else is fetched beside branches and tags, as refs/pull/7/head or refs/changes/*."""
+    submodules: Output[bool | None]
+    """Whether its submodules are checked out, those in them too."""
     commit: Output[str]
     """The commit that is checked out, in full."""
     machine: Output[Mapping[str, Any]]
@@ -438,6 +498,9 @@ class GitCheckout(pulumi.CustomResource):
         url: Input[str],
         revision: Input[str],
         owner: Input[str] | None = None,
+        depth: Input[int] | None = None,
+        refspec: Input[str] | None = None,
+        submodules: Input[bool] | None = None,
         opts: ResourceOptions | None = None,
     ) -> None:
         properties: dict[str, Any] = {
@@ -446,6 +509,9 @@ class GitCheckout(pulumi.CustomResource):
             "url": url,
             "revision": revision,
             "owner": owner,
+            "depth": depth,
+            "refspec": refspec,
+            "submodules": submodules,
             "commit": None,
             "machine": None,
         }
@@ -456,8 +522,7 @@ class Venv(pulumi.CustomResource):
     """A Python virtual environment on a machine, with packages in it, owned by one account.
 
     Manages that it is there with the wished interpreter, that what `requirements` names is installed, and a project that is
-    installed as editable. A requirement `name==version` must be there in that version; of any other only the
-    presence is looked at, so pin what matters. Not managed: what packages need in turn, and packages that a requirement
+    installed as editable. Each requirement must be there in a version that it allows; pin what matters. Not managed: what packages need in turn, and packages that a requirement
     once named and none does now. pip runs as the owner, with the machine's own pip configuration, and keeps no cache.
 
     One that was there before gets its list of packages back, in their versions, which pip has to find again.
@@ -472,8 +537,8 @@ class Venv(pulumi.CustomResource):
     """What pip installs: each a requirement in pip's form, best `name==version`."""
     editable: Output[str | None]
     """Folder of a project that is installed as editable (`pip install -e`)."""
-    owner: Output[str]
-    """Name of the user who owns it, and whom pip runs as."""
+    owner: Output[str | None]
+    """Name of the user who owns it, and whom pip runs as. Left out, a new one gets `root`, and one that is there keeps its own."""
     machine: Output[Mapping[str, Any]]
     """The machine that it is on: its own id, address, port and user."""
 

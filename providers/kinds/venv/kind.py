@@ -1,8 +1,7 @@
 """A Python virtual environment on a machine, with packages in it, owned by one account.
 
 Manages that it is there with the wished interpreter, that what `requirements` names is installed, and a project that is
-installed as editable. A requirement `name==version` must be there in that version; of any other only the
-presence is looked at, so pin what matters. Not managed: what packages need in turn, and packages that a requirement
+installed as editable. Each requirement must be there in a version that it allows; pin what matters. Not managed: what packages need in turn, and packages that a requirement
 once named and none does now. pip runs as the owner, with the machine's own pip configuration, and keeps no cache.
 
 One that was there before gets its list of packages back, in their versions, which pip has to find again.
@@ -20,7 +19,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from providers.errors import CommandFailed, HearthError, InvalidInput
+from providers.errors import CommandFailed, HearthError
 from providers.kinds.file import path_to_identity
 from providers.kinds.owned_folder import TreeFacts, folder_facts, put_folder_back, put_owner_back, take_folder
 from providers.kind import AbsolutePath, AccountName, Inputs, Kind
@@ -74,7 +73,9 @@ class VenvInputs(Inputs):
     editable: Annotated[
         AbsolutePath | None, Field(description="Folder of a project that is installed as editable (`pip install -e`).")
     ] = None
-    owner: Annotated[AccountName, Field(description="Name of the user who owns it, and whom pip runs as.")] = "root"
+    owner: Annotated[
+        AccountName | None, Field(description="Name of the user who owns it, and whom pip runs as.")
+    ] = None
 
 
 class VenvFacts(TreeFacts):
@@ -108,10 +109,17 @@ def normal_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def normal_version(version: str) -> str:
-    """A version in a form by which `1.0` and `1.0.0` are equal."""
-    public, plus, local = version.strip().lower().removeprefix("v").partition("+")
-    return re.sub(r"(\.0)+$", "", public) + plus + local
+def fulfils(version: str, wished: str) -> bool:
+    """Whether an installed version is one of those that `wished` allows, as `==1.0,!=1.0.1`. `packaging` says so, for
+    which 2024.07.04 is 2024.7.4; where it knows no such version, they must be written alike."""
+    # Not at the start of the plugin: most programs have no Venv.
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return SpecifierSet(wished).contains(Version(version), prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return wished.strip().lstrip("=").strip().removesuffix(",") == version
 
 
 def found_for(requirement: str, installed: Sequence[Installed]) -> str:
@@ -122,14 +130,10 @@ def found_for(requirement: str, installed: Sequence[Installed]) -> str:
     here = next((each for each in installed if normal_name(each.name) == name), None)
     if here is None:
         return f"<{parts['name']} is missing>"
-    pinned = re.fullmatch(r"===?\s*([^\s*,]+)\s*", parts["rest"])
-    if pinned is None:
+    wished = parts["rest"].strip().rstrip(",")
+    if not wished or wished.startswith("@") or here.editable or here.url:
         return requirement
-    wished = normal_version(pinned[1])
-    found = normal_version(here.version)
-    if wished == (found if "+" in wished else found.partition("+")[0]):
-        return requirement
-    return here.requirement
+    return requirement if fulfils(here.version, wished) else here.requirement
 
 
 def facts_from(inputs: VenvInputs, folder: dict[str, Any], found: dict[str, Any]) -> VenvFacts:
@@ -141,13 +145,15 @@ def facts_from(inputs: VenvInputs, folder: dict[str, Any], found: dict[str, Any]
     else:
         requirements = tuple(found_for(each, installed) for each in inputs.requirements)
     editables = [each.editable for each in installed if each.editable]
+    # One folder may have several paths: the machine knows which lead to the same.
+    same = found.get("editable") and found["editable"] in found.get("editables", ())
     right = found["interpreter"] and found["interpreter"] == found["wished"] and found["sites"]
     return VenvFacts(
         **folder,
         present=True,
         python=inputs.python if right else found["interpreter"] or "<its Python is gone>",
         requirements=requirements,
-        editable=inputs.editable if inputs.editable in editables else next(iter(editables), None),
+        editable=inputs.editable if same or inputs.editable in editables else next(iter(editables), None),
         interpreter=found["interpreter"],
         packages={normal_name(each.name): each.requirement for each in installed},
     )
@@ -161,7 +167,7 @@ async def observe(session: Session, inputs: VenvInputs) -> VenvFacts:
     folder = folder_facts(stat, names)
     if stat.type != "directory" or "pyvenv.cfg" not in names:
         return VenvFacts(present=False, **folder)
-    probe = f"PATH = {inputs.path!r}\nPYTHON = {inputs.python!r}\n{PROBE}"
+    probe = f"PATH = {inputs.path!r}\nPYTHON = {inputs.python!r}\nEDITABLE = {inputs.editable or ''!r}\n{PROBE}"
     result = await session.run("python3", "-I", script=probe)
     return facts_from(inputs, folder, json.loads(result.stdout))
 
@@ -193,18 +199,20 @@ def _explain(session: Session, inputs: VenvInputs, python: str, status: int, sai
     """The error behind an exit status of venv.sh."""
     where = f"the virtual environment {inputs.path} on {session.machine}"
     if status == 45:
-        return InvalidInput(
+        return CommandFailed(
             f"{where} can't be made: there is no {python}",
+            status=status,
             remedy=f'add Package("{Path(python).name}") for that machine, and name it in depends_on',
         )
     if status == 46:
-        return InvalidInput(
+        return CommandFailed(
             f"{where} can't be made: {python} lacks the module ensurepip, which Debian keeps apart",
+            status=status,
             remedy=f'add Package("{Path(python).name}-venv") for that machine, and name it in depends_on',
         )
     what = "pip failed in" if status == 47 else "there was a failure at"
     return CommandFailed(
-        f"{what} {where}, as {inputs.owner}, with exit status {status}",
+        f"{what} {where}, as {inputs.owner or 'its owner'}, with exit status {status}",
         status=status,
         detail=said,
         remedy="put right what it complains of (a version that is not to be had, an index that can't be reached from"
@@ -213,7 +221,8 @@ def _explain(session: Session, inputs: VenvInputs, python: str, status: int, sai
 
 
 async def apply(session: Session, inputs: VenvInputs, facts: VenvFacts) -> None:
-    await take_folder(session, inputs.path, inputs.owner, facts, "virtual environment")
+    owner = inputs.owner or facts.owner or "root"
+    await take_folder(session, inputs.path, owner, facts, "virtual environment")
     script = program(
         "make",
         path=inputs.path,
@@ -222,7 +231,7 @@ async def apply(session: Session, inputs: VenvInputs, facts: VenvFacts) -> None:
         install="\n".join(wanted_lines(inputs)),
         options="",
     )
-    await _run(session, inputs, inputs.owner, script, inputs.python)
+    await _run(session, inputs, owner, script, inputs.python)
 
 
 async def restore(session: Session, inputs: VenvInputs, before: VenvFacts) -> None:
@@ -257,6 +266,7 @@ KIND = Kind(
     identify=lambda inputs: path_to_identity(inputs.path),
     parse=lambda identity: {"path": f"/{identity}", "requirements": [EVERYTHING]},
     locks=lambda inputs: (f"file:{inputs.path}",),
+    defaults={"owner": "root"},
     deadline=600.0,
     by_hand=lambda inputs: f"rm -r {shlex.quote(inputs.path)}",
 )

@@ -1,6 +1,6 @@
 """Runs on a machine, as root: what a virtual environment holds, as one line of JSON.
 
-It only reads files, and runs nothing of the environment, which another account may own. PATH and PYTHON are set in
+It only reads files, and runs nothing of the environment, which another account may own. PATH, PYTHON and EDITABLE are set in
 front of this text. Sources: the specifications of packaging (recording installed projects, direct URL data structure).
 Standard library only, Python 3.8 or later.
 """
@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 PATH = globals().get("PATH", "")
 PYTHON = globals().get("PYTHON", "python3")
+EDITABLE = globals().get("EDITABLE", "")
 
 
 def text(path):
@@ -77,6 +78,8 @@ def main():
         "sites": len(sites),
         "packages": [each for site in sites for each in packages(site) if each["name"]],
     }
+    found["editable"] = os.path.realpath(EDITABLE) if EDITABLE else ""
+    found["editables"] = [os.path.realpath(each["editable"]) for each in found["packages"] if each["editable"]]
     print(json.dumps(found))
 
 

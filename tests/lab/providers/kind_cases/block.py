@@ -8,7 +8,7 @@ PATH = "/srv/kinds/shared.conf"
 
 
 def wish(variant: str) -> Inputs:
-    return {"path": PATH, "name": variant, "content": f"one {variant}\ntwo {variant}\n"}
+    return {"path": PATH, "name": variant, "content": f"one {variant}\ntwo {variant}\n", "comment": "#"}
 
 
 def text(inputs: Inputs) -> str:

@@ -26,8 +26,21 @@ def right(variant: str, inputs: Inputs) -> str:
     return f"printf %s {shlex.quote(inputs['content'])} >{there}; chmod {inputs['mode']} {there}; chgrp adm {there}"
 
 
+# An access control list (u::rw-,u:nobody:r--,g::r--,m::rw-,o::rw-) and an attribute of a user's: setfacl is not there.
+LIST = "0200000001000600ffffffff02000400feff000004000400ffffffff1000" + "0600ffffffff20000600ffffffff"
+OLD = """
+import os, sys
+os.setxattr(sys.argv[1], "system.posix_acl_access", bytes.fromhex(sys.argv[2]))
+os.setxattr(sys.argv[1], "user.origin", b"\\xff\\x00")
+"""
+ATTRIBUTES = (
+    "import os, sys; print(sorted((name, os.getxattr(sys.argv[1], name)) for name in os.listxattr(sys.argv[1])))"
+)
+
+
 def look(variant: str) -> str:
-    return f"stat -c '%n %F %a %U %G' {path(variant)} && sha256sum {path(variant)}"
+    there = path(variant)
+    return f"stat -c '%n %F %a %U %G' {there} && sha256sum {there} && python3 -c {shlex.quote(ATTRIBUTES)} {there}"
 
 
 CASES = [
@@ -38,7 +51,10 @@ CASES = [
         holds=holds,
         look=look,
         right=right,
-        other=lambda variant: f"printf '\\377\\000old' >{path(variant)}; chmod 0606 {path(variant)}",
+        other=lambda variant: (
+            f"printf '\\377\\000old' >{path(variant)}; chmod 0606 {path(variant)};"
+            f" python3 -c {shlex.quote(OLD)} {path(variant)} {LIST}"
+        ),
         drift=lambda variant: f"chmod 0666 {path(variant)}",
         drifted="mode",
         remove=lambda variant: f"rm {path(variant)}",

@@ -57,7 +57,15 @@ class FakeSession:
         """The command lines that were run, in order."""
         return [call.line for call in self.calls]
 
-    async def stat(self, path: str, *, content: bool = False, entries: bool = False) -> Stat | None:
+    async def stat(
+        self,
+        path: str,
+        *,
+        content: bool = False,
+        entries: bool = False,
+        limit: int | None = None,
+        **_wished: str | None,
+    ) -> Stat | None:
         found = self.files.get(path)
         if found is None:
             return None
@@ -65,7 +73,14 @@ class FakeSession:
         return replace(found, content=found.content if content else None, entries=names if entries else None)
 
     async def write(
-        self, path: str, content: bytes, *, mode: str | None = None, owner: str | None = None, group: str | None = None
+        self,
+        path: str,
+        content: bytes,
+        *,
+        mode: str | None = None,
+        owner: str | None = None,
+        group: str | None = None,
+        **_other: object,
     ) -> None:
         old = self.files.get(path) or Stat("file", "0644", "root", "root", 0)
         self.files[path] = Stat("file", mode or old.mode, owner or old.owner, group or old.group, len(content), content)
@@ -77,7 +92,7 @@ class FakeSession:
         self.files[path] = replace(old, mode=mode or old.mode, owner=owner or old.owner, group=group or old.group)
 
     async def symlink(self, path: str, target: str) -> None:
-        self.files[path] = Stat("symlink", "0777", "root", "root", len(target), target.encode())
+        self.files[path] = Stat("symlink", "0777", "root", "root", len(target), target.encode(errors="surrogateescape"))
 
     async def make_directory(self, path: str, *, mode: str, owner: str, group: str) -> None:
         self.files.setdefault(path, Stat("directory", mode, owner, group, 0))

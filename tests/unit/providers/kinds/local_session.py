@@ -33,8 +33,8 @@ class LocalSession:
             return reply["result"]
         raise HearthError(str(reply))
 
-    async def stat(self, path: str, *, content: bool = False, entries: bool = False) -> Stat | None:
-        found = self._call("stat", path=path, content=content, entries=entries)
+    async def stat(self, path: str, *, content: bool = False, entries: bool = False, **more: Any) -> Stat | None:
+        found = self._call("stat", path=path, content=content, entries=entries, **more)
         if found is None:
             return None
         data, names = found.pop("content", None), found.pop("entries", None)
@@ -44,7 +44,7 @@ class LocalSession:
             entries=None if names is None else tuple(names),
         )
 
-    async def write(self, path: str, content: bytes, **attributes: str | None) -> None:
+    async def write(self, path: str, content: bytes, **attributes: Any) -> None:
         self._call("write", path=path, content=base64.b64encode(content).decode(), **attributes)
 
     async def set_attributes(self, path: str, **attributes: str | None) -> None:

@@ -17,6 +17,7 @@ from providers.kinds.venv.kind import (
     apply,
     facts_from,
     found_for,
+    fulfils,
     observe,
     program,
     restore,
@@ -39,6 +40,24 @@ def probed(*packages: dict[str, Any], **other: Any) -> str:
 RICH, APP = {"name": "rich", "version": "15.0.0"}, {"name": "app", "url": "/opt/app", "editable": "/opt/app"}
 
 
+@pytest.mark.parametrize(
+    ("version", "wished", "holds"),
+    [
+        ("2024.7.4", "==2024.07.04", True),
+        ("1.0", "==v1.0.0", True),
+        ("1.0rc1", "==1.0-RC.1", True),
+        ("1.0.post1", "==1.0-1", True),
+        ("1.0rc1", ">=1.0", False),
+        ("1.0.dev3", "~=1.0.dev1", True),
+        ("1!1.0", "==1.0", False),
+        ("not-a-version", "===not-a-version", True),
+        ("not-a-version", "==1.0", False),
+    ],
+)
+def test_versions_are_compared_as_packaging_does(version: str, wished: str, holds: bool):
+    assert fulfils(version, wished) is holds
+
+
 def machine(answer: str) -> FakeSession:
     session = FakeSession(accounts={"root": Account("root", 0, 0, "root", (), "/root", "/bin/sh", "")})
     for path in ("/opt", "/opt/env"):
@@ -54,8 +73,11 @@ def machine(answer: str) -> FakeSession:
         ("rich==15", "rich==15"),
         ("Rich == 15.0", "Rich == 15.0"),
         ("rich==14.0", "rich==15.0.0"),
-        ("rich>=99", "rich>=99"),
-        ("rich==99.*", "rich==99.*"),
+        ("rich>=99", "rich==15.0.0"),
+        ("rich==99.*", "rich==15.0.0"),
+        ("rich>=14,<16", "rich>=14,<16"),
+        ("rich~=15.0", "rich~=15.0"),
+        ("rich!=15", "rich==15.0.0"),
         ("my_app[all]==1.0", "my_app[all]==1.0"),
         ("torch==2.1", "torch==2.1"),
         ("torch==2.1+cpu", "torch==2.1+cpu"),
@@ -116,7 +138,7 @@ async def test_requirements_are_no_arguments_of_a_command():
 async def test_a_missing_package_of_the_machine_is_named(status: int, message: str, remedy: str):
     session = machine(probed()).on("/bin/sh", Completed(status, "", ""))
     wish = WISH.model_copy(update={"python": "/usr/bin/python3.12"})
-    with pytest.raises(InvalidInput, match=message) as caught:
+    with pytest.raises(CommandFailed, match=message) as caught:
         await apply(session, wish, await observe(session, wish))
     assert remedy in caught.value.remedy
 
