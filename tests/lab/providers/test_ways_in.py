@@ -19,6 +19,7 @@ from providers.machine.connection import Connection
 from providers.machine.inventory import operate
 from providers.machine.ssh_session import SshSession
 from tests.lab.conftest import MachineFactory
+from tests.lab.support import until
 
 ACCOUNTS = {
     "title": "printf 'printf \"\\\\033]0;box\\\\007\"\\n' >~/.bashrc",
@@ -53,6 +54,15 @@ def box(machine: MachineFactory) -> Machine:
     text += "echo 'Defaults:terminal requiretty' >/etc/sudoers.d/requiretty\n"
     made.run("sh", stdin=text)
     return made
+
+
+def few_sessions(box: Machine, number: int | None) -> None:
+    """Let sshd allow so many sessions of a connection, or as many as ever; and wait until it listens again."""
+    file = "/etc/ssh/sshd_config.d/few.conf"
+    box.run(f"echo 'MaxSessions {number}' >{file}" if number is not None else f"rm {file}")
+    box.run("systemctl reload ssh")
+    time.sleep(1)
+    until(lambda: box.run("ss -Hltn 'sport = :22' | grep -q .", check=False).returncode == 0, "sshd listens")
 
 
 def connection(box: Machine, user: str) -> Connection:
@@ -112,7 +122,7 @@ async def test_another_family_of_shells_gets_through(box: Machine):
 
 @pytest.mark.parametrize("sessions", [1, 2])
 async def test_as_many_sessions_as_sshd_allows_do(box: Machine, sessions: int):
-    box.run(f"echo 'MaxSessions {sessions}' >/etc/ssh/sshd_config.d/few.conf; systemctl reload ssh")
+    few_sessions(box, sessions)
     way = connection(box, "admin")
 
     async def slow(session: SshSession) -> str:
@@ -123,11 +133,11 @@ async def test_as_many_sessions_as_sshd_allows_do(box: Machine, sessions: int):
         assert answers == ["done"] * 12
     finally:
         await way.close()
-        box.run("rm /etc/ssh/sshd_config.d/few.conf; systemctl reload ssh")
+        few_sessions(box, None)
 
 
 async def test_an_sshd_that_allows_no_session_is_told_by_its_setting(box: Machine):
-    box.run("echo 'MaxSessions 0' >/etc/ssh/sshd_config.d/none.conf; systemctl reload ssh")
+    few_sessions(box, 0)
     way = connection(box, "admin")
     try:
         with pytest.raises(ConnectionFailed, match="opens no session") as caught:
@@ -135,7 +145,7 @@ async def test_an_sshd_that_allows_no_session_is_told_by_its_setting(box: Machin
         assert "MaxSessions" in caught.value.remedy
     finally:
         await way.close()
-        box.run("rm /etc/ssh/sshd_config.d/none.conf; systemctl reload ssh")
+        few_sessions(box, None)
 
 
 async def test_a_full_process_table_is_told_as_that(box: Machine):
