@@ -108,6 +108,8 @@ class QuadletPod(_Pod):
             host=self._settings.host,
             name=file.apply(lambda found: found.name),
             user=self._account.name,
+            # Where the account's home moves, the unit moves with it.
+            home=str(self._settings.account.home),
             text=file.apply(lambda found: found.text),
             running=True,
             restart_on=restart_on or None,

@@ -17,6 +17,11 @@ RECORDS = f"{FOLDER}/records"
 """Where a machine keeps what was there before each resource; root alone may read it."""
 
 
+def path_of(*thing: str) -> str:
+    """Where the record of a thing is, by its kind's token and its identity within it."""
+    return f"{RECORDS}/{hashlib.sha256(chr(0).join(thing).encode()).hexdigest()[:32]}.json"
+
+
 class Record:
     """What was there before one thing was managed, and which resources hold that thing since.
 
@@ -42,7 +47,7 @@ class Record:
         self._holders: dict[str, str] = {}
         self.managed: frozenset[str] = frozenset()
         """Every property that was managed at any time: those that are to be put back."""
-        self.path = f"{RECORDS}/{hashlib.sha256(chr(0).join(thing).encode()).hexdigest()[:32]}.json"
+        self.path = path_of(*thing)
         self.before: dict[str, Any] | None = None
         """The facts that were recorded, once `read`; None where there is no record."""
         self.touched = False

@@ -401,6 +401,8 @@ class Unit(pulumi.CustomResource):
     """The unit's full name, or that of a Quadlet source file, as `web.container`. A change replaces the resource."""
     user: Output[str | None]
     """The account whose own service manager it belongs to; none: the system's. A change replaces the resource."""
+    home: Output[str | None]
+    """The home of `user`, below which the file is: give User's `home`, and the unit follows it. A change replaces the resource."""
     text: Output[str | None]
     """The whole text of the unit file. None: the unit comes from elsewhere, as from a package."""
     enabled: Output[bool | None]
@@ -411,6 +413,8 @@ class Unit(pulumi.CustomResource):
     """Texts of any kind, as hashes of its configuration files: a change restarts it."""
     start_timeout: Output[float]
     """Seconds that a start may take."""
+    allow_lockout: Output[bool]
+    """Whether the SSH server or the network that Hearth comes by may be changed or stopped."""
     service: Output[str]
     """The unit that runs: of a Quadlet file, the service it becomes."""
     path: Output[str]
@@ -425,22 +429,26 @@ class Unit(pulumi.CustomResource):
         host: Input[str],
         name: Input[str],
         user: Input[str] | None = None,
+        home: Input[str] | None = None,
         text: Input[str] | None = None,
         enabled: Input[bool] | None = None,
         running: Input[bool] | None = None,
         restart_on: Input[Sequence[Input[str]]] | None = None,
         start_timeout: Input[float] | None = None,
+        allow_lockout: Input[bool] | None = None,
         opts: ResourceOptions | None = None,
     ) -> None:
         properties: dict[str, Any] = {
             "host": host,
             "name": name,
             "user": user,
+            "home": home,
             "text": text,
             "enabled": enabled,
             "running": running,
             "restart_on": restart_on,
             "start_timeout": start_timeout,
+            "allow_lockout": allow_lockout,
             "service": None,
             "path": None,
             "machine": None,
@@ -448,10 +456,10 @@ class Unit(pulumi.CustomResource):
         super().__init__("hearth:host:Unit", resource_name, properties, opts)
 
     def translate_output_property(self, prop: str) -> str:
-        return {"restartOn": "restart_on", "startTimeout": "start_timeout"}.get(prop, prop)
+        return {"restartOn": "restart_on", "startTimeout": "start_timeout", "allowLockout": "allow_lockout"}.get(prop, prop)
 
     def translate_input_property(self, prop: str) -> str:
-        return {"restart_on": "restartOn", "start_timeout": "startTimeout"}.get(prop, prop)
+        return {"restart_on": "restartOn", "start_timeout": "startTimeout", "allow_lockout": "allowLockout"}.get(prop, prop)
 
 
 class GitCheckout(pulumi.CustomResource):

@@ -10,7 +10,9 @@ import shlex
 
 from providers.errors import HearthError, InvalidInput
 from providers.kinds.unit import systemd
-from providers.kinds.unit.facts import UnitInputs
+from providers.kinds.unit.facts import UnitFacts
+from providers.kinds.unit.settings import UnitInputs
+from providers.machine.record import path_of
 from providers.machine.session import Session
 
 _FOLDER = """
@@ -79,3 +81,67 @@ async def check_text(session: Session, inputs: UnitInputs, folder: str) -> None:
             detail="\n".join(lines),
             remedy="correct the lines that are named, then run up again",
         )
+
+
+_ABOVE = ("system.control", "user.control", "/transient/", "generator.early")
+"""Folders whose units win over those in /etc/systemd/system and ~/.config/systemd/user: systemd.unit(5)."""
+_named: set[tuple[str, str]] = set()
+
+
+def refuse_what_is_not_ours(session: Session, inputs: UnitInputs, facts: UnitFacts) -> None:
+    """Raise InvalidInput where the manager uses somebody else's file, which wins over the one that Hearth writes, or
+    the unit is another's alias that would go with what is wished."""
+    if inputs.text is None:
+        if inputs.enabled is False and facts.enabled and facts.id not in ("", facts.service):
+            raise InvalidInput(
+                f"{inputs.name} on {session.machine} is an alias of {facts.id}, and goes when that is disabled."
+                " Nothing was changed",
+                remedy=f"name the unit {facts.id}",
+            )
+        return
+    other = ""
+    if any(part in facts.fragment for part in _ABOVE):
+        other = facts.fragment
+    elif systemd.is_quadlet(inputs.name) and facts.fragment and "/generator" not in facts.fragment:
+        # What Quadlet generates wins over what a package brings, and over nothing else.
+        other = "" if facts.fragment.startswith(("/usr/", "/lib/")) else facts.fragment
+    elif systemd.is_quadlet(inputs.name) and facts.content is not None and facts.source not in ("", facts.path):
+        other = facts.source
+    if other:
+        raise InvalidInput(
+            f"{facts.service} on {session.machine} is {other}, which wins over {facts.path}: what Hearth writes there"
+            " has no effect. Nothing was changed",
+            remedy=f"see who put it there; move {other} away and run `systemctl daemon-reload`"
+            f"{f' as {inputs.user} (--user)' if inputs.user else ''}, or take this Unit out of the program",
+        )
+
+
+def refuse_what_can_not_be_enabled(session: Session, inputs: UnitInputs, facts: UnitFacts) -> None:
+    """Raise InvalidInput where a unit has nothing that `enable` could do, and stays as it is whatever is wished."""
+    why = ""
+    if facts.file_state == "static":
+        why = "has no [Install] section: something else starts it, and it can't be enabled by itself"
+    elif facts.file_state in ("generated", "transient") and not facts.source.startswith("/etc/init.d/"):
+        why = f"is made from {facts.source or 'a call to systemd'}: what starts it is said there"
+    elif facts.file_state == "bad":
+        why = "can't be read by systemd: see `systemctl status`"
+    if why and not systemd.is_quadlet(inputs.name):
+        raise InvalidInput(
+            f"{facts.service} on {session.machine} {why}. Nothing was changed",
+            remedy="leave `enabled` out, and set `running` where it is to run; or give the unit a text of its own",
+        )
+
+
+async def warn_of_drop_ins(session: Session, inputs: UnitInputs, facts: UnitFacts) -> None:
+    """Name the drop-ins that somebody else has put beside a unit whose text is Hearth's. Vendors' are not meant."""
+    paths = [path for path in facts.drop_ins if not path.startswith(("/usr/", "/lib/"))]
+    if systemd.is_quadlet(inputs.name) and facts.path:
+        beside = await session.stat(f"{facts.path}.d", entries=True)
+        paths += [f"{facts.path}.d/{name}" for name in (beside.entries or () if beside is not None else ())]
+    if inputs.text is None or not paths:
+        return
+    ours = [await session.stat(path_of("hearth:host:File", path.removeprefix("/"))) is not None for path in paths]
+    others = " ".join(path for path, own in zip(paths, ours, strict=True) if not own)
+    if others and (session.machine, others) not in _named:
+        _named.add((session.machine, others))
+        session.warn(f"{facts.service} on {session.machine} also heeds what others have put beside it: {others}")

@@ -1,17 +1,20 @@
-"""What a unit is wished to be, and what it is now. See `unit` for what is managed."""
+"""What a unit is now, and whether it is as wished. See `kind` for what is managed."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import json
-import re
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import Field
 
-from providers.kind import AccountName, Facts, Inputs
+from providers.kind import Facts
+from providers.kinds.file import text_of
 from providers.kinds.unit import systemd
+from providers.kinds.unit.aside import made_aside
+from providers.kinds.unit.links import find_links, folders_of, starts_script, wanted
+from providers.kinds.unit.settings import UnitInputs
 from providers.kinds.unit.systemd import Manager
 from providers.machine.session import Account, Session, Stat
 
@@ -22,75 +25,14 @@ UNFINISHED = "# Hearth: the restart that this text asks for is still to be done\
 """Shown at the end of a found text where an `up` was cut short between writing the text and the restart."""
 
 
-def _unit_name(value: str) -> str:
-    suffixes = "|".join([*systemd.UNITS, *systemd.QUADLET])
-    if len(value) > 255 or not re.fullmatch(rf"[A-Za-z0-9:_.\\@-]+\.({suffixes})", value):
-        raise ValueError(
-            "must be a unit's full name, as web.service or web.container; it ends in one of"
-            f" {', '.join([*systemd.UNITS, *systemd.QUADLET])}"
-        )
-    return value
-
-
-class UnitInputs(Inputs):
-    name: Annotated[
-        str,
-        AfterValidator(_unit_name),
-        Field(
-            description="The unit's full name, or that of a Quadlet source file, as `web.container`. A change replaces"
-            " the resource."
-        ),
-    ]
-    user: Annotated[
-        AccountName | None,
-        Field(
-            description="The account whose own service manager it belongs to; none: the system's. A change replaces the"
-            " resource."
-        ),
-    ] = None
-    text: Annotated[
-        str | None,
-        Field(description="The whole text of the unit file. None: the unit comes from elsewhere, as from a package."),
-    ] = None
-    enabled: Annotated[
-        bool | None,
-        Field(description="Whether it is started at boot. Of a Quadlet file its [Install] section says so."),
-    ] = None
-    running: Annotated[
-        bool | None, Field(description="Whether it is active; of a Quadlet file, whether its service is.")
-    ] = None
-    restart_on: Annotated[
-        list[str] | None,
-        Field(description="Texts of any kind, as hashes of its configuration files: a change restarts it."),
-    ] = None
-    start_timeout: float = Field(default=90.0, gt=0, description="Seconds that a start may take.")
-
-    @field_validator("enabled")
-    @classmethod
-    def _can_be_enabled(cls, value: bool | None, info: ValidationInfo) -> bool | None:
-        name, text = info.data.get("name"), info.data.get("text")
-        if value is None or name is None or text is None:
-            return value
-        if value and not systemd.installs(text):
-            raise ValueError("can't be true while the text has no [Install] section; add one with WantedBy=")
-        if not value and systemd.is_quadlet(name) and systemd.installs(text):
-            raise ValueError(
-                "can't be false while the text of a Quadlet file has an [Install] section, which enables it; remove"
-                " that section, or leave `enabled` out"
-            )
-        return value
-
-    @field_validator("running")
-    @classmethod
-    def _can_run(cls, value: bool | None, info: ValidationInfo) -> bool | None:
-        name = info.data.get("name")
-        if value is not None and name is not None and systemd.is_template(name):
-            raise ValueError("can't be set for a template, which never runs itself; declare a Unit for its instance")
-        return value
-
-
 class UnitFacts(Facts):
-    text: str | None = Field(default=None, description="The unit file where Hearth puts it; None for none.")
+    text: str | None = Field(
+        default=None,
+        description="The unit file where Hearth puts it, with a line for whatever keeps it from its effect; None for"
+        " none.",
+    )
+    content: str | None = Field(default=None, description="The same without such lines.")
+    binary: str = Field(default="", description="The bytes in base64 where they are not UTF-8.")
     enabled: bool | None = None
     running: bool | None = None
     restart_on: list[str] | None = Field(default=None, description="A hash of what it was last (re)started for.")
@@ -106,10 +48,25 @@ class UnitFacts(Facts):
     triggers: str = Field(default="", description="What a socket, timer or path starts.")
     needs_reload: bool = False
     manager_up: bool = True
+    id: str = Field(default="", description="The unit's own name, where it was asked for by an alias.")
+    names: list[str] = Field(default_factory=list[str])
+    fragment: str = Field(default="", description="The file that the manager uses.")
+    source: str = Field(default="", description="What that file was generated from.")
+    drop_ins: list[str] = Field(default_factory=list[str])
+    links: dict[str, str] | None = Field(default=None, description="Path -> target of each link about the unit.")
+    folders: list[str] = Field(default_factory=list[str], description="Folders of links that are there.")
+    stamp: str | None = None
+    obstacles: list[str] = Field(default_factory=list[str], description="What keeps the file from its effect.")
+    aside: str = Field(default="", description="What the unit makes on the side, and was there: a network, a folder.")
 
     @property
     def active(self) -> bool:
         return self.active_state in (*systemd.ACTIVE, "activating")
+
+    @property
+    def file_text(self) -> str | None:
+        """The file's text as it is."""
+        return self.content if self.content is not None else self.text
 
     @property
     def masked(self) -> bool:
@@ -126,6 +83,8 @@ def digest(texts: list[str]) -> str:
 
 
 def differs(name: str, wish: Any, found: Any) -> bool:
+    if name == "home":
+        return False
     if name == "restart_on":
         return bool(found != [digest(wish)])
     return bool(wish != found)
@@ -138,37 +97,97 @@ def folder_of(inputs: UnitInputs, home: str | None) -> str:
     return "/etc/systemd/system" if home is None else f"{home}/.config/systemd/user"
 
 
+def _enabled(inputs: UnitInputs, shown: dict[str, str], content: str | None, links: dict[str, str] | None) -> bool:
+    file_state, source = shown.get("UnitFileState", ""), shown.get("SourcePath", "")
+    if systemd.is_quadlet(inputs.name):
+        return content is not None and systemd.installs(content) and file_state == "generated"
+    if source.startswith("/etc/init.d/"):  # "generated" for ever: update-rc.d's links say whether it is started
+        return starts_script(links or {})
+    if file_state == "indirect":  # it has nothing but units that come along with it
+        return wanted(links or {}, {path.rpartition("/")[2] for path in links or {}})
+    return file_state in systemd.ENABLED
+
+
+def obstacles_of(inputs: UnitInputs, path: str, file: Stat, shown: dict[str, str], owner: str) -> list[str]:
+    """What keeps a file of ours from being what its manager uses, or lets others say what that is."""
+    found: list[str] = []
+    mode, readers = int(file.mode, 8), (owner, "root")
+    if file.owner not in readers:
+        found.append(f"it belongs to {file.owner}, who may write into it what {owner} then runs")
+    if mode & 0o022:
+        found.append(f"its mode {file.mode} lets others write into it what {owner} then runs")
+    if file.owner != owner and not mode & 0o044:
+        found.append(f"{owner} may not read it: it is {file.owner}'s, with mode {file.mode}")
+    if not shown or shown.get("LoadState") == "unasked" or shown.get("NeedDaemonReload") == "yes":
+        return found  # its manager does not say, or not yet
+    fragment, source = shown.get("FragmentPath", ""), shown.get("SourcePath", "")
+    if systemd.is_quadlet(inputs.name):
+        if shown.get("LoadState") == "not-found":
+            found.append("Quadlet has made no service of it")
+        elif source and source != path:
+            found.append(f"its service is made from {source}")
+        elif not source and fragment:
+            found.append(f"its service is {fragment}")
+    elif fragment and fragment != path:
+        found.append(f"the manager uses {fragment}")
+    return found
+
+
 def facts_of(
-    inputs: UnitInputs, path: str, file: Stat | None, shown: dict[str, str], service: str, stamp: str | None
+    inputs: UnitInputs,
+    path: str,
+    file: Stat | None,
+    shown: dict[str, str],
+    service: str,
+    stamp: str | None,
+    links: tuple[dict[str, str], list[str]] | None = None,
+    owner: str = "root",
+    aside: str = "",
 ) -> UnitFacts:
-    text = (file.content or b"").decode(errors="replace") if file is not None and file.type == "file" else None
-    state, file_state = shown.get("ActiveState", ""), shown.get("UnitFileState", "")
+    plain = file is not None and file.type == "file"
+    content, binary = text_of(file.content or b"") if file is not None and plain else (None, "")
+    state = shown.get("ActiveState", "")
     known = shown.get("LoadState", "not-found") != "not-found"
     manager_up = bool(shown) and shown.get("LoadState") != "unasked"
-    if systemd.is_quadlet(inputs.name):
-        enabled = text is not None and systemd.installs(text) and file_state == "generated"
-    else:
-        enabled = file_state in systemd.ENABLED
-    if stamp == PENDING and text is not None:
-        text += UNFINISHED
+    obstacles = obstacles_of(inputs, path, file, shown, owner) if file is not None and plain else []
+    text = content
+    if text is not None:
+        text += UNFINISHED if stamp == PENDING else ""
+        text += "".join(f"# Hearth: {each}\n" for each in obstacles)
+    needs_reload = shown.get("NeedDaemonReload") == "yes"
+    restart_on = None if stamp is None else [stamp]
+    if restart_on is not None and needs_reload:
+        restart_on.append("the manager has not read its files since they changed")
     return UnitFacts(
-        present=(file is not None and file.type == "file") or (inputs.text is None and known),
+        present=plain or (inputs.text is None and known),
         text=text,
-        enabled=enabled,
+        content=content,
+        binary=binary,
+        enabled=_enabled(inputs, shown, content, links[0] if links else None),
         running=None if systemd.is_template(service) else state in systemd.ACTIVE,
-        restart_on=None if stamp is None else [stamp],
+        restart_on=restart_on,
+        stamp=stamp,
         service=service,
         path=path,
         mode=file.mode if file else "",
         owner=file.owner if file else "",
         group=file.group if file else "",
-        link=(file.content or b"").decode() if file and file.type == "symlink" else "",
+        link=(file.content or b"").decode(errors="replace") if file and file.type == "symlink" else "",
         known=known,
-        file_state=file_state,
+        file_state=shown.get("UnitFileState", ""),
         active_state=state,
         triggers=shown.get("Triggers", ""),
-        needs_reload=shown.get("NeedDaemonReload") == "yes",
+        needs_reload=needs_reload,
         manager_up=manager_up,
+        id=shown.get("Id", ""),
+        names=shown.get("Names", "").split(),
+        fragment=shown.get("FragmentPath", ""),
+        source=shown.get("SourcePath", ""),
+        drop_ins=shown.get("DropInPaths", "").split(),
+        links=links[0] if links else None,
+        folders=links[1] if links else [],
+        obstacles=obstacles,
+        aside=aside,
     )
 
 
@@ -181,6 +200,16 @@ async def _without_manager(session: Session, inputs: UnitInputs, path: str, *, t
     return {"LoadState": "unasked", "UnitFileState": "enabled" if found.stdout.strip() else "disabled"}
 
 
+async def _links(
+    session: Session, inputs: UnitInputs, account: Account | None, service: str
+) -> tuple[dict[str, str], list[str]] | None:
+    """Those that Hearth may come to change."""
+    if systemd.is_quadlet(inputs.name) or (inputs.enabled, inputs.text, inputs.running) == (None, None, None):
+        return None
+    folders = folders_of(None if account is None else inputs.home or account.home, account and account.uid)
+    return await find_links(session, service, inputs.text, inputs.user, folders)
+
+
 async def observe(session: Session, inputs: UnitInputs) -> UnitFacts:
     account: Account | None = None
     if inputs.user is not None:
@@ -188,10 +217,14 @@ async def observe(session: Session, inputs: UnitInputs) -> UnitFacts:
         if account is None:
             return UnitFacts(present=False, manager_up=False, service=systemd.service_of(inputs.name, inputs.text))
     manager = Manager(session, inputs.user)
-    path = f"{folder_of(inputs, account and account.home)}/{inputs.name}"
+    path = f"{folder_of(inputs, account and (inputs.home or account.home))}/{inputs.name}"
     service = systemd.service_of(inputs.name, inputs.text)
-    file, shown, stamp = await asyncio.gather(
-        session.stat(path, content=True), manager.show(service), session.stat(stamp_of(inputs), content=True)
+    file, shown, stamp, links, aside = await asyncio.gather(
+        session.stat(path, content=True),
+        manager.show(service),
+        session.stat(stamp_of(inputs), content=True),
+        _links(session, inputs, account, service),
+        made_aside(session, inputs, account),
     )
     if file is not None and file.type == "file":
         found = systemd.service_of(inputs.name, (file.content or b"").decode(errors="replace"))
@@ -199,5 +232,11 @@ async def observe(session: Session, inputs: UnitInputs) -> UnitFacts:
             service, shown = found, await manager.show(found)
     if not shown and inputs.user is not None:
         shown = await _without_manager(session, inputs, path, there=file is not None)
+    fragment = shown.get("FragmentPath", "")
+    if file is not None and fragment not in ("", path) and not systemd.is_quadlet(inputs.name):
+        same = await session.run("test", fragment, "-ef", path, check=False)
+        if same.ok:  # by way of a link above it
+            shown = {**shown, "FragmentPath": path}
     mark = None if stamp is None else (stamp.content or b"").decode().strip()
-    return facts_of(inputs, path, file, shown, service, mark)
+    owner = account.name if account is not None else "root"
+    return facts_of(inputs, path, file, shown, service, mark, links, owner, aside)

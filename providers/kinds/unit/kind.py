@@ -12,54 +12,67 @@ from __future__ import annotations
 import asyncio
 import shlex
 
-from providers.errors import HearthError, InvalidInput
+from providers.errors import InvalidInput
 from providers.kind import Kind
 from providers.kinds.unit import systemd
-from providers.kinds.unit.check import check_text
+from providers.kinds.unit.check import (
+    check_text,
+    refuse_what_can_not_be_enabled,
+    refuse_what_is_not_ours,
+    warn_of_drop_ins,
+)
 from providers.kinds.unit.facts import (
     FOLDER,
     PENDING,
     STAMPS,
-    UNFINISHED,
     UnitFacts,
-    UnitInputs,
     differs,
     digest,
     folder_of,
     observe,
     stamp_of,
 )
-from providers.kinds.unit.made_folders import make_folders, remove_if_empty, remove_made_folders
+from providers.kinds.unit.lockout import check_way_in
+from providers.kinds.unit.made_folders import make_folders
+from providers.kinds.unit.restore import restore
+from providers.kinds.unit.settings import UnitInputs
 from providers.kinds.unit.systemd import Manager
 from providers.machine.session import Session
 
 
 async def apply(session: Session, inputs: UnitInputs, facts: UnitFacts) -> None:
     manager = Manager(session, inputs.user)
-    changed = inputs.text is not None and inputs.text != facts.text
+    changed = inputs.text is not None and (inputs.text != facts.file_text or facts.stamp == PENDING)
     if changed and facts.path:
         await check_text(session, inputs, facts.path.rpartition("/")[0])
+    await check_way_in(session, inputs, facts, changed=changed)
     if not facts.manager_up:
         await manager.ready()
         facts = await observe(session, inputs)
-    if inputs.text is None and not facts.known:
+    stale = facts.needs_reload
+    if (stale and not changed) or (inputs.text is None and not facts.known):
         facts = await _reloaded(manager, inputs)
+    refuse_what_is_not_ours(session, inputs, facts)
+    await warn_of_drop_ins(session, inputs, facts)
     if changed:
         await _write(session, inputs, facts)
+    elif inputs.text is not None and facts.obstacles:
+        owner, group = await _owner(session, inputs)
+        await session.set_attributes(facts.path, mode="0644", owner=owner, group=group)
     elif facts.masked and (inputs.enabled or inputs.running):
         runtime = ("--runtime",) if facts.file_state == "masked-runtime" else ()
-        await manager.ctl("unmask", *runtime, facts.service)
+        await manager.ctl("unmask", *runtime, facts.id or facts.service)
     # A unit that is new to the manager is read when it is first asked for. A reload reads all the others anew too,
     # which takes longer than everything else together.
     fresh = not facts.known and facts.active_state in ("", "inactive")
     new = changed and fresh and manager.reads_new(inputs.name, inputs.text or "")
     relinked = await _set_enabled(manager, inputs, facts, changed=changed, new=new)
-    if (changed and not new) or relinked or facts.needs_reload:
+    if (changed and not new) or relinked or (facts.obstacles and systemd.is_quadlet(inputs.name)):
         await manager.reload()
-    await _set_running(manager, inputs, facts, changed)
+    await _set_running(manager, inputs, facts, changed=changed, stale=stale)
     if inputs.restart_on is not None:
         await _stamp(session, inputs, digest(inputs.restart_on))
-    elif facts.restart_on is not None or (changed and facts.active):
+    elif facts.stamp is not None or (changed and facts.active):
         await session.remove(stamp_of(inputs))
 
 
@@ -67,7 +80,7 @@ async def _reloaded(manager: Manager, inputs: UnitInputs) -> UnitFacts:
     """What the manager knows after it has looked again. Raises InvalidInput where it is no such unit."""
     await manager.reload()
     facts = await observe(manager.session, inputs)
-    if not facts.known:
+    if inputs.text is None and not facts.known:
         raise InvalidInput(
             f"there is no unit {facts.service} on {manager.label}; nothing was changed",
             remedy="correct its name, give its text, or let it depend on the Package that brings it",
@@ -78,34 +91,42 @@ async def _reloaded(manager: Manager, inputs: UnitInputs) -> UnitFacts:
 async def _write(session: Session, inputs: UnitInputs, facts: UnitFacts) -> None:
     if facts.active:  # a restart that an interrupted `up` still owes is known by this
         await _stamp(session, inputs, PENDING)
-    owner, group = "root", "root"
-    if inputs.user is not None and (account := await session.account(inputs.user)) is not None:
-        owner, group = account.name, account.group
+    owner, group = await _owner(session, inputs)
     await make_folders(session, facts.path.rpartition("/")[0], owner=owner, group=group)
     await session.write(facts.path, (inputs.text or "").encode(), mode="0644", owner=owner, group=group)
+
+
+async def _owner(session: Session, inputs: UnitInputs) -> tuple[str, str]:
+    """Whose the unit's file is."""
+    account = None if inputs.user is None else await session.account(inputs.user)
+    return ("root", "root") if account is None else (account.name, account.group)
 
 
 async def _set_enabled(manager: Manager, inputs: UnitInputs, facts: UnitFacts, *, changed: bool, new: bool) -> bool:
     """Whether links were changed that the manager knows."""
     if systemd.is_quadlet(inputs.name) or inputs.enabled is None:
         return False
+    if inputs.enabled and not facts.enabled and not changed:
+        refuse_what_can_not_be_enabled(manager.session, inputs, facts)
     if inputs.enabled and facts.enabled and changed:
         verb = "reenable"  # the new text may be wanted by something else
     elif inputs.enabled != facts.enabled:
         verb = "enable" if inputs.enabled else "disable"
     else:
         return False
-    await manager.ctl(systemd.BEHIND_ITS_BACK if new else "--no-reload", verb, facts.service)
+    # systemctl takes no alias here: the unit's own name is in its `Id`.
+    name = facts.service if inputs.text is not None else facts.id or facts.service
+    await manager.ctl(systemd.BEHIND_ITS_BACK if new else "--no-reload", verb, name)
     return not new
 
 
-async def _set_running(manager: Manager, inputs: UnitInputs, facts: UnitFacts, changed: bool) -> None:
+async def _set_running(manager: Manager, inputs: UnitInputs, facts: UnitFacts, *, changed: bool, stale: bool) -> None:
     service = systemd.service_of(inputs.name, inputs.text) if inputs.text is not None else facts.service
     if systemd.is_template(service):
         return
     if service != facts.service and facts.active:  # a new ServiceName=: the old service has no file any more
         await manager.ctl("stop", facts.service)
-    asked = inputs.restart_on is not None and facts.restart_on not in (None, [digest(inputs.restart_on)])
+    asked = inputs.restart_on is not None and facts.active and (stale or await _owes_restart(manager, inputs, facts))
     if inputs.running is False:
         if facts.active:
             await manager.ctl("stop", service)
@@ -113,6 +134,14 @@ async def _set_running(manager: Manager, inputs: UnitInputs, facts: UnitFacts, c
         await _restart(manager, inputs, facts)
     elif inputs.running and not facts.running:
         await manager.start(service, inputs.start_timeout, settle=systemd.starts_at_once(inputs.name, inputs.text))
+
+
+async def _owes_restart(manager: Manager, inputs: UnitInputs, facts: UnitFacts) -> bool:
+    """Whether the unit runs with older files than it is to run with, its drop-ins among them."""
+    if facts.stamp is not None:
+        return facts.stamp != digest(inputs.restart_on or [])
+    files = [path for path in (facts.fragment, *facts.drop_ins) if path]
+    return bool(files) and await manager.started_before(facts.service, files)
 
 
 async def _restart(manager: Manager, inputs: UnitInputs, facts: UnitFacts) -> None:
@@ -139,97 +168,6 @@ async def _stamp(session: Session, inputs: UnitInputs, text: str) -> None:
         session.make_directory(STAMPS, **private),
         session.write(stamp_of(inputs), f"{text}\n".encode(), mode="0600", owner="root", group="root"),
     )
-
-
-async def restore(session: Session, inputs: UnitInputs, before: UnitFacts) -> None:
-    now = await observe(session, inputs)
-    if not now.path:
-        return  # its account is gone, and all of it with the account
-    manager = Manager(session, inputs.user)
-    try:
-        if not now.manager_up:
-            await manager.ready()
-            now = await observe(session, inputs)
-    except HearthError:
-        await _restore_without_manager(session, inputs, now, before)
-    else:
-        await _restore(manager, inputs, now, before)
-    await session.remove(stamp_of(inputs))
-    await remove_if_empty(session, STAMPS)
-    await remove_made_folders(session, now.path.rpartition("/")[0])
-
-
-def _same_file(now: UnitFacts, before: UnitFacts) -> bool:
-    text = None if now.text is None else now.text.removesuffix(UNFINISHED)
-    return (text, now.link) == (before.text, before.link)
-
-
-async def _restore(manager: Manager, inputs: UnitInputs, now: UnitFacts, before: UnitFacts) -> None:
-    session = manager.session
-    plain = not systemd.is_quadlet(inputs.name)
-    gone = not before.known and not before.text and not before.link
-    refile = inputs.text is not None and not _same_file(now, before)
-    if now.active and not before.active and (gone or inputs.running is not None):
-        await manager.ctl("stop", now.service)
-    unlink = now.enabled and not before.enabled and plain and (gone or inputs.enabled is not None)
-    quietly = gone and manager.reads_new(inputs.name, inputs.text or "")
-    if unlink:
-        await manager.ctl(systemd.BEHIND_ITS_BACK if quietly else "--no-reload", "disable", now.service)
-    if refile:
-        await _put_back(session, now, before)
-    if refile or unlink:
-        forgotten = quietly and (await manager.show(now.service)).get("LoadState") == "not-found"
-        if not forgotten:
-            await manager.reload()
-    if before.masked and not before.link and not now.masked:
-        runtime = ("--runtime",) if before.file_state == "masked-runtime" else ()
-        await manager.ctl("mask", *runtime, before.service)
-    elif before.enabled and plain and (refile or (inputs.enabled is not None and not now.enabled)):
-        runtime = ("--runtime",) if before.file_state == "enabled-runtime" else ()
-        await manager.ctl("enable", *runtime, before.service)
-    if before.active and (refile or inputs.running is not None or inputs.text is not None):
-        if refile and now.active:
-            await manager.start(before.service, inputs.start_timeout, restart=True)
-        elif not now.active:
-            await manager.start(before.service, inputs.start_timeout)
-    elif now.active_state == "failed" and before.active_state != "failed":
-        await manager.ctl("reset-failed", now.service, check=False)
-    if not before.active and inputs.name.endswith(".network"):
-        await _remove_network(session, inputs)
-
-
-async def _put_back(session: Session, now: UnitFacts, before: UnitFacts) -> None:
-    if before.text is not None:
-        content = before.text.encode()
-        await session.write(now.path, content, mode=before.mode, owner=before.owner, group=before.group)
-    elif before.link:
-        await session.symlink(now.path, before.link)
-    else:
-        await session.remove(now.path)
-
-
-async def _restore_without_manager(session: Session, inputs: UnitInputs, now: UnitFacts, before: UnitFacts) -> None:
-    """The account's manager does not run, so nothing of it does: only files are left."""
-    if inputs.text is not None and not _same_file(now, before):
-        await _put_back(session, now, before)
-    if not before.enabled:
-        folder = now.path.rpartition("/")[0]
-        links = ("find", folder, "-mindepth", "2", "-type", "l", "-name", inputs.name, "-delete")
-        await session.run(*links, user=inputs.user, check=False)
-        empty = ("find", folder, "-mindepth", "1", "-type", "d", "-name", "*.wants", "-empty", "-delete")
-        await session.run(*empty, user=inputs.user, check=False)
-
-
-async def _remove_network(session: Session, inputs: UnitInputs) -> None:
-    """A stopped network service leaves its network; podman before 5.5 can't be told otherwise."""
-    name = f"systemd-{inputs.name.removesuffix('.network')}"
-    for line in (inputs.text or "").splitlines():
-        key, _, value = line.partition("=")
-        if key.strip() == "NetworkName":
-            name = value.strip()
-    done = await session.run("podman", "network", "rm", name, user=inputs.user, check=False)
-    if not done.ok and done.status != 127 and "not found" not in done.stderr:
-        session.warn(f"the network {name} stays on {session.machine}: {done.stderr.strip()}")
 
 
 def identify(inputs: UnitInputs) -> str:
@@ -263,7 +201,7 @@ KIND = Kind(
     observe=observe,
     apply=apply,
     restore=restore,
-    identity=("user", "name"),
+    identity=("user", "name", "home"),
     identify=identify,
     parse=parse,
     outputs=("service", "path"),

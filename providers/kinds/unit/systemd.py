@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 from dataclasses import dataclass
 
 from providers.errors import DeadlineExceeded, HearthError, WishNotFulfilled
@@ -45,9 +46,18 @@ if [ -z "$(find "$folder/reloaded" -newer "$asked" 2> /dev/null)" ]; then
     mv "$folder/began" "$folder/reloaded"
 fi
 """
+_STARTED_BEFORE = """
+since=$(systemctl $scope show --timestamp=unix -p ActiveEnterTimestamp --value "$unit" | tr -dc 0-9)
+for file in "$@"; do
+    [ "$(stat -L -c %Z "$file" 2> /dev/null || echo 0)" -gt "${since:-9999999999}" ] && exit 0
+done
+exit 1
+"""
 _NOISE = re.compile(r"podman\[\d+\]: \d{4}-\d\d-\d\d .* m=\+|level=warning msg=\"Using cgroups-v1")
 """What podman says of every container that comes or goes: it would push out what the container itself said."""
 PROPERTIES = (
+    "Id",
+    "Names",
     "LoadState",
     "UnitFileState",
     "ActiveState",
@@ -56,6 +66,9 @@ PROPERTIES = (
     "Type",
     "NeedDaemonReload",
     "Triggers",
+    "FragmentPath",
+    "SourcePath",
+    "DropInPaths",
 )
 
 
@@ -131,6 +144,12 @@ class Manager:
             return {"LoadState": "not-found" if missing else "loaded", "UnitFileState": word}
         done = await self.ctl("show", "-p", ",".join(PROPERTIES), unit, check=False)
         return parse_show(done.stdout) if done.ok else {}
+
+    async def started_before(self, unit: str, files: list[str]) -> bool:
+        """Whether the unit became active before one of the files was changed."""
+        names = " ".join(shlex.quote(file) for file in files)
+        settings = f"scope={'--user' if self.user else ''} unit={shlex.quote(unit)}\nset -- {names}\n"
+        return (await self.session.run("sh", script=settings + _STARTED_BEFORE, user=self.user, check=False)).ok
 
     def reads_new(self, name: str, text: str) -> bool:
         """Whether a unit that the manager does not know yet can be added, and taken away, without a reload."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from providers.kinds.unit import systemd
@@ -10,6 +11,10 @@ from tests.unit.providers.kinds.fake_session import Call, FakeSession
 
 USER = Account("pod", 990, 990, "pod", (), "/var/lib/pod", "/usr/sbin/nologin", "")
 SYSTEM_FOLDER = "/etc/systemd/system"
+
+
+def _text(stat: Stat) -> str:
+    return (stat.content or b"").decode(errors="replace")
 
 
 @dataclass
@@ -29,11 +34,19 @@ class SystemdMachine(FakeSession):
     def __init__(self) -> None:
         super().__init__()
         self.units: dict[str, Loaded] = {}
-        self.wants: set[str] = set()
-        self.masked: set[str] = set()
+        self.drop_ins: dict[str, str] = {}
+        """Unit -> its drop-ins, as systemctl shows them; `fragments` are files elsewhere that win."""
+        self.fragments: dict[str, str] = {}
+        self.vendor: dict[str, str] = {}
+        """Texts that packages bring."""
+        self.ids: dict[str, str] = {}
+        """Alias -> the unit's own name."""
+        self.older: set[str] = set()
+        """Units that run since before their files changed."""
         self.reloads = 0
         self.manager_up = True
         self.verdict = Completed(0, "", "")
+        self.way, self.interface = "account admin\nunit ssh.service\n", "eth0"
         self.fails: dict[str, str] = {}
         """Unit -> the result with which its start fails."""
         self.accounts["pod"] = USER
@@ -43,6 +56,45 @@ class SystemdMachine(FakeSession):
         self.on("systemctl", self._systemctl).on("sh", self._check).on("sh -eu", self._reload_script)
         self.on("journalctl", "Nov 21 box web[1]: the configuration is broken\n").on("find")
         self.on("systemctl start user@990.service", self._bring_up).on("podman network rm")
+
+    @property
+    def wants(self) -> set[str]:
+        """What the links start at boot."""
+        return {path.rpartition("/")[2] for path in self.files if ".wants/" in path}
+
+    @property
+    def masked(self) -> set[str]:
+        return {path.rpartition("/")[2] for path, stat in self.files.items() if stat.content == b"/dev/null"}
+
+    def link(self, path: str, target: str) -> None:
+        self.files[path] = Stat("symlink", "0777", "root", "root", len(target), target.encode())
+
+    def want(self, name: str, user: str | None = None) -> None:
+        folder = self.folder(user, name)
+        self.link(f"{folder}/multi-user.target.wants/{name}", f"{folder}/{name}")
+
+    def bring(self, name: str, text: str) -> None:
+        """A unit that a package brings."""
+        self.vendor[name] = text
+        self.units[name] = Loaded(text)
+
+    def mask(self, name: str) -> None:
+        self.link(f"{SYSTEM_FOLDER}/{name}", "/dev/null")
+
+    def _find_links(self, call: Call) -> str:
+        name = re.search(r"^name='?([^'\n]*)", call.script or "", re.MULTILINE)
+        assert name is not None
+        links = {path: _text(stat) for path, stat in self.files.items() if stat.type == "symlink"}
+        about = {path: to for path, to in links.items() if name[1] in (path.rsplit("/")[-1], to.rsplit("/")[-1])}
+        return "".join(f"l\t{path}\t{target}\n" for path, target in about.items())
+
+    def _change_links(self, call: Call) -> None:
+        for line in call.stdin.decode().splitlines():
+            verb, path, *target = line.split("\t")
+            if verb == "r":
+                del self.files[path]
+            elif verb == "l":
+                self.link(path, target[0])
 
     def folder(self, user: str | None, name: str) -> str:
         quadlet = systemd.is_quadlet(name)
@@ -55,7 +107,7 @@ class SystemdMachine(FakeSession):
         self.put(f"{SYSTEM_FOLDER}/{name}", text)
         self.units[name] = Loaded(text, state)
         if enabled:
-            self.wants.add(name)
+            self.want(name)
 
     def state(self, name: str) -> str:
         return self.units[name].state if name in self.units else "absent"
@@ -65,6 +117,14 @@ class SystemdMachine(FakeSession):
 
     def _check(self, call: Call) -> Completed:
         assert call.script is not None
+        if "-lname" in call.script:
+            return Completed(0, self._find_links(call), "")
+        if "ActiveEnterTimestamp" in call.script:
+            return Completed(0 if any(f"unit={name}\n" in call.script for name in self.older) else 1, "", "")
+        if "SSH_CONNECTION" in call.script:
+            return Completed(0, self.way, "")
+        if "ip -o address" in call.script:
+            return Completed(0, f"{self.interface}\n", "")
         return self.verdict
 
     def _text(self, name: str, user: str | None) -> str | None:
@@ -73,20 +133,23 @@ class SystemdMachine(FakeSession):
             folder, _, file = path.rpartition("/")
             if folder != self.folder(user, file) or stat.type != "file":
                 continue
-            text = (stat.content or b"").decode()
+            text = _text(stat)
             if systemd.service_of(file, text) == name:
                 return text
-        return None
+        return self.vendor.get(name)
 
     def _is_quadlet_service(self, name: str) -> bool:
         return any(
             systemd.is_quadlet(path.rpartition("/")[2])
-            and systemd.service_of(path.rpartition("/")[2], (stat.content or b"").decode()) == name
+            and systemd.service_of(path.rpartition("/")[2], _text(stat)) == name
             for path, stat in self.files.items()
             if stat.type == "file"
         )
 
     def _reload_script(self, call: Call) -> None:
+        if "IFS" in (call.script or ""):
+            self._change_links(call)
+            return
         assert "daemon-reload" in (call.script or "")
         self._reload(call.user)
 
@@ -99,7 +162,7 @@ class SystemdMachine(FakeSession):
         for path, stat in self.files.items():
             file = path.rpartition("/")[2]
             if systemd.is_quadlet(file) and stat.type == "file":
-                text = (stat.content or b"").decode()
+                text = _text(stat)
                 self.units.setdefault(systemd.service_of(file, text), Loaded(text)).text = text
 
     def _load(self, name: str, user: str | None) -> Loaded | None:
@@ -120,13 +183,14 @@ class SystemdMachine(FakeSession):
         name = words[-1]
         unit = self._load(name, call.user)
         if verb in ("enable", "reenable"):
-            self.wants.add(name)
+            self.want(name, call.user)
         elif verb == "disable":
-            self.wants.discard(name)
+            for path in [path for path in self.files if path.endswith(f".wants/{name}")]:
+                del self.files[path]
         elif verb == "unmask":
-            self.masked.discard(name)
+            del self.files[f"{SYSTEM_FOLDER}/{name}"]
         elif verb == "mask":
-            self.masked.add(name)
+            self.mask(name)
         elif verb == "reset-failed":
             if unit is not None and unit.state == "failed":
                 unit.state = "inactive"
@@ -154,5 +218,6 @@ class SystemdMachine(FakeSession):
         stale = unit.text != self._text(name, user)
         return (
             f"LoadState=loaded\nUnitFileState={state}\nActiveState={unit.state}\nResult={unit.result}\nType=simple\n"
-            f"NeedDaemonReload={'yes' if stale else 'no'}\nTriggers=\n"
+            f"NeedDaemonReload={'yes' if stale else 'no'}\nTriggers=\nId={self.ids.get(name, name)}\n"
+            f"FragmentPath={self.fragments.get(name, '')}\nDropInPaths={self.drop_ins.get(name, '')}\nNames={name}\n"
         )

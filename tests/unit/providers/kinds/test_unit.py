@@ -141,21 +141,24 @@ async def test_a_unit_that_was_there_comes_back_with_its_text_and_states():
 
 async def test_what_was_enabled_and_stopped_before_is_so_again():
     machine = SystemdMachine()
-    machine.add("ssh.service", TEXT, enabled=True)
-    wish = UnitInputs(host="box", name="ssh.service", enabled=False, running=True)
+    machine.add("cron.service", TEXT, enabled=True)
+    wish = UnitInputs(host="box", name="cron.service", enabled=False, running=True)
     before = await make(machine, wish)
     await KIND.restore(machine, wish, before)
-    assert (machine.state("ssh.service"), machine.wants) == ("inactive", {"ssh.service"})
+    assert (machine.state("cron.service"), machine.wants) == ("inactive", {"cron.service"})
 
 
 async def test_a_masked_unit_is_unmasked_and_masked_again():
     machine = SystemdMachine()
-    machine.add("ssh.service", TEXT)
-    machine.masked.add("ssh.service")
-    wish = UnitInputs(host="box", name="ssh.service", running=True)
+    machine.bring("cron.service", TEXT)
+    machine.mask("cron.service")
+    files = dict(machine.files)
+    wish = UnitInputs(host="box", name="cron.service", running=True)
     before = await make(machine, wish)
+    assert machine.masked == set()
     await KIND.restore(machine, wish, before)
-    assert (machine.state("ssh.service"), machine.masked) == ("inactive", {"ssh.service"})
+    assert (machine.state("cron.service"), machine.masked) == ("inactive", {"cron.service"})
+    assert machine.files == files
 
 
 async def test_a_mask_in_the_place_of_the_text_comes_back():
@@ -172,7 +175,7 @@ async def test_a_mask_in_the_place_of_the_text_comes_back():
     [
         (lambda m: setattr(m.units["web.service"], "state", "inactive"), "running"),
         (lambda m: setattr(m.units["web.service"], "state", "failed"), "running"),
-        (lambda m: m.wants.clear(), "enabled"),
+        (lambda m: m.files.pop(f"{SYSTEM_FOLDER}/multi-user.target.wants/web.service"), "enabled"),
         (lambda m: m.put(f"{SYSTEM_FOLDER}/web.service", "[Service]\n"), "text"),
         (lambda m: m.files.pop(f"{SYSTEM_FOLDER}/web.service"), "text"),
     ],

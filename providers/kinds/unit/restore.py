@@ -1,0 +1,118 @@
+"""Putting a unit back as it was before Hearth: its file, its links, whether it runs, what it made on the side.
+
+Each part is derived from what was, and tried whatever became of the others: the last line of a destroy says what stays.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable
+
+from providers.errors import HearthError
+from providers.kinds.unit import systemd
+from providers.kinds.unit.aside import remove_aside
+from providers.kinds.unit.facts import STAMPS, UNFINISHED, UnitFacts, observe, stamp_of
+from providers.kinds.unit.links import change_links, steps_back
+from providers.kinds.unit.lockout import keeps_way_in
+from providers.kinds.unit.made_folders import remove_if_empty, remove_made_folders
+from providers.kinds.unit.settings import UnitInputs
+from providers.kinds.unit.systemd import Manager
+from providers.machine.session import Session
+
+
+async def restore(session: Session, inputs: UnitInputs, before: UnitFacts) -> None:
+    now = await observe(session, inputs)
+    if not now.path:
+        return  # its account is gone, and all of it with the account
+    gone = not before.known and not before.file_text and not before.link
+    stops = now.active and not before.active and (gone or inputs.running is not None)
+    disables = bool(now.enabled) and not before.enabled and inputs.enabled is not None
+    if await keeps_way_in(session, inputs, now, stops=stops or disables):
+        return
+    manager = Manager(session, inputs.user)
+    try:
+        if not now.manager_up:
+            await manager.ready()
+            now = await observe(session, inputs)
+    except HearthError:
+        await _restore_without_manager(session, inputs, now, before)
+    else:
+        await _restore(manager, inputs, now, before, gone=gone)
+    await session.remove(stamp_of(inputs))
+    await remove_if_empty(session, STAMPS)
+    await remove_made_folders(session, now.path.rpartition("/")[0])
+
+
+def _same_file(now: UnitFacts, before: UnitFacts) -> bool:
+    texts = [None if text is None else text.removesuffix(UNFINISHED) for text in (now.file_text, before.file_text)]
+    return texts[0] == texts[1] and (now.binary, now.link) == (before.binary, before.link)
+
+
+def _same_attributes(now: UnitFacts, before: UnitFacts) -> bool:
+    return (now.mode, now.owner, now.group) == (before.mode, before.owner, before.group)
+
+
+async def _try(session: Session, work: Awaitable[object]) -> None:
+    """One part of the way back: where it fails, the others are still tried, and it is said."""
+    try:
+        await work
+    except HearthError as error:
+        session.warn(f"a part of the way back on {session.machine} failed, and the rest went on: {error.summary}")
+
+
+async def _restore(manager: Manager, inputs: UnitInputs, now: UnitFacts, before: UnitFacts, *, gone: bool) -> None:
+    session = manager.session
+    refile = inputs.text is not None and not (_same_file(now, before) and _same_attributes(now, before))
+    quietly = gone and manager.reads_new(inputs.name, inputs.text or "")
+    if now.active and not before.active and (gone or inputs.running is not None):
+        await _try(session, manager.ctl("stop", now.service))
+    relink = _links_back(inputs, now, before, gone=gone)
+    if now.enabled and before.links is None and not before.enabled and not systemd.is_quadlet(inputs.name):
+        await _try(session, manager.ctl("--no-reload", "disable", now.service))  # a record without links
+    await _try(session, change_links(session, relink, inputs.user))
+    if refile:
+        await _try(session, _put_back(session, now, before))
+    if refile or relink:
+        forgotten = quietly and (await manager.show(now.service)).get("LoadState") == "not-found"
+        if not forgotten:
+            await manager.reload()
+    if before.active and (refile or inputs.running is not None or inputs.text is not None):
+        if refile and now.active:
+            await _try(session, manager.start(before.service, inputs.start_timeout, restart=True))
+        elif not now.active:
+            await _try(session, manager.start(before.service, inputs.start_timeout))
+    elif now.active_state == "failed" and before.active_state != "failed":
+        await manager.ctl("reset-failed", now.service, check=False)
+    if gone and not before.aside:
+        await _try(session, remove_aside(session, inputs))
+
+
+def _links_back(inputs: UnitInputs, now: UnitFacts, before: UnitFacts, *, gone: bool) -> list[str]:
+    """The changes of links that lead back to those of before."""
+    if now.links is None or before.links is None:
+        return []
+    if inputs.enabled is None and inputs.text is None and not before.masked:
+        return []
+    # The unit's own file is put back with its text, whatever it was.
+    own = frozenset({now.path} if inputs.text is not None else ())
+    remove = gone or inputs.enabled is not None
+    return steps_back(now.links, before.links, now.folders, before.folders, leave=own, remove=remove)
+
+
+async def _put_back(session: Session, now: UnitFacts, before: UnitFacts) -> None:
+    text = before.file_text
+    if text is not None:
+        content = base64.b64decode(before.binary) if before.binary else text.removesuffix(UNFINISHED).encode()
+        await session.write(now.path, content, mode=before.mode, owner=before.owner, group=before.group)
+    elif before.link:
+        await session.symlink(now.path, before.link)
+    else:
+        await session.remove(now.path)
+
+
+async def _restore_without_manager(session: Session, inputs: UnitInputs, now: UnitFacts, before: UnitFacts) -> None:
+    """The account's manager does not run, so nothing of it does: only files are left."""
+    if inputs.text is not None and not _same_file(now, before):
+        await _put_back(session, now, before)
+    gone = not before.known and not before.file_text and not before.link
+    await _try(session, change_links(session, _links_back(inputs, now, before, gone=gone), inputs.user))
