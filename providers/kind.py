@@ -99,6 +99,8 @@ class Kind(Generic[InputsT, FactsT]):
     an operation that changes something runs, within one `up` and between two."""
     deadline: float = 60.0
     """Seconds that one operation may take, unless the resource's `custom_timeouts` say otherwise."""
+    adopt: Callable[[Session, InputsT, FactsT], Awaitable[None]] | None = None
+    """What to write down on the machine of a thing that is right already, in place of `apply`."""
     differs: Callable[[str, Any, Any], bool] = field(default=lambda _name, wish, found: bool(wish != found))
     """`differs(field, wish, found)`: whether a found value does not fulfil a wish."""
 

@@ -104,9 +104,11 @@ class Verbs(Wishes[InputsT, FactsT]):
             if not right and before is None and (why := kind.unkeepable(facts)):
                 raise _not_touched(kind.identify(inputs), inputs, why)
             held, touched = record.key is not None, record.touched
-            key = await record.hold(self._dump(facts), self.managed(wish), touched=not right)
+            key = await record.hold(self._dump(facts), self.managed(wish), touched=not right or kind.adopt is not None)
             last = facts
             if right:
+                if kind.adopt is not None:
+                    await kind.adopt(session, wish, facts)
                 return facts
             try:
                 await kind.apply(session, kind.remade(wish, facts if before is None else before, facts), facts)

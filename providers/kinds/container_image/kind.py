@@ -1,13 +1,16 @@
 """A container image in one podman store on a machine: root's, or an account's own.
 
 Manages that an image of this name is there: pulled, handed over from another account's store, or loaded from an
-archive. An image that is there is not fetched again when its tag moves on in a registry: name a digest for that. On
+archive. An image that is there is not fetched again when its tag moves on in a registry: name a digest for that. Which
+image it is, is written down on the machine: a tag that somebody has moved to another one is drift, and goes back. On
 destroy an image that was there before stays; else its name is removed, unless a container uses it. What podman keeps
 about its store stays, in the account's home.
 """
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import re
 from typing import Annotated
 
@@ -16,7 +19,10 @@ from pydantic import AfterValidator, Field
 from providers.errors import CommandFailed, HearthError, InvalidInput
 from providers.kind import AccountName, Facts, Inputs, Kind
 from providers.kinds.container_image.podman_store import NO_PODMAN, NOT_GIVEN, NOT_NAMED, NOT_TAKEN, Store
-from providers.machine.session import Completed, Session
+from providers.kinds.unit.made_folders import FOLDER, remove_if_empty
+from providers.machine.session import Completed, Session, Stat
+
+NOTES = f"{FOLDER}/images"
 
 
 def _reference(value: str) -> str:
@@ -56,6 +62,8 @@ class ContainerImageInputs(Inputs):
 
 
 class ContainerImageFacts(Facts):
+    source: str = Field(default="", description="The wished source, where it is the image that came from there.")
+    found_id: str = Field(default="", description="The id of what has the name now.")
     image_id: str = Field(default="", description="The image's id: the hash of its configuration.")
     digest: str = Field(default="", description="The hash of its manifest.")
 
@@ -65,7 +73,9 @@ def _owner(inputs: ContainerImageInputs) -> str:
 
 
 async def observe(session: Session, inputs: ContainerImageInputs) -> ContainerImageFacts:
-    found = await Store(session, inputs.user).inspect(inputs.name)
+    found, noted = await asyncio.gather(
+        Store(session, inputs.user).inspect(inputs.name), session.stat(note_of(inputs), content=True)
+    )
     if found is None:
         return ContainerImageFacts(present=False)
     if isinstance(found, Completed):
@@ -76,21 +86,62 @@ async def observe(session: Session, inputs: ContainerImageInputs) -> ContainerIm
             remedy=f"see what `podman images` says there for {_owner(inputs)}",
         )
     image_id, digest = found
-    return ContainerImageFacts(present=True, image_id=image_id, digest=digest)
+    known_id, _, known_digest = ("", "", "")
+    if noted is not None:
+        known_id, _, known_digest = (noted.content or b"").decode(errors="replace").strip().partition(" ")
+    if known_id in ("", image_id):
+        return ContainerImageFacts(
+            present=True, source=inputs.source, found_id=image_id, image_id=image_id, digest=digest
+        )
+    # Whoever restarts on the id goes on with the image that runs: the other one is not what was asked for.
+    moved = f"{inputs.name} was moved by somebody to {image_id[:19]}"
+    return ContainerImageFacts(present=True, source=moved, found_id=image_id, image_id=known_id, digest=known_digest)
 
 
 async def apply(session: Session, inputs: ContainerImageInputs, facts: ContainerImageFacts) -> None:
+    store = Store(session, inputs.user)
+    if facts.present and facts.image_id != facts.found_id and (await store.tag(facts.image_id, inputs.name)).ok:
+        return
     if facts.present:
+        if facts.image_id != facts.found_id:
+            session.warn(
+                f"{inputs.name} on {session.machine} is another image than before, and the one of before"
+                f" ({facts.image_id[:19]}) is not there any more: from now on it counts as the one that was asked for"
+            )
+        await _note(session, inputs, facts.found_id, facts.digest)
         return
     await _check(session, inputs)
     session.progress(f"getting the image {inputs.name} for {_owner(inputs)} on {session.machine}")
-    store = Store(session, inputs.user)
     if inputs.source == "pull":
         done = await store.pull(inputs.name)
     else:
         done = await store.load(inputs.name, inputs.source)
     if not done.ok:
-        raise failure(session.machine, inputs, done)
+        home = await session.account(_owner(inputs))
+        raise failure(session.machine, inputs, done, await session.stat(home.home) if home is not None else None)
+    found = await store.inspect(inputs.name)
+    if isinstance(found, tuple):
+        await _note(session, inputs, *found)
+
+
+def note_of(inputs: ContainerImageInputs) -> str:
+    """Where it is written down which image has the name."""
+    return f"{NOTES}/{hashlib.sha256(identify(inputs).encode()).hexdigest()[:32]}"
+
+
+async def adopt(session: Session, inputs: ContainerImageInputs, facts: ContainerImageFacts) -> None:
+    """Write down which image it is that was there."""
+    if await session.stat(note_of(inputs)) is None:
+        await _note(session, inputs, facts.image_id, facts.digest)
+
+
+async def _note(session: Session, inputs: ContainerImageInputs, image_id: str, digest: str) -> None:
+    private = {"mode": "0700", "owner": "root", "group": "root"}
+    await asyncio.gather(
+        session.make_directory(FOLDER, **private),
+        session.make_directory(NOTES, **private),
+        session.write(note_of(inputs), f"{image_id} {digest}\n".encode(), mode="0600", owner="root", group="root"),
+    )
 
 
 async def _check(session: Session, inputs: ContainerImageInputs) -> None:
@@ -112,8 +163,8 @@ async def _check(session: Session, inputs: ContainerImageInputs) -> None:
             )
 
 
-def failure(machine: str, inputs: ContainerImageInputs, done: Completed) -> HearthError:
-    """What a failed podman means, and what to do about it."""
+def failure(machine: str, inputs: ContainerImageInputs, done: Completed, home: Stat | None = None) -> HearthError:
+    """What a failed podman means, and what to do about it. `home` is the account's."""
     what = f"the image {inputs.name} for {_owner(inputs)} on {machine}"
     scheme, _, place = inputs.source.partition(":")
     summary, remedy = (
@@ -123,7 +174,12 @@ def failure(machine: str, inputs: ContainerImageInputs, done: Completed) -> Hear
             " where that wants a login, the account must have one (podman login)"
         ),
     )
-    if done.status == NO_PODMAN:
+    if home is not None and home.owner != _owner(inputs):
+        summary, remedy = (
+            f"{what} could not be stored: the home of {_owner(inputs)} belongs to {home.owner}",
+            "give it back (declare the User with home_owner, or chown it), then run up again",
+        )
+    elif done.status == NO_PODMAN:
         summary, remedy = (
             f"{machine} has no podman, so {what} can't be had",
             ("declare Package 'podman', and let this ContainerImage depend on it"),
@@ -157,6 +213,8 @@ def failure(machine: str, inputs: ContainerImageInputs, done: Completed) -> Hear
 
 
 async def restore(session: Session, inputs: ContainerImageInputs, before: ContainerImageFacts) -> None:
+    await session.remove(note_of(inputs))
+    await remove_if_empty(session, NOTES)
     if before.present or not (await observe(session, inputs)).present:
         return
     done = await Store(session, inputs.user).remove(inputs.name)
@@ -205,6 +263,7 @@ KIND = Kind(
     observe=observe,
     apply=apply,
     restore=restore,
+    adopt=adopt,
     identity=("user", "name"),
     identify=identify,
     parse=parse,

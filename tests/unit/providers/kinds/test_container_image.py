@@ -23,6 +23,8 @@ class Machine(FakeSession):
         super().__init__()
         self.stores = stores
         self.in_use = False
+        self.tagged, self.kept = "f00d", {"f00d"}
+        """What the name stands for, and which images are there at all."""
         self.answer: Completed | None = None
         for number, name in enumerate(("pod", "ann")):
             self.accounts[name] = Account(name, 990 + number, 990, name, (), f"/home/{name}", "/bin/sh", "")
@@ -35,7 +37,12 @@ class Machine(FakeSession):
             return self.answer
         store = self.stores.setdefault(call.user or "root", set())
         if "podman image inspect" in text:
-            return Completed(0, "f00d sha256:beef\n", "") if NAME in store else UNKNOWN
+            return Completed(0, f"{self.tagged} sha256:beef\n", "") if NAME in store else UNKNOWN
+        if 'podman tag "$image"' in text:
+            wanted = next(line.removeprefix("image=") for line in text.splitlines() if line.startswith("image="))
+            if wanted not in self.kept:
+                return Completed(125, "", "Error: image not known")
+            self.tagged = wanted
         if "podman pull" in text:
             store.add(NAME)
         elif "podman load" in text:
@@ -208,3 +215,55 @@ def test_an_identity_says_whose_the_image_is(user: str | None, identity: str):
 def test_a_wrong_value_is_rejected_with_its_rule(field: str, value: str, rule: str):
     with pytest.raises(ValidationError, match=rule):
         ContainerImageInputs.model_validate({**WISH.model_dump(), field: value})
+
+
+# --- a tag that somebody has moved ---
+
+
+async def test_a_tag_that_was_moved_by_hand_is_drift_of_the_image_and_goes_back():
+    machine = Machine()
+    await make(machine, WISH)
+    machine.tagged = "bad"
+    found = await KIND.observe(machine, WISH)
+    assert KIND.differences(WISH, found)["source"][1] == f"{NAME} was moved by somebody to bad"
+    assert found.image_id == "f00d", "what restarts on the id goes on with what runs"
+    await KIND.apply(machine, WISH, found)
+    assert machine.tagged == "f00d"
+    assert KIND.differences(WISH, await KIND.observe(machine, WISH)) == {}
+    assert not [call for call in machine.calls[-3:] if "podman pull" in (call.script or "")]
+
+
+async def test_an_image_that_was_there_is_written_down_and_its_tag_is_watched_too():
+    machine = Machine(pod={NAME})
+    assert KIND.adopt is not None
+    await KIND.adopt(machine, WISH, await KIND.observe(machine, WISH))
+    machine.tagged = "bad"
+    assert "source" in KIND.differences(WISH, await KIND.observe(machine, WISH))
+
+
+async def test_where_the_image_of_before_is_gone_the_new_one_counts_and_it_is_said():
+    machine = Machine()
+    await make(machine, WISH)
+    machine.tagged, machine.kept = "new", {"new"}
+    await KIND.apply(machine, WISH, await KIND.observe(machine, WISH))
+    found = await KIND.observe(machine, WISH)
+    assert (found.image_id, KIND.differences(WISH, found)) == ("new", {})
+    assert any("is not there any more" in line for line in machine.messages)
+
+
+async def test_destroy_forgets_which_image_it_was():
+    machine = Machine()
+    files = dict(machine.files)
+    await KIND.restore(machine, WISH, await make(machine, WISH))
+    assert {path for path in machine.files if path not in files} <= {"/var/lib/hearth"}
+
+
+async def test_a_home_that_is_anothers_is_the_reason_that_is_told():
+    machine = Machine()
+    machine.files["/home/pod"] = Stat("directory", "0700", "ann", "ann", 0)
+    machine.on(
+        "sh", lambda call: machine._podman(call) if "inspect" in (call.script or "") else Completed(125, "", "no")
+    )
+    with pytest.raises(CommandFailed, match="the home of pod belongs to ann") as error:
+        await KIND.apply(machine, WISH, await KIND.observe(machine, WISH))
+    assert "home_owner" in str(error.value)

@@ -224,7 +224,7 @@ async def test_a_unit_named_by_an_alias_is_enabled_by_its_own_name():
     assert machine.lines()[-2] == "systemctl --no-reload enable web.service"
     machine.want("www.service")
     wish = state("www.service", enabled=False)
-    with pytest.raises(InvalidInput, match="is an alias of web.service") as error:
+    with pytest.raises(InvalidInput, match=r"is an alias of web\.service") as error:
         await KIND.apply(machine, wish, await KIND.observe(machine, wish))
     assert "name the unit web.service" in str(error.value)
 

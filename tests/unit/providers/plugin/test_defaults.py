@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
+from providers.machine.session import Session
 from providers.plugin.desired_state import MADE, Change
 from providers.plugin.schema import schema
 from providers.plugin.state import State
 from providers.plugin.values import Properties
-from tests.unit.providers.plugin.memory_machine import NOTE, World, world
+from providers.plugin.verbs import Verbs
+from tests.unit.providers.plugin.memory_machine import NOTE, NoteFacts, NoteInputs, World, world
 from tests.unit.providers.plugin.verb_helpers import URN, VERBS, Told, create, delete, note, wish
 
 __all__ = ["world"]
@@ -121,3 +124,15 @@ def test_the_schema_tells_the_default_in_words_and_has_no_client_fill_it_in():
     told = schema([NOTE])["resources"]["hearth:test:Note"]["inputProperties"]["size"]
     assert "a new one gets `a4`" in told["description"]
     assert "default" not in told
+
+
+async def test_what_is_right_already_may_be_written_down_without_being_changed(world: World):
+    noted: list[str] = []
+
+    async def adopt(_session: Session, inputs: NoteInputs, _facts: NoteFacts) -> None:
+        noted.append(inputs.name)
+
+    verbs = Verbs(replace(NOTE, adopt=adopt))
+    world.machines["box"].put(PATH, note())
+    await create(world, verbs=verbs)
+    assert (noted, world.machines["box"].changes()) == (["shopping"], [])
