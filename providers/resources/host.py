@@ -578,7 +578,8 @@ class ContainerImage(pulumi.CustomResource):
     """A container image in one podman store on a machine: root's, or an account's own.
 
     Manages that an image of this name is there: pulled, handed over from another account's store, or loaded from an
-    archive. An image that is there is not fetched again when its tag moves on in a registry: name a digest for that. On
+    archive. An image that is there is not fetched again when its tag moves on in a registry: name a digest for that. Which
+    image it is, is written down on the machine: a tag that somebody has moved to another one is drift, and goes back. On
     destroy an image that was there before stays; else its name is removed, unless a container uses it. What podman keeps
     about its store stays, in the account's home.
     """
