@@ -166,7 +166,7 @@ def story(stack: Project) -> Story:
 
     box.run("touch /srv/auto/in-use")
     story.keep("destroyed", shown(project.destroy()))
-    box.run("rmdir /srv/kinds-mount /srv/auto")  # what systemd makes to mount on, and leaves
+    box.run("test ! -e /srv/kinds-mount && test ! -e /srv/auto")  # what systemd makes to mount on, and leaves
     box.run("systemctl disable --now kinds-enabled; systemctl unmask --runtime kinds-masked")
     box.run(f"rm -r {SYSTEM}; rmdir /usr/local/lib/systemd; systemctl daemon-reload")
     return story
