@@ -67,6 +67,7 @@ lint: setup
 	@$(VENV)/ruff format --check .
 	@$(VENV)/basedpyright --level error
 	@$(VENV)/lint-imports
+	@$(VENV)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@{ git ls-files '*.sh'; git grep -lIE '^#!/(usr/)?bin/(env )?(ba)?sh' -- ':!*.py' ':!*.md'; } | sort -u | xargs $(VENV)/shellcheck
 
 unit: setup

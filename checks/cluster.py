@@ -57,12 +57,13 @@ class ClusterView:
         self._address = deployed.address or self._host
 
     def ask(self, path: str, **query: str) -> dict[str, Any] | None:
-        return self._cluster.ask(path, **query)
+        return self._cluster.ask(path, **cast(dict[str, Any], query))
 
     def run(self, pod: str, container: str, *command: str) -> str:
         api = client.CoreV1Api(self._cluster.client())
         try:
-            socket = stream.stream(
+            open_stream = cast(Any, stream).stream
+            socket: Any = open_stream(
                 api.connect_get_namespaced_pod_exec,
                 pod,
                 self._namespace,

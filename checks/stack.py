@@ -44,7 +44,8 @@ def machines_of(path: Path) -> Machines:
             detail=str(error),
             remedy="give the name of a stack that has a file of settings: make check STACK=dev",
         ) from None
-    settings = cast(dict[str, Any], (content or {}).get("config") or {})
+    whole = cast(dict[str, Any], content or {})
+    settings = cast(dict[str, Any], whole.get("config") or {})
     keys = {key: settings.get(f"{NAMESPACE}:{key}") for key in KEYS}
     try:
         return Machines.from_namespace(keys)

@@ -11,13 +11,13 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 BLOCK = 1 << 18
 
 
 @contextlib.contextmanager
-def to(address: str, port: int) -> Iterator[int]:
+def to(address: str, port: int) -> Generator[int]:
     """Forward connections to a port of 127.0.0.1, which is given, to another machine's."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=_accept, args=(server, address, port), daemon=True)

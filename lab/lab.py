@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lab import names, records, service, ssh_files
-from lab.docker import cli, daemon
-from lab.docker import containers as create
+from lab.docker import cli, containers, daemon
 from lab.docker.images import Images, purge_images
 from lab.errors import LabError
 from lab.kernel import KernelMachine, KernelOptions, container_options
 from lab.kernel.disk import ensure_disk
 from lab.kubernetes.cluster import CACHE, KUBECONFIG, Cluster, ensure_cluster
+from lab.kubernetes.node_options import NODE_IMAGE, node_options
 from lab.locks import machine_lock
 from lab.machine import Machine
 from lab.service import Service
@@ -35,6 +36,10 @@ DEFAULT_MACHINES = ("brain", "registry", "windows")
 FILES = ["ssh_config", "known_hosts", "id_ed25519", "id_ed25519.pub", "hosts.json", "windows.json", "secrets.json"]
 
 
+def _say_nothing(_line: str) -> None:
+    """What a lab says where nobody listens."""
+
+
 class Lab:
     """One lab. Everything that it makes carries its name and a hash of its folder; nothing else is touched.
 
@@ -47,7 +52,7 @@ class Lab:
         self.name = names.checked_name(name, "a lab")
         self.folder = (folder or PROJECT / ".lab").resolve()
         self.prefix = names.prefix(name, self.folder)
-        self.say = say or (lambda _line: None)
+        self.say: Callable[[str], None] = say or _say_nothing
         self._images: Images | None = None
         self._prepared = False
 
@@ -74,7 +79,7 @@ class Lab:
             return
         with machine_lock(daemon.LOCK):
             daemon.prepare(self.say)
-            create.ensure_network(self.prefix, self.labels)
+            containers.ensure_network(self.prefix, self.labels)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         ssh_files.ensure_key(self.folder)
         self._prepared = True
@@ -128,7 +133,8 @@ class Lab:
                 if kernel:
                     words = container_options(hardware, self._names().address)
                 else:
-                    words = create.machine_options(container, image)
+                    words = containers.machine_options(container)
+                    words += node_options(container) if image == NODE_IMAGE else []
                 self._create(name, image, tag, words, kernel=bool(kernel))
                 created = True
             else:
@@ -139,20 +145,20 @@ class Lab:
             if created and isinstance(machine, KernelMachine):
                 machine.set_up(hardware)
             if created:
-                create.admit(machine, ssh_files.ensure_key(self.folder), users)
+                containers.admit(machine, ssh_files.ensure_key(self.folder), users)
             elif found is not None and found["Config"]["Image"] != tag:
                 self.say(
                     f"{name} was made from another recipe than today's; `python -m lab down` and `up` make it anew"
                 )
             key = machine.wait_until_up()
-            create.check_reachable(machine)
+            containers.check_reachable(machine)
             self._record(name, {**self._entry(machine), "host-key": " ".join(key.split()[:2])})
         return machine
 
     def machines(self, wanted: Iterable[str], **options: Any) -> list[Machine]:
         """Make several machines at once; the options are those of `machine`."""
         with ThreadPoolExecutor(4, thread_name_prefix="lab-machines") as pool:
-            return list(pool.map(lambda name: self.machine(name, **options), wanted))
+            return list(pool.map(functools.partial(self.machine, **options), wanted))
 
     def registry(self) -> Service:
         """Return the image registry, up and filled; machines reach it as `registry:5000` and as docker.io's mirror."""
@@ -200,8 +206,8 @@ class Lab:
     def change_address(self, machine: Machine) -> Machine:
         """Give a machine another address, as a router does with a new lease; it stays the same machine, running."""
         with machine_lock(f"{self.prefix}-network"):
-            network = create.ensure_network(self.prefix, self.labels)
-            address = create.free_address(network, self.prefix, machine.name)
+            network = containers.ensure_network(self.prefix, self.labels)
+            address = containers.free_address(network, self.prefix, machine.name)
             cli.docker("network", "disconnect", self.prefix, machine.container)
             place = ["--ip", address, "--alias", machine.name]
             cli.docker("network", "connect", *place, self.prefix, machine.container)
@@ -300,12 +306,12 @@ class Lab:
 
     def _create(self, name: str, image: str, tag: str, options: list[str], *, kernel: bool = False) -> None:
         with machine_lock(f"{self.prefix}-network"):
-            network = create.ensure_network(self.prefix, self.labels)
-            address = create.free_address(network, self.prefix, name)
+            network = containers.ensure_network(self.prefix, self.labels)
+            address = containers.free_address(network, self.prefix, name)
             kind = "service" if name in names.SERVICES else "machine"
             labels = {**self.labels, names.LABEL_MACHINE: name, names.LABEL_KIND: kind, "hearth.lab.image": image}
             labels |= {names.LABEL_KERNEL: "qemu"} if kernel else {}
-            create.create_container(self._container(name), name, tag, self.prefix, address, labels, options)
+            containers.create_container(self._container(name), name, tag, self.prefix, address, labels, options)
 
     def find(self, name: str) -> Machine:
         """Return the machine of that name as it is, on or off; raise LabError if there is none."""
@@ -320,8 +326,8 @@ class Lab:
 
     def _address(self, found: dict[str, Any]) -> str:
         # The wish, not the lease: a container that is off has no lease, and its address is fixed.
-        ends = found["NetworkSettings"]["Networks"].get(self.prefix) or {}
-        return str((ends.get("IPAMConfig") or {}).get("IPv4Address") or ends.get("IPAddress") or "")
+        ends: dict[str, Any] = found["NetworkSettings"]["Networks"].get(self.prefix) or {}
+        return str(cast(dict[str, str], ends.get("IPAMConfig") or {}).get("IPv4Address") or ends.get("IPAddress") or "")
 
     def _entry(self, machine: Machine) -> dict[str, Any]:
         return {

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from lab.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 
 @contextlib.contextmanager
-def machine_lock(name: str, timeout: float = 900) -> Iterator[None]:
+def machine_lock(name: str, timeout: float = 900) -> Generator[None]:
     """Hold a lock named `name`; wait for `timeout` seconds at most, then raise LabError.
 
     It is an abstract socket (unix(7)): the kernel releases it when the process ends, however that happens.

@@ -13,7 +13,7 @@ from lab.docker.cli import Result
 from lab.errors import EngineError, LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
     from lab.snapshot import Snapshot
@@ -143,7 +143,7 @@ class Machine:
         self.run("ip link set dev eth0 up && ip route replace $(cat /run/hearth-lab-route)")
 
     @contextlib.contextmanager
-    def network_cut(self) -> Iterator[None]:
+    def network_cut(self) -> Generator[None]:
         """Have no network inside a `with`."""
         self.cut_network()
         try:

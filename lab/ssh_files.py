@@ -67,7 +67,7 @@ def ensure_key(folder: Path) -> str:
     """Return the lab's public key, having made the pair in the lab's folder if it was missing."""
     private, public = folder / "id_ed25519", folder / "id_ed25519.pub"
     if not private.exists():
-        key = asyncssh.generate_private_key("ssh-ed25519", comment="hearth-lab")
+        key = asyncssh.generate_private_key("ssh-ed25519", comment="hearth-lab")  # pyright: ignore[reportUnknownMemberType]
         write_private(private, key.export_private_key().decode())
     try:
         text = asyncssh.read_private_key(str(private)).export_public_key().decode()

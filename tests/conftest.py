@@ -6,9 +6,17 @@ import os
 import random
 
 import pytest
+from hypothesis import settings
+
+
+# No test fails on a time: these computers are shared. `make test` tries the same inputs each time, so that a failure is
+# of the change and not of the day; the soak tries others, and more of them.
+settings.register_profile("test", deadline=None, derandomize=True)
+settings.register_profile("soak", deadline=None, max_examples=1000, print_blob=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("soak" if config.getoption("markexpr", "") == "soak" else "test")
     os.environ.setdefault("HEARTH_SEED", str(random.SystemRandom().randrange(10**6)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from checks.cluster import View
@@ -40,28 +40,25 @@ def replicas(deployment: Item | None, wanted: int) -> tuple[bool, str]:
 
 def ready_endpoints(slices: Item) -> list[str]:
     """Addresses of the pods that a Service sends requests to."""
-    return [
-        endpoint["addresses"][0]
-        for piece in slices.get("items", [])
-        for endpoint in piece.get("endpoints") or []
-        if endpoint.get("conditions", {}).get("ready", True)
-    ]
+    pieces: list[Item] = slices.get("items", [])
+    endpoints = [cast(Item, each) for piece in pieces for each in cast(list[Any], piece.get("endpoints") or [])]
+    return [each["addresses"][0] for each in endpoints if each.get("conditions", {}).get("ready", True)]
 
 
 def lacks(spec: Item) -> Iterator[str]:
     """What a pod's description lacks of the level `restricted`, and of ours."""
-    pod = spec.get("securityContext") or {}
+    pod: Item = spec.get("securityContext") or {}
     if spec.get("automountServiceAccountToken", True):
         yield "a token of the cluster is mounted"
     for container in [*spec.get("initContainers", []), *spec["containers"]]:
-        own = {**pod, **(container.get("securityContext") or {})}
+        own: Item = {**pod, **(container.get("securityContext") or {})}
         if own.get("runAsNonRoot") is not True:
             yield "may run as root"
         if own.get("allowPrivilegeEscalation") is not False:
             yield "may gain privileges"
-        if "ALL" not in (own.get("capabilities") or {}).get("drop", []):
+        if "ALL" not in cast(Item, own.get("capabilities") or {}).get("drop", []):
             yield "keeps capabilities"
-        if (own.get("seccompProfile") or {}).get("type") not in ("RuntimeDefault", "Localhost"):
+        if cast(Item, own.get("seccompProfile") or {}).get("type") not in ("RuntimeDefault", "Localhost"):
             yield "has no seccomp profile"
         if own.get("readOnlyRootFilesystem") is not True:
             yield "has a writable root file system"

@@ -10,12 +10,11 @@ import re
 import socket
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lab import names
 from lab.docker import cli
 from lab.errors import EngineError, LabError
-from lab.kubernetes import build
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,9 +31,6 @@ CAPABILITIES = (
 NETWORK_TRIES = 5
 # On a real disk, and not on the container's own layers: rootless podman and Docker get their native overlay.
 VOLUMES = {"lib": "/var/lib", "home": "/home"}
-NODE_IMAGE = "machine-kubernetes"
-# Where a node of a cluster finds Kubernetes: a read-only mount of the toolchain's cache.
-PROGRAMS = "/usr/local/lib/kubernetes"
 
 
 def missing_capabilities(status: str) -> list[str]:
@@ -46,7 +42,7 @@ def missing_capabilities(status: str) -> list[str]:
     return [name for number, name in enumerate(CAPABILITIES.split()) if not bounding >> number & 1]
 
 
-def machine_options(container: str, image: str = "machine") -> list[str]:
+def machine_options(container: str) -> list[str]:
     """Return the options of `docker create` for a machine, after systemd's container interface."""
     dropped = missing_capabilities(Path("/proc/self/status").read_text())
     options = ["--cap-add", "ALL", *(word for name in dropped for word in ("--cap-drop", name))]
@@ -59,16 +55,6 @@ def machine_options(container: str, image: str = "machine") -> list[str]:
     options += ["--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--cgroupns", "host", "--env", "container=docker"]
     for role, path in VOLUMES.items():
         options += ["--volume", f"{container}-{role}:{path}"]
-    if image == NODE_IMAGE:
-        # Kubernetes' programs are shared by all nodes of this computer. The kubelet reads the kernel's log.
-        folder = build.built()
-        if folder is None:
-            raise LabError(
-                f"{container} is to be a node of a cluster, and Kubernetes was not built on this computer yet. The "
-                "machine was not made. Call `lab.kubernetes()`, which builds it first."
-            )
-        options += ["--volume", f"{folder}:{PROGRAMS}:ro"]
-        options += ["--device", "/dev/kmsg"] if Path("/dev/kmsg").exists() else []
     # So that `reboot` on the machine does what it says.
     return [*options, "--stop-signal", "SIGRTMIN+3", "--restart", "always"]
 
@@ -81,7 +67,8 @@ def taken_subnets() -> list[str]:
         # Another lab may take its network away just now: Docker shows the others, and ends with an error.
         found = cli.docker("network", "inspect", *ids, check=False).stdout
         for network in json.loads(found or "[]"):
-            taken += [entry["Subnet"] for entry in network["IPAM"].get("Config") or [] if entry.get("Subnet")]
+            entries: list[dict[str, str]] = network["IPAM"].get("Config") or []
+            taken += [entry["Subnet"] for entry in entries if entry.get("Subnet")]
     return taken + routes(Path("/proc/net/route").read_text())
 
 
@@ -128,8 +115,11 @@ def free_address(network: dict[str, Any], prefix: str, name: str) -> str:
     listed = cli.docker("ps", "--all", "--quiet", "--filter", f"network={prefix}").stdout.split()
     if listed:
         for container in json.loads(cli.docker("container", "inspect", *listed).stdout):
-            ends = container["NetworkSettings"]["Networks"].get(prefix) or {}
-            taken |= {(ends.get("IPAMConfig") or {}).get("IPv4Address", ""), ends.get("IPAddress", "")}
+            ends: dict[str, Any] = container["NetworkSettings"]["Networks"].get(prefix) or {}
+            taken |= {
+                cast(dict[str, str], ends.get("IPAMConfig") or {}).get("IPv4Address", ""),
+                ends.get("IPAddress", ""),
+            }
     return names.choose_address(subnet, taken)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -12,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.docker import cli
-from lab.docker.containers import NODE_IMAGE
 from lab.errors import LabError
 from lab.kubernetes import build, certificates, node_files
 from lab.kubernetes.node_files import CONTROL_UNITS, FOLDER, NODE_UNITS, Node
+from lab.kubernetes.node_options import NODE_IMAGE
 from lab.locks import machine_lock
 from lab.ssh_files import write_private
 
@@ -142,7 +143,7 @@ class Cluster:
             first.run(f"systemctl enable --now --no-block {' '.join(CONTROL_UNITS)}", timeout=START_SECONDS)
         with ThreadPoolExecutor(4, thread_name_prefix="lab-nodes") as pool:
             # Its kubelet asks the API server, which is getting ready meanwhile.
-            list(pool.map(lambda machine: self._install_node(machine, authority), self.nodes))
+            list(pool.map(functools.partial(self._install_node, authority=authority), self.nodes))
         self._wait_for_api_server()
         self._apply_system()
 
@@ -223,7 +224,7 @@ def ensure_cluster(lab: Lab, nodes: int) -> Cluster:
         # Those that were added before belong to it as well.
         count = max(nodes, len(_node_names(lab)))
         names = [f"{NODE_NAME}{number}" for number in range(1, count + 1)]
-        machines = list(pool.map(lambda name: lab.machine(name, image=NODE_IMAGE, users=()), names))
+        machines = list(pool.map(functools.partial(lab.machine, image=NODE_IMAGE, users=()), names))
         registry.result()
         cluster = Cluster(lab, folder, machines)
         cluster.prepare()
@@ -255,7 +256,8 @@ def _is_ready(item: dict[str, Any], nodes: int) -> bool:
     """Say whether a node, a deployment or a daemon set of `kubectl get -o json` is ready; a daemon set on all nodes."""
     status: dict[str, Any] = item.get("status") or {}
     if item["kind"] == "Node":
-        return any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or [])
+        conditions: list[dict[str, Any]] = status.get("conditions") or []
+        return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
     if item["kind"] == "DaemonSet":
         return status.get("numberReady", 0) >= nodes
     return status.get("readyReplicas", 0) == item["spec"]["replicas"]

@@ -6,7 +6,7 @@ import functools
 import time
 from typing import TYPE_CHECKING
 
-from lab.docker.containers import NODE_IMAGE
+from lab.kubernetes.node_options import NODE_IMAGE
 from tests.bench.figures import Figure, since, timed
 from tests.lab.engine_providers import lacking, pulumi_home
 from tests.lab.systems.todo.deployed import Deployed

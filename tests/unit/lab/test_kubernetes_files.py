@@ -17,11 +17,12 @@ from cryptography.x509.oid import NameOID
 
 from components.blocks.build_context import TODO
 from lab import forward
-from lab.docker import containers, recipes
+from lab.docker import recipes
 from lab.docker.host_settings import npm_settings
 from lab.errors import LabError
 from lab.kubernetes import build, certificates, node_files
 from lab.kubernetes.node_files import Node
+from lab.kubernetes.node_options import node_options
 from lab.systems.todo import images
 from tests.lab.conftest import ClusterScheduling
 from toolchain import versions
@@ -130,7 +131,7 @@ def test_every_file_that_a_unit_names_is_written(authority: certificates.Pair) -
 def test_a_node_can_not_be_made_before_kubernetes_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "built", lambda: None)
     with pytest.raises(LabError, match=r"not built on this computer yet.*Call `lab.kubernetes\(\)`"):
-        containers.machine_options("lab-kube1", "machine-kubernetes")
+        node_options("lab-kube1")
 
 
 # Pins
