@@ -8,7 +8,6 @@ import random
 import pytest
 from hypothesis import settings
 
-
 # No test fails on a time: these computers are shared. `make test` tries the same inputs each time, so that a failure is
 # of the change and not of the day; the soak tries others, and more of them.
 settings.register_profile("test", deadline=None, derandomize=True)
