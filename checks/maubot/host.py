@@ -9,7 +9,7 @@ import asyncio
 import json
 import re
 import time
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -101,7 +101,7 @@ def _configuration(
     )
     size = len(str(server.get("unshared_secret", "")).encode())
     rows.append(story.verdict(size >= KEY_BYTES, f"its key has {KEY_BYTES} bytes or more", f"{size} bytes", MAKE_UP))
-    secrets = [name for name, each in homeservers.items() if (each or {}).get("secret")]
+    secrets = [name for name, each in homeservers.items() if cast(dict[str, Any], each or {}).get("secret")]
     rows.append(
         story.verdict(
             not secrets and "registration_secrets" not in config,
