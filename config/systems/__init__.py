@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from config.system import System
 from config.systems.core import Core
+from config.systems.lxd import Lxd
 from config.systems.maubot import Maubot
 from config.systems.secondbrain import SecondBrain
 from config.systems.todo import Todo
@@ -15,6 +16,7 @@ _TABLE = (
     System("core", Core, component="CoreStack"),
     System("todo", Todo, component="TodoApp", preflight="reach"),
     System("maubot", Maubot, component="MaubotHost"),
+    System("lxd", Lxd, component="Cluster", preflight="refuse_what_is_not_there"),
 )
 
 SYSTEMS: Mapping[str, System] = {system.key: system for system in _TABLE}

@@ -29,7 +29,7 @@ class Lxd(SystemSettings):
     daemon: Literal["lxd", "incus"] = Field(default="lxd", description="Which of the two runs on the machines.")
     data: Literal["keep", "remove"] = Field(
         default="keep",
-        description="Whether destroy refuses while there are instances that it did not make, or removes all of it.",
+        description="Whether destroy leaves the instances, with what they need, or removes all of it.",
     )
     protect_data: bool = Field(
         default=False, description="Whether Pulumi refuses to destroy what holds data until this is off again."

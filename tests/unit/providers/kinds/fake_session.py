@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
@@ -39,6 +40,7 @@ class FakeSession:
     accounts: dict[str, Account] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
+    others: dict[str, FakeSession] = field(default_factory=dict)
     web: dict[str, Callable[[httpx.Request], httpx.Response]] = field(default_factory=dict)
     """Address of a service -> what answers its requests; at other addresses nothing does."""
     _rules: list[tuple[str, Answer | Completed | str | int]] = field(default_factory=list)
@@ -140,6 +142,11 @@ class FakeSession:
         if base_url not in self.web:
             raise NotAnswering(f"nothing answers at {base_url}")
         return httpx.AsyncClient(transport=httpx.MockTransport(self.web[base_url]), base_url=base_url)
+
+    @asynccontextmanager
+    async def elsewhere(self, machine: str) -> AsyncGenerator[FakeSession]:
+        """The machine of that name among `others`."""
+        yield self if machine == self.machine else self.others[machine]
 
     def progress(self, message: str) -> None:
         self.messages.append(message)

@@ -1,0 +1,94 @@
+"""Phase 3 of the task list: the base instances (38-1_test_base_vms and those beside it)."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from checks.result import CheckResult, Code, Story
+from components.lxd.deployed import DeployedCluster, DeployedInstance
+from providers.errors import HearthError
+from providers.kinds.lxd.api import Api, Request, at
+from providers.kinds.lxd.daemons import Daemon
+from providers.machine.session import Session
+
+EXISTS = Story("38", Code.CONFIGURATION)
+RUNS = Story("38", Code.NOT_RUNNING)
+MAKE_UP = "Run `pulumi up --refresh`"
+PING_SECONDS = 20.0
+CLIENT = {"lxd": "lxc", "incus": "incus"}
+
+
+async def check_instances(session: Session, deployed: DeployedCluster) -> list[CheckResult]:
+    """Every instance is there, on its member, with its resources and addresses, and reaches the others."""
+    if not deployed.instances:
+        return [EXISTS.skipped("instances are there", "the settings have none")]
+    api = Api(session, cast(Daemon, deployed.daemon))
+    rows: list[CheckResult] = []
+    try:
+        (listed,) = await api.query(Request("GET", at("instances", recursion="2"), timeout=60))
+    except HearthError as error:
+        return [EXISTS.failed("instances can be listed", error.summary, error.remedy)]
+    there: dict[str, dict[str, Any]] = {each["name"]: each for each in listed.metadata}
+    for name, wanted in deployed.instances.items():
+        rows += instance_rows(name, wanted, there.get(name))
+    rows += await _reach(session, deployed, there)
+    return rows
+
+
+def instance_rows(name: str, wanted: DeployedInstance, found: dict[str, Any] | None) -> list[CheckResult]:
+    """What an instance is, against what it is to be."""
+    exists = f"the instance {name} is there"
+    if found is None:
+        return [EXISTS.failed(exists, "there is none of that name", MAKE_UP)]
+    place = f"a {found['type']} on {found['location']}"
+    right = found["type"] == wanted.type and found["location"] == wanted.member
+    rows = [EXISTS.verdict(right, f"{name} is a {wanted.type} on {wanted.member}", place, MAKE_UP)]
+    state = "Running" if wanted.running else "Stopped"
+    rows.append(RUNS.verdict(found["status"] == state, f"{name} is {state.lower()}", found["status"], MAKE_UP))
+    expanded: dict[str, str] = found["expanded_config"]
+    for key, wish in wanted.limits.items():
+        seen = f"{key} is {expanded.get(key, 'not set')}"
+        rows.append(EXISTS.verdict(expanded.get(key) == wish, f"{name} has {key} {wish}", seen, MAKE_UP))
+    if wanted.running:
+        own = addresses_in(found.get("state") or {})
+        for link, address in wanted.addresses.items():
+            seen = f"it has {', '.join(own) or 'no address'}"
+            rows.append(RUNS.verdict(address in own, f"{name} has {address} in {link}", seen, MAKE_UP))
+    return rows
+
+
+def addresses_in(state: dict[str, Any]) -> list[str]:
+    """The addresses of an instance's state, but for those of its own loopback and link."""
+    networks: dict[str, Any] = state.get("network") or {}
+    return [
+        each["address"]
+        for name, network in networks.items()
+        if name != "lo"
+        for each in network["addresses"] or ()
+        if each["scope"] == "global"
+    ]
+
+
+async def _reach(session: Session, deployed: DeployedCluster, there: dict[str, Any]) -> list[CheckResult]:
+    """Each instance reaches the next one, in a circle: so every pair of members that has any is tried."""
+    running = [name for name, each in deployed.instances.items() if name in there and each.running and each.addresses]
+    if len(running) < 2:
+        return [RUNS.skipped("instances reach each other", "there are no two that run with an address of their own")]
+    rows: list[CheckResult] = []
+    for name, other in zip(running, [*running[1:], running[0]], strict=True):
+        shared = deployed.instances[name].addresses.keys() & deployed.instances[other].addresses.keys()
+        question = f"{name} reaches {other}"
+        if not shared:
+            rows.append(RUNS.skipped(question, "they have no network together"))
+            continue
+        address = deployed.instances[other].addresses[sorted(shared)[0]]
+        ping = (CLIENT[deployed.daemon], "exec", name, "--", "ping", "-c", "1", "-w", "10", address)
+        try:
+            done = await session.run(*ping, check=False, timeout=PING_SECONDS, environment={"HOME": "/root"})
+            last = (done.stdout or done.stderr).strip().splitlines()[-1:] or ["no answer"]
+            holds, seen = done.ok, f"{address}: {last[0]}"
+        except HearthError as error:
+            holds, seen = False, error.summary
+        remedy = "See whether the network reaches across members (`between-members`)"
+        rows.append(RUNS.verdict(holds, question, seen, remedy))
+    return rows

@@ -1,0 +1,47 @@
+"""What the cluster's component tells its checks."""
+
+from __future__ import annotations
+
+from components.system import Deployed, DeployedPart
+
+
+class DeployedInstance(DeployedPart):
+    """One instance: where it is to be, and its addresses by network."""
+
+    member: str
+    type: str
+    running: bool
+    profiles: list[str]
+    limits: dict[str, str]
+    """LXD's own keys of processors and memory, as they were wished for."""
+    addresses: dict[str, str]
+
+
+class DeployedDns(DeployedPart):
+    """The name server: where it answers, and what it is to answer."""
+
+    host: str
+    address: str
+    domain: str
+    names: dict[str, list[str]]
+    """Whole name -> addresses."""
+    wildcard: list[str]
+    reverse: dict[str, str]
+    """Address -> whole name."""
+
+
+class DeployedCluster(Deployed):
+    """The whole cluster."""
+
+    host: str
+    """The machine on which it is asked."""
+    daemon: str
+    members: dict[str, str]
+    """Member -> its machine."""
+    pools: list[str]
+    networks: list[str]
+    profiles: list[str]
+    instances: dict[str, DeployedInstance]
+    environment: dict[str, str]
+    """Path, owner and required variables (with blanks between them) of the environment file; empty without one."""
+    dns: DeployedDns | None

@@ -1,0 +1,76 @@
+"""An instance's configuration and devices, from the settings: pure functions.
+
+Source of cloud-init's keys: cloud-init 25.1 modules reference (users and groups, package update, set hostname).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from components.lxd import gpu_files
+from components.lxd.profiles import nic, root_disk
+from config.systems.lxd import Lxd
+from config.systems.lxd.parts import Instance
+
+USUAL = {
+    "container": ("default", "container"),
+    "virtual-machine": ("default", "vm-base", "vm-networks", "vm-resources"),
+}
+HEAD = "#cloud-config\n"
+
+
+def profiles_of(instance: Instance) -> list[str]:
+    """The profiles that an instance has, in order."""
+    if instance.profiles is not None:
+        return list(instance.profiles)
+    return [*USUAL[instance.type], *(("vm-gpu", "gpu-passthrough") if instance.gpus else ())]
+
+
+def user_data(name: str, instance: Instance, domain: str | None) -> str:
+    """What cloud-init reads at the first boot: the name, the logins and the packages."""
+    content: dict[str, Any] = {"hostname": name, "ssh_pwauth": False}
+    if domain:
+        content["fqdn"] = f"{name}.{domain}"
+        content["prefer_fqdn_over_hostname"] = False
+    if instance.users:
+        content["users"] = [
+            {
+                "name": user,
+                "shell": "/bin/bash",
+                "lock_passwd": True,
+                "ssh_authorized_keys": list(login.keys),
+                **({"sudo": "ALL=(ALL) NOPASSWD:ALL"} if login.sudo else {}),
+            }
+            for user, login in sorted(instance.users.items())
+        ]
+    if instance.packages:
+        content["package_update"] = True
+        content["packages"] = list(instance.packages)
+    return HEAD + yaml.safe_dump(content, sort_keys=False)
+
+
+def config_of(settings: Lxd, name: str) -> dict[str, str]:
+    """LXD's keys of an instance: what the settings give by name, and over that what they give as LXD's own keys."""
+    instance = settings.instances[name]
+    found = {"user.user-data": user_data(name, instance, settings.dns.domain if settings.dns else None)}
+    if instance.cpu is not None:
+        found["limits.cpu"] = str(instance.cpu)
+    if instance.memory is not None:
+        found["limits.memory"] = instance.memory
+    return {**found, **instance.config}
+
+
+def devices_of(settings: Lxd, name: str) -> dict[str, dict[str, str]]:
+    """The devices of an instance: its place in each network, its disk where that has a size, its cards."""
+    instance = settings.instances[name]
+    found = {
+        f"eth{number}": nic(settings, link, number, None if address is None else str(address.ip))
+        for number, (link, address) in enumerate(instance.addresses.items())
+    }
+    if instance.disk is not None:
+        found["root"] = root_disk(settings, instance.disk)
+    for device, keys in gpu_files.devices(instance.gpus).items():
+        found[device] = dict(keys)
+    return found

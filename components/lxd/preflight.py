@@ -1,0 +1,23 @@
+"""What of the settings is not brought up yet stops everything, before anything is registered."""
+
+from __future__ import annotations
+
+from config.mistakes import Mistake, WrongSettings
+from config.systems.lxd import Lxd
+
+
+def refuse_what_is_not_there(settings: Lxd) -> None:
+    """Raise WrongSettings that lists each part of the settings that Hearth knows and does not bring up yet."""
+    parts = {
+        "bridges": bool(settings.bridges),
+        "ssh": settings.ssh is not None,
+        "overlay": settings.overlay is not None,
+        **{f"members.{name}.gpus": bool(member.gpus) for name, member in settings.members.items()},
+    }
+    mistakes = [
+        Mistake(f"hearth:lxd.{part}", "is known and not brought up yet", "leave it out: docs/systems/lxd.md says more")
+        for part, given in parts.items()
+        if given
+    ]
+    if mistakes:
+        raise WrongSettings(mistakes)
