@@ -56,6 +56,7 @@ bench: setup  ## measure against Ansible on lab machines
 	@$(VENV)/python -m tests.bench
 	@$(VENV)/python -m tests.bench --core
 	@$(VENV)/python -m tests.bench --todo
+	@$(VENV)/python -m tests.bench --maubot
 
 down:  ## take the stack down (dev: and the lab with it)
 	@$(HEARTH) down --stack $(STACK)

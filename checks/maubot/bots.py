@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import httpx
+
 from checks.result import CheckResult, Code, Story
 from components.maubot.deployed import DeployedMaubot
 from providers.errors import HearthError
@@ -50,7 +52,7 @@ async def _page(session: Session, deployed: DeployedMaubot) -> CheckResult:
         client = await session.http(f"http://127.0.0.1:{deployed.port}")
         async with client:
             answer = await client.get("/_matrix/maubot/", follow_redirects=True)
-    except (HearthError, OSError) as error:
+    except (HearthError, httpx.HTTPError) as error:
         return story.failed(question, str(error), "Run `make up` again")
     seconds = time.monotonic() - begun
     right = answer.status_code == 200 and "maubot" in answer.text.lower() and seconds < PAGE_SECONDS

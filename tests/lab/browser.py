@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -37,8 +37,9 @@ def _found() -> str | None:
 
 
 @contextlib.contextmanager
-def page(host: str, address: str) -> Iterator[Page]:
-    """A page in which `host` is found at `address` (`IP:port`). What its scripts complain of fails the test."""
+def page(host: str, address: str, expected: Sequence[str] = ()) -> Iterator[Page]:
+    """A page in which `host` is found at `address` (`IP:port`). What its scripts complain of fails the test, but for
+    lines that hold one of `expected`."""
     rule = f"--host-resolver-rules=MAP {host} {address}"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -57,6 +58,6 @@ def page(host: str, address: str) -> Iterator[Page]:
             browser.close()
     # Whether somebody is signed in is asked first, and answered with 401 where nobody is. These pages come over http,
     # over which one header of the pages has no effect, as the browser says.
-    known = ("status of 401", "Cross-Origin-Opener-Policy header has been ignored")
+    known = ("status of 401", "Cross-Origin-Opener-Policy header has been ignored", *expected)
     unexpected = [line for line in complaints if not any(words in line for words in known)]
     assert unexpected == [], unexpected

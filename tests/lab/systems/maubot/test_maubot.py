@@ -6,9 +6,13 @@ One machine and one stack for all; the tests are in the order in which things ha
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import statistics
+import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -16,11 +20,13 @@ import pytest
 from checks.result import CheckResult, Status
 from lab import Machine, Snapshot, difference
 from lab.systems.maubot.homeserver import Homeserver
+from tests.lab import browser
 from tests.lab.conftest import MachineFactory
 from tests.lab.systems.maubot.stack import ADMIN_PASSWORD, BOT_PASSWORD, BOTS, KEY, Stack, settings
 
 pytestmark = pytest.mark.timeout(1200)
 REPLY_SECONDS = 5.0
+PAGE_SECONDS = 2.0
 BACK_SECONDS = 120.0
 TOLD = "/etc/maubot/hearth.json"
 OTHERS = ("/var/lib/synapse", "/var/lib/postgresql", "/var/lib/nginx")
@@ -84,6 +90,25 @@ def three(vps: Vps, up: str) -> Vps:
         vps.stack.settings(settings(vps.rooms, 3))
         vps.stack.up()
     return vps
+
+
+@pytest.fixture
+def tunnel(vps: Vps) -> Iterator[str]:
+    """The operator's tunnel, open: its near end."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    near = f"127.0.0.1:{port}"
+    ssh = ["ssh", "-F", str(vps.machine.ssh_config), "-N", "-L", f"{near}:127.0.0.1:29316", vps.machine.name]
+    process = subprocess.Popen([*ssh[:-1], "-o", "ExitOnForwardFailure=yes", ssh[-1]])
+    try:
+        for _ in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.1)
+        yield near
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def failures(rows: list[CheckResult]) -> list[str]:
@@ -171,6 +196,22 @@ def test_thirteen_kinds_of_drift_are_seen_and_repaired_with_the_same_device(thre
     assert stack.drifted() == {}
     assert [three.device(bot) for bot in BOTS] == ["MAUBOT"] * 3
     assert all((three.says(bot) or 99.0) < REPLY_SECONDS for bot in BOTS)
+
+
+def test_maubots_own_page_loads_quickly_and_shows_the_instances(three: Vps, tunnel: str):
+    loaded: list[float] = []
+    # It asks for the way to open an editor on the machine, which is switched off.
+    with browser.page("localhost", tunnel, expected=["status of 404"]) as page:
+        for _ in range(3):  # the best counts: other tests may run beside
+            begun = time.monotonic()
+            page.goto("http://localhost/_matrix/maubot/")
+            page.get_by_placeholder("Username").fill("admin")
+            loaded.append(time.monotonic() - begun)
+        page.get_by_placeholder("Password").fill(ADMIN_PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        for bot in BOTS:
+            page.get_by_text(f"{bot}-1", exact=True).first.wait_for()
+    assert min(loaded) < PAGE_SECONDS
 
 
 def test_a_bot_answers_within_two_minutes_of_the_return_of_a_homeserver_that_was_away(three: Vps):

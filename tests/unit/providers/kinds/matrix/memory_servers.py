@@ -129,6 +129,8 @@ class MemoryMaubot:
         if path == "/auth/login":
             ok = json.loads(request.content) == {"secret": "the-key"}
             return answer(200, token="t") if ok else answer(401, errcode="invalid_auth", error="Invalid")
+        if path == "/_matrix/maubot/":
+            return httpx.Response(200, text="<title>Maubot Manager</title>")
         _, kind, name = path.split("/", 2)
         store = getattr(self, f"{kind}s")
         if request.method == "GET":
