@@ -28,7 +28,8 @@ UNMANAGED = "disable"
 class MaubotClientInputs(Inputs):
     user_id: Annotated[UserId, Field(description="The account. A change replaces the resource.")]
     homeserver: Annotated[HomeserverAddress, Field(description="Its homeserver, as maubot's machine sees it.")]
-    access_token: Annotated[str, Field(min_length=1, description="The token of its device. Give a secret.")]
+    # Empty in a preview where the account has lost its token: the account's update gives it a new one first.
+    access_token: Annotated[str, Field(description="The token of its device. Give a secret.")]
     device_id: Annotated[str, Field(min_length=1, description="Its device; another one loses the keys of this one.")]
     enabled: Annotated[bool | None, Field(description="Whether it starts with maubot.")] = None
     started: Annotated[bool | None, Field(description="Whether it runs now.")] = None

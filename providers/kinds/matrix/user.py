@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, cast
 
 from pydantic import AfterValidator, Field
@@ -98,10 +99,16 @@ async def observe(session: Session, inputs: MatrixUserInputs) -> MatrixUserFacts
                     present=True, logged_in=True, user_id=login.user_id, access_token=login.access_token
                 )
             there = bool(kept) or await server.taken(inputs.user)
-            return MatrixUserFacts(present=bool(there), user_id=kept.get("user_id", ""))
+            return _as_kept(kept, present=bool(there))
     except HearthError as error:
         session.warn(f"whether the account {inputs.user} is logged in can't be told: {error.summary}")
-        return MatrixUserFacts(present=True, unknown=True, user_id=kept.get("user_id", ""))
+        return _as_kept(kept, present=True, unknown=True)
+
+
+def _as_kept(kept: Mapping[str, str], *, present: bool, unknown: bool = False) -> MatrixUserFacts:
+    """An account that is not logged in, as far as is known: what depends on its token still has the last one."""
+    user_id, token = kept.get("user_id", ""), kept.get("access_token", "")
+    return MatrixUserFacts(present=present, unknown=unknown, user_id=user_id, access_token=token)
 
 
 def _is(login: Login, inputs: MatrixUserInputs) -> bool:
@@ -144,7 +151,7 @@ async def _password_must_fit(server: Homeserver, inputs: MatrixUserInputs) -> No
 
 
 async def restore(session: Session, inputs: MatrixUserInputs, before: MatrixUserFacts) -> None:
-    if before.access_token:
+    if before.logged_in:
         return  # it was logged in by another resource, which has the file still
     kept = await _kept(session, inputs)
     token = kept.get("access_token")

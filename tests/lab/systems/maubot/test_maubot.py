@@ -121,7 +121,11 @@ def test_up_brings_the_bot_up_from_nothing_and_a_second_up_changes_nothing(vps: 
 
 
 def test_every_check_passes(vps: Vps, up: str):
-    rows = vps.stack.check()
+    for _ in range(4):  # a busy machine may take longer for the page than an operator would wait
+        rows = vps.stack.check()
+        if not failures(rows):
+            break
+        time.sleep(10)
     assert failures(rows) == []
     assert sum(row.status is Status.PASS for row in rows) >= 14
 
@@ -168,7 +172,7 @@ def test_thirteen_kinds_of_drift_are_seen_and_repaired_with_the_same_device(thre
     token = stack.api("GET", "/client/@echo-c:lab.test")["access_token"]
     three.homeserver.ask("ask", method="POST", path="/_matrix/client/v3/logout", token=token, body={})
     machine.run("systemctl stop maubot-health.timer && systemctl disable -q maubot-backup.timer")
-    machine.run("echo >>/var/lib/maubot/plugins/*.mbp")
+    machine.run("for each in /var/lib/maubot/plugins/*.mbp; do echo >>$each; done")
     machine.run(f"echo '#' >>/usr/local/lib/hearth-maubot/health.py && chmod 0600 {TOLD}")
     machine.run("chmod 0777 /var/lib/maubot/config && chmod 0644 /etc/maubot/secret-key")
     machine.run("sed -i s/NoNewPrivileges=yes// /etc/systemd/system/maubot.service")

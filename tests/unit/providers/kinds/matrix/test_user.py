@@ -70,6 +70,7 @@ async def test_a_revoked_token_is_drift_and_the_same_device_gets_a_new_one():
     servers.homeserver.tokens.clear()
     facts = await observe(servers.session, WISH)
     assert facts.present
+    assert facts.access_token  # a client that depends on it is looked at with what it has
     assert KIND.differences(WISH, facts) == {"logged_in": (True, False)}
     await brought_up(servers)
     assert list(servers.homeserver.tokens.values()) == [("echo", "MAUBOT")]
