@@ -45,7 +45,8 @@ def instance_rows(name: str, wanted: DeployedInstance, found: dict[str, Any] | N
     rows = [EXISTS.verdict(right, f"{name} is a {wanted.type} on {wanted.member}", place, MAKE_UP)]
     state = "Running" if wanted.running else "Stopped"
     rows.append(RUNS.verdict(found["status"] == state, f"{name} is {state.lower()}", found["status"], MAKE_UP))
-    expanded: dict[str, str] = found["expanded_config"]
+    # Of an instance whose member is away LXD tells no more than its name and place.
+    expanded: dict[str, str] = found.get("expanded_config") or {}
     for key, wish in wanted.limits.items():
         seen = f"{key} is {expanded.get(key, 'not set')}"
         rows.append(EXISTS.verdict(expanded.get(key) == wish, f"{name} has {key} {wish}", seen, MAKE_UP))

@@ -234,6 +234,7 @@ KIND = Kind(
     restore=restore,
     identity=("name", "image", "type"),
     identify=lambda inputs: f"instance/{inputs.name}",
+    objection=objection,
     outputs=("status",),
     locks=lambda inputs: (f"lxd:instance:{inputs.name}",),
     deadline=1200.0,

@@ -122,6 +122,12 @@ def test_an_instance_that_is_another_fails(change: dict[str, Any] | None, questi
     assert failed(instance_rows("c1", INSTANCE, found)) == [question]
 
 
+def test_an_instance_whose_member_is_away_fails_and_does_not_break_the_check():
+    found = {"name": "c1", "type": "container", "location": "bcn1", "status": "Error", "config": None, "state": None}
+    rows = instance_rows("c1", INSTANCE, found)
+    assert failed(rows) == ["c1 is running", "c1 has limits.memory 1GiB", "c1 has 10.100.0.11 in lxdbr0"]
+
+
 def test_addresses_of_loopback_and_link_do_not_count():
     link = {"address": "fe80::1", "scope": "link"}
     own = {"address": "10.0.0.1", "scope": "global"}

@@ -22,6 +22,8 @@ from providers.kinds.lxd import (
 from providers.kinds.lxd.api import Api, NoAnswer, addresses_in, at
 from providers.kinds.lxd.instance import InstanceInputs, objection
 from providers.machine.session import Completed
+from providers.plugin.values import Properties
+from providers.plugin.verbs import Verbs
 from tests.unit.providers.kinds.fake_session import Call, FakeSession
 
 SECRET = "5e4c8d1f-the-secret-of-a-token"
@@ -256,6 +258,15 @@ def test_a_preview_objects_to_what_would_make_an_instance_anew(old: dict[str, An
     found = objection(old, InstanceInputs(host="box", name="web", image="debian", **wish))
     assert said in found
     assert bool(found) is bool(said)
+
+
+def test_the_objection_reaches_pulumis_diff():
+    verbs = Verbs(instance.KIND)
+    inputs = {"host": "box", "name": "web", "image": "debian"}
+    old, new = (verbs.check(Properties({**inputs, **more}))[0] for more in ({}, {"image": "other"}))
+    with pytest.raises(InvalidInput, match="made anew by a change of image from debian to other"):
+        verbs.refuse(old, new, verbs.differences(old, new))
+    verbs.refuse(old, old, verbs.differences(old, old))
 
 
 async def test_an_instance_whose_data_is_kept_stays_and_is_named():
