@@ -77,7 +77,7 @@ WorkingDirectory={HOME}
 LoadCredential=config.yaml:{CONFIG_FILE}
 LoadCredential=secret-key:{KEY_FILE}
 ExecStart={VENV}/bin/python -m maubot --no-update --config %d/config.yaml
-ExecStartPost={VENV}/bin/python {HEALTH_PROGRAM} wait {TOLD}
+ExecStartPost=-{VENV}/bin/python {HEALTH_PROGRAM} wait {TOLD}
 Environment=PYTHONUNBUFFERED=1
 Restart=always
 RestartSec=2

@@ -44,6 +44,11 @@ def test_the_service_runs_as_its_own_account_with_its_configuration_as_a_credent
         assert line in lines
 
 
+def test_a_wait_that_fails_does_not_take_maubot_down_with_it():
+    (after,) = [line for line in service(settings()).splitlines() if line.startswith("ExecStartPost=")]
+    assert after.startswith("ExecStartPost=-/")
+
+
 def test_it_starts_after_the_homeserver_of_the_settings():
     (after,) = [line for line in service(settings(homeserver_unit="conduit")).splitlines() if line.startswith("After=")]
     assert "conduit.service" in after.split()
