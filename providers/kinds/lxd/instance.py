@@ -8,6 +8,7 @@ boot: a change of them reaches new instances only. On destroy it goes with its d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -210,7 +211,7 @@ async def restore(session: Session, inputs: InstanceInputs, before: InstanceFact
     await _remove(api, inputs.name)
 
 
-def objection(old: dict[str, Any], new: InstanceInputs) -> str:
+def objection(old: Mapping[str, Any], new: InstanceInputs) -> str:
     """Why a change is refused before anything is touched; empty where it is not."""
     names = {"image": new.image, "type": new.type}
     changed = [
