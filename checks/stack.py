@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
 from pydantic import ValidationError
 
+from config import stack_file
 from config.hosts import KEYS, Machines
 from config.loader import NAMESPACE
 from config.mistakes import WrongSettings, mistakes_of
@@ -37,15 +37,13 @@ class DeployedStack:
 def machines_of(path: Path) -> Machines:
     """The machines in a file of settings. Raises StackUnknown, or WrongSettings with every mistake."""
     try:
-        content: Any = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        settings = stack_file.settings(path)
+    except OSError as error:
         raise StackUnknown(
             f"{path.name} can't be read ({type(error).__name__}), so the machines are unknown",
             detail=str(error),
             remedy="give the name of a stack that has a file of settings: make check STACK=dev",
         ) from None
-    whole = cast(dict[str, Any], content or {})
-    settings = cast(dict[str, Any], whole.get("config") or {})
     keys = {key: settings.get(f"{NAMESPACE}:{key}") for key in KEYS}
     try:
         return Machines.from_namespace(keys)

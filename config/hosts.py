@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from config.model import AccountName, Address, HostName, Port, Settings
+from config.accounts import LoginName
+from config.model import Address, HostName, Port, Settings
 
 KEYS = ("hosts", "lost", "ssh-config")
 """The keys of the namespace `hearth` that are about machines."""
 
 
-def _one_line(value: str) -> str:
-    if not value or value.startswith("-") or any(character in value for character in "\n\r\x00 "):
+def _interpreter(value: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._+-]+)+|[A-Za-z0-9._+][A-Za-z0-9._+-]*", value):
         raise ValueError("must be the name or the path of a Python interpreter; write it as /usr/bin/python3")
     return value
 
@@ -37,10 +39,10 @@ class Host(Settings):
     port: Port | None = Field(
         default=None, description="Port of its SSH server. Without it: as the SSH configuration says, else 22."
     )
-    user: AccountName | None = Field(
+    user: LoginName | None = Field(
         default=None, description="User to log in as. Without it: as the SSH configuration says, else root."
     )
-    python: Annotated[str, AfterValidator(_one_line)] = Field(
+    python: Annotated[str, AfterValidator(_interpreter)] = Field(
         default="python3", description="The machine's own Python, 3.9 or later, that carries out the work there."
     )
     sudo: bool | None = Field(
@@ -51,6 +53,16 @@ class Host(Settings):
     def needs_sudo(self, login: str) -> bool:
         """Whether work on the machine goes through sudo, where `login` is the user who has logged in."""
         return login != "root" if self.sudo is None else self.sudo
+
+
+def _expandable(value: Path) -> Path:
+    try:
+        value.expanduser()
+    except RuntimeError:
+        raise ValueError("must be a path; `~` alone stands for your own home, so write the other one out") from None
+    if not str(value).isprintable():
+        raise ValueError("must be a path without control characters; write it as ~/.ssh/config")
+    return value
 
 
 def _empty_is_default(value: Any) -> Any:
@@ -64,11 +76,11 @@ class Machines(Settings):
     hosts: dict[HostName, Annotated[Host, BeforeValidator(_empty_is_default)]] = Field(
         description="The machines, by name."
     )
-    lost: frozenset[str] = Field(
+    lost: frozenset[Address] = Field(
         default=frozenset(),
         description="Addresses of machines that are gone for good: destroy and replacement do not wait for them.",
     )
-    ssh_config: Path = Field(
+    ssh_config: Annotated[Path, AfterValidator(_expandable)] = Field(
         default=Path("~/.ssh/config"),
         description="An OpenSSH client configuration. A relative path starts at the project's folder.",
     )
@@ -80,6 +92,20 @@ class Machines(Settings):
     def address(self, name: str) -> str:
         """What to connect to for the machine `name`: its address, else its name."""
         return self.hosts[name].address or name
+
+    def login(self, name: str) -> str | None:
+        """Who logs in on the machine `name`, as far as the settings tell; None where the SSH configuration does."""
+        host = self.hosts.get(name)
+        return host.user if host else None
+
+    def same_machine(self, one: str, other: str) -> bool:
+        """Whether two names are one machine: the same name, or the same address and port."""
+        known = [self.hosts.get(name) for name in (one, other)]
+        places = [
+            (self.address(name).lower(), host.port) if host else name
+            for name, host in zip((one, other), known, strict=True)
+        ]
+        return one == other or places[0] == places[1]
 
     @classmethod
     def from_namespace(cls, values: Mapping[str, Any]) -> Machines:

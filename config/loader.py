@@ -7,11 +7,12 @@ made on the spot and have no place in a tracked file.
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import json
-import stat
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,14 +20,17 @@ import pulumi
 from pulumi.runtime import config as runtime_config
 from pydantic import ValidationError
 
+from config import secrets_file, stack_file
 from config.hosts import KEYS as MACHINE_KEYS
 from config.hosts import Machines
 from config.mistakes import Mistake, WrongSettings, mistakes_of, shown
+from config.model import overlap
 from config.system import SystemSettings
 from config.systems import SYSTEMS
 
 NAMESPACE = "hearth"
 SECRETS_FILE = "secrets-file"
+SSH_PORT = 22
 SECRETS: Mapping[str, str] = {key: text for system in SYSTEMS.values() for key, text in system.settings.SECRETS.items()}
 """Each secret key -> what it is for."""
 
@@ -56,6 +60,8 @@ class Parsed:
     """Secrets that came from the file of secrets."""
     missing: Sequence[Mistake] = ()
     """Secrets that a preview goes on without; `up` would not."""
+    absent_file: Mistake | None = None
+    """The file of secrets, where a preview goes on without it."""
 
 
 def _object(text: Any) -> Any:
@@ -68,30 +74,76 @@ def _object(text: Any) -> Any:
         return text
 
 
-def read_secrets_file(path: Path) -> tuple[dict[str, str], list[Mistake]]:
-    """The secrets in a JSON file of texts by key, which only its owner may read."""
-    where = f"{NAMESPACE}:{SECRETS_FILE}"
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o077:
-            rule = f"must not be readable by others than its owner; its mode is {mode:04o}"
-            return {}, [Mistake(where, rule, f"chmod 600 {path}", shown(str(path)))]
-        content: Any = json.loads(path.read_text())
-    except FileNotFoundError:
-        remedy = "for the lab: python -m lab up (make up does it); otherwise write the file, or remove this key"
-        return {}, [Mistake(where, "must be there", remedy, shown(str(path)))]
-    except (OSError, ValueError) as error:
-        rule = f"must be a JSON file that can be read ({type(error).__name__})"
-        return {}, [Mistake(where, rule, 'write it as {"secondbrain-smb-password": "..."}', shown(str(path)))]
-    entries = cast(dict[str, Any], content) if isinstance(content, dict) else {}
-    if not isinstance(content, dict) or not all(isinstance(value, str) for value in entries.values()):
-        rule = "must hold one JSON object of texts"
-        return {}, [Mistake(where, rule, 'write it as {"secondbrain-smb-password": "..."}', shown(str(path)))]
-    unknown = [
-        Mistake(f"{where} ({key})", "is not a secret that exists", "look for a slip of the pen, or remove it")
-        for key in sorted(entries.keys() - SECRETS.keys())
-    ]
-    return {key: value for key, value in entries.items() if key in SECRETS}, unknown
+def _secrets_in_the_open(
+    values: Mapping[str, Any], secret_keys: set[str], given: Mapping[str, Sequence[str]]
+) -> list[Mistake]:
+    """Keys that hold something encrypted and are written out in plain text: into the state, and into files of machines.
+
+    `given` are the encrypted places of the stack's file by key, where it could be read. No value is shown.
+    """
+    found: list[Mistake] = []
+    for key in sorted((values.keys() & secret_keys) - SECRETS.keys()):
+        where, own = f"{NAMESPACE}:{key}", SYSTEMS[key].settings if key in SYSTEMS else None
+        rule = "is encrypted, and what stands in this key is written in plain text into the state and into files"
+        for place in given.get(key) or [""]:
+            path = f"{where}.{place}" if place else where
+            remedy = f"pulumi config rm --path '{path}'"
+            if own is None:
+                remedy = f"{remedy}, then set it without --secret: it is nothing secret"
+            else:
+                # The key for that very place, where there is one; else all of the system's.
+                fitting = [name for part, name in own.SECRETS_INSTEAD.items() if place.startswith(part)]
+                names = fitting or list(own.SECRETS)
+                keys = " or ".join(f"{NAMESPACE}:{name}" for name in names)
+                remedy = f"{remedy}, then put it where it stays secret: pulumi config set --secret {keys}"
+            found.append(Mistake(path, rule, remedy))
+    return found
+
+
+def _wrong_secrets(values: Mapping[str, Any], from_file: Mapping[str, str]) -> list[Mistake]:
+    """Secrets that would break the file that they are written into. No value is shown."""
+    rules = {key: rule for system in SYSTEMS.values() for key, rule in system.settings.SECRET_RULES.items()}
+    found: list[Mistake] = []
+    for key, check in rules.items():
+        value = values.get(key, from_file.get(key))
+        if not isinstance(value, str):
+            continue
+        try:
+            check(value)
+        except ValueError as error:
+            rule, _, remedy = str(error).partition("; ")
+            where = f"{NAMESPACE}:{key}" if key in values else f"{NAMESPACE}:{SECRETS_FILE} ({key})"
+            found.append(Mistake(where, rule, remedy))
+    return found
+
+
+def _collisions(systems: Mapping[str, SystemSettings], machines: Machines) -> list[Mistake]:
+    """One port of one machine, wanted twice: by two systems, or by a system and the machine's own SSH server."""
+    listeners = [(key, each) for key, settings in systems.items() for each in settings.listeners() if each.addresses]
+    found: list[Mistake] = []
+    for position, (key, listener) in enumerate(listeners):
+        where = f"{NAMESPACE}:{key}.{listener.key}"
+        host = machines.hosts.get(listener.host)
+        if host and listener.port == (host.port or SSH_PORT):
+            rule = f"must not be the port of the SSH server of {listener.host}, by which the machine is reached"
+            found.append(Mistake(where, rule, "choose another port", shown(listener.port)))
+        for other_key, other in listeners[:position]:
+            same = listener.port == other.port and machines.same_machine(listener.host, other.host)
+            if same and key != other_key and any(overlap(a, b) for a in listener.addresses for b in other.addresses):
+                rule = f"must not be that of {NAMESPACE}:{other_key}.{other.key} on the same machine ({listener.host})"
+                found.append(Mistake(where, rule, "choose another port, or another address", shown(listener.port)))
+    return found
+
+
+def _relations(systems: Mapping[str, SystemSettings], machines: Machines) -> list[Mistake]:
+    """What only shows when systems and machines are seen together."""
+    found = _collisions(systems, machines)
+    for key, settings in systems.items():
+        for each in settings.against(machines):
+            rule, _, remedy = each.rule.partition("; ")
+            value = None if each.value is None else shown(each.value)
+            found.append(Mistake(f"{NAMESPACE}:{key}.{each.key}", rule, remedy, value))
+    return found
 
 
 def _unknown_keys(values: Mapping[str, Any]) -> list[Mistake]:
@@ -134,8 +186,16 @@ def _missing_secrets(systems: Mapping[str, SystemSettings], available: set[str])
     ]
 
 
-def parse(values: Mapping[str, Any], secret_keys: set[str], project: Path, *, preview: bool = False) -> Parsed:
-    """Check everything. `values` is the namespace without its prefix, `secret_keys` those kept encrypted by Pulumi.
+def parse(
+    values: Mapping[str, Any],
+    secret_keys: set[str],
+    project: Path,
+    *,
+    preview: bool = False,
+    given: Mapping[str, Sequence[str]] | None = None,
+) -> Parsed:
+    """Check everything. `values` is the namespace without its prefix, `secret_keys` those kept encrypted by Pulumi, and
+    `given` the encrypted places within each, as `stack_file.encrypted_places` tells them.
 
     A preview goes on without secrets: in a pull request nobody should have them. Raises WrongSettings, which lists
     every mistake.
@@ -157,22 +217,50 @@ def parse(values: Mapping[str, Any], secret_keys: set[str], project: Path, *, pr
             systems[key] = system.settings.model_validate(_object(values[key]))
         except ValidationError as error:
             mistakes += mistakes_of(error, f"{NAMESPACE}:{key}")
+    # What is encrypted must not be shown, whatever else is wrong with it.
+    hidden = tuple(f"{NAMESPACE}:{key}" for key in secret_keys)
+    mistakes = [replace(m, value=None) if re.split(r"[.\[ ]", m.path)[0] in hidden else m for m in mistakes]
+    mistakes += _secrets_in_the_open(values, secret_keys, given or {})
     for key in sorted(SECRETS.keys() & values.keys() - secret_keys):
         remedy = f"give the secret another value, then: pulumi config set --secret {NAMESPACE}:{key}"
         mistakes.append(Mistake(f"{NAMESPACE}:{key}", "stands in plain text, and a secret must be encrypted", remedy))
-    from_file: dict[str, str] = {}
-    if SECRETS_FILE in values:
-        from_file, wrong = read_secrets_file(project / Path(str(values[SECRETS_FILE])).expanduser())
-        mistakes += wrong
-        if wrong and not from_file:
-            from_file = dict.fromkeys(SECRETS, "")  # the file is the mistake; its keys are not missing besides
+    from_file, wrong, absent = _from_file(values, project, preview=preview)
+    mistakes += wrong
+    mistakes += _wrong_secrets(values, from_file)
     mistakes += _host_references(values)
-    missing = _missing_secrets(systems, (values.keys() & SECRETS.keys()) | from_file.keys())
+    if machines is not None:
+        mistakes += _relations(systems, machines)
+    file_is_the_mistake = bool(wrong) and not from_file  # its keys are not missing besides
+    available = (values.keys() & SECRETS.keys()) | (SECRETS.keys() if file_is_the_mistake else from_file.keys())
+    missing = _missing_secrets(systems, available)
     if not preview:
         mistakes += missing
     if mistakes or machines is None:
         raise WrongSettings(mistakes)
-    return Parsed(machines, systems, from_file, missing)
+    return Parsed(machines, systems, from_file, missing, absent)
+
+
+def _from_file(
+    values: Mapping[str, Any], project: Path, *, preview: bool
+) -> tuple[dict[str, str], list[Mistake], Mistake | None]:
+    """The secrets of the file, what is wrong with it, and the file that is not there where that is no mistake."""
+    if SECRETS_FILE not in values:
+        return {}, [], None
+    where, name = f"{NAMESPACE}:{SECRETS_FILE}", values[SECRETS_FILE]
+    try:
+        if not isinstance(name, str) or not name or name[0] in "{[" or not name.isprintable():
+            raise ValueError
+        path = project / Path(name).expanduser()
+    except (ValueError, RuntimeError):  # RuntimeError: the home of a user who does not exist
+        return (
+            {},
+            [Mistake(where, "must be the path of a file", "write it as ~/hearth-secrets.json", shown(name))],
+            None,
+        )
+    found, wrong, is_there = secrets_file.read(path, where, SECRETS)
+    if preview and not is_there:
+        return {}, [], wrong[0]
+    return found, wrong, None
 
 
 def _namespace() -> tuple[dict[str, Any], set[str]]:
@@ -189,14 +277,32 @@ def load(project: Path | None = None) -> StackSettings:
     Raises pulumi.RunError, which lists every mistake, before any resource is made.
     """
     values, secret_keys = _namespace()
+    folder, stack = project or Path.cwd(), pulumi.get_stack()
+    given = stack_file.encrypted_places(folder / f"Pulumi.{stack}.yaml", NAMESPACE)
     try:
-        parsed = parse(values, secret_keys, project or Path.cwd(), preview=pulumi.runtime.is_dry_run())
+        parsed = parse(values, secret_keys, folder, preview=pulumi.runtime.is_dry_run(), given=given)
     except WrongSettings as error:
-        raise pulumi.RunError(f"Pulumi.{pulumi.get_stack()}.yaml: {error}") from None
-    for mistake in parsed.missing:
-        pulumi.log.warn(f"{mistake.path} {mistake.rule}: `up` will stop there. What to do: {mistake.remedy}")
+        raise pulumi.RunError(f"Pulumi.{stack}.yaml: {error}") from None
+    if parsed.absent_file:
+        lacking = ", ".join(mistake.path for mistake in parsed.missing) or "none that is needed"
+        pulumi.log.warn(f"{parsed.absent_file}\n      This preview goes on: the secrets in it are unknown ({lacking}).")
+    else:
+        for mistake in parsed.missing:
+            pulumi.log.warn(f"{mistake.path} {mistake.rule}: `up` will stop there. What to do: {mistake.remedy}")
     config = pulumi.Config(NAMESPACE)
-    secrets = {mistake.path.removeprefix(f"{NAMESPACE}:"): pulumi.Output.secret("") for mistake in parsed.missing}
+    secrets = {mistake.path.removeprefix(f"{NAMESPACE}:"): _unknown_secret() for mistake in parsed.missing}
     secrets |= {key: pulumi.Output.secret(value) for key, value in parsed.from_file.items()}
     secrets |= {key: config.require_secret(key) for key in SECRETS if key in values}
     return StackSettings(parsed.machines, parsed.systems, secrets)
+
+
+def _unknown_secret() -> pulumi.Output[str]:
+    """A secret whose value nobody knows in this preview: what is made of it shows as unknown, and never as empty."""
+
+    def settled(value: Any) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = asyncio.get_event_loop().create_future()
+        future.set_result(value)
+        return future
+
+    nobody: set[pulumi.Resource] = set()
+    return pulumi.Output(nobody, settled(pulumi.UNKNOWN), settled(False), settled(True))

@@ -10,6 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from config.model import Disagreements
+
 VALUE_LIMIT = 80
 _NO_VALUE = object()
 
@@ -111,7 +113,17 @@ def mistakes_of(error: ValidationError, path: str) -> list[Mistake]:
         if detail["type"].startswith(("ip_v4", "ip_v6")):  # a union says it once for each of its members
             location = location[:-1]
             detail["type"] = "ip_any_address"
-        rule, remedy, value = _rule(detail)
         where = _path(path, location)
+        if detail["type"] == "too_short" and len(detail["input"]) >= detail.get("ctx", {}).get("min_length", 0):
+            continue  # its entries are wrong, which is said of each
+        several = detail.get("ctx", {}).get("error")
+        if isinstance(several, Disagreements):
+            for each in several.found:
+                rule, _, remedy = each.rule.partition("; ")
+                at = f"{where}.{each.key}" if each.key else where
+                value = None if each.value is None else shown(each.value)
+                found.setdefault((at, rule), Mistake(at, rule, remedy or "correct it", value))
+            continue
+        rule, remedy, value = _rule(detail)
         found.setdefault((where, rule), Mistake(where, rule, remedy, None if value is _NO_VALUE else shown(value)))
     return list(found.values())

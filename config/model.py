@@ -1,18 +1,65 @@
-"""What all models of the settings share, and the types of their values."""
+"""What all models of the settings share, and the types of their values.
+
+A rule that a kind of the provider has too is one function, here or beside (config/accounts.py, config/places.py), which
+the kind imports: so what a kind would refuse on the machine is refused before any connection.
+"""
 
 from __future__ import annotations
 
 import re
+import types
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from config.accounts import LoginName as AccountName
+from config.places import MachinePath
+
+__all__ = ["AccountName", "MachinePath"]  # they are asked for here by those who write models
 
 
 def to_kebab(name: str) -> str:
     """`backend_port` as it is written in the settings: `backend-port`."""
     return name.replace("_", "-")
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Two settings, each right by itself, that can't stand together."""
+
+    key: str
+    """The one to change, as seen from the model: `share.mount-point`; empty for the model itself."""
+    rule: str
+    """Written as `rule; remedy`."""
+    value: Any = None
+
+
+class Disagreements(ValueError):
+    """All of a model's at once: pydantic ends at the first error that a validator raises."""
+
+    def __init__(self, found: Sequence[Disagreement]) -> None:
+        self.found = tuple(found)
+        super().__init__("\n".join(f"{each.key}: {each.rule}" if each.key else each.rule for each in found))
+
+
+def _of_numbers(annotation: Any) -> bool:
+    """Whether a field holds whole numbers, by themselves or in a list, and no truth values."""
+    if get_origin(annotation) in (Annotated, Union, types.UnionType, tuple, list, frozenset):
+        return any(_of_numbers(part) for part in get_args(annotation))
+    return annotation is int
 
 
 class Settings(BaseModel):
@@ -21,6 +68,24 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_kebab, validate_by_name=False, validate_by_alias=True
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _a_truth_value_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """`port: true` would be port 1: for Python, true is a number."""
+        if isinstance(value, bool) and _of_numbers(cls.model_fields[info.field_name or ""].annotation):
+            raise ValueError("must be a whole number; write one, without quotes")
+        return value
+
+    def disagreements(self) -> Iterator[Disagreement]:
+        """What can't stand together in this model, where each value by itself is right."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if found := list(self.disagreements()):
+            raise Disagreements(found)
+        return self
 
 
 def matches(pattern: str, rule: str) -> AfterValidator:
@@ -35,74 +100,162 @@ def matches(pattern: str, rule: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _plain_path(value: PurePosixPath) -> PurePosixPath:
-    text = str(value)
-    if not text.startswith("/") or text.startswith("//"):
-        raise ValueError("must be an absolute path on the machine; write it from the root, as /srv/share")
-    if ".." in value.parts or any(character in text for character in "\n\r\x00"):
-        raise ValueError("must be a path on one line without '..'; write out where it leads")
+NO_CONTROL = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]*"
+"""A text on one line that no terminal and no parser takes for more than text."""
+
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
+
+
+def host_address(value: str) -> str:
+    """A host name or an IP address, and nothing else: no port, no user, no brackets. Raises ValueError."""
+    rule = "must be a host name or an IP address and nothing else; give port and user as keys of their own"
+    if ":" in value:
+        try:
+            address = IPv6Address(value)
+        except ValueError:
+            raise ValueError(rule) from None
+        if address.scope_id is not None and not re.fullmatch(r"[A-Za-z0-9_.-]{1,15}", address.scope_id):
+            raise ValueError(rule)
+        return value
+    if len(value) > 253 or not _HOST.fullmatch(value):
+        raise ValueError(rule)
+    if re.fullmatch(r"[0-9.]+", value):
+        try:
+            IPv4Address(value)
+        except ValueError:
+            raise ValueError("must be an IP address of four numbers up to 255; write it as 192.168.1.5") from None
     return value
 
-
-MachinePath = Annotated[
-    PurePosixPath,
-    AfterValidator(_plain_path),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": "^/"}),
-]
-"""An absolute path on a machine."""
 
 HostName = Annotated[
     str,
     Field(max_length=63),
     matches(
-        r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?",
-        "must be small letters, digits, '-' and '.', and begin and end with a letter or a digit; rename the machine",
+        r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*",
+        "must be letters, digits, '-', '_' and '.', each part beginning and ending with a letter or a digit; "
+        "rename the machine",
     ),
 ]
-"""The name by which the settings call a machine."""
+"""The name by which the settings call a machine. It is its address too, where none is given."""
 
-Address = Annotated[
-    str,
-    matches(
-        r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]*",
-        "must be a host name or an IP address and nothing else; give port and user as keys of their own",
-    ),
-]
+Address = Annotated[str, AfterValidator(host_address)]
 """Where a machine is: a name or an address."""
 
-AccountName = Annotated[
+ContainerName = Annotated[
+    str,
+    Field(max_length=128),
+    matches(
+        r"[A-Za-z0-9][A-Za-z0-9_.-]*",
+        "must be letters, digits, '_', '.' and '-', and begin with a letter or a digit; choose such a name",
+    ),
+]
+"""The name of a container that is there, as podman and Docker take them."""
+
+NamePrefix = Annotated[
     str,
     Field(max_length=32),
     matches(
-        r"[a-z_][a-z0-9_-]*",
-        "must be a user name: small letters, digits, '_' and '-', not beginning with a digit; choose such a name",
+        r"[a-z0-9]+((_|__|-+)[a-z0-9]+)*",
+        "must be small letters and digits, with single '_' or with '-' between them; choose such a name",
     ),
 ]
-"""The name of a user of a machine."""
+"""What names of containers, volumes, images and units begin with: right in each of them."""
 
-ImageName = Annotated[
-    str,
-    matches(
-        r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?/[a-z0-9._/-]+(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{64})?",
-        "must be the full name of an image, with its registry; write it as docker.io/ollama/ollama:latest",
-    ),
-]
+_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(
+    rf"(?P<registry>\[[0-9a-f:]+\]|[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*)"
+    rf"(:(?P<port>[0-9]{{1,5}}))?(?P<path>(/{_PART})+)(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?"
+)
+
+
+def image_reference(value: str) -> str:
+    """A container image's full reference, by the grammar of distribution/reference. Raises ValueError.
+
+    The registry is told from a folder as podman and Docker do it: it has a dot or a port, or is `localhost`.
+    """
+    found = _IMAGE.fullmatch(value)
+    known = found and (
+        any(mark in found["registry"] for mark in ".[") or found["port"] is not None or found["registry"] == "localhost"
+    )
+    if not found or not known or int(found["port"] or 1) not in range(1, 65536) or len(found["path"]) > 255:
+        raise ValueError(
+            "must be the full name of an image, with its registry; write it as docker.io/ollama/ollama:latest"
+        )
+    return value
+
+
+ImageName = Annotated[str, AfterValidator(image_reference)]
 """A container image's full reference, the registry included, so that no search list of a machine decides."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 """A TCP port."""
 
-IpAddress = IPv4Address | IPv6Address
-"""An address of a machine, of either version."""
 
-HttpAddress = Annotated[
-    str,
-    matches(
-        r"https?://[A-Za-z0-9.\[\]:_-]+(/[A-Za-z0-9._~/-]*)?",
-        "must be an address of http or https without a user; write it as http://192.168.1.5:11434",
-    ),
-]
+def _written_address(value: Any) -> Any:
+    """Python would take a number for an address, and true for 0.0.0.1."""
+    if not isinstance(value, str | IPv4Address | IPv6Address):
+        raise ValueError("must be an IP address; write it in quotes, as '127.0.0.1'")
+    return value
+
+
+def _publishable(value: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    if getattr(value, "scope_id", None) is not None or getattr(value, "ipv4_mapped", None) is not None:
+        raise ValueError("must be an address without a zone; write the address alone")
+    if (
+        value.is_multicast
+        or (value.version == 4 and value.is_reserved)
+        or (not value.is_unspecified and value in _THIS_NETWORK)
+    ):
+        raise ValueError("must be an address that a machine can have; write one of its own, or 0.0.0.0 for all")
+    return value
+
+
+class _Network:
+    """0.0.0.0/8 but for its first address, which stands for all."""
+
+    def __contains__(self, address: IPv4Address | IPv6Address) -> bool:
+        return address.version == 4 and int(address) >> 24 == 0
+
+
+_THIS_NETWORK = _Network()
+IpAddress = Annotated[IPv4Address | IPv6Address, BeforeValidator(_written_address), AfterValidator(_publishable)]
+"""An address of a machine, of either version, to publish on."""
+
+
+def overlap(one: IPv4Address | IPv6Address, other: IPv4Address | IPv6Address) -> bool:
+    """Whether a port on both addresses of a machine would be one port twice: `0.0.0.0` is all of its version."""
+    return one == other or (one.version == other.version and (one.is_unspecified or other.is_unspecified))
+
+
+def _apart(addresses: tuple[Any, ...]) -> tuple[Any, ...]:
+    for position, address in enumerate(addresses):
+        for other in addresses[:position]:
+            if overlap(address, other):
+                raise ValueError(f"must not overlap, and {other} and {address} do; remove one of them")
+    return addresses
+
+
+IpAddresses = Annotated[tuple[IpAddress, ...], AfterValidator(_apart)]
+"""Addresses of one machine to publish a port on."""
+
+
+def _http_address(value: str) -> str:
+    rule = "must be an address of http or https without a user; write it as http://192.168.1.5:11434"
+    if not re.fullmatch(r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?", value):
+        raise ValueError(rule)
+    parts = urlsplit(value)
+    try:
+        host_address(parts.hostname or "")
+        right = parts.port is None or parts.port > 0
+    except ValueError:
+        right = False
+    if not right:
+        raise ValueError(rule)
+    return value
+
+
+HttpAddress = Annotated[str, AfterValidator(_http_address)]
 """Where a server of HTTP answers; nothing secret in it."""
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]

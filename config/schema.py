@@ -52,6 +52,10 @@ def schema() -> dict[str, Any]:
             "secretsprovider": {"type": "string"},
             "encryptedkey": {"type": "string"},
             "encryptionsalt": {"type": "string"},
+            "environment": {
+                "description": "Environments of Pulumi ESC whose settings this stack takes over.",
+                "anyOf": [{"type": "array"}, {"type": "object"}],
+            },
             "config": {
                 "type": "object",
                 "properties": properties,

@@ -5,12 +5,48 @@ The table itself is config/systems/__init__.py. docs/adding-a-system.md adds one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, ClassVar, cast
 
-from config.model import Settings
+from config.hosts import Machines
+from config.model import Disagreement, Settings
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A port of a machine that a system publishes on."""
+
+    key: str
+    """The setting that says which, as seen from the system: `pod.backend-port`."""
+    host: str
+    port: int
+    addresses: Sequence[IPv4Address | IPv6Address]
+
+
+def one_line(value: str) -> None:
+    """A rule for a secret that ends up in a line of a file. Raises ValueError, without the value."""
+    if not value:
+        raise ValueError("must not be empty; set it again")
+    if re.search(r"[\n\r\x00]", value):
+        raise ValueError("must be one line; set it again, without a line break")
+
+
+def environment_lines(value: str) -> None:
+    """A rule for a secret that is a file of variables, as podman-run(1) reads `--env-file`: NAME=value, or a comment.
+
+    A name alone would take the value from whoever starts podman. Raises ValueError, without the value.
+    """
+    for number, line in enumerate(value.split("\n"), 1):
+        if (
+            line.strip()
+            and not line.lstrip().startswith("#")
+            and not re.fullmatch(r"[A-Za-z_]\w*=[^\r\x00]*", line, re.ASCII)
+        ):
+            raise ValueError(f"must be lines of NAME=value, and line {number} is none; set it again, so")
 
 
 class SystemSettings(Settings):
@@ -22,6 +58,20 @@ class SystemSettings(Settings):
 
     HOST_FIELDS: ClassVar[tuple[str, ...]] = ("host",)
     """Keys, as they are written, that name a machine of `hearth:hosts`, each one name, a list or a mapping by name."""
+
+    SECRET_RULES: ClassVar[Mapping[str, Callable[[str], None]]] = {}
+    """What a secret must look like: key -> a function that raises ValueError (`rule; remedy`), never with the value."""
+
+    SECRETS_INSTEAD: ClassVar[Mapping[str, str]] = {}
+    """Places in the system's key that ask for a secret -> the secret key that is there for it."""
+
+    def against(self, machines: Machines) -> Iterator[Disagreement]:
+        """What can't stand together with the machines of the stack."""
+        yield from ()
+
+    def listeners(self) -> Sequence[Listener]:
+        """Every port of a machine that the system publishes on, as far as the settings tell."""
+        return ()
 
     def required_secrets(self) -> Mapping[str, str]:
         """The secrets without which these settings can't be deployed -> the setting that needs them, as `core.ai`."""

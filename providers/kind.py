@@ -14,6 +14,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from config.accounts import login_name
 from providers.machine.session import Session
 
 # `validate` is an input's own name; what pydantic has under it is from its first version, and not used.
@@ -176,15 +177,9 @@ def _mode(value: str) -> str:
     return digits.zfill(4)
 
 
-def _name(value: str) -> str:
-    if not value or len(value) > 32 or value[0] == "-" or not all(c.isalnum() or c in "_-.$" for c in value):
-        raise ValueError("must be a user or group name: up to 32 letters, digits, '_', '-' and '.'")
-    return value
-
-
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 """An absolute path on a machine, in its plain form."""
 Mode = Annotated[str, AfterValidator(_mode)]
 """Permission bits as four octal digits, as `0640`."""
-AccountName = Annotated[str, AfterValidator(_name)]
+AccountName = Annotated[str, AfterValidator(login_name)]
 """The name of a user or a group."""

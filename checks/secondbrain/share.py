@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 from checks.result import CheckResult, Code, Story
+from components.blocks.fstab import unfield
 from components.secondbrain.deployed import DeployedSecondBrain, DeployedShare
 from providers.machine.session import Completed, Session
 
@@ -47,7 +49,8 @@ async def _credentials(session: Session, share: DeployedShare) -> CheckResult:
 async def _fstab(session: Session, deployed: DeployedSecondBrain, share: DeployedShare) -> CheckResult:
     question = "a boot never waits for the Windows machine"
     stat = await session.stat("/etc/fstab", content=True)
-    lines = [line.split() for line in ((stat.content or b"") if stat else b"").decode(errors="replace").splitlines()]
+    text = ((stat.content or b"") if stat else b"").decode(errors="replace")
+    lines = [[unfield(each) for each in re.split(r"[ \t]+", line.strip(" \t"))] for line in text.split("\n")]
     found = [fields for fields in lines if len(fields) > 3 and fields[1] == share.mount_point and fields[2] == "cifs"]
     if len(found) != 1:
         return STORY.failed(question, f"/etc/fstab has {len(found)} lines for {share.mount_point}", MAKE_UP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from config.address import bracketed
@@ -31,11 +32,36 @@ class CifsMount:
     read_only: bool = True
 
 
+def field(value: str) -> str:
+    """A value as one field of a line, as fstab(5) has it: blanks, line ends and backslashes as three octal digits.
+
+    Those and no others: getmntent(3), by which systemd reads the file, knows these four alone, where libmount would
+    read any. Raises ValueError for what a field can't carry: nothing, a NUL, `#` at its begin.
+    """
+    if not value or "\0" in value or value.startswith("#"):
+        raise ValueError("a field of /etc/fstab must hold something, no NUL, and no '#' first; choose another value")
+    return re.sub(r"[ \t\n\\]", lambda found: f"\\{ord(found[0]):03o}", value)
+
+
+def unfield(written: str) -> str:
+    """What a field of /etc/fstab says: `field` the other way round."""
+    return re.sub(r"\\([0-3][0-7]{2})", lambda found: chr(int(found[1], 8)), written)
+
+
+def option(name: str, value: str) -> str:
+    """`NAME=value` for a list of mount options, before `field`. mount.cifs(8) has no escape for the comma."""
+    if re.search(r'[,"\x00]', value):
+        raise ValueError(
+            f"the mount option {name} must hold no comma, no double quote and no NUL; choose another value"
+        )
+    return f"{name}={value}"
+
+
 def cifs_line(mount: CifsMount) -> str:
     """The line, without a newline. Source of the options: mount.cifs(8), systemd.mount(5)."""
-    server = bracketed(mount.server)
+    source = f"//{bracketed(mount.server)}/{mount.share}"
     options = [
-        f"credentials={mount.credentials_file}",
+        option("credentials", mount.credentials_file),
         f"uid={mount.uid}",
         f"gid={mount.gid}",
         "file_mode=0640",
@@ -49,7 +75,7 @@ def cifs_line(mount: CifsMount) -> str:
         options.append(f"port={mount.port}")
     if mount.read_only:
         options.append("ro")
-    return f"//{server}/{mount.share} {mount.mount_point} cifs {','.join(options)} 0 0"
+    return f"{field(source)} {field(mount.mount_point)} cifs {field(','.join(options))} 0 0"
 
 
 def cifs_block(mount: CifsMount) -> str:

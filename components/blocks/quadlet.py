@@ -1,17 +1,19 @@
 """The texts of Quadlet units: pure functions, from a description of a pod to the files that podman turns into services.
 
 Two forms. From podman 5.0 the containers share a `.pod`, and a service counts as started once it is healthy. Podman
-4.4 to 4.9 knows no `.pod` and no `Notify=healthy`: there the containers share a `.network`, and `podman wait` holds
-the start back. Source: podman-systemd.unit(5) of 4.4, 4.9 and 5.4.
+4.6 to 4.9 knows no `.pod` and no `Notify=healthy`: there the containers share a `.network`, and `podman wait` holds
+the start back. Source: podman-systemd.unit(5) of 4.6, 4.9 and 5.4.
 """
 
 from __future__ import annotations
 
-import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from components.blocks.unit_text import bare_word, line, shell_line, word
+from config import podman
 from config.address import bracketed
 
 RESTART_SECONDS = 5
@@ -83,34 +85,23 @@ class UnitFile:
 def form_for(version: str) -> Form:
     """The form that a version of podman understands, from `5.4`, `5.4.2` or the answer of `podman --version`.
 
-    Raises ValueError for what is no version, and for podman before 4.4, which has no Quadlet.
+    Raises ValueError for what is no version, and for podman before 4.6.
     """
-    match = re.search(r"(\d+)\.(\d+)", version)
-    if match is None:
+    known = podman.version_of(version)
+    if known is None:
         raise ValueError(f"{version!r} holds no version of podman; ask `podman --version` on the machine")
-    major, minor = int(match[1]), int(match[2])
-    if (major, minor) < (4, 4):
+    major, minor = known
+    if (major, minor) < podman.LOWEST:
         raise ValueError(
-            f"podman {major}.{minor} has no Quadlet, which came with 4.4, so no unit can be made; "
-            "install a newer podman, or set manager: podmgr"
+            f"podman {major}.{minor} can't wait until a container is healthy (`podman wait --condition=healthy` came "
+            "with 4.6), so nothing could start in order; install a newer podman, or set manager: podmgr"
         )
     return Form.POD if major >= 5 else Form.NETWORK
 
 
-def escaped(value: str) -> str:
-    """A value in which systemd finds no specifier and no variable: `%` and `$` are doubled."""
-    return value.replace("%", "%%").replace("$", "$$")
-
-
-def quoted(value: str) -> str:
-    """A value in double quotes, as systemd.syntax(7) reads them."""
-    inner = escaped(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{inner}"'
-
-
 def group_file(group: Group, form: Form) -> UnitFile:
     """The unit of the pod, or of the network, that the containers share."""
-    lines = ["[Unit]", f"Description={escaped(group.description)}", ""]
+    lines = ["[Unit]", f"Description={line(group.description)}", ""]
     if form is Form.POD:
         lines += ["[Pod]", f"PodName={group.name}"]
         lines += [f"PublishPort={each}" for container in group.containers for each in container.publications]
@@ -125,23 +116,23 @@ def group_file(group: Group, form: Form) -> UnitFile:
 
 def container_file(container: Container, group: Group, form: Form) -> UnitFile:
     """The unit of one container."""
-    lines = ["[Unit]", f"Description={escaped(container.description)}"]
+    lines = ["[Unit]", f"Description={line(container.description)}"]
     for name in container.after:
         lines += [f"Requires={name}.service", f"After={name}.service"]
-    lines += ["", "[Container]", f"ContainerName={container.name}", f"Image={escaped(container.image)}"]
+    lines += ["", "[Container]", f"ContainerName={container.name}", f"Image={line(container.image)}"]
     if form is Form.POD:
         lines += [f"Pod={group.name}.pod", "Notify=healthy"]
     else:
         lines.append(f"Network={group.name}.network")
         lines += [f"PublishPort={each}" for each in container.publications]
-    lines += [f"Volume={escaped(volume)}" for volume in container.volumes]
+    lines += [f"Volume={line(volume)}" for volume in container.volumes]
     environment = environment_of(container, form)
-    lines += [f"Environment={quoted(f'{name}={value}')}" for name, value in sorted(environment.items())]
+    lines += [f"Environment={word(f'{name}={value}')}" for name, value in sorted(environment.items())]
     if container.environment_file:
-        lines.append(f"EnvironmentFile={escaped(container.environment_file)}")
+        lines.append(f"EnvironmentFile={bare_word(container.environment_file)}")
     lines += [f"PodmanArgs=--group-add={number}" for number in container.groups]
     lines += [
-        f"HealthCmd={escaped(container.health_command)}",
+        f"HealthCmd={shell_line(container.health_command)}",
         f"HealthInterval={HEALTH_INTERVAL}s",
         f"HealthTimeout={HEALTH_TIMEOUT}s",
         f"HealthRetries={HEALTH_RETRIES}",
@@ -182,11 +173,13 @@ def http_health_command(port: int, path: str) -> str:
 
     Takes curl, else wget (busybox has one), else Python: whichever the image has.
     """
-    url = f"http://127.0.0.1:{port}{path}"
+    # As a word of its own for each: what is in it is nobody's program. curl takes braces and brackets for a pattern.
+    url = shlex.quote(f"http://127.0.0.1:{port}{path}")
+    program = "import sys, urllib.request as request; request.urlopen(sys.argv[1], timeout=4)"
     return (
-        f"if command -v curl >/dev/null; then curl -fsS -o /dev/null -m 4 '{url}'; "
-        f"elif command -v wget >/dev/null; then wget -q -O /dev/null -T 4 '{url}'; "
-        f"else python3 -c \"import urllib.request as request; request.urlopen('{url}', timeout=4)\"; fi"
+        f"if command -v curl >/dev/null; then curl -gfsS -o /dev/null -m 4 {url}; "
+        f"elif command -v wget >/dev/null; then wget -q -O /dev/null -T 4 {url}; "
+        f"else python3 -c {shlex.quote(program)} {url}; fi"
     )
 
 

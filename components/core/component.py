@@ -20,7 +20,7 @@ from components.core import backup, image, memory, ssh, upgrade
 from components.core.containers import Container, containers, duration
 from components.core.deployed import DeployedCore
 from components.system import SystemArgs
-from config.address import bracketed
+from config.address import asked_at, bracketed
 from config.systems.core import MEBIBYTE, Core, memory_bytes, postgres_major
 from providers.resources.host import Directory, File, Script, Unit
 
@@ -240,9 +240,7 @@ class CoreStack(pulumi.ComponentResource):
 
     def _outputs(self, wanted: Sequence[Container]) -> None:
         settings = self._settings
-        address = str(settings.backend.addresses[0])
-        # "Every address" is none that one can ask.
-        reachable = bracketed({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address))
+        reachable = bracketed(asked_at(settings.backend.addresses[0]))
         self.url = Output.from_input(f"http://{reachable}:{settings.backend.port}")
         self.deployed = DeployedCore.output(
             host=settings.host,

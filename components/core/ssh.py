@@ -6,6 +6,7 @@ import os
 import pwd
 import shlex
 from pathlib import Path
+from urllib.parse import quote
 
 from config.address import bracketed
 from config.hosts import Machines
@@ -23,14 +24,15 @@ def ssh_options(machines: Machines, project: Path | None = None) -> list[str]:
     """
     configuration = machines.ssh_config_file(project)
     own = Path(pwd.getpwuid(os.getuid()).pw_dir) / ".ssh" / "config"
-    named = configuration.exists() and configuration != own
+    # By what the settings say, and not by what is there: the same options where the file is another computer's.
+    named = configuration != own and machines.ssh_config != Machines.model_fields["ssh_config"].default
     return ["-o", "BatchMode=yes", *(["-F", _from_project(configuration, project)] if named else [])]
 
 
 def docker_host(machines: Machines, name: str) -> str:
     """The address of a machine's Docker, as the Docker provider wants it."""
     host, address = machines.hosts[name], machines.address(name)
-    user = f"{host.user}@" if host.user else ""
+    user = f"{quote(host.user, safe='')}@" if host.user else ""  # a domain's user has an @ in it
     port = f":{host.port}" if host.port else ""
     return f"ssh://{user}{bracketed(address)}{port}"
 

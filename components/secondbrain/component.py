@@ -19,7 +19,7 @@ from components.secondbrain.pod import PodmgrPod, QuadletPod
 from components.secondbrain.prerequisites import Podman
 from components.secondbrain.share import ShareAccess, WindowsShare
 from components.system import SystemArgs
-from config.address import bracketed
+from config.address import asked_at, bracketed
 from config.model import IpAddress
 from config.systems.secondbrain import SecondBrain as Settings
 from providers.resources.host import ContainerImage, Directory, Unit, User
@@ -233,7 +233,7 @@ class SecondBrain(pulumi.ComponentResource):
 
     def _outputs(self, account: User, group: Output[Group], units: Output[Sequence[str]]) -> None:
         settings, pod = self._settings, self._settings.pod
-        host = bracketed(pod.backend_addresses[0])
+        host = bracketed(asked_at(pod.backend_addresses[0]))
         port = group.apply(lambda found: found.containers[-1].publications[0].port)
         self.backend_url = port.apply(lambda number: f"http://{host}:{number}")
         self.account_uid = account.uid
@@ -280,4 +280,4 @@ def _url(addresses: Sequence[IpAddress], port: int) -> str | None:
     """Where a port is published first; None where it is not."""
     if not addresses:
         return None
-    return f"http://{bracketed(addresses[0])}:{port}"
+    return f"http://{bracketed(asked_at(addresses[0]))}:{port}"

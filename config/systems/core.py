@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal
@@ -11,18 +11,19 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from config.model import (
-    AccountName,
+    Disagreement,
     HostName,
     HttpAddress,
     ImageName,
-    IpAddress,
+    IpAddresses,
     LogLevel,
-    MachinePath,
+    NamePrefix,
     Port,
     Settings,
     matches,
 )
-from config.system import SystemSettings
+from config.places import OwnFolder
+from config.system import Listener, SystemSettings
 
 BACKEND_PORT = 8000
 OLLAMA_PORT = 11434
@@ -67,6 +68,22 @@ def postgres_data(image: str) -> str:
     return f"{postgres_mount(image)}/{major}/docker" if major >= 18 else f"{postgres_mount(image)}/{major}"
 
 
+def _database_name(value: str) -> str:
+    """PostgreSQL's manual, 4.1.1 and CREATE ROLE: 63 bytes, and what begins with pg_ is its own."""
+    if value.startswith("pg_") or value in ("template0", "template1", "public", "none"):
+        raise ValueError("must not be a name that PostgreSQL keeps for itself; choose another one")
+    return value
+
+
+DatabaseName = Annotated[
+    str,
+    Field(max_length=63),
+    matches(
+        r"[a-z_][a-z0-9_-]*",
+        "must be small letters, digits, '_' and '-', not beginning with a digit; choose such a name",
+    ),
+    AfterValidator(_database_name),
+]
 Memory = Annotated[str, AfterValidator(_memory)]
 HostPattern = Annotated[
     str,
@@ -93,7 +110,7 @@ class Backend(Settings):
         default=("linux/arm64", "linux/amd64"), min_length=1, description="Processors that a pushed image is built for."
     )
     port: Port = Field(default=BACKEND_PORT, description="Port of the machine on which the pages are published.")
-    addresses: tuple[IpAddress, ...] = Field(
+    addresses: IpAddresses = Field(
         default=(IPv4Address("0.0.0.0"),), min_length=1, description="Addresses of the machine to publish on."
     )
     allowed_hosts: tuple[HostPattern, ...] = Field(
@@ -124,8 +141,8 @@ class Backend(Settings):
     def _image_has_one_source(self) -> Backend:
         if self.image and self.registry:
             raise ValueError("image and registry each say where the image comes from; remove one of them")
-        if self.registry and "@" in self.registry:
-            raise ValueError("registry must have no digest, as the image is built yet; write the name alone")
+        if self.registry and ("@" in self.registry or ":" in self.registry.rpartition("/")[2]):
+            raise ValueError("registry must have no digest and no tag, which come with the build; write the name alone")
         return self
 
 
@@ -135,8 +152,8 @@ class Postgres(Settings):
     image: Annotated[ImageName, AfterValidator(_postgres_image)] = Field(
         default="docker.io/library/postgres:17", description="Its image; the tag tells the major version."
     )
-    user: AccountName = Field(default="mail_assistant", description="The database's user.")
-    database: AccountName = Field(default="mail_assistant", description="The database's name.")
+    user: DatabaseName = Field(default="mail_assistant", description="The database's user.")
+    database: DatabaseName = Field(default="mail_assistant", description="The database's name.")
     memory: Memory = Field(default="512M", description="The most memory it may use.")
 
 
@@ -158,7 +175,7 @@ class Backup(Settings):
         default="03:15", description="When, by the machine's clock."
     )
     keep: Annotated[int, Field(ge=1, le=366)] = Field(default=7, description="How many dumps are kept.")
-    folder: MachinePath = Field(
+    folder: OwnFolder = Field(
         default=PurePosixPath("/var/backups/mail-assistant"), description="Where on the machine they are."
     )
 
@@ -176,7 +193,7 @@ class Core(SystemSettings):
     }
 
     host: HostName = Field(description="The machine: a key of `hearth:hosts`. It must have Docker.")
-    name: AccountName = Field(default="mail-assistant", description="What names of containers and volumes begin with.")
+    name: NamePrefix = Field(default="mail-assistant", description="What names of containers and volumes begin with.")
     ai: bool = Field(default=False, description="Whether Ollama runs too.")
     data: Literal["keep", "remove"] = Field(
         default="keep", description="Whether destroy leaves the volumes of database and models, or removes them."
@@ -192,11 +209,14 @@ class Core(SystemSettings):
     ollama: Ollama = Field(default_factory=Ollama, description="The server of language models.")
     backup: Backup = Field(default_factory=Backup, description="The nightly dump.")
 
-    @model_validator(mode="after")
-    def _one_ollama(self) -> Core:
+    def disagreements(self) -> Iterator[Disagreement]:
         if self.ai and self.ollama.url:
-            raise ValueError("ai runs an Ollama and ollama.url names another; remove ollama.url, or turn ai off")
-        return self
+            rule = "ai runs an Ollama and ollama.url names another; remove ollama.url, or turn ai off"
+            yield Disagreement("", rule)
+
+    def listeners(self) -> Sequence[Listener]:
+        """The pages' port."""
+        return (Listener("backend.port", self.host, self.backend.port, self.backend.addresses),)
 
     def required_secrets(self) -> Mapping[str, str]:
         """The database's password and the key of the forms, always; the pages' own where others can reach them."""

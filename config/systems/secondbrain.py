@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from config.model import AccountName, Address, HostName, ImageName, IpAddress, MachinePath, Port, Settings, matches
-from config.system import SystemSettings
+from config import podman
+from config.accounts import LoginName, OwnAccountName
+from config.hosts import Machines
+from config.model import (
+    NO_CONTROL,
+    Address,
+    ContainerName,
+    Disagreement,
+    HostName,
+    ImageName,
+    IpAddresses,
+    NamePrefix,
+    Port,
+    Settings,
+    matches,
+)
+from config.places import CredentialsFile, MountPlace, OwnHome, ReadableFile, inside, someones_home
+from config.system import Listener, SystemSettings, environment_lines, one_line
 
+PODMGR_FOLDER = PurePosixPath("/opt/podmgr")
+"""Where podmgr is installed: the task list says so."""
+LOWEST_ROOTLESS_PORT = 1024
+"""ip(7): below it a port is root's, and the containers are not."""
 LOWEST_SUBORDINATE_ID = 65536
 SMALLEST_RANGE = 65536
 
@@ -34,38 +54,67 @@ def _subordinate_range(value: str) -> str:
 
 
 def _podman_version(value: str) -> str:
-    match = re.fullmatch(r"([0-9]{1,3})\.([0-9]{1,3})(\.[0-9]{1,3})?", value)
-    if not match:
+    version = podman.version_of(value)
+    if version is None:
         raise ValueError("must be a version; write it as '5.4', in quotes")
-    if (int(match[1]), int(match[2])) < (4, 4):
-        raise ValueError("must be 4.4 or later, the first that knows Quadlet; install a newer podman, or use podmgr")
+    if version < podman.LOWEST:
+        raise ValueError(
+            "must be 4.6 or later, the first to wait for a healthy container; install a newer podman, or use podmgr"
+        )
     return value
 
 
-def _mount_point(value: PurePosixPath) -> PurePosixPath:
-    if len(value.parts) < 3:
-        raise ValueError("must lie in a folder of its own below the root, as /mnt/share; choose such a path")
-    if any(character.isspace() for character in str(value)):
-        raise ValueError("must hold no blanks, as it stands in /etc/fstab and in a unit's name; choose another path")
+def _share_name(value: str) -> str:
+    """[MS-FSCC] 2.1.6: up to 80 characters, none of these. A comma would end the name in mount.cifs's options."""
+    if (
+        not 1 <= len(value) <= 80
+        or re.search(r'["/\\[\]:|<>+=;,*?]', value)
+        or value != value.strip()
+        or value in (".", "..")
+    ):
+        raise ValueError(
+            "must be a share's name: up to 80 characters, none of them a slash, a comma, a double quote or one of "
+            "[ ] : | < > + = ; * ?, and no blank at its ends; rename the share"
+        )
     return value
+
+
+def _different(names: tuple[str, ...]) -> tuple[str, ...]:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"must name each user once, and {', '.join(twice)} stands there twice; remove one of them")
+    return names
 
 
 EnvironmentName = Annotated[str, matches(r"[A-Za-z_][A-Za-z0-9_]*", "must be a variable's name; write it as LOG_LEVEL")]
-EnvironmentValue = Annotated[str, matches(r"[^\n\r\x00]*", "must be one line; write it without line breaks")]
+OneLine = Annotated[
+    str, matches(NO_CONTROL, "must be one line without control characters; write it without line breaks")
+]
+RootlessPort = Annotated[int, Field(ge=LOWEST_ROOTLESS_PORT, le=65535)]
+"""A port that an account without rights may publish on."""
+HealthPath = Annotated[
+    str,
+    Field(max_length=1024),
+    matches(
+        r"/([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*",
+        "must be a URL's path, all other characters as % and two digits (RFC 3986); write it as /health",
+    ),
+]
 Loopback = (IPv4Address("127.0.0.1"),)
 
 
 class Account(Settings):
     """The service account that everything runs as."""
 
-    name: AccountName = Field(default="secondbrain", description="Name of the account, a system user without a shell.")
-    home: MachinePath = Field(default=PurePosixPath("/var/lib/secondbrain"), description="Its home.")
+    name: OwnAccountName = Field(
+        default="secondbrain", description="Name of the account, a system user without a shell."
+    )
+    home: OwnHome = Field(default=PurePosixPath("/var/lib/secondbrain"), description="Its home.")
     subordinate_ids: Annotated[str, AfterValidator(_subordinate_range)] = Field(
         default="auto",
         description="Subordinate ids for rootless containers: `auto` (a free range) or START:COUNT. A range that "
         "overlaps another user's is refused.",
     )
-    private_homes: tuple[AccountName, ...] = Field(
+    private_homes: Annotated[tuple[LoginName, ...], AfterValidator(_different)] = Field(
         default=(),
         description="Users whose homes (/home/NAME) are closed to all others, mode 0700, so that the account can't "
         "read them.",
@@ -75,9 +124,13 @@ class Account(Settings):
 class Migrate(Settings):
     """Containers of another user that this system takes the place of."""
 
-    user: AccountName = Field(description="The user who runs the old containers.")
-    backend_container: str = Field(default="secondbrain-backend", description="Name of the old backend container.")
-    ollama_container: str = Field(default="secondbrain-ollama", description="Name of the old ollama container.")
+    user: LoginName = Field(description="The user who runs the old containers.")
+    backend_container: ContainerName = Field(
+        default="secondbrain-backend", description="Name of the old backend container."
+    )
+    ollama_container: ContainerName = Field(
+        default="secondbrain-ollama", description="Name of the old ollama container."
+    )
     remove_old: bool = Field(
         default=False,
         description="Whether the old containers are removed once the new ones are healthy. Otherwise they are only "
@@ -91,13 +144,15 @@ class Migrate(Settings):
     def _image_goes_last(self) -> Migrate:
         if self.remove_image and not self.remove_old:
             raise ValueError("remove-image needs remove-old, as containers still use the image; set both or neither")
+        if self.backend_container == self.ollama_container:
+            raise ValueError("backend-container and ollama-container are the same one; name each by its own name")
         return self
 
 
 class Pod(Settings):
     """The two containers: ollama, then the backend."""
 
-    name: AccountName = Field(
+    name: NamePrefix = Field(
         default="secondbrain", description="Name of the pod; containers are NAME-ollama, NAME-backend."
     )
     podman_version: Annotated[str, AfterValidator(_podman_version)] | None = Field(
@@ -105,31 +160,31 @@ class Pod(Settings):
         description="Podman's version on the machine, which decides the units' form. Without it: asked there.",
     )
     ollama_image: ImageName = Field(default="docker.io/ollama/ollama:latest", description="Image of ollama.")
-    ollama_port: Port = Field(default=11434, description="Port on which ollama is published.")
-    ollama_addresses: tuple[IpAddress, ...] = Field(
+    ollama_port: RootlessPort = Field(default=11434, description="Port on which ollama is published.")
+    ollama_addresses: IpAddresses = Field(
         default=Loopback, description="Addresses of the machine on which ollama is published; none: not at all."
     )
     backend_image: ImageName | None = Field(
         default=None, description="Image of the backend. Without it: the image of the old container (`migrate`)."
     )
-    backend_archive: MachinePath | None = Field(
+    backend_archive: ReadableFile | None = Field(
         default=None, description="Archive on the machine to load the backend's image from, instead of pulling it."
     )
-    backend_port: Port | None = Field(
+    backend_port: RootlessPort | None = Field(
         default=None, description="Port on which the backend listens. Without it: the old container's (`migrate`)."
     )
-    backend_addresses: tuple[IpAddress, ...] = Field(
+    backend_addresses: IpAddresses = Field(
         default=Loopback, min_length=1, description="Addresses of the machine on which the backend is published."
     )
-    backend_health_path: Annotated[
-        str, matches(r"/[A-Za-z0-9._~/=&?-]*", "must be a URL's path of plain characters; write it as /health")
-    ] = Field(default="/health", description="What the health check asks the backend for; it must answer 2xx or 3xx.")
-    backend_health_command: EnvironmentValue | None = Field(
+    backend_health_path: HealthPath = Field(
+        default="/health", description="What the health check asks the backend for; it must answer 2xx or 3xx."
+    )
+    backend_health_command: OneLine | None = Field(
         default=None,
         description="Command in the backend's container that says whether it is healthy. Without it: an HTTP request "
         "by curl, wget or Python, whichever the image has.",
     )
-    backend_environment: dict[EnvironmentName, EnvironmentValue] = Field(
+    backend_environment: dict[EnvironmentName, OneLine] = Field(
         default_factory=dict, description="Environment of the backend. Nothing secret: see the secret keys."
     )
     start_timeout: Annotated[int, Field(ge=5, le=3600)] = Field(
@@ -147,16 +202,11 @@ class Share(Settings):
     """The folder that a Windows machine shares."""
 
     server: Address = Field(description="The Windows machine: name or address.")
-    name: Annotated[
-        str,
-        matches(
-            r"[^\s,/\\#\"']+", "must be a share's name without blanks, commas, quotes or slashes; rename the share"
-        ),
-    ] = Field(description="Name of the share.")
-    mount_point: Annotated[MachinePath, AfterValidator(_mount_point)] = Field(
+    name: Annotated[OneLine, AfterValidator(_share_name)] = Field(description="Name of the share.")
+    mount_point: MountPlace = Field(
         default=PurePosixPath("/mnt/PersonalAssistantHub"), description="Where it is mounted, and seen by the backend."
     )
-    credentials_file: MachinePath = Field(
+    credentials_file: CredentialsFile = Field(
         default=PurePosixPath("/etc/samba/credentials.secondbrain"),
         description="File on the machine that holds user and password, for root alone.",
     )
@@ -199,6 +249,14 @@ class SecondBrain(SystemSettings):
         "secondbrain-backend-environment": "Environment of the backend that must stay secret: lines of NAME=value.",
     }
 
+    SECRET_RULES: ClassVar[Mapping[str, Callable[[str], None]]] = {
+        "secondbrain-smb-username": one_line,
+        "secondbrain-smb-password": one_line,
+        "secondbrain-smb-domain": one_line,
+        "secondbrain-backend-environment": environment_lines,
+    }
+    SECRETS_INSTEAD: ClassVar[Mapping[str, str]] = {"pod.backend-environment": "secondbrain-backend-environment"}
+
     host: HostName = Field(description="The machine: a key of `hearth:hosts`.")
     prerequisites: Literal["install", "require"] = Field(
         default="install", description="Whether missing packages are installed, or only named (and nothing is done)."
@@ -216,8 +274,12 @@ class SecondBrain(SystemSettings):
     share: Share | None = Field(default=None, description="The Windows share. Without it: no share.")
     podmgr: Podmgr = Field(default_factory=Podmgr, description="Where podmgr comes from.")
 
-    @model_validator(mode="after")
-    def _backend_is_known(self) -> SecondBrain:
+    def disagreements(self) -> Iterator[Disagreement]:
+        yield from self._of_the_image()
+        yield from self._of_accounts()
+        yield from self._of_places()
+
+    def _of_the_image(self) -> Iterator[Disagreement]:
         missing = [
             key
             for key, value in (("backend-image", self.pod.backend_image), ("backend-port", self.pod.backend_port))
@@ -225,30 +287,61 @@ class SecondBrain(SystemSettings):
         ]
         if missing and self.migrate is None:
             keys = " and ".join(f"pod.{key}" for key in missing)
-            raise ValueError(f"must give {keys}, as no old container (migrate) tells; add what is missing")
-        return self
-
-    @model_validator(mode="after")
-    def _image_has_one_source(self) -> SecondBrain:
+            yield Disagreement("", f"must give {keys}, as no old container (migrate) tells; add what is missing")
         if self.pod.backend_archive and self.migrate:
-            raise ValueError(
-                "pod.backend-archive and migrate each say where the backend's image comes from; remove one of them"
+            rule = "pod.backend-archive and migrate each say where the backend's image comes from; remove one of them"
+            yield Disagreement("", rule)
+        elif self.pod.backend_archive and self.pod.backend_image is None:
+            yield Disagreement("", "pod.backend-archive needs pod.backend-image, the name of the image in it; add it")
+
+    def _of_accounts(self) -> Iterator[Disagreement]:
+        account, migrate = self.account, self.migrate
+        if migrate and migrate.user == account.name:
+            yield Disagreement(
+                "migrate.user", "must be another user than account.name; name the old user", migrate.user
             )
-        if self.pod.backend_archive and self.pod.backend_image is None:
-            raise ValueError("pod.backend-archive needs pod.backend-image, the name of the image in it; add it")
-        return self
+        if account.name in account.private_homes:
+            rule = "must not name the account itself; remove it from the list"
+            yield Disagreement("account.private-homes", rule, account.name)
+        if "root" in account.private_homes:
+            yield Disagreement("account.private-homes", "must not name root, whose home is closed; remove it", "root")
+        if someones_home(account.home) not in ("", account.name):
+            rule = "must not be another user's home, nor lie in it; choose another place, as /var/lib/secondbrain"
+            yield Disagreement("account.home", rule, str(account.home))
 
-    @model_validator(mode="after")
-    def _old_user_is_another(self) -> SecondBrain:
-        if self.migrate and self.migrate.user == self.account.name:
-            raise ValueError("migrate.user must be another user than account.name; name the old user")
-        return self
+    def _of_places(self) -> Iterator[Disagreement]:
+        """Paths that would lie in one another: the account could rewrite what is root's, or a mount would hide it."""
+        home = self.account.home
+        rule = "must lie apart from {}, and one is in the other; choose a place of its own"
+        if self.manager == "podmgr" and (inside(home, PODMGR_FOLDER) or inside(PODMGR_FOLDER, home)):
+            yield Disagreement("account.home", rule.format(f"podmgr's {PODMGR_FOLDER}"), str(home))
+        if self.share is None:
+            return
+        mount, file = self.share.mount_point, self.share.credentials_file
+        for folder, name in ((home, f"account.home ({home})"), (PODMGR_FOLDER, f"podmgr's {PODMGR_FOLDER}")):
+            if inside(mount, folder) or inside(folder, mount):
+                yield Disagreement("share.mount-point", rule.format(name), str(mount))
+            if inside(file, folder) or inside(folder, file):
+                yield Disagreement("share.credentials-file", rule.format(name), str(file))
+        if inside(file, mount) or inside(mount, file):
+            yield Disagreement("share.credentials-file", rule.format(f"share.mount-point ({mount})"), str(file))
 
-    @model_validator(mode="after")
-    def _own_home_is_open_to_itself(self) -> SecondBrain:
-        if self.account.name in self.account.private_homes:
-            raise ValueError("account.private-homes must not name the account itself; remove it from the list")
-        return self
+    def against(self, machines: Machines) -> Iterator[Disagreement]:
+        """The account is not the one that Hearth logs in as."""
+        login = machines.login(self.host)
+        if login == self.account.name:
+            rule = (
+                f"must not be who logs in on {self.host} (hearth:hosts), who would be locked out; choose another name"
+            )
+            yield Disagreement("account.name", rule, login)
+
+    def listeners(self) -> Sequence[Listener]:
+        """Both containers' ports."""
+        pod = self.pod
+        found = [Listener("pod.ollama-port", self.host, pod.ollama_port, pod.ollama_addresses)]
+        if pod.backend_port is not None:
+            found.append(Listener("pod.backend-port", self.host, pod.backend_port, pod.backend_addresses))
+        return found
 
     def required_secrets(self) -> Mapping[str, str]:
         """User and password of the Windows share, where there is one."""

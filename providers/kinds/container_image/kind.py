@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from config.model import image_reference
 from providers.errors import CommandFailed, HearthError, InvalidInput
 from providers.kind import AccountName, Facts, Inputs, Kind
 from providers.kinds.container_image.podman_store import NO_PODMAN, NOT_GIVEN, NOT_NAMED, NOT_TAKEN, Store
@@ -23,15 +23,6 @@ from providers.kinds.unit.made_folders import FOLDER, remove_if_empty
 from providers.machine.session import Completed, Session, Stat
 
 NOTES = f"{FOLDER}/images"
-
-
-def _reference(value: str) -> str:
-    domain = r"(localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:\d+)?|[A-Za-z0-9-]+:\d+)"
-    if not re.fullmatch(rf"{domain}(/[a-z0-9._-]+)+(:[\w.-]+)?(@sha256:[0-9a-f]{{64}})?", value):
-        raise ValueError(
-            "must be an image's full name with its registry, as docker.io/library/debian:13 or localhost/web:latest"
-        )
-    return value
 
 
 def _source(value: str) -> str:
@@ -44,7 +35,7 @@ def _source(value: str) -> str:
 class ContainerImageInputs(Inputs):
     name: Annotated[
         str,
-        AfterValidator(_reference),
+        AfterValidator(image_reference),
         Field(description="The image's full name, as docker.io/ollama/ollama:latest. A change replaces the resource."),
     ]
     user: Annotated[

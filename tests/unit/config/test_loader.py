@@ -56,7 +56,7 @@ def test_a_system_whose_key_is_absent_is_not_deployed():
 def test_all_mistakes_are_listed_at_once_with_path_value_rule_and_remedy():
     given = values(
         {"host": "brian", "manager": "docker", "pod": {"backend-port": 70000, "backend-image": "x"}},
-        hosts={"brain": {"port": "ssh"}, "Other": {}},
+        hosts={"brain": {"port": "ssh"}, "Other_": {}},
         secondbrian={},
     )
     with pytest.raises(WrongSettings) as caught:

@@ -204,9 +204,9 @@ def test_an_identity_says_whose_the_image_is(user: str | None, identity: str):
 @pytest.mark.parametrize(
     ("field", "value", "rule"),
     [
-        ("name", "ollama", "full name with its registry"),
-        ("name", "docker.io/Ollama", "full name with its registry"),
-        ("name", "docker.io/a/b; rm -rf /", "full name with its registry"),
+        ("name", "ollama", "full name of an image, with its registry"),
+        ("name", "docker.io/Ollama", "full name of an image, with its registry"),
+        ("name", "docker.io/a/b; rm -rf /", "full name of an image, with its registry"),
         ("source", "file", "must be 'pull'"),
         ("source", "archive:x.tar", "must be 'pull'"),
         ("source", "user:", "must be 'pull'"),

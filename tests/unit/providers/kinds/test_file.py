@@ -60,7 +60,7 @@ async def test_a_directory_in_the_way_is_refused():
         ("path", "etc/motd", "absolute path"),
         ("path", "/etc/../motd", "plain path"),
         ("mode", "rw-r--r--", "octal mode"),
-        ("owner", "-x", "user or group name"),
+        ("owner", "-x", "must be a user name"),
     ],
 )
 def test_a_wrong_value_is_rejected_with_its_rule(field: str, value: str, rule: str):

@@ -233,7 +233,7 @@ def test_what_counts_as_a_difference(name: str, wish: object, found: object, ans
 @pytest.mark.parametrize(
     ("field", "value", "rule"),
     [
-        ("name", "-x", "user or group name"),
+        ("name", "-x", "must be a user name"),
         ("subordinate_ids", "100000", "START:COUNT"),
         ("home", "var/lib", "absolute path"),
         ("home_mode", "rwx", "octal mode"),

@@ -62,7 +62,7 @@ async def test_of_the_namespace_it_takes_its_own_keys_only(start: Start):
 
 async def test_wrong_settings_of_machines_are_all_named(start: Start):
     client = await start()
-    hosts = json.dumps({"BOX": {}, "attic": {"port": 99999, "adress": "x"}})
+    hosts = json.dumps({"BOX_": {}, "attic": {"port": 99999, "adress": "x"}})
     answer = await client.stub.CheckConfig(provider_pb2.CheckRequest(news=encode(Properties({"hosts": hosts}))))
     places = sorted(failure.property for failure in answer.failures)
     assert len(places) == 3

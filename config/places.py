@@ -1,0 +1,170 @@
+"""Paths on a machine: what a path may look like, and which places there are ours to make, to close and to remove.
+
+The rule follows the Filesystem Hierarchy Standard 3.0: what is of this machine alone, and of no package, lies below
+/srv, /opt, /mnt, /media, /home, /var/lib, /var/opt, /var/local and /var/backups, or in a folder that its owner has made
+at the root. Everything else is the system's. Nothing is ever such a folder itself: it lies in one of its own, there.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+
+from config.accounts import words
+
+SYSTEM_ROOTS = words(
+    "bin boot dev efi etc init lib lib32 lib64 libexec libx32 lost+found nix ostree proc root run sbin selinux snap "
+    "sys sysroot tmp usr var"
+)
+"""What lies at the root and is the system's."""
+LOCAL = tuple(PurePosixPath(path) for path in ("/var/lib", "/var/opt", "/var/local", "/var/backups"))
+"""Where, within the system's /var, a machine's own data may lie."""
+PACKAGES = words(
+    "AccountsService NetworkManager PackageKit alsa apparmor apt aptitude bluetooth boltd chrony cloud "
+    "command-not-found "
+    "containerd containers dbus debconf dhcp dhcpcd docker dpkg emacsen-common etcd ex flatpak fwupd gdm3 git grub "
+    "incus initramfs-tools ispell kubelet libvirt logrotate lxc lxcfs lxd machines man-db misc mlocate mysql nfs ntp "
+    "os-prober "
+    "pam plymouth podman polkit-1 portables postgresql private python rancher redis rpm rpcbind samba saml selinux "
+    "sgml-base shells.state snapd snmp sss sudo swcatalog systemd tpm ubuntu-advantage ucf udisks2 ufw update-manager "
+    "update-notifier upower usb_modeswitch usbutils vim wtmpdb xfonts xkb xml-core yum dnf"
+)
+"""Folders of /var/lib that are packages' own."""
+LONGEST = 4095
+"""limits.h: PATH_MAX without its NUL; a name in it has at most 255 bytes."""
+_BAD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\]")
+
+
+def _written(value: Any) -> Any:
+    """Refused as it is written: a path object has lost some of it."""
+    if not isinstance(value, str):
+        return value
+    if not value.startswith("/") or value.startswith("//"):
+        raise ValueError("must be an absolute path on the machine; write it from the root, as /srv/share")
+    if ".." in value.split("/") or _BAD.search(value):
+        raise ValueError(
+            "must be a path on one line without '..', backslashes and control characters; write out where it leads"
+        )
+    if len(value.encode()) > LONGEST or any(len(part.encode()) > 255 for part in value.split("/")):
+        raise ValueError("must have at most 255 bytes between two '/'; choose a shorter path")
+    if any(part != part.strip() for part in value.split("/")):
+        raise ValueError("must have no blank before or after a '/'; choose another path")
+    return value
+
+
+_WRITTEN = BeforeValidator(_written)
+_TEXT = PlainSerializer(str, return_type=str)
+_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^/"})
+
+
+def system_place(path: PurePosixPath) -> str:
+    """Why a path is not ours to make or change, as the end of `..., and this is ...`; empty where it may be ours."""
+    parts = path.parts
+    if len(parts) < 3:
+        return "the root of the system" if len(parts) < 2 else "a folder at the root"
+    if parts[1] not in SYSTEM_ROOTS:
+        return ""
+    for place in LOCAL:
+        if path == place:
+            return "a folder of the system's"
+        if path.is_relative_to(place):
+            name = path.relative_to(place).parts[0]
+            taken = place == LOCAL[0] and (name in PACKAGES or name.startswith(("systemd", "polkit", "apt", "dpkg")))
+            return "a package's own" if taken else ""
+    return "a place of the system's"
+
+
+def someones_home(path: PurePosixPath) -> str:
+    """The user in whose home below /home a path is, or whose home it is; empty for other places."""
+    return path.parts[2] if path.parts[:2] == ("/", "home") and len(path.parts) > 2 else ""
+
+
+def _own_place(value: PurePosixPath) -> PurePosixPath:
+    if reason := system_place(value):
+        raise ValueError(
+            f"must be a place of its own, and this is {reason}; choose one below /srv, /mnt, /opt or /var/lib, "
+            "as /srv/hearth"
+        )
+    return value
+
+
+def _own_tree(value: PurePosixPath) -> PurePosixPath:
+    """A place of its own that may lie within a home, in a folder that nothing reads as its settings."""
+    if someones_home(value) and (len(value.parts) < 4 or any(part.startswith(".") for part in value.parts[3:])):
+        raise ValueError(
+            "must be a place of its own, and this is a user's home; choose a folder of its own, as /srv/dumps"
+        )
+    return _own_place(value)
+
+
+def _outside_homes(value: PurePosixPath) -> PurePosixPath:
+    if someones_home(value):
+        raise ValueError("must not lie in a user's home, which is that user's; choose a place as /mnt/share")
+    return _own_place(value)
+
+
+def _no_separators(value: PurePosixPath) -> PurePosixPath:
+    """`,` ends an option of a mount, `:` a field of a volume and of /etc/passwd: neither can be escaped there."""
+    if found := [mark for mark in ",:" if mark in str(value)]:
+        raise ValueError(f"must hold no '{found[0]}', which ends a value where this is written; choose another path")
+    return value
+
+
+def _plain(value: PurePosixPath) -> PurePosixPath:
+    if not re.fullmatch(r"[A-Za-z0-9_./@+-]+", str(value)):
+        raise ValueError(
+            "must hold letters, digits, '_', '.', '-', '@' and '+' alone, being an account's home; choose such a path"
+        )
+    return value
+
+
+CREDENTIALS_FOLDERS = frozenset(
+    {"samba", "cifs", "smb", "credentials", "smbcredentials", "cifs-utils", "hearth", "secondbrain"}
+)
+"""Folders of /etc where credentials of shares lie, and nothing that a program reads as its settings by itself."""
+_SAMBA_OWN = ("smb.conf", "lmhosts", "dhcp.conf", "gdbcommands", "smbpasswd", "smbusers", "tls", "private")
+
+
+def _credentials_file(value: PurePosixPath) -> PurePosixPath:
+    parts = value.parts
+    in_etc = len(parts) == 4 and parts[1] == "etc" and parts[2] in CREDENTIALS_FOLDERS
+    if in_etc and parts[3] not in _SAMBA_OWN and not parts[3].endswith(".conf"):
+        return value
+    if len(parts) < 4 or someones_home(value) or system_place(value.parent):
+        raise ValueError(
+            "must be a file in a folder of its own that is nobody's home and not the system's; "
+            "choose one as /etc/samba/credentials.secondbrain"
+        )
+    return value
+
+
+def _readable(value: PurePosixPath) -> PurePosixPath:
+    if len(value.parts) < 2 or value.parts[1] in ("dev", "proc", "sys"):
+        raise ValueError("must be a file, and this is the kernel's; name the file")
+    return _no_separators(value)
+
+
+def inside(path: PurePosixPath, folder: PurePosixPath) -> bool:
+    """Whether a path is a folder, or lies below it."""
+    return path.is_relative_to(folder)
+
+
+MachinePath = Annotated[PurePosixPath, _WRITTEN, _TEXT, _SCHEMA]
+"""An absolute path on a machine."""
+OwnHome = Annotated[PurePosixPath, _WRITTEN, AfterValidator(_plain), AfterValidator(_own_place), _TEXT, _SCHEMA]
+"""Where the home of an account of ours is: made, closed and, with `data: remove`, removed."""
+OwnFolder = Annotated[PurePosixPath, _WRITTEN, AfterValidator(_own_tree), _TEXT, _SCHEMA]
+"""A folder that is made, closed and, with `data: remove`, removed."""
+MountPlace = Annotated[
+    PurePosixPath, _WRITTEN, AfterValidator(_no_separators), AfterValidator(_outside_homes), _TEXT, _SCHEMA
+]
+"""Where a file system is mounted over what is there."""
+CredentialsFile = Annotated[
+    PurePosixPath, _WRITTEN, AfterValidator(_no_separators), AfterValidator(_credentials_file), _TEXT, _SCHEMA
+]
+"""A file of root's with a user and a password."""
+ReadableFile = Annotated[PurePosixPath, _WRITTEN, AfterValidator(_readable), _TEXT, _SCHEMA]
+"""A file that is only read."""
