@@ -28,9 +28,9 @@ def table(system: str, rows: list[CheckResult]) -> Table:
     """The rows of one system, as they are printed."""
     made = Table(title=system, title_justify="left", title_style="bold", expand=False)
     made.add_column("story")
-    made.add_column("what holds", overflow="fold")
-    made.add_column("")
-    made.add_column("what was seen", overflow="fold")
+    made.add_column("check", overflow="fold")
+    made.add_column("result")
+    made.add_column("details", overflow="fold")
     for row in rows:
         made.add_row(row.story, Text(row.question), Text(row.status.value, STYLES[row.status]), Text(row.reason))
     return made

@@ -72,7 +72,7 @@ def whose(name: str) -> str:
 def _own_account(value: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_.-]*", value.lstrip("_")) or value.endswith("."):
         raise ValueError(
-            "must be a user name: small letters, digits, '_', '-' and '.', not beginning with a digit; "
+            "must be a user name: lowercase letters, digits, '_', '-' and '.', not beginning with a digit; "
             "choose such a name"
         )
     if owner := whose(value):

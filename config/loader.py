@@ -223,7 +223,7 @@ def parse(
     mistakes += _secrets_in_the_open(values, secret_keys, given or {})
     for key in sorted(SECRETS.keys() & values.keys() - secret_keys):
         remedy = f"give the secret another value, then: pulumi config set --secret {NAMESPACE}:{key}"
-        mistakes.append(Mistake(f"{NAMESPACE}:{key}", "stands in plain text, and a secret must be encrypted", remedy))
+        mistakes.append(Mistake(f"{NAMESPACE}:{key}", "is in plain text, and a secret must be encrypted", remedy))
     from_file, wrong, absent = _from_file(values, project, preview=preview)
     mistakes += wrong
     mistakes += _wrong_secrets(values, from_file)

@@ -74,7 +74,7 @@ def _rule(error: ErrorDetails) -> tuple[str, str, Any]:
     """Rule, remedy and the value to show (or _NO_VALUE) of one error of pydantic's."""
     kind, context, value = error["type"], error.get("ctx", {}), error["input"]
     if kind == "extra_forbidden":  # its value may be a secret that was put in the wrong place
-        return "is not a key that exists", "look for a slip of the pen, or remove it", _NO_VALUE
+        return "is not a key that exists", "check the spelling, or remove it", _NO_VALUE
     if kind == "missing":
         return "is missing", "add it", _NO_VALUE
     if kind in _BUILT_IN:

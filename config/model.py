@@ -157,7 +157,7 @@ NamePrefix = Annotated[
     Field(max_length=32),
     matches(
         r"[a-z0-9]+((_|__|-+)[a-z0-9]+)*",
-        "must be small letters and digits, with single '_' or with '-' between them; choose such a name",
+        "must be lowercase letters and digits, with single '_' or with '-' between them; choose such a name",
     ),
 ]
 """What names of containers, volumes, images and units begin with: right in each of them."""

@@ -112,7 +112,7 @@ def read(
         rule = f"must be a JSON file that can be read ({getattr(error, 'strerror', None) or type(error).__name__})"
         return {}, [Mistake(where, rule, FORM, written)], True
     unknown = [
-        Mistake(f"{where} ({key})", "is not a secret that exists", "look for a slip of the pen, or remove it")
+        Mistake(f"{where} ({key})", "is not a secret that exists", "check the spelling, or remove it")
         for key in sorted(entries.keys() - set(known))
     ]
     return {key: value for key, value in entries.items() if key in known}, unknown, True

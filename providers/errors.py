@@ -49,7 +49,7 @@ class NotAnswering(HearthError, ConnectionError):
     """A service on a machine, or one that is reached from there, accepts no connection."""
 
 
-class WishNotFulfilled(HearthError):
+class NotConverged(HearthError):
     """Everything ran, and yet the machine is not as it was asked to be."""
 
 

@@ -83,7 +83,11 @@ def resource_class(kind: Kind[Any, Any]) -> str:
     lines.append("        properties: dict[str, Any] = {")
     lines += [f'            "{name}": {name},' for name in names]
     lines += [f'            "{name}": None,' for name in (*made, "machine")]
-    lines += ["        }", f'        super().__init__("{kind.token}", resource_name, properties, opts)']
+    lines.append("        }")
+    if kind.formerly:
+        lines.append(f'        aliases = ResourceOptions(aliases=[pulumi.Alias(type_="{kind.formerly}")])')
+        lines.append("        opts = ResourceOptions.merge(aliases, opts)")
+    lines.append(f'        super().__init__("{kind.token}", resource_name, properties, opts)')
     pairs = [(name, to_camel(name)) for name in (*names, *made) if to_camel(name) != name]
     if pairs:
         back = ", ".join(f'"{camel}": "{name}"' for name, camel in pairs)

@@ -112,9 +112,18 @@ class Kind(Generic[InputsT, FactsT]):
     """Why what is there could not be put back later, where it could not: then it is not touched in the first place."""
     explain: Callable[[Session, InputsT, FactsT], Awaitable[str]] | None = None
     """Where all went well and the wish does not hold: the reason, as far as the machine can tell, in one line."""
+    formerly: str = ""
+    """The type token that it had before, where it got another name: states that have it are read as this kind's, and
+    machines keep their records under it."""
+
     by_hand: Callable[[InputsT], str] = field(default=lambda _inputs: "as whoever put it there would")
     """How a person removes it, in one line, for when nobody knows any more what was there before. Empty where the kind
     leaves nothing on a machine."""
+
+    @property
+    def recorded_as(self) -> str:
+        """The token under which machines keep its records: the first that it had."""
+        return self.formerly or self.token
 
     @property
     def name(self) -> str:

@@ -175,7 +175,7 @@ async def _running(session: Session, deployed: DeployedSecondBrain) -> CheckResu
     log = await _account_run(
         session, deployed, "journalctl", "--user", "--no-pager", "--lines=3", "--output=cat", "--unit", unit
     )
-    return story.failed(question, "; ".join(late) or _said(result), f"Its log: {log.stdout.strip()}")
+    return story.failed(question, "; ".join(late) or _said(result), f"Its last log lines: {log.stdout.strip()}")
 
 
 async def _podmgr_running(session: Session, deployed: DeployedSecondBrain) -> CheckResult:

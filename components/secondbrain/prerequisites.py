@@ -10,7 +10,7 @@ from pulumi import Output, ResourceOptions
 from components.blocks.quadlet import Form, form_for
 from components.secondbrain.scripts import COMMANDS, HELPERS, PACKAGES, require_script
 from config.systems.secondbrain import SecondBrain
-from providers.resources.host import Fact, Package, Script
+from providers.resources.host import CommandOutput, Package, Script
 
 
 class Podman:
@@ -66,7 +66,7 @@ class Podman:
         known = self._settings.pod.podman_version
         if known is not None:
             return Output.from_input(form_for(known))
-        asked = Fact(
+        asked = CommandOutput(
             f"{self._name}-podman-version",
             host=self._settings.host,
             name="podman-version",

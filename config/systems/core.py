@@ -80,7 +80,7 @@ DatabaseName = Annotated[
     Field(max_length=63),
     matches(
         r"[a-z_][a-z0-9_-]*",
-        "must be small letters, digits, '_' and '-', not beginning with a digit; choose such a name",
+        "must be lowercase letters, digits, '_' and '-', not beginning with a digit; choose such a name",
     ),
     AfterValidator(_database_name),
 ]

@@ -36,12 +36,12 @@ Localpart = Annotated[
     str,
     matches(
         r"[a-z0-9._=/+-]{1,100}",
-        "must be the part of a user id between @ and :, in small letters; write it as instagram-bot",
+        "must be the part of a user id between @ and :, in lowercase letters; write it as instagram-bot",
     ),
 ]
 InstanceName = Annotated[
     str,
-    matches(r"[a-z0-9][a-z0-9._-]{0,99}", "must be small letters, digits and . _ -; write it as instagram-bot-1"),
+    matches(r"[a-z0-9][a-z0-9._-]{0,99}", "must be lowercase letters, digits and . _ -; write it as instagram-bot-1"),
 ]
 PluginId = Annotated[str, matches(r"[A-Za-z0-9][A-Za-z0-9._-]*", "must be a plugin's id; write it as sna.instagram")]
 ServerName = Annotated[

@@ -13,7 +13,7 @@ from config.model import HttpAddress, ImageName, LogLevel, Port, Settings, match
 from config.system import SystemSettings
 
 _LABEL = r"[a-z]([a-z0-9-]*[a-z0-9])?"
-_LABEL_RULE = "must be small letters, digits and '-', and begin with a letter; choose such a name"
+_LABEL_RULE = "must be lowercase letters, digits and '-', and begin with a letter; choose such a name"
 CLUSTER_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
@@ -31,7 +31,7 @@ DnsName = Annotated[
     Field(max_length=253),
     matches(
         r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?",
-        "must be a host name in small letters, without scheme and port; write it as todo.example.org",
+        "must be a host name in lowercase letters, without scheme and port; write it as todo.example.org",
     ),
 ]
 SocketAddress = Annotated[
@@ -45,7 +45,7 @@ NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 ObjectName = Annotated[
     str,
     Field(max_length=253),
-    matches(NAME, "must be an object's name in Kubernetes: small letters, digits, '-' and '.'; choose such a name"),
+    matches(NAME, "must be an object's name in Kubernetes: lowercase letters, digits, '-' and '.'; choose such a name"),
 ]
 Proxies = Literal["auto"] | Annotated[int, Field(ge=0, le=10)]
 

@@ -23,7 +23,7 @@ def _some_words(value: list[str]) -> list[str]:
     return value
 
 
-class FactInputs(Inputs):
+class CommandOutputInputs(Inputs):
     name: Annotated[str, Field(min_length=1, max_length=100, description="Which fact this is. A change replaces it.")]
     command: Annotated[
         list[str], AfterValidator(_some_words), Field(description="The program and its arguments; no shell.")
@@ -31,21 +31,21 @@ class FactInputs(Inputs):
     user: Annotated[AccountName | None, Field(description="The user who asks; root where none is given.")] = None
 
 
-class FactFacts(Facts):
+class CommandOutputFacts(Facts):
     answer: str = Field(default="", description="What the command wrote to standard output, blanks around it removed.")
     status: int = 0
     complaint: str = ""
 
 
-async def observe(session: Session, inputs: FactInputs) -> FactFacts:
+async def observe(session: Session, inputs: CommandOutputInputs) -> CommandOutputFacts:
     result = await session.run(*inputs.command, user=inputs.user, check=False)
     if not result.ok:
         # No error: a refresh has to go on where, say, the program's package has been removed.
-        return FactFacts(present=False, status=result.status, complaint=result.stderr.strip()[-ANSWER_LIMIT:])
-    return FactFacts(present=True, answer=result.stdout.strip()[:ANSWER_LIMIT])
+        return CommandOutputFacts(present=False, status=result.status, complaint=result.stderr.strip()[-ANSWER_LIMIT:])
+    return CommandOutputFacts(present=True, answer=result.stdout.strip()[:ANSWER_LIMIT])
 
 
-async def apply(session: Session, inputs: FactInputs, facts: FactFacts) -> None:
+async def apply(session: Session, inputs: CommandOutputInputs, facts: CommandOutputFacts) -> None:
     if facts.present:
         return  # another command was given, and has answered already
     raise CommandFailed(
@@ -57,14 +57,15 @@ async def apply(session: Session, inputs: FactInputs, facts: FactFacts) -> None:
     )
 
 
-async def restore(session: Session, inputs: FactInputs, before: FactFacts) -> None:
+async def restore(session: Session, inputs: CommandOutputInputs, before: CommandOutputFacts) -> None:
     """Nothing was changed, so there is nothing to put back."""
 
 
 KIND = Kind(
-    token="hearth:host:Fact",
-    inputs=FactInputs,
-    facts=FactFacts,
+    token="hearth:host:CommandOutput",
+    formerly="hearth:host:Fact",
+    inputs=CommandOutputInputs,
+    facts=CommandOutputFacts,
     observe=observe,
     apply=apply,
     restore=restore,

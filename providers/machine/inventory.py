@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Where:
+class Placement:
     """Where a resource is, as its state remembers it (output `machine`)."""
 
     id: str
@@ -35,7 +35,7 @@ class Where:
         return {name: value for name, value in found.items() if value is not None}
 
     @classmethod
-    def of(cls, state: Any) -> Where | None:
+    def of(cls, state: Any) -> Placement | None:
         """From the output `machine` of a state; None where there is none."""
         if not isinstance(state, dict) or "id" not in state:
             return None
@@ -64,7 +64,7 @@ class Inventory:
                 remedy="add it to hearth:hosts of this stack, or correct the name",
             ) from None
 
-    def is_at(self, name: str, where: Where) -> bool:
+    def is_at(self, name: str, where: Placement) -> bool:
         """Whether the settings still give a machine the address at which the state says that it is."""
         host = self.machines.hosts.get(name)
         return host is not None and (host.address or name, host.port, host.user) == (
@@ -73,7 +73,7 @@ class Inventory:
             where.user,
         )
 
-    def connection(self, name: str, where: Where | None = None) -> Connection:
+    def connection(self, name: str, where: Placement | None = None) -> Connection:
         """The connection to a machine: where the settings say that it is, or where a state says that it was."""
         if where is None or self.is_at(name, where):
             host = self.host(name)
@@ -102,9 +102,9 @@ class Inventory:
             self._said.add(message)
             tell(message)
 
-    async def where(self, name: str, connection: Connection) -> Where:
+    async def where(self, name: str, connection: Connection) -> Placement:
         host = connection.host
-        return Where(await connection.machine_id(), host.address or name, host.port, host.user)
+        return Placement(await connection.machine_id(), host.address or name, host.port, host.user)
 
     async def close(self) -> None:
         await asyncio.gather(*(connection.close() for connection in self._connections.values()))

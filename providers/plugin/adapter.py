@@ -33,7 +33,7 @@ from providers.plugin.protocol import (
     provider_pb2_grpc,
     status_pb2,
 )
-from providers.plugin.reporter import Tellers, redacted
+from providers.plugin.reporter import Reporter, redacted
 from providers.plugin.schema import VERSION, schema
 from providers.plugin.state import HalfDone, State
 from providers.plugin.values import Properties, decode, encode
@@ -49,6 +49,8 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
     def __init__(self, kinds: Iterable[Kind[Any, Any]], engine_address: str, project: Path) -> None:
         self._kinds = tuple(kinds)
         self._verbs = {kind.token: Verbs(kind) for kind in self._kinds}
+        # A state from before a kind got another name.
+        self._verbs |= {kind.formerly: self._verbs[kind.token] for kind in self._kinds if kind.formerly}
         self._project = project
         self._estate = Inventory(Machines(hosts={}), project)
         self._engine = engine_pb2_grpc.EngineStub(grpc.aio.insecure_channel(engine_address)) if engine_address else None
@@ -108,7 +110,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         news = decode(request.news)
         token = _token(request.urn)
         if token not in self._verbs:
-            known = ", ".join(sorted(self._verbs))
+            known = ", ".join(sorted(kind.token for kind in self._kinds))
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT,
                 f"the provider hearth has no resource {token!r}, so nothing was touched; it has: {known}",
@@ -185,11 +187,11 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         return self._verbs[_token(urn)]
 
     async def _answer(
-        self, context: Any, urn: str, secrets: list[Properties], work: Callable[[Tellers], Awaitable[Result]]
+        self, context: Any, urn: str, secrets: list[Properties], work: Callable[[Reporter], Awaitable[Result]]
     ) -> Result:
         """Carry out a verb; turn what goes wrong into the engine's errors, with every secret taken out."""
         clean = redacted(secrets)
-        tell = Tellers(
+        tell = Reporter(
             progress=lambda message: self._say(urn, clean(message), engine_pb2.INFO, ephemeral=True),
             warn=lambda message: self._say(urn, clean(message), engine_pb2.WARNING),
         )
@@ -206,9 +208,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
             name = type(error).__name__
             await context.abort(
                 grpc.StatusCode.INTERNAL,
-                clean(
-                    f"a mistake in Hearth itself: {name}: {error}; please report it, with what HEARTH_LOG=DEBUG shows"
-                ),
+                clean(f"a bug in Hearth: {name}: {error}; please report it, with what HEARTH_LOG=DEBUG shows"),
             )
         raise AssertionError("abort always raises")
 

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from providers.errors import InvalidInput, WishNotFulfilled
+from providers.errors import InvalidInput, NotConverged
 from providers.kind import Facts, Inputs, Kind
-from providers.machine.inventory import Where
+from providers.machine.inventory import Placement
 from providers.plugin.values import Properties
 
 InputsT = TypeVar("InputsT", bound=Inputs)
@@ -42,7 +42,7 @@ class Difference:
     delete_first: bool = True
 
 
-class Wishes(Generic[InputsT, FactsT]):
+class DesiredState(Generic[InputsT, FactsT]):
     """The pure part of a kind's verbs."""
 
     def __init__(self, kind: Kind[InputsT, FactsT]) -> None:
@@ -153,7 +153,7 @@ class Wishes(Generic[InputsT, FactsT]):
         self,
         inputs: InputsT,
         facts: FactsT,
-        where: Where | None,
+        where: Placement | None,
         marks: Properties,
         key: str | None,
         made: Sequence[str] = (),
@@ -239,11 +239,11 @@ class Wishes(Generic[InputsT, FactsT]):
             summary, _, remedy = said.partition("; ")
             raise InvalidInput(f"{summary}; nothing was touched", remedy=remedy)
 
-    def shortfall(self, inputs: InputsT, facts: FactsT, marks: Properties) -> WishNotFulfilled | None:
+    def shortfall(self, inputs: InputsT, facts: FactsT, marks: Properties) -> NotConverged | None:
         """The error where all went well and the wish does not hold; None where it does."""
         what = f"{self.kind.name} {self.kind.identify(inputs)} on {inputs.host}"
         if not facts.present:
-            return WishNotFulfilled(
+            return NotConverged(
                 f"{what} is not there although all went well",
                 remedy="see on the machine what became of it (journalctl -n 50), then run up again",
             )
@@ -255,7 +255,7 @@ class Wishes(Generic[InputsT, FactsT]):
             )
         if not lines:
             return None
-        return WishNotFulfilled(
+        return NotConverged(
             f"{what} is still not as wished",
             detail="\n".join(lines),
             remedy="compare what was wished with what the machine made of it, above; its log: journalctl -n 50",

@@ -14,7 +14,7 @@ from providers.plugin.values import Properties
 
 
 @dataclass(frozen=True)
-class Tellers:
+class Reporter:
     """How an operation speaks to the person who waits."""
 
     progress: Tell

@@ -89,6 +89,7 @@ def schema(kinds: Iterable[Kind[Any, Any]]) -> dict[str, Any]:
         required = [to_camel(name) for name, info in kind.inputs.model_fields.items() if info.is_required()]
         resources[kind.token] = {
             "description": about(kind),
+            **({"aliases": [{"type": kind.formerly}]} if kind.formerly else {}),
             "properties": {**inputs, **outputs, "machine": machine},
             "required": [*required, *outputs, "machine"],
             "inputProperties": inputs,

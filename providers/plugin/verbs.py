@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from providers.errors import ConnectionFailed, ConnectionLost, HearthError, InvalidInput, WishNotFulfilled
+from providers.errors import ConnectionFailed, ConnectionLost, HearthError, InvalidInput, NotConverged
 from providers.kind import Inputs
-from providers.machine.inventory import Inventory, Where, operate
+from providers.machine.inventory import Inventory, Placement, operate
 from providers.machine.record import Record
 from providers.machine.ssh_session import SshSession
-from providers.plugin.desired_state import MACHINE, RECORD, Change, Difference, FactsT, InputsT, Wishes
-from providers.plugin.reporter import Tellers
+from providers.plugin.desired_state import MACHINE, RECORD, Change, DesiredState, Difference, FactsT, InputsT
+from providers.plugin.reporter import Reporter
 from providers.plugin.state import HalfDone, State
 from providers.plugin.values import Properties
 from providers.plugin.whereabouts import (
@@ -32,58 +32,60 @@ if TYPE_CHECKING:
     from providers.machine.connection import Connection
 
 
-class Verbs(Wishes[InputsT, FactsT]):
-    """The verbs of one kind, on the machines of one estate."""
+class Verbs(DesiredState[InputsT, FactsT]):
+    """The verbs of one kind, on the machines of one inventory."""
 
-    async def difference(self, estate: Inventory, old: Properties, new: Properties, tell: Tellers) -> Difference:
+    async def difference(self, inventory: Inventory, old: Properties, new: Properties, tell: Reporter) -> Difference:
         """What an update would change. Connects only where the settings give the machine another address."""
         changes = self.differences(old, new)
         replaces = [name for name in self.identity if name in changes]
         self.refuse(old, new, changes)
-        where, host = Where.of(old.values.get(MACHINE)), new.values.get("host")
+        where, host = Placement.of(old.values.get(MACHINE)), new.values.get("host")
         moved = False
         if "host" in new.unknown:
             replaces.append("host")
-        elif where is not None and host is not None and not estate.is_at(host, where):
-            connection = estate.connection(host)
+        elif where is not None and host is not None and not inventory.is_at(host, where):
+            connection = inventory.connection(host)
             moved = await connection.machine_id() != where.id
-            estate.say_once(tell.warn, another_machine(connection, where) if moved else same_machine(connection, where))
+            inventory.say_once(
+                tell.warn, another_machine(connection, where) if moved else same_machine(connection, where)
+            )
             changes[MACHINE] = Change.UPDATE
             if moved:
                 replaces.append(MACHINE)
         return Difference(changes, tuple(replaces), delete_first=not moved)
 
-    async def create(self, estate: Inventory, urn: str, news: Properties, timeout: float, tell: Tellers) -> State:
+    async def create(self, inventory: Inventory, urn: str, news: Properties, timeout: float, tell: Reporter) -> State:
         inputs = self.kind.inputs.model_validate(news.values)
         identity = self.kind.identify(inputs)
         resource_id = f"{inputs.host}/{identity}"
-        outputs = await self._fulfil(estate, urn, State(resource_id, Properties()), inputs, news, timeout, tell)
+        outputs = await self._fulfil(inventory, urn, State(resource_id, Properties()), inputs, news, timeout, tell)
         return State(resource_id, outputs, news)
 
     async def update(
-        self, estate: Inventory, urn: str, old: State, news: Properties, timeout: float, tell: Tellers
+        self, inventory: Inventory, urn: str, old: State, news: Properties, timeout: float, tell: Reporter
     ) -> State:
         inputs = self.kind.inputs.model_validate(news.values)
         unseen = {alias for name, alias in self._aliases.items() if name not in self._found_types}
         force = any(old.outputs.values.get(alias) != news.values.get(alias) for alias in unseen)
-        outputs = await self._fulfil(estate, urn, old, inputs, news, timeout, tell, force=force)
+        outputs = await self._fulfil(inventory, urn, old, inputs, news, timeout, tell, force=force)
         return replace(old, outputs=outputs, inputs=news)
 
     async def _fulfil(
         self,
-        estate: Inventory,
+        inventory: Inventory,
         urn: str,
         old: State,
         inputs: InputsT,
         marks: Properties,
         timeout: float,
-        tell: Tellers,
+        tell: Reporter,
         *,
         force: bool = False,
     ) -> Properties:
         """Observe, record what was there, apply, observe again. `force` applies although the facts are as wished."""
         kind = self.kind
-        connection = estate.connection(inputs.host)
+        connection = inventory.connection(inputs.host)
         key: str | None = None
         known: str | None = old.outputs.values.get(RECORD)
         last: FactsT | None = None  # what was seen last, once the machine may have been changed
@@ -124,7 +126,7 @@ class Verbs(Wishes[InputsT, FactsT]):
             await self._must_hold(session, wish, facts, marks)
             return facts
 
-        where: Where | None = None
+        where: Placement | None = None
         try:
             facts = await operate(
                 connection,
@@ -134,27 +136,27 @@ class Verbs(Wishes[InputsT, FactsT]):
                 progress=tell.progress,
                 warn=tell.warn,
             )
-            where = await estate.where(inputs.host, connection)
+            where = await inventory.where(inputs.host, connection)
         except HearthError as error:
             if last is None:
                 raise
-            where = await where_if_known(estate, inputs.host, connection)
+            where = await where_if_known(inventory, inputs.host, connection)
             raise HalfDone(error, State(old.id, self._outputs(wish, last, where, marks, key, made), marks)) from error
         return self._outputs(wish, facts, where, marks, key, made)
 
-    async def read(self, estate: Inventory, urn: str, state: State, tell: Tellers) -> State:
+    async def read(self, inventory: Inventory, urn: str, state: State, tell: Reporter) -> State:
         """The resource as it is now; an empty id where it is gone. Without inputs: adopt what the id names."""
         importing = not state.inputs.values
-        where: Where | None = None
+        where: Placement | None = None
         if importing:
             inputs = self._parsed(state.id)
         else:
             inputs = self._inputs(state.inputs, state.outputs)
-            where = Where.of(state.outputs.values.get(MACHINE))
-            if where is not None and where.address in estate.machines.lost:
+            where = Placement.of(state.outputs.values.get(MACHINE))
+            if where is not None and where.address in inventory.machines.lost:
                 tell.warn(f"{where.address} is declared lost, so {state.id} counts as gone")
                 return State("", Properties())
-        connection = await whereabouts(estate, inputs.host, where)
+        connection = await whereabouts(inventory, inputs.host, where)
         key: str | None = state.outputs.values.get(RECORD)
         made = self._made(state.outputs)
         inputs = self.kind.with_defaults(inputs, made)
@@ -181,14 +183,14 @@ class Verbs(Wishes[InputsT, FactsT]):
             if key is not None:
                 await self._follow(connection, inputs, urn, key, tell)
             return State("", Properties())
-        now = await estate.where(inputs.host, connection)
+        now = await inventory.where(inputs.host, connection)
         if importing:
             inputs = self._adopted(inputs, facts)
             found = Properties({name: value for name, value in self._dump(inputs).items() if value is not None})
             return State(state.id, self._outputs(inputs, facts, now, found, None), found)
         return State(state.id, self._outputs(inputs, facts, now, state.inputs, key, made), state.inputs)
 
-    def _unread(self, state: State, error: HearthError, tell: Tellers) -> State:
+    def _unread(self, state: State, error: HearthError, tell: Reporter) -> State:
         """A look that failed is neither the end of all others nor "as wished": it shows as drift of this resource."""
         tell.warn(f"{state.id} could not be looked at, which counts as drift of it: {error}")
         values = dict(state.outputs.values)
@@ -198,17 +200,17 @@ class Verbs(Wishes[InputsT, FactsT]):
         return State(state.id, replace(state.outputs, values=values), state.inputs)
 
     async def _must_hold(self, session: SshSession, inputs: InputsT, facts: FactsT, marks: Properties) -> None:
-        """Raise WishNotFulfilled, with the reason where the kind knows it, unless the wish holds."""
+        """Raise NotConverged, with the reason where the kind knows it, unless the wish holds."""
         failure = self.shortfall(inputs, facts, marks)
         if failure is None:
             return
         explain = self.kind.explain
         reason = await explain(session, inputs, facts) if explain is not None else ""
         if reason:
-            raise WishNotFulfilled(f"{failure.summary}: {reason}", detail=failure.detail, remedy=failure.remedy)
+            raise NotConverged(f"{failure.summary}: {reason}", detail=failure.detail, remedy=failure.remedy)
         raise failure
 
-    async def _follow(self, connection: Connection, inputs: InputsT, urn: str, key: str, tell: Tellers) -> None:
+    async def _follow(self, connection: Connection, inputs: InputsT, urn: str, key: str, tell: Reporter) -> None:
         """Before Pulumi forgets what is gone: let the creation that may follow find the record by today's URN."""
 
         async def work(session: SshSession) -> None:
@@ -225,11 +227,11 @@ class Verbs(Wishes[InputsT, FactsT]):
             warn=tell.warn,
         )
 
-    async def delete(self, estate: Inventory, urn: str, state: State, timeout: float, tell: Tellers) -> None:
+    async def delete(self, inventory: Inventory, urn: str, state: State, timeout: float, tell: Reporter) -> None:
         """Put back what was there before. Without a record nothing is known to be ours, and nothing is changed."""
         inputs = self._inputs(state.inputs, state.outputs)
-        where = Where.of(state.outputs.values.get(MACHINE))
-        if where is not None and where.address in estate.machines.lost:
+        where = Placement.of(state.outputs.values.get(MACHINE))
+        if where is not None and where.address in inventory.machines.lost:
             tell.warn(f"{where.address} is declared lost: {state.id} is forgotten, and nothing is put back there")
             return
         kind = self.kind
@@ -256,7 +258,7 @@ class Verbs(Wishes[InputsT, FactsT]):
             await record.release()
 
         await operate(
-            await whereabouts(estate, inputs.host, where),
+            await whereabouts(inventory, inputs.host, where),
             work,
             deadline=timeout or kind.deadline,
             locks=self._locks(inputs),
@@ -276,7 +278,7 @@ class Verbs(Wishes[InputsT, FactsT]):
             return None
 
     async def _say_what_stays(
-        self, session: SshSession, inputs: InputsT, state: State, record: Record, tell: Tellers
+        self, session: SshSession, inputs: InputsT, state: State, record: Record, tell: Reporter
     ) -> None:
         """Of what Hearth made, and no record knows any more."""
         by_hand = self.kind.by_hand(inputs)
@@ -288,7 +290,7 @@ class Verbs(Wishes[InputsT, FactsT]):
             )
 
     def _record(self, session: SshSession, inputs: InputsT, urn: str, key: str | None) -> Record:
-        return Record(session, (self.kind.token, self.kind.identify(inputs)), urn, key)
+        return Record(session, (self.kind.recorded_as, self.kind.identify(inputs)), urn, key)
 
     def _locks(self, inputs: InputsT) -> Sequence[str]:
         """What the kind shares with others, and the resource itself: a try whose connection dropped may still run."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from providers.errors import ConnectionFailed, HearthError
 from providers.kind import Inputs
-from providers.machine.inventory import Inventory, Where
+from providers.machine.inventory import Inventory, Placement
 from providers.machine.record import RECORDS, Record
 
 if TYPE_CHECKING:
@@ -28,30 +28,30 @@ def damaged(record: Record, inputs: Inputs) -> str:
     return f"{record.path} on {inputs.host}, where was written what was there before, can't be read ({record.damaged})"
 
 
-def same_machine(connection: Connection, where: Where) -> str:
+def same_machine(connection: Connection, where: Placement) -> str:
     return f"{connection.label}, until now at {where.address}, is the same machine: what is there is kept"
 
 
-def another_machine(connection: Connection, where: Where) -> str:
+def another_machine(connection: Connection, where: Placement) -> str:
     return (
         f"{connection.label} is another machine than the one at {where.address}: everything is made anew there,"
         " and then the old one is put back as it was found"
     )
 
 
-async def whereabouts(estate: Inventory, name: str, where: Where | None) -> Connection:
+async def whereabouts(inventory: Inventory, name: str, where: Placement | None) -> Connection:
     """The connection to the machine that a resource is on. Where the settings have another address for it since, that
     may be the same machine, or another one that has nothing to do with this resource."""
-    if where is not None and name in estate.machines.hosts and not estate.is_at(name, where):
-        moved = estate.connection(name)
+    if where is not None and name in inventory.machines.hosts and not inventory.is_at(name, where):
+        moved = inventory.connection(name)
         with contextlib.suppress(ConnectionFailed):
             if await moved.machine_id() == where.id:
                 return moved
-    return estate.connection(name, where)
+    return inventory.connection(name, where)
 
 
-async def where_if_known(estate: Inventory, name: str, connection: Any) -> Where | None:
+async def where_if_known(inventory: Inventory, name: str, connection: Any) -> Placement | None:
     try:
-        return await estate.where(name, connection)
+        return await inventory.where(name, connection)
     except HearthError:
         return None

@@ -680,7 +680,7 @@ class ContainerRecord(pulumi.CustomResource):
         return {"port_needed": "portNeeded"}.get(prop, prop)
 
 
-class Fact(pulumi.CustomResource):
+class CommandOutput(pulumi.CustomResource):
     """What a command on a machine answers, as an output that other resources use. Manages nothing and changes nothing.
 
     For what only the machine knows and another resource's inputs depend on, as the version of a program. The command must
@@ -717,7 +717,9 @@ class Fact(pulumi.CustomResource):
             "answer": None,
             "machine": None,
         }
-        super().__init__("hearth:host:Fact", resource_name, properties, opts)
+        aliases = ResourceOptions(aliases=[pulumi.Alias(type_="hearth:host:Fact")])
+        opts = ResourceOptions.merge(aliases, opts)
+        super().__init__("hearth:host:CommandOutput", resource_name, properties, opts)
 
 
 class MountPoint(pulumi.CustomResource):

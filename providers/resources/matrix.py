@@ -226,7 +226,7 @@ class MaubotInstance(pulumi.CustomResource):
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     name: Output[str]
-    """Its id: small letters, digits, '.', '_', '-'. A change replaces the resource."""
+    """Its id: lowercase letters, digits, '.', '_', '-'. A change replaces the resource."""
     type: Output[str]
     """The id of its plugin, as `sna.instagram`."""
     primary_user: Output[str]

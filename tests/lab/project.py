@@ -63,7 +63,7 @@ class Project:
         assert answer.returncode != 0, answer.stdout
         printed = shown(answer)
         assert "Traceback" not in printed, printed
-        assert "mistake in Hearth itself" not in printed, printed
+        assert "bug in Hearth" not in printed, printed
         return printed
 
     def destroy(self) -> Answer:

@@ -34,7 +34,7 @@ MemberName = Annotated[
     Field(max_length=63),
     matches(
         r"[a-z0-9]([a-z0-9-]*[a-z0-9])?",
-        "must be small letters, digits and '-', as it becomes a host name in the zone; choose such a name",
+        "must be lowercase letters, digits and '-', as it becomes a host name in the zone; choose such a name",
     ),
 ]
 """The name of a member of the cluster, of an instance, a pool or a group: one label of a host name."""
@@ -67,7 +67,7 @@ PciAddress = Annotated[
     str,
     matches(
         r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]",
-        "must be a full PCI address in small letters; write it as 0000:01:00.0, as `lspci -D` shows it",
+        "must be a full PCI address in lowercase letters; write it as 0000:01:00.0, as `lspci -D` shows it",
     ),
 ]
 """A function of a PCI device, as sysfs calls it. Two equal cards have the same ids, and never the same address."""
@@ -90,7 +90,7 @@ DomainName = Annotated[
     Field(max_length=253),
     matches(
         r"(?!.*--)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
-        "must be a domain in small letters without a dot at its end; write it as cluster.example.org",
+        "must be a domain in lowercase letters without a dot at its end; write it as cluster.example.org",
     ),
 ]
 HostLabel = Annotated[
@@ -98,7 +98,7 @@ HostLabel = Annotated[
     Field(max_length=200),
     matches(
         r"(\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*|@",
-        "must be a name within the zone, in small letters, '*' for a wildcard or '@' for the zone itself; write"
+        "must be a name within the zone, in lowercase letters, '*' for a wildcard or '@' for the zone itself; write"
         " it as www",
     ),
 ]

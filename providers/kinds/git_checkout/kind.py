@@ -22,7 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AfterValidator, Field
 
-from providers.errors import CommandFailed, HearthError, InvalidInput, WishNotFulfilled
+from providers.errors import CommandFailed, HearthError, InvalidInput, NotConverged
 from providers.kind import AbsolutePath, AccountName, Inputs, Kind
 from providers.kinds.file import path_to_identity
 from providers.kinds.owned_folder import (
@@ -267,7 +267,7 @@ async def apply(session: Session, inputs: GitCheckoutInputs, facts: GitCheckoutF
         if facts.present and facts.owner == owner:
             raise
         # The folder was made, or has another owner: something was touched.
-        raise WishNotFulfilled(error.summary, detail=error.detail, remedy=error.remedy) from None
+        raise NotConverged(error.summary, detail=error.detail, remedy=error.remedy) from None
 
 
 async def restore(session: Session, inputs: GitCheckoutInputs, before: GitCheckoutFacts) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from providers.errors import HearthError, NotAnswering, WishNotFulfilled
+from providers.errors import HearthError, NotAnswering, NotConverged
 from providers.kind import Facts, Inputs, Kind
 from providers.kinds.matrix.common import (
     CONFIG_FILE,
@@ -121,7 +121,7 @@ async def apply(session: Session, inputs: MaubotClientInputs, facts: MaubotClien
             # By itself: maubot starts before it enables where both are in one request.
             found = await maubot.put("client", inputs.user_id, {"started": inputs.started})
     if inputs.started and not found.get("started"):
-        raise WishNotFulfilled(
+        raise NotConverged(
             f"maubot took the client {inputs.user_id}, and it did not start",
             remedy="see maubot's log (journalctl -u maubot -n 50): it names what the homeserver did not like"
             if inputs.enabled is not False

@@ -202,7 +202,7 @@ class Homeserver:
     def _registration_refused(self, user: str, found: Mapping[str, Any], token_was_sent: bool) -> MatrixError:
         remedies = {
             "M_WEAK_PASSWORD": "give the bot a longer password",
-            "M_INVALID_USERNAME": "give the bot another name: small letters, digits and . _ = - / +",
+            "M_INVALID_USERNAME": "give the bot another name: lowercase letters, digits and . _ = - / +",
             "M_EXCLUSIVE": "give the bot another name: that one is reserved for a bridge",
         }
         remedy = remedies.get(str(found.get("errcode")), "see whether the homeserver allows registration, and its log")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
 
-from providers.errors import HearthError, NotAnswering, WishNotFulfilled
+from providers.errors import HearthError, NotAnswering, NotConverged
 from providers.kind import Facts, Inputs, Kind
 from providers.kinds.matrix.common import CONFIG_FILE, ConfigFile, UserId, identified
 from providers.machine.session import Session
@@ -28,7 +28,7 @@ class MaubotInstanceInputs(Inputs):
         str,
         Field(
             pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$",
-            description="Its id: small letters, digits, '.', '_', '-'. A change replaces the resource.",
+            description="Its id: lowercase letters, digits, '.', '_', '-'. A change replaces the resource.",
         ),
     ]
     type: Annotated[str, Field(min_length=1, description="The id of its plugin, as `sna.instagram`.")]
@@ -121,7 +121,7 @@ async def apply(session: Session, inputs: MaubotInstanceInputs, facts: MaubotIns
             found = await maubot.put("instance", inputs.name, {"started": runs})
         found = await maubot.get("instance", inputs.name) or {}
     if runs and not found.get("started"):
-        raise WishNotFulfilled(
+        raise NotConverged(
             f"maubot took the instance {inputs.name}, and it did not start"
             + ("; maubot has disabled it" if inputs.enabled is not False and not found.get("enabled") else ""),
             remedy="see maubot's log (journalctl -u maubot -n 50): it has the plugin's own error"
@@ -130,7 +130,7 @@ async def apply(session: Session, inputs: MaubotInstanceInputs, facts: MaubotIns
         )
     dropped = missing(loads(str(found.get("config") or "")), inputs.config)
     if dropped:
-        raise WishNotFulfilled(
+        raise NotConverged(
             f"the plugin {inputs.type} does not know {', '.join(f'config.{key}' for key in dropped)} and has dropped it"
             f"; the instance {inputs.name} runs without",
             remedy="correct the name after the plugin's base-config.yaml, or take it out",

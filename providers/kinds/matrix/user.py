@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from pydantic import AfterValidator, Field
 
-from providers.errors import HearthError, NotAnswering, WishNotFulfilled
+from providers.errors import HearthError, NotAnswering, NotConverged
 from providers.kind import AbsolutePath, Facts, Inputs, Kind
 from providers.kinds.matrix.common import HomeserverAddress
 from providers.machine.session import Session
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def _localpart(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9._=/+-]{1,200}", value):
         raise ValueError(
-            "must be the part of a user id between @ and :, of small letters, digits and . _ = - / +;"
+            "must be the part of a user id between @ and :, of lowercase letters, digits and . _ = - / +;"
             " write it as echo-bot"
         )
     return value
@@ -128,7 +128,7 @@ async def apply(session: Session, inputs: MatrixUserInputs, facts: MatrixUserFac
         if login is None:
             login = await server.login(inputs.user, inputs.password, inputs.device_id)
     if not _is(login, inputs):
-        raise WishNotFulfilled(
+        raise NotConverged(
             f"the homeserver logged {login.user_id} in as its device {login.device_id}, and not {inputs.device_id}",
             remedy="give the device that it has as device-id",
         )

@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from providers.errors import HearthError, InvalidInput, WishNotFulfilled
+from providers.errors import HearthError, InvalidInput, NotConverged
 from providers.kind import Facts, Inputs, Kind
 from providers.kinds.package import apt, brought
 from providers.kinds.package.brought import Brought
@@ -161,7 +161,7 @@ async def _install(session: Session, inputs: PackageInputs, facts: PackageFacts)
         await _refuse_virtual(session, inputs.name)
         known = [line.split("|")[1].strip() for line in await _madison(session, inputs.name) if line.count("|") > 1]
         versions = f" It has: {', '.join(known)}." if known and inputs.version is not None else ""
-        raise WishNotFulfilled(
+        raise NotConverged(
             f"apt on {session.machine} knows no package {wanted!r}, also after `apt-get update`; nothing was changed."
             f"{versions}",
             detail=done.stderr,

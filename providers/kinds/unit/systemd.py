@@ -10,7 +10,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from providers.errors import DeadlineExceeded, HearthError, WishNotFulfilled
+from providers.errors import DeadlineExceeded, HearthError, NotConverged
 from providers.machine.session import Completed, Session
 
 QUADLET = {
@@ -191,7 +191,7 @@ class Manager:
     async def start(self, unit: str, timeout: float, *, restart: bool = False, settle: bool = False) -> None:
         """Start (or restart) a unit and see that it runs; with `settle` a moment later.
 
-        Raises WishNotFulfilled with its last log lines.
+        Raises NotConverged with its last log lines.
         """
         try:
             done = await self._job(unit, timeout, restart=restart)
@@ -204,7 +204,7 @@ class Manager:
         if done.ok and active in ACTIVE:
             return
         if done.ok and state.get("Type") == "oneshot" and result == "success":
-            raise WishNotFulfilled(
+            raise NotConverged(
                 f"{unit} on {self.label} is a oneshot that has done its work and ended, so it can't be kept running",
                 remedy="give it RemainAfterExit=yes, or leave `running` out and start it by a timer",
             )
@@ -232,13 +232,13 @@ class Manager:
             done = await self.ctl("start", unit, check=False, timeout=timeout)
         return done
 
-    async def _failure(self, unit: str, what: str, said: str) -> WishNotFulfilled:
+    async def _failure(self, unit: str, what: str, said: str) -> NotConverged:
         try:
             lines = await self.journal(unit)
         except DeadlineExceeded:
             lines = ""
         more = f"journalctl _SYSTEMD_USER_UNIT={unit}" if self.user else f"journalctl -u {unit}"
-        return WishNotFulfilled(
+        return NotConverged(
             f"{unit} on {self.label} {what}",
             detail=lines.strip() or said,
             remedy=f"these are its last log lines (`{more}` there shows all): put right what they say, then run up"

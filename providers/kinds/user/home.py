@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from providers.errors import CommandFailed, HearthError, InvalidInput, WishNotFulfilled
+from providers.errors import CommandFailed, HearthError, InvalidInput, NotConverged
 from providers.kinds.user.facts import UserFacts, UserInputs, text_of
 from providers.machine.session import Account, Session
 
@@ -96,7 +96,7 @@ async def make_home(session: Session, inputs: UserInputs, account: Account) -> N
     if owner and not group:
         found = account if owner == account.name else await session.account(owner)
         if found is None:
-            raise WishNotFulfilled(
+            raise NotConverged(
                 f"there is no account {owner!r} on {session.machine} to own the home of {account.name!r}",
                 remedy="correct home_owner, or declare the User and let this one depend on it",
             )

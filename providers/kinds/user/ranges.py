@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from providers.errors import InvalidInput, WishNotFulfilled
+from providers.errors import InvalidInput, NotConverged
 from providers.kinds.user.databases import edit, read
 from providers.kinds.user.facts import HELPERS, UserFacts, UserInputs, differs, text_of
 from providers.kinds.user.subordinate_ids import (
@@ -82,7 +82,7 @@ async def mend_helpers(session: Session) -> None:
     for path in done.stdout.split():
         found = await session.stat(path)
         if found is None or found.type != "file" or found.owner != "root" or int(found.mode, 8) & 0o022:
-            raise WishNotFulfilled(
+            raise NotConverged(
                 f"{path} on {session.machine} hands out subordinate ids, and is not root's alone",
                 remedy="see who changed it, then: apt-get install --reinstall uidmap",
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from providers.errors import WishNotFulfilled
+from providers.errors import NotConverged
 from providers.kinds.user.databases import GROUP, GSHADOW, edit, with_list
 from providers.kinds.user.facts import LINGER, UserFacts, UserInputs, new_home
 from providers.machine.session import Session
@@ -36,7 +36,7 @@ async def end_processes(session: Session, name: str, facts: UserFacts) -> None:
         if not left:
             return
         await asyncio.sleep(0.1)
-    raise WishNotFulfilled(
+    raise NotConverged(
         f"processes of {name} on {session.machine} do not end: {', '.join(left.split())}; the account is still there",
         remedy="see what they wait for (ps -o pid,stat,wchan,cmd -p PID), then run destroy again",
     )

@@ -92,7 +92,7 @@ def test_a_secret_in_plain_text_is_refused_without_showing_it():
     given = values(secondbrain_smb_password=CANARY)
     with pytest.raises(WrongSettings) as caught:
         parse(given, set(), PROJECT)
-    assert "hearth:secondbrain-smb-password stands in plain text" in str(caught.value)
+    assert "hearth:secondbrain-smb-password is in plain text" in str(caught.value)
     assert "pulumi config set --secret" in str(caught.value)
     assert CANARY not in str(caught.value)
 

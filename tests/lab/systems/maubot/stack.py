@@ -83,7 +83,7 @@ class Stack:
         assert answer.returncode != 0, shown(answer)
         printed = shown(answer)
         assert "Traceback" not in printed, printed
-        assert "mistake in Hearth itself" not in printed, printed
+        assert "bug in Hearth" not in printed, printed
         return printed
 
     def destroy(self) -> str:

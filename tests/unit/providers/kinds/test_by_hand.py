@@ -41,7 +41,7 @@ COMMANDS: list[tuple[str, dict[str, Any], str]] = [
         "podman image rm docker.io/a/b:1, as ann",
     ),
     ("ContainerRecord", {"path": "/var/lib/x.json", "user": "ann", "container": "c"}, "rm /var/lib/x.json"),
-    ("Fact", {"name": "f", "command": ["true"]}, ""),
+    ("CommandOutput", {"name": "f", "command": ["true"]}, ""),
     (
         "Daemon",
         {"daemon": "lxd"},

@@ -1,15 +1,15 @@
-"""The kind Fact, against a machine in memory."""
+"""The kind CommandOutput, against a machine in memory."""
 
 from __future__ import annotations
 
 import pytest
 
 from providers.errors import CommandFailed
-from providers.kinds.command_output import KIND, FactInputs, apply, observe, restore
+from providers.kinds.command_output import KIND, CommandOutputInputs, apply, observe, restore
 from providers.machine.session import Completed
 from tests.unit.providers.kinds.fake_session import FakeSession
 
-WISH = FactInputs(host="box", name="podman", command=["podman", "--version"])
+WISH = CommandOutputInputs(host="box", name="podman", command=["podman", "--version"])
 
 
 async def test_a_fact_is_what_the_command_wrote_without_blanks():
@@ -44,7 +44,7 @@ async def test_destroying_a_fact_runs_nothing():
 
 def test_a_fact_needs_a_command():
     with pytest.raises(ValueError, match="must hold a program"):
-        FactInputs(host="box", name="x", command=[])
+        CommandOutputInputs(host="box", name="x", command=[])
 
 
 async def test_another_command_takes_the_place_of_the_first():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from providers.errors import CommandFailed, InvalidInput, WishNotFulfilled
+from providers.errors import CommandFailed, InvalidInput, NotConverged
 from providers.kinds.git_checkout.kind import (
     KIND,
     GitCheckoutInputs,
@@ -198,7 +198,7 @@ async def test_a_creation_that_was_cut_short_goes_on(place: Place):
 
 
 async def test_an_unknown_revision_is_named(place: Place):
-    with pytest.raises(WishNotFulfilled, match="'v9' is no branch, tag or commit"):
+    with pytest.raises(NotConverged, match="'v9' is no branch, tag or commit"):
         await apply(place.session, place.wish("v9"), await observe(place.session, place.wish("v9")))
 
 
@@ -436,7 +436,7 @@ async def test_a_ref_beside_branches_and_tags_is_fetched_where_asked(place: Plac
     third = commit(place.origin, "three")
     git(place.origin, "update-ref", "refs/pull/7/head", third)
     git(place.origin, "checkout", "-q", "main")
-    with pytest.raises(WishNotFulfilled, match="is no branch"):
+    with pytest.raises(NotConverged, match="is no branch"):
         await apply(place.session, place.wish(third), await observe(place.session, place.wish(third)))
     for wish in (place.wish(third, refspec="refs/pull/7/head"), place.wish("refs/pull/7/head", refspec="refs/pull/*")):
         _, after = await place.up(wish)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from providers.errors import HearthError, InvalidInput, WishNotFulfilled
+from providers.errors import HearthError, InvalidInput, NotConverged
 from providers.kinds.unit import systemd
 from providers.kinds.unit.facts import STAMPS, UNFINISHED, UnitFacts, UnitInputs
 from providers.kinds.unit.kind import KIND
@@ -122,7 +122,7 @@ async def test_a_start_that_is_canceled_for_good_is_a_failure():
     canceled = Completed(1, "", CANCELED)
     machine.on("systemctl restart", canceled).on("systemctl start", canceled)
     changed = with_(WISH, restart_on=["b"])
-    with pytest.raises(WishNotFulfilled, match="did not start: it is deactivating"):
+    with pytest.raises(NotConverged, match="did not start: it is deactivating"):
         await KIND.apply(machine, changed, await KIND.observe(machine, changed))
     assert sum(line.endswith(" web.service") and " start" in line for line in machine.lines()) <= 3
 
@@ -201,7 +201,7 @@ async def test_an_invalid_text_is_refused_in_the_tools_words_and_nothing_is_chan
 async def test_a_start_that_fails_shows_the_last_log_lines():
     machine = SystemdMachine()
     machine.fails["web.service"] = "exit-code"
-    with pytest.raises(WishNotFulfilled, match=r"web.service on box did not start: it is failed, exit-code") as error:
+    with pytest.raises(NotConverged, match=r"web.service on box did not start: it is failed, exit-code") as error:
         await make(machine, WISH)
     assert "the configuration is broken" in str(error.value)
     assert "journalctl -u web.service" in str(error.value)

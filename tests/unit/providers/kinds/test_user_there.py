@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from providers.errors import InvalidInput, WishNotFulfilled
+from providers.errors import InvalidInput, NotConverged
 from providers.kinds.user.databases import members, with_list, with_members
 from providers.kinds.user.facts import UserFacts, UserInputs
 from providers.kinds.user.home import SHARED
@@ -121,7 +121,7 @@ async def test_a_helper_that_others_may_write_gets_no_setuid_bit():
     machine = machine_with()
     machine.put("/usr/bin/newgidmap", mode="0777")
     machine.useless = "/usr/bin/newgidmap\n"
-    with pytest.raises(WishNotFulfilled, match="not root's alone"):
+    with pytest.raises(NotConverged, match="not root's alone"):
         await create(machine, wish(subordinate_ids="auto"))
     assert machine.files["/usr/bin/newgidmap"].mode == "0777"
 

@@ -13,7 +13,7 @@ import pytest
 from config.hosts import Machines
 from providers.errors import ConnectionFailed, ConnectionLost, DeadlineExceeded, HearthError, InvalidInput
 from providers.machine import inventory, outage
-from providers.machine.inventory import Inventory, Where, operate
+from providers.machine.inventory import Inventory, Placement, operate
 from providers.machine.outage import Outage
 from providers.machine.ssh_session import SshSession
 
@@ -231,13 +231,13 @@ def estate(hosts: dict[str, Any], lost: tuple[str, ...] = (), **more: Any) -> In
     return Inventory(Machines.model_validate({"hosts": hosts, "lost": list(lost), **more}), Path("/project"))
 
 
-WHERE = Where("id", "10.0.0.1", None, "admin")
+WHERE = Placement("id", "10.0.0.1", None, "admin")
 
 
 def test_where_a_resource_is_survives_the_state():
-    assert Where.of(WHERE.output()) == WHERE
-    assert Where.of(None) is None
-    assert Where.of({}) is None
+    assert Placement.of(WHERE.output()) == WHERE
+    assert Placement.of(None) is None
+    assert Placement.of({}) is None
 
 
 def test_a_machine_is_where_it_was_if_address_port_and_user_are_the_same():

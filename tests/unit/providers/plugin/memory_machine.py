@@ -171,7 +171,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 def _no_shouting(value: str) -> str:
     if value != value.lower():
-        raise ValueError(f"must be in small letters, and {value!r} is not; write it so")
+        raise ValueError(f"must be in lowercase letters, and {value!r} is not; write it so")
     return value.strip()
 
 

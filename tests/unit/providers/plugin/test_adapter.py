@@ -92,7 +92,7 @@ async def test_a_secret_is_in_no_failure_although_its_rule_quotes_it(start: Star
     client = await start()
     answer = await client.check(wish(frozenset({"text"}), text=CANARY.upper()))
     (failure,) = answer.failures
-    assert "must be in small letters" in failure.reason
+    assert "must be in lowercase letters" in failure.reason
     assert CANARY.upper() not in failure.reason
     assert "text" in decode(answer.inputs).secret
 
@@ -268,7 +268,7 @@ async def test_a_mistake_of_ours_is_one_line_without_a_traceback(start: Start, w
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await client.create(wish(frozenset({"text"}), text=CANARY))
     details = str(caught.value.details())
-    assert details.startswith("a mistake in Hearth itself: KeyError")
+    assert details.startswith("a bug in Hearth: KeyError")
     assert "Traceback" not in details
     assert CANARY not in details
 

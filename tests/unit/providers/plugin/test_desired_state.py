@@ -27,7 +27,7 @@ def test_check_names_every_mistake_with_value_rule_and_consequence():
     _, failures = check(host="", text="MILK", nmae="n")
     assert dict(failures).keys() == {"host", "name", "text", "nmae"}
     told = dict(failures)
-    assert "must be in small letters" in told["text"]
+    assert "must be in lowercase letters" in told["text"]
     assert "'MILK'" in told["text"]
     assert "nothing was touched" in told["text"]
     assert "has no property 'nmae'; it has: colour, host, lines, name, penType, size, text" in told["nmae"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from providers.errors import CommandFailed, HearthError, InvalidInput, WishNotFulfilled
+from providers.errors import CommandFailed, HearthError, InvalidInput, NotConverged
 from providers.kind import Kind
 from providers.plugin.desired_state import Change
 from providers.plugin.state import HalfDone, State
@@ -118,7 +118,7 @@ async def test_a_wish_that_does_not_hold_after_all_is_an_error_that_names_wish_a
     with pytest.raises(HalfDone, match="still not as wished") as caught:
         await create(world, verbs=Verbs(replace(NOTE, apply=idle)))
     assert "text: 'milk' wished, 'eggs' found" in str(caught.value)
-    assert isinstance(caught.value.__cause__, WishNotFulfilled)
+    assert isinstance(caught.value.__cause__, NotConverged)
 
 
 async def test_a_secret_wish_that_does_not_hold_is_not_shown(world: World):

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from providers.plugin.desired_state import Difference
-from providers.plugin.reporter import Tellers
+from providers.plugin.reporter import Reporter
 from providers.plugin.state import State
 from providers.plugin.values import Properties
 from providers.plugin.verbs import Verbs
@@ -20,7 +20,7 @@ class Told:
     def __init__(self) -> None:
         self.progress: list[str] = []
         self.warnings: list[str] = []
-        self.tellers = Tellers(self.progress.append, self.warnings.append)
+        self.tellers = Reporter(self.progress.append, self.warnings.append)
 
 
 def wish(secret: frozenset[str] = frozenset(), unknown: frozenset[str] = frozenset(), **values: Any) -> Properties:

@@ -106,7 +106,7 @@ CASES: list[tuple[str, Any, str, str]] = [
     ("images/debian", {"remote": "images"}, "images.debian", "add name"),
     ("images/debian", {}, "images.debian", "either remote or file"),
     ("bridges/br0/members/bcn1/gateway", "10.9.9.1", "bridges.br0.members.bcn1", "gateway must be in"),
-    ("members/bcn_3", {"address": "192.168.1.9"}, "members.bcn_3", "small letters"),
+    ("members/bcn_3", {"address": "192.168.1.9"}, "members.bcn_3", "lowercase letters"),
 ]
 
 

@@ -61,7 +61,7 @@ def test_secrets_are_needed_by_what_is_deployed():
         ({"packages": ["ffmpeg; rm"]}, "a Debian package's name"),
         ({"instances": {"x": {"plugin": "gone", "bot": "instagram-bot"}}}, "runs the plugin gone"),
         ({"instances": {"x": {"plugin": "sna.instagram", "bot": "gone"}}}, "run by the bot gone"),
-        ({"instances": {"X": {"plugin": "sna.instagram", "bot": "instagram-bot"}}}, "must be small letters"),
+        ({"instances": {"X": {"plugin": "sna.instagram", "bot": "instagram-bot"}}}, "must be lowercase letters"),
         ({"bots": {"instagram-bot": {"enabled": False}}}, "can't run while its bot"),
         ({"bots": {"@instagram-bot:lab.test": {}}}, "the part of a user id"),
         ({"health": {"alert-bot": "gone", "alert-room": "#admins:lab.test"}}, "alert-bot must be a key of bots"),

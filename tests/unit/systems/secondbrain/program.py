@@ -52,7 +52,7 @@ def _built(settings: str, podman: str, preview: bool, environment: str) -> Recor
     def answered(token: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         if preview:
             return {}
-        found = {"answer": f"podman version {podman}"} if token == "hearth:host:Fact" else {}
+        found = {"answer": f"podman version {podman}"} if token == "hearth:host:CommandOutput" else {}
         return {**answer(token, name, inputs), **found}
 
     def program() -> None:

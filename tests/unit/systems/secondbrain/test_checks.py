@@ -163,7 +163,7 @@ async def test_a_pod_that_is_not_running_in_time_is_exit_code_4_with_its_last_lo
     session = working().on("systemctl --user is-active", Completed(3, "active\nactive\nfailed\n", ""))
     session.on("journalctl --user", "no such image\n")
     rows = await check_us2(session, DEPLOYED)
-    assert failures(rows) == ["secondbrain-backend.service is failed. Its log: no such image"]
+    assert failures(rows) == ["secondbrain-backend.service is failed. Its last log lines: no such image"]
     assert exit_code(rows) == Code.NOT_RUNNING == 4
 
 

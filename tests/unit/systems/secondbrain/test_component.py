@@ -155,7 +155,7 @@ def test_the_version_that_the_machine_tells_decides_the_form(podman: str, unit: 
 
 def test_a_version_in_the_settings_is_not_asked_for():
     made = build({**PLAIN, "pod": {**PLAIN["pod"], "podman-version": "4.9"}})
-    assert made.of_type("hearth:host:Fact") == []
+    assert made.of_type("hearth:host:CommandOutput") == []
     assert made.resources["brain-pod"].inputs["name"] == "secondbrain.network"
     text = made.resources["brain-backend"].inputs["text"]
     assert 'Environment="OLLAMA_HOST=http://secondbrain-ollama:11434"' in text

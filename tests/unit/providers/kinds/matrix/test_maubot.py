@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from providers.errors import InvalidInput, NotAnswering, WishNotFulfilled
+from providers.errors import InvalidInput, NotAnswering, NotConverged
 from providers.kinds.matrix import client, instance, plugin
 from providers.kinds.matrix.archive import read
 from providers.kinds.matrix.client import MaubotClientFacts, MaubotClientInputs
@@ -163,14 +163,14 @@ async def test_an_adopted_instance_that_ran_runs_on_after_its_config_was_changed
 async def test_a_key_that_the_plugin_drops_is_an_error_that_names_it():
     servers = Servers()
     wish = INSTANCE.model_copy(update={"config": {"prefix": "x", "prefixx": "y"}})
-    with pytest.raises(WishNotFulfilled, match=r"does not know config\.prefixx"):
+    with pytest.raises(NotConverged, match=r"does not know config\.prefixx"):
         await instance.apply(servers.session, wish, await instance.observe(servers.session, wish))
 
 
 async def test_a_start_that_failed_behind_a_200_is_an_error():
     servers = Servers()
     wish = INSTANCE.model_copy(update={"config": {"broken": True}})
-    with pytest.raises(WishNotFulfilled, match="did not start; maubot has disabled it"):
+    with pytest.raises(NotConverged, match="did not start; maubot has disabled it"):
         await instance.apply(servers.session, wish, await instance.observe(servers.session, wish))
 
 

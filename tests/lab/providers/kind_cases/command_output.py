@@ -1,10 +1,10 @@
-"""How to try the kind Fact, which manages nothing: no drift, nothing to put back."""
+"""How to try the kind CommandOutput, which manages nothing: no drift, nothing to put back."""
 
 from tests.lab.providers.kind_cases import Case
 
 CASES = [
     Case(
-        kind="Fact",
+        kind="CommandOutput",
         wish=lambda variant: {"name": f"fact of {variant}", "command": ["cat", "/etc/hostname"]},
         changed=lambda variant: {"command": ["cat", "/etc/debian_version"]},
         changing=("new",),
