@@ -53,6 +53,12 @@ class DesiredState(Generic[InputsT, FactsT]):
             for name, info in kind.facts.model_fields.items()
             if name in self._aliases
         }
+        self._options: dict[str, Any] = {
+            name: info.get_default(call_default_factory=True)
+            for name, info in kind.inputs.model_fields.items()
+            if not info.is_required() and name not in self._found_types
+        }
+        """Inputs about how a thing is managed, which are not found on a machine -> their defaults."""
         self._wish_types: dict[str, TypeAdapter[Any]] = {
             name: TypeAdapter[Any](cast(Any, kind.inputs.model_fields[name].annotation)) for name in self._found_types
         }
@@ -115,7 +121,9 @@ class DesiredState(Generic[InputsT, FactsT]):
             elif wish is None:
                 changes[alias] = Change.DELETE
             elif found is None:
-                changes[alias] = Change.ADD
+                # An option that an older version did not have, left as it is: it says nothing new about the thing.
+                if name in self._found_types or wish != self._options.get(name):
+                    changes[alias] = Change.ADD
             elif name in self._found_types:
                 typed = self._found_types[name].validate_python(found)
                 if self.kind.differs(name, self._wish_types[name].validate_python(wish), typed):
@@ -123,6 +131,14 @@ class DesiredState(Generic[InputsT, FactsT]):
             elif wish != found:
                 changes[alias] = Change.UPDATE
         return changes
+
+    def learned(self, alias: str, changes: Mapping[str, Change], old: Properties, new: Properties) -> bool:
+        """Whether an identity property is only new to the state, as after an update of Hearth: the state does not have
+        it, and the thing's id is the same."""
+        if changes.get(alias) is not Change.ADD or new.unknown:
+            return False
+        identify = self.kind.identify
+        return identify(self._inputs(old)) == identify(self._inputs(new))
 
     def _made(self, outputs: Properties) -> list[str]:
         """The inputs whose defaults hold, by what the state remembers."""

@@ -38,7 +38,7 @@ class Verbs(DesiredState[InputsT, FactsT]):
     async def difference(self, inventory: Inventory, old: Properties, new: Properties, tell: Reporter) -> Difference:
         """What an update would change. Connects only where the settings give the machine another address."""
         changes = self.differences(old, new)
-        replaces = [name for name in self.identity if name in changes]
+        replaces = [name for name in self.identity if name in changes and not self.learned(name, changes, old, new)]
         self.refuse(old, new, changes)
         where, host = Placement.of(old.values.get(MACHINE)), new.values.get("host")
         moved = False

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 
 # By what their names begin with: the files whose tests use the cluster, and those that use what is built for it.
-CLUSTER_FILES = ("test_lab_kubernetes", "test_todo_app", "test_todo_helm")
+CLUSTER_FILES = ("test_lab_kubernetes", "test_todo_app", "test_todo_helm", "test_todo_recovery")
 BUILT_FOR_FILES = ("test_lab_kubernetes", "test_todo")
 # Begun before all others, in this order: a file that takes minutes must not be the last one, with nothing beside it.
 LONGEST = (
     *CLUSTER_FILES,
+    "test_maubot.py",
     "test_secondbrain.py",
     "test_kinds.py",
     "test_core_stack.py",

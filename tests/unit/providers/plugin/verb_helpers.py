@@ -20,7 +20,7 @@ class Told:
     def __init__(self) -> None:
         self.progress: list[str] = []
         self.warnings: list[str] = []
-        self.tellers = Reporter(self.progress.append, self.warnings.append)
+        self.reporter = Reporter(self.progress.append, self.warnings.append)
 
 
 def wish(secret: frozenset[str] = frozenset(), unknown: frozenset[str] = frozenset(), **values: Any) -> Properties:
@@ -35,12 +35,12 @@ def note(**values: Any) -> str:
 
 
 async def create(world: World, news: Properties | None = None, urn: str = URN, verbs: Any = VERBS) -> State:
-    return await verbs.create(world.estate(), urn, news or wish(), 0.0, Told().tellers)
+    return await verbs.create(world.estate(), urn, news or wish(), 0.0, Told().reporter)
 
 
 async def difference(estate: Any, old: Properties, new: Properties, told: Told | None = None) -> Difference:
-    return await VERBS.difference(estate, old, new, (told or Told()).tellers)
+    return await VERBS.difference(estate, old, new, (told or Told()).reporter)
 
 
 async def delete(world: World, state: State, urn: str = URN, told: Told | None = None, **estate: Any) -> None:
-    await VERBS.delete(world.estate(**estate), urn, state, 0.0, (told or Told()).tellers)
+    await VERBS.delete(world.estate(**estate), urn, state, 0.0, (told or Told()).reporter)
