@@ -25,7 +25,7 @@ class DeployedCore(Deployed):
     url: str
     """Where the pages are, as seen from the machine itself."""
     ai: bool
-    start_timeout: float
+    start_timeout: int
     """Seconds that a container may take to become healthy."""
     containers: Mapping[str, DeployedContainer]
     """By service."""

@@ -32,7 +32,7 @@ class DeployedSecondBrain(Deployed):
     pod: str
     units: Sequence[str]
     """The services that make up the pod, of the account's own manager; empty under podmgr."""
-    start_timeout: float
+    start_timeout: int
     """Seconds that the containers may take to become healthy."""
     backend_url: str
     health_path: str

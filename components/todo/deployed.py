@@ -21,5 +21,5 @@ class DeployedTodo(DeployedOnCluster):
     """Name of the environment."""
     postgres: bool
     """Whether its database is in the cluster."""
-    start_timeout: float
+    start_timeout: int
     """Seconds that pods may take to become ready."""

@@ -14,6 +14,7 @@ from pulumi.runtime import config as runtime_config
 from config.loader import load, parse
 from config.mistakes import WrongSettings
 from config.schema import SCHEMA_FILE, table, text
+from config.systems import SYSTEMS
 from config.systems.secondbrain import SecondBrain
 from toolchain.versions import ROOT
 
@@ -200,7 +201,7 @@ def test_the_schema_knows_every_key_of_the_examples():
         assert set(used) <= set(keys)
 
 
-@pytest.mark.parametrize("system", ["secondbrain", "core", "todo", "maubot"])
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_the_table_in_the_documentation_is_current(system: str):
     assert table(system) in (PROJECT / "docs" / "systems" / f"{system}.md").read_text(), (
         f"stale: put the output of `python -m config table {system}` there"
