@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from providers.errors import HearthError
+from providers.machine.own_folder import OWN_FOLDER, make_own_folder
 from providers.machine.session import Session
 
-FOLDER = "/var/lib/hearth"
-RECORDS = f"{FOLDER}/records"
+RECORDS = f"{OWN_FOLDER}/records"
 """Where a machine keeps what was there before each resource; root alone may read it."""
 
 
@@ -119,7 +119,7 @@ class Record:
             await self._write()
             return
         await self._session.remove(self.path)
-        for folder in (RECORDS, FOLDER):
+        for folder in (RECORDS, OWN_FOLDER):
             try:
                 await self._session.remove(folder)
             except HearthError:  # others are in it still
@@ -142,6 +142,4 @@ class Record:
             except HearthError:  # it is the first record here, or somebody has just removed the folder with the last
                 if attempt == 4:
                     raise
-                await asyncio.gather(
-                    self._session.make_directory(FOLDER, **folder), self._session.make_directory(RECORDS, **folder)
-                )
+                await asyncio.gather(make_own_folder(self._session), self._session.make_directory(RECORDS, **folder))

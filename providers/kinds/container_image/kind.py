@@ -19,10 +19,11 @@ from config.model import image_reference
 from providers.errors import CommandFailed, HearthError, InvalidInput
 from providers.kind import AccountName, Facts, Inputs, Kind
 from providers.kinds.container_image.podman_store import NO_PODMAN, NOT_GIVEN, NOT_NAMED, NOT_TAKEN, Store
-from providers.kinds.unit.made_folders import FOLDER, remove_if_empty
+from providers.kinds.unit.made_folders import remove_if_empty
+from providers.machine.own_folder import OWN_FOLDER, make_own_folder
 from providers.machine.session import Completed, Session, Stat
 
-NOTES = f"{FOLDER}/images"
+NOTES = f"{OWN_FOLDER}/images"
 
 
 def _source(value: str) -> str:
@@ -129,7 +130,7 @@ async def adopt(session: Session, inputs: ContainerImageInputs, facts: Container
 async def _note(session: Session, inputs: ContainerImageInputs, image_id: str, digest: str) -> None:
     private = {"mode": "0700", "owner": "root", "group": "root"}
     await asyncio.gather(
-        session.make_directory(FOLDER, **private),
+        make_own_folder(session),
         session.make_directory(NOTES, **private),
         session.write(note_of(inputs), f"{image_id} {digest}\n".encode(), mode="0600", owner="root", group="root"),
     )

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
+from providers.machine.own_folder import OWN_FOLDER, make_own_folder
 from providers.machine.session import Session
 
-FOLDER = "/var/lib/hearth"
-BROUGHT = f"{FOLDER}/packages.json"
+BROUGHT = f"{OWN_FOLDER}/packages.json"
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ async def read(session: Session) -> Brought:
 async def keep(session: Session, brought: Brought) -> None:
     """Write it down; take the file away where there is nothing to say."""
     if brought.asked or brought.came:
-        await session.make_directory(FOLDER, mode="0700", owner="root", group="root")
+        await make_own_folder(session)
         await session.write(BROUGHT, brought.text().encode(), mode="0600", owner="root", group="root")
         return
     await session.remove(BROUGHT)
-    folder = await session.stat(FOLDER, entries=True)
+    folder = await session.stat(OWN_FOLDER, entries=True)
     if folder is not None and not folder.entries:
-        await session.remove(FOLDER)
+        await session.remove(OWN_FOLDER)

@@ -16,10 +16,10 @@ from providers.kinds.unit.aside import made_aside
 from providers.kinds.unit.links import find_links, folders_of, starts_script, wanted
 from providers.kinds.unit.settings import UnitInputs
 from providers.kinds.unit.systemd import Manager
+from providers.machine.own_folder import OWN_FOLDER
 from providers.machine.session import Account, Session, Stat
 
-FOLDER = "/var/lib/hearth"
-STAMPS = f"{FOLDER}/units"
+STAMPS = f"{OWN_FOLDER}/units"
 PENDING = "pending"
 UNFINISHED = "# Hearth: the restart that this text asks for is still to be done\n"
 """Shown at the end of a found text where an `up` was cut short between writing the text and the restart."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 
 from providers.errors import HearthError
+from providers.machine.own_folder import OWN_FOLDER, make_own_folder
 from providers.machine.session import Session
 
-FOLDER = "/var/lib/hearth"
-MARKERS = f"{FOLDER}/folders"
+MARKERS = f"{OWN_FOLDER}/folders"
 _PRIVATE = {"mode": "0700", "owner": "root", "group": "root"}
 
 
@@ -27,7 +27,7 @@ async def make_folders(session: Session, folder: str, *, owner: str, group: str,
         missing.append(folder)
         folder = folder.rpartition("/")[0]
     if missing:
-        await session.make_directory(FOLDER, **_PRIVATE)
+        await make_own_folder(session)
         await session.make_directory(MARKERS, **_PRIVATE)
     for each in reversed(missing):
         await session.write(marker_of(each), f"{each}\n".encode(), mode="0600", owner="root", group="root")

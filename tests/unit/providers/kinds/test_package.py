@@ -7,8 +7,9 @@ from pydantic import ValidationError
 
 from providers.errors import CommandFailed, DeadlineExceeded, InvalidInput, NotConverged
 from providers.kinds.package import apt
-from providers.kinds.package.brought import BROUGHT, FOLDER, Brought
+from providers.kinds.package.brought import BROUGHT, Brought
 from providers.kinds.package.kind import KIND, PackageFacts, PackageInputs, facts_of, names_of
+from providers.machine.own_folder import OWN_FOLDER
 from providers.machine.session import Completed
 from tests.unit.providers.kinds.fake_session import Call, FakeSession
 
@@ -114,7 +115,7 @@ async def test_destroy_takes_away_the_package_and_what_came_with_it():
     before = await create(machine, "podman")
     assert machine.installed == {"podman": False, "conmon": True, "crun": True}
     assert machine.files[BROUGHT].mode == "0600"
-    assert machine.files[FOLDER].mode == "0700"
+    assert machine.files[OWN_FOLDER].mode == "0700"
     await KIND.restore(machine, wish("podman"), before)
     assert machine.installed == {}
     assert machine.files == {}
