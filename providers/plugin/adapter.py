@@ -115,7 +115,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
                 grpc.StatusCode.INVALID_ARGUMENT,
                 f"the provider hearth has no resource {token!r}, so nothing was touched; it has: {known}",
             )
-        inputs, failures = self._verbs[token].check(news)
+        inputs, failures = self._verbs[token].desired.check(news)
         clean = redacted([news])
         return provider_pb2.CheckResponse(
             inputs=encode(inputs),
@@ -137,7 +137,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         news = decode(request.properties)
         verbs = self._of(request.urn)
         if request.preview:
-            return provider_pb2.CreateResponse(id="", properties=encode(verbs.planned(news)))
+            return provider_pb2.CreateResponse(id="", properties=encode(verbs.desired.planned(news)))
         state = await self._answer(
             context,
             request.urn,
@@ -150,7 +150,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         old, news = decode(request.olds), decode(request.news)
         verbs = self._of(request.urn)
         if request.preview:
-            return provider_pb2.UpdateResponse(properties=encode(verbs.planned(news, old)))
+            return provider_pb2.UpdateResponse(properties=encode(verbs.desired.planned(news, old)))
         state = await self._answer(
             context,
             request.urn,

@@ -47,30 +47,30 @@ class DesiredState(Generic[InputsT, FactsT]):
 
     def __init__(self, kind: Kind[InputsT, FactsT]) -> None:
         self.kind = kind
-        self._aliases = {name: info.alias or name for name, info in kind.inputs.model_fields.items()}
-        self._found_types: dict[str, TypeAdapter[Any]] = {
+        self.aliases = {name: info.alias or name for name, info in kind.inputs.model_fields.items()}
+        self.found_types: dict[str, TypeAdapter[Any]] = {
             name: TypeAdapter[Any](cast(Any, info.annotation))
             for name, info in kind.facts.model_fields.items()
-            if name in self._aliases
+            if name in self.aliases
         }
         self._options: dict[str, Any] = {
             name: info.get_default(call_default_factory=True)
             for name, info in kind.inputs.model_fields.items()
-            if not info.is_required() and name not in self._found_types
+            if not info.is_required() and name not in self.found_types
         }
         """Inputs about how a thing is managed, which are not found on a machine -> their defaults."""
         self._wish_types: dict[str, TypeAdapter[Any]] = {
-            name: TypeAdapter[Any](cast(Any, kind.inputs.model_fields[name].annotation)) for name in self._found_types
+            name: TypeAdapter[Any](cast(Any, kind.inputs.model_fields[name].annotation)) for name in self.found_types
         }
         self._secret_outputs = frozenset(kind.facts.model_fields[name].alias or name for name in kind.secret_outputs)
-        self.identity = tuple(self._aliases[name] for name in kind.identity)
+        self.identity = tuple(self.aliases[name] for name in kind.identity)
 
     def check(self, news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
         """Inputs in their canonical form, and (property, reason) for every mistake. The unknown is taken on trust."""
         known = {name: value for name, value in news.values.items() if name not in news.unknown}
         failures: list[tuple[str, str]] = []
         try:
-            values = self._dump(self.kind.inputs.model_validate(known))
+            values = self.dump(self.kind.inputs.model_validate(known))
         except ValidationError as error:
             values = self._canonical(known)
             for mistake in error.errors(include_url=False):
@@ -87,7 +87,7 @@ class DesiredState(Generic[InputsT, FactsT]):
         """What validation makes of each property by itself, for when it can't pass as a whole; defaults filled in."""
         values = dict(known)
         for name, info in self.kind.inputs.model_fields.items():
-            alias = self._aliases[name]
+            alias = self.aliases[name]
             if alias not in known:
                 if not info.is_required():
                     values[alias] = info.get_default(call_default_factory=True)
@@ -101,7 +101,7 @@ class DesiredState(Generic[InputsT, FactsT]):
     def _reason(self, mistake: dict[str, Any], place: str, secret: bool) -> str:
         rule = str(mistake["msg"]).removeprefix("Value error, ")
         if mistake["type"] == "extra_forbidden":
-            known = ", ".join(sorted(self._aliases.values()))
+            known = ", ".join(sorted(self.aliases.values()))
             return f"{self.kind.name} has no property {place!r}; it has: {known}"
         value = "" if secret or mistake["type"] == "missing" else f" (it is {mistake.get('input')!r})"
         return f"{rule}{value}; nothing was touched"
@@ -109,23 +109,23 @@ class DesiredState(Generic[InputsT, FactsT]):
     def differences(self, old: Properties, new: Properties) -> dict[str, Change]:
         """Which properties a state falls short of, wish by wish."""
         changes: dict[str, Change] = {}
-        made = self._made(old)
-        for name, alias in self._aliases.items():
+        made = self.made(old)
+        for name, alias in self.aliases.items():
             wish, found = new.values.get(alias), old.values.get(alias)
             if wish is None and name in made:
                 wish = self._default(name, new)
             if alias in new.unknown:
                 changes[alias] = Change.UPDATE
-            elif wish is None and (found is None or name in self._found_types):
+            elif wish is None and (found is None or name in self.found_types):
                 continue  # not managed, whatever is there
             elif wish is None:
                 changes[alias] = Change.DELETE
             elif found is None:
                 # An option that an older version did not have, left as it is: it says nothing new about the thing.
-                if name in self._found_types or wish != self._options.get(name):
+                if name in self.found_types or wish != self._options.get(name):
                     changes[alias] = Change.ADD
-            elif name in self._found_types:
-                typed = self._found_types[name].validate_python(found)
+            elif name in self.found_types:
+                typed = self.found_types[name].validate_python(found)
                 if self.kind.differs(name, self._wish_types[name].validate_python(wish), typed):
                     changes[alias] = Change.UPDATE
             elif wish != found:
@@ -138,23 +138,23 @@ class DesiredState(Generic[InputsT, FactsT]):
         if changes.get(alias) is not Change.ADD or new.unknown:
             return False
         identify = self.kind.identify
-        return identify(self._inputs(old)) == identify(self._inputs(new))
+        return identify(self.inputs_of(old)) == identify(self.inputs_of(new))
 
-    def _made(self, outputs: Properties) -> list[str]:
+    def made(self, outputs: Properties) -> list[str]:
         """The inputs whose defaults hold, by what the state remembers."""
         return [name for name in outputs.values.get(MADE) or () if name in self.kind.defaults]
 
     def _default(self, name: str, inputs: Properties) -> Any:
-        return self.kind.default(name, lambda other: inputs.values.get(self._aliases[other]))
+        return self.kind.default(name, lambda other: inputs.values.get(self.aliases[other]))
 
     def managed(self, inputs: InputsT) -> list[str]:
         """The properties of the thing itself that `inputs` wish for."""
-        return [name for name in self._found_types if getattr(inputs, name) is not None]
+        return [name for name in self.found_types if getattr(inputs, name) is not None]
 
     def once_managed(self, inputs: InputsT, managed: Iterable[str], before: FactsT) -> InputsT:
         """`inputs` for putting back: what was managed at any time is, with the value that it had before."""
         values: dict[str, Any] = {}
-        for name in self._found_types.keys() & set(managed):
+        for name in self.found_types.keys() & set(managed):
             if getattr(inputs, name) is None:
                 values[name] = getattr(before, name)
                 if values[name] is None:  # a text that was not there: it is managed all the same
@@ -162,10 +162,10 @@ class DesiredState(Generic[InputsT, FactsT]):
                         values[name] = self._wish_types[name].validate_python("")
         return inputs.model_copy(update=values) if values else inputs
 
-    def _dump(self, model: Inputs | Facts) -> dict[str, Any]:
+    def dump(self, model: Inputs | Facts) -> dict[str, Any]:
         return model.model_dump(mode="json", by_alias=True)
 
-    def _outputs(
+    def outputs(
         self,
         inputs: InputsT,
         facts: FactsT,
@@ -178,10 +178,10 @@ class DesiredState(Generic[InputsT, FactsT]):
 
         `made` are the properties whose defaults hold.
         """
-        values = self._dump(inputs)
-        found = self._dump(facts)
-        for name in self._found_types:
-            alias = self._aliases[name]
+        values = self.dump(inputs)
+        found = self.dump(facts)
+        for name in self.found_types:
+            alias = self.aliases[name]
             if values.get(alias) is not None and facts.present:
                 values[alias] = found[alias]
         for name in self.kind.outputs:
@@ -200,8 +200,8 @@ class DesiredState(Generic[InputsT, FactsT]):
         open_ = {self.kind.facts.model_fields[name].alias or name for name in self.kind.outputs} | {MACHINE}
         kept = {name: old.values[name] for name in (*open_, RECORD, MADE) if old is not None and name in old.values}
         # What a property is that the program leaves out depends on whether the thing is there already.
-        for name in self.kind.defaults if old is None else self._made(old):
-            alias = self._aliases[name]
+        for name in self.kind.defaults if old is None else self.made(old):
+            alias = self.aliases[name]
             if news.values.get(alias) is None:
                 open_.add(alias)
                 if old is not None:
@@ -209,10 +209,10 @@ class DesiredState(Generic[InputsT, FactsT]):
         secret = news.secret | (self._secret_outputs & kept.keys())
         return Properties({**news.values, **kept}, secret, news.unknown | (open_ - kept.keys()))
 
-    def _inputs(self, *sources: Properties) -> InputsT:
+    def inputs_of(self, *sources: Properties) -> InputsT:
         """The inputs that a state holds; `sources` are asked in turn."""
         for source in sources:
-            known = {name: value for name, value in source.values.items() if name in self._aliases.values()}
+            known = {name: value for name, value in source.values.items() if name in self.aliases.values()}
             if known:
                 try:
                     return self.kind.inputs.model_validate(known)
@@ -220,7 +220,7 @@ class DesiredState(Generic[InputsT, FactsT]):
                     continue
         raise InvalidInput(f"the state of this {self.kind.name} does not hold its inputs", remedy="import it again")
 
-    def _parsed(self, resource_id: str) -> InputsT:
+    def parsed(self, resource_id: str) -> InputsT:
         host, _, identity = resource_id.partition("/")
         if self.kind.parse is None:
             raise InvalidInput(
@@ -231,7 +231,7 @@ class DesiredState(Generic[InputsT, FactsT]):
             # Only the identity is known yet: a wish for the rest would be a guess.
             required = {name: "" for name, info in self.kind.inputs.model_fields.items() if info.is_required()}
             values = {**required, "host": host, **self.kind.parse(identity)}
-            return self.kind.inputs.model_validate({self._aliases[name]: value for name, value in values.items()})
+            return self.kind.inputs.model_validate({self.aliases[name]: value for name, value in values.items()})
         except (ValidationError, ValueError) as error:
             raise InvalidInput(
                 f"{resource_id!r} is no id of a {self.kind.name}",
@@ -239,18 +239,18 @@ class DesiredState(Generic[InputsT, FactsT]):
                 remedy="ids are MACHINE/WHAT; docs/resources.md shows one of each kind",
             ) from None
 
-    def _adopted(self, inputs: InputsT, facts: FactsT) -> InputsT:
-        found = {name: getattr(facts, name) for name in self._found_types if getattr(facts, name) is not None}
+    def adopted(self, inputs: InputsT, facts: FactsT) -> InputsT:
+        found = {name: getattr(facts, name) for name in self.found_types if getattr(facts, name) is not None}
         return inputs.model_copy(update=found)
 
     def refuse(self, old: Properties, new: Properties, changes: Mapping[str, Change]) -> None:
         """Raise InvalidInput where the kind objects to a change, before anything is touched."""
-        if not changes or new.unknown & set(self._aliases.values()):
+        if not changes or new.unknown & set(self.aliases.values()):
             return
         inputs = self.kind.inputs.model_validate(
-            {key: new.values[key] for key in new.values if key in self._aliases.values()}
+            {key: new.values[key] for key in new.values if key in self.aliases.values()}
         )
-        found = {name: old.values.get(alias) for name, alias in self._aliases.items()}
+        found = {name: old.values.get(alias) for name, alias in self.aliases.items()}
         if said := self.kind.objection(found, inputs):
             summary, _, remedy = said.partition("; ")
             raise InvalidInput(f"{summary}; nothing was touched", remedy=remedy)
@@ -265,7 +265,7 @@ class DesiredState(Generic[InputsT, FactsT]):
             )
         lines: list[str] = []
         for name, (wish, found) in self.kind.differences(inputs, facts).items():
-            alias = self._aliases[name]
+            alias = self.aliases[name]
             lines.append(
                 f"{alias}: a secret" if alias in marks.secret else f"{alias}: {wish!r} wished, {found!r} found"
             )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 from pydantic import ValidationError
 
 from providers.errors import ConnectionFailed, ConnectionLost, HearthError, InvalidInput, NotConverged
-from providers.kind import Inputs
+from providers.kind import Inputs, Kind
 from providers.machine.inventory import Inventory, Placement, operate
 from providers.machine.record import Record
 from providers.machine.ssh_session import SshSession
@@ -32,14 +32,22 @@ if TYPE_CHECKING:
     from providers.machine.connection import Connection
 
 
-class Verbs(DesiredState[InputsT, FactsT]):
-    """The verbs of one kind, on the machines of one inventory."""
+class Verbs(Generic[InputsT, FactsT]):
+    """The verbs of one kind, on the machines of an inventory."""
+
+    def __init__(self, kind: Kind[InputsT, FactsT]) -> None:
+        self.kind = kind
+        self.desired = DesiredState(kind)
 
     async def difference(self, inventory: Inventory, old: Properties, new: Properties, tell: Reporter) -> Difference:
         """What an update would change. Connects only where the settings give the machine another address."""
-        changes = self.differences(old, new)
-        replaces = [name for name in self.identity if name in changes and not self.learned(name, changes, old, new)]
-        self.refuse(old, new, changes)
+        changes = self.desired.differences(old, new)
+        replaces = [
+            name
+            for name in self.desired.identity
+            if name in changes and not self.desired.learned(name, changes, old, new)
+        ]
+        self.desired.refuse(old, new, changes)
         where, host = Placement.of(old.values.get(MACHINE)), new.values.get("host")
         moved = False
         if "host" in new.unknown:
@@ -66,7 +74,7 @@ class Verbs(DesiredState[InputsT, FactsT]):
         self, inventory: Inventory, urn: str, old: State, news: Properties, timeout: float, tell: Reporter
     ) -> State:
         inputs = self.kind.inputs.model_validate(news.values)
-        unseen = {alias for name, alias in self._aliases.items() if name not in self._found_types}
+        unseen = {alias for name, alias in self.desired.aliases.items() if name not in self.desired.found_types}
         force = any(old.outputs.values.get(alias) != news.values.get(alias) for alias in unseen)
         outputs = await self._fulfil(inventory, urn, old, inputs, news, timeout, tell, force=force)
         return replace(old, outputs=outputs, inputs=news)
@@ -106,7 +114,9 @@ class Verbs(DesiredState[InputsT, FactsT]):
             if not right and before is None and (why := kind.unkeepable(facts)):
                 raise _not_touched(kind.identify(inputs), inputs, why)
             held, touched = record.key is not None, record.touched
-            key = await record.hold(self._dump(facts), self.managed(wish), touched=not right or kind.adopt is not None)
+            key = await record.hold(
+                self.desired.dump(facts), self.desired.managed(wish), touched=not right or kind.adopt is not None
+            )
             last = facts
             if right:
                 if kind.adopt is not None:
@@ -141,24 +151,26 @@ class Verbs(DesiredState[InputsT, FactsT]):
             if last is None:
                 raise
             where = await where_if_known(inventory, inputs.host, connection)
-            raise HalfDone(error, State(old.id, self._outputs(wish, last, where, marks, key, made), marks)) from error
-        return self._outputs(wish, facts, where, marks, key, made)
+            raise HalfDone(
+                error, State(old.id, self.desired.outputs(wish, last, where, marks, key, made), marks)
+            ) from error
+        return self.desired.outputs(wish, facts, where, marks, key, made)
 
     async def read(self, inventory: Inventory, urn: str, state: State, tell: Reporter) -> State:
         """The resource as it is now; an empty id where it is gone. Without inputs: adopt what the id names."""
         importing = not state.inputs.values
         where: Placement | None = None
         if importing:
-            inputs = self._parsed(state.id)
+            inputs = self.desired.parsed(state.id)
         else:
-            inputs = self._inputs(state.inputs, state.outputs)
+            inputs = self.desired.inputs_of(state.inputs, state.outputs)
             where = Placement.of(state.outputs.values.get(MACHINE))
             if where is not None and where.address in inventory.machines.lost:
                 tell.warn(f"{where.address} is declared lost, so {state.id} counts as gone")
                 return State("", Properties())
         connection = await whereabouts(inventory, inputs.host, where)
         key: str | None = state.outputs.values.get(RECORD)
-        made = self._made(state.outputs)
+        made = self.desired.made(state.outputs)
         inputs = self.kind.with_defaults(inputs, made)
         try:
             facts = await operate(
@@ -185,23 +197,23 @@ class Verbs(DesiredState[InputsT, FactsT]):
             return State("", Properties())
         now = await inventory.where(inputs.host, connection)
         if importing:
-            inputs = self._adopted(inputs, facts)
-            found = Properties({name: value for name, value in self._dump(inputs).items() if value is not None})
-            return State(state.id, self._outputs(inputs, facts, now, found, None), found)
-        return State(state.id, self._outputs(inputs, facts, now, state.inputs, key, made), state.inputs)
+            inputs = self.desired.adopted(inputs, facts)
+            found = Properties({name: value for name, value in self.desired.dump(inputs).items() if value is not None})
+            return State(state.id, self.desired.outputs(inputs, facts, now, found, None), found)
+        return State(state.id, self.desired.outputs(inputs, facts, now, state.inputs, key, made), state.inputs)
 
     def _unread(self, state: State, error: HearthError, tell: Reporter) -> State:
         """A look that failed is neither the end of all others nor "as wished": it shows as drift of this resource."""
         tell.warn(f"{state.id} could not be looked at, which counts as drift of it: {error}")
         values = dict(state.outputs.values)
-        for name in self._found_types:
-            if self._aliases[name] not in self.identity:
-                values.pop(self._aliases[name], None)
+        for name in self.desired.found_types:
+            if self.desired.aliases[name] not in self.desired.identity:
+                values.pop(self.desired.aliases[name], None)
         return State(state.id, replace(state.outputs, values=values), state.inputs)
 
     async def _must_hold(self, session: SshSession, inputs: InputsT, facts: FactsT, marks: Properties) -> None:
         """Raise NotConverged, with the reason where the kind knows it, unless the wish holds."""
-        failure = self.shortfall(inputs, facts, marks)
+        failure = self.desired.shortfall(inputs, facts, marks)
         if failure is None:
             return
         explain = self.kind.explain
@@ -229,7 +241,7 @@ class Verbs(DesiredState[InputsT, FactsT]):
 
     async def delete(self, inventory: Inventory, urn: str, state: State, timeout: float, tell: Reporter) -> None:
         """Put back what was there before. Without a record nothing is known to be ours, and nothing is changed."""
-        inputs = self._inputs(state.inputs, state.outputs)
+        inputs = self.desired.inputs_of(state.inputs, state.outputs)
         where = Placement.of(state.outputs.values.get(MACHINE))
         if where is not None and where.address in inventory.machines.lost:
             tell.warn(f"{where.address} is declared lost: {state.id} is forgotten, and nothing is put back there")
@@ -251,7 +263,7 @@ class Verbs(DesiredState[InputsT, FactsT]):
                 return
             stacks = {stack_of(other) for other in record.others}
             if not stacks and record.touched and before is not None:
-                wish = self.once_managed(kind.with_defaults(inputs, kind.made(before)), record.managed, before)
+                wish = self.desired.once_managed(kind.with_defaults(inputs, kind.made(before)), record.managed, before)
                 await kind.restore(session, wish, before)
             elif stacks and stack_of(urn) not in stacks:
                 tell.warn(f"{state.id} stays for {' and '.join(sorted(stacks))}, which has it too")

@@ -30,7 +30,7 @@ class Checker(Recorder):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         given = {name: _plain(value) for name, value in args.inputs.items() if value is not None}
-        self.failures += VERBS[args.typ].check(Properties(given))[1]
+        self.failures += VERBS[args.typ].desired.check(Properties(given))[1]
         return super().new_resource(args)
 
 

@@ -35,17 +35,17 @@ async def test_a_new_thing_gets_the_default(world: World):
     state = await create(world)
     assert size(world) == "a4"
     assert state.outputs.values["size"] == "a4"
-    assert VERBS.differences(state.outputs, wish()) == {}
+    assert VERBS.desired.differences(state.outputs, wish()) == {}
 
 
 async def test_drift_from_the_default_of_a_thing_that_hearth_made_is_seen_and_repaired(world: World):
     state = await create(world)
     world.machines["box"].put(PATH, note(size="a0"))
     state = await refreshed(world, state)
-    assert VERBS.differences(state.outputs, wish()) == {"size": Change.UPDATE}
+    assert VERBS.desired.differences(state.outputs, wish()) == {"size": Change.UPDATE}
     state = await updated(world, state)
     assert size(world) == "a4"
-    assert VERBS.differences(state.outputs, wish()) == {}
+    assert VERBS.desired.differences(state.outputs, wish()) == {}
 
 
 async def test_on_a_thing_that_was_there_what_is_left_out_is_neither_changed_nor_looked_at(world: World):
@@ -56,7 +56,7 @@ async def test_on_a_thing_that_was_there_what_is_left_out_is_neither_changed_nor
     assert state.outputs.values.get("size") is None
     world.machines["box"].put(PATH, note(size="a1"))
     state = await refreshed(world, state)
-    assert VERBS.differences(state.outputs, wish()) == {}
+    assert VERBS.desired.differences(state.outputs, wish()) == {}
     await delete(world, state)
     assert size(world) == "a1", "somebody else's business all the time"
 
@@ -88,7 +88,7 @@ async def test_a_property_that_is_wished_for_no_more_stays_as_it_is_and_destroy_
     world.machines["box"].put(PATH, note(size="a0"))
     state = await create(world, wish(size="a2"))
     assert size(world) == "a2"
-    assert VERBS.differences(state.outputs, wish()) == {}
+    assert VERBS.desired.differences(state.outputs, wish()) == {}
     state = await updated(world, state, text="bread")
     assert size(world) == "a2"
     await delete(world, state)
@@ -106,18 +106,18 @@ async def test_a_property_that_is_wished_for_later_is_put_back_too(world: World)
 
 async def test_a_property_left_out_again_goes_back_to_the_default_of_what_hearth_made(world: World):
     state = await create(world, wish(size="a2"))
-    assert VERBS.differences(state.outputs, wish()) == {"size": Change.UPDATE}
+    assert VERBS.desired.differences(state.outputs, wish()) == {"size": Change.UPDATE}
     await updated(world, state)
     assert size(world) == "a4"
 
 
 async def test_a_preview_does_not_promise_a_default_for_what_may_be_there(world: World):
-    assert "size" in VERBS.planned(wish()).unknown
-    assert VERBS.planned(wish(size="a1")).values["size"] == "a1"
+    assert "size" in VERBS.desired.planned(wish()).unknown
+    assert VERBS.desired.planned(wish(size="a1")).values["size"] == "a1"
     made = await create(world)
-    assert VERBS.planned(wish(text="bread"), made.outputs).values["size"] == "a4"
+    assert VERBS.desired.planned(wish(text="bread"), made.outputs).values["size"] == "a4"
     adopted = Properties({name: value for name, value in made.outputs.values.items() if name != MADE})
-    assert VERBS.planned(wish(text="bread"), adopted).values.get("size") is None
+    assert VERBS.desired.planned(wish(text="bread"), adopted).values.get("size") is None
 
 
 def test_the_schema_tells_the_default_in_words_and_has_no_client_fill_it_in():

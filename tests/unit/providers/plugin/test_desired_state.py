@@ -13,7 +13,7 @@ from tests.unit.providers.plugin.verb_helpers import VERBS, wish
 
 
 def check(secret: frozenset[str] = frozenset(), unknown: frozenset[str] = frozenset(), **values: Any):
-    return VERBS.check(Properties(values, secret, unknown))
+    return VERBS.desired.check(Properties(values, secret, unknown))
 
 
 def test_check_fills_in_defaults_and_canonical_forms():
@@ -60,7 +60,7 @@ def test_a_wrong_type_in_a_secret_list_is_not_shown():
 
 
 def test_a_preview_promises_the_inputs_and_knows_no_outputs_yet():
-    planned = VERBS.planned(wish(frozenset({"text"})))
+    planned = VERBS.desired.planned(wish(frozenset({"text"})))
     assert planned.values["text"] == "milk"
     assert planned.secret == {"text"}
     assert planned.unknown == {"serial", "machine", "size"}
@@ -68,7 +68,7 @@ def test_a_preview_promises_the_inputs_and_knows_no_outputs_yet():
 
 def test_a_preview_of_an_update_keeps_the_outputs_that_are_known():
     old = Properties({"serial": 3, "machine": {"id": "i", "address": "box"}})
-    planned = VERBS.planned(wish(), old)
+    planned = VERBS.desired.planned(wish(), old)
     assert planned.values["serial"] == 3
     assert planned.unknown == frozenset()
 

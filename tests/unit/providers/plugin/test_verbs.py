@@ -304,7 +304,7 @@ def test_every_kind_has_verbs():
 
     kinds: list[Kind[Any, Any]] = list(KINDS)
     assert len({kind.token for kind in kinds}) == len(kinds)
-    assert all(Verbs(kind).identity for kind in kinds)
+    assert all(Verbs(kind).desired.identity for kind in kinds)
 
 
 # --- outputs that are secret by themselves ---
@@ -317,4 +317,4 @@ async def test_what_a_kind_calls_secret_is_secret_in_every_output_although_no_in
     found = await verbs.read(world.estate(), URN, state, Told().reporter)
     assert found.outputs.secret == {"serial"}
     assert found.inputs.secret == frozenset()
-    assert verbs.planned(wish(), state.outputs).secret == {"serial"}
+    assert verbs.desired.planned(wish(), state.outputs).secret == {"serial"}

@@ -25,7 +25,7 @@ class Told:
 
 def wish(secret: frozenset[str] = frozenset(), unknown: frozenset[str] = frozenset(), **values: Any) -> Properties:
     inputs = {"host": "box", "name": "shopping", "text": "milk", **values}
-    checked, failures = VERBS.check(Properties(inputs, secret, unknown))
+    checked, failures = VERBS.desired.check(Properties(inputs, secret, unknown))
     assert failures == []
     return checked
 

@@ -263,10 +263,10 @@ def test_a_preview_objects_to_what_would_make_an_instance_anew(old: dict[str, An
 def test_the_objection_reaches_pulumis_diff():
     verbs = Verbs(instance.KIND)
     inputs = {"host": "box", "name": "web", "image": "debian"}
-    old, new = (verbs.check(Properties({**inputs, **more}))[0] for more in ({}, {"image": "other"}))
+    old, new = (verbs.desired.check(Properties({**inputs, **more}))[0] for more in ({}, {"image": "other"}))
     with pytest.raises(InvalidInput, match="made anew by a change of image from debian to other"):
-        verbs.refuse(old, new, verbs.differences(old, new))
-    verbs.refuse(old, old, verbs.differences(old, old))
+        verbs.desired.refuse(old, new, verbs.desired.differences(old, new))
+    verbs.desired.refuse(old, old, verbs.desired.differences(old, old))
 
 
 async def test_an_instance_whose_data_is_kept_stays_and_is_named():
