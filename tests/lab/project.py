@@ -73,7 +73,7 @@ class Project:
     def make(self, command: str, *arguments: str) -> list[str]:
         """The command line of what `make <command>` runs, for this project."""
         code = (
-            "from pathlib import Path; from toolchain import run; "
+            "from pathlib import Path; from toolchain.stack import run; "
             f"run.{command}(Path({str(self.workspace.folder)!r}), {self.workspace.stack!r}, {list(arguments)!r})"
         )
         return [sys.executable, "-c", code]

@@ -83,7 +83,8 @@ async def _restore(manager: Manager, inputs: UnitInputs, now: UnitFacts, before:
             await _try(session, manager.start(before.service, inputs.start_timeout))
     elif now.active_state == "failed" and before.active_state != "failed":
         await manager.ctl("reset-failed", now.service, check=False)
-    if gone and not before.aside:
+    # Also where a file of that name was there already: what had never been started had made nothing.
+    if not before.aside and not before.active and (gone or inputs.running is not None):
         await _try(session, remove_aside(session, inputs))
 
 

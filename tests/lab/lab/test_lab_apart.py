@@ -148,22 +148,22 @@ def test_where_docker_is_missing_it_is_installed_started_and_ended_again(bare_ma
     require("root")
     script = """
 import json, os, pathlib
-from lab import engine, host
-assert not host.engine_answers()
-host.prepare(print)
-assert host.engine_answers()
-record = json.loads(host.RECORD.read_text())
-host.prepare(print)
-assert json.loads(host.RECORD.read_text()) == record
-engine.docker("network", "create", "--label", "hearth.lab=another", "another")
-host.end_docker_if_ours(print)
-assert host.engine_answers(), "another lab's Docker was ended"
-engine.docker("network", "rm", "another")
-host.end_docker_if_ours(print)
-assert not host.engine_answers()
+from lab.docker import cli, daemon
+assert not daemon.engine_answers()
+daemon.prepare(print)
+assert daemon.engine_answers()
+record = json.loads(daemon.RECORD.read_text())
+daemon.prepare(print)
+assert json.loads(daemon.RECORD.read_text()) == record
+cli.docker("network", "create", "--label", "hearth.lab=another", "another")
+daemon.end_docker_if_ours(print)
+assert daemon.engine_answers(), "another lab's Docker was ended"
+cli.docker("network", "rm", "another")
+daemon.end_docker_if_ours(print)
+assert not daemon.engine_answers()
 state = pathlib.Path("/proc/%d/stat" % record["pid"])
 assert not state.exists() or " Z " in state.read_text()
-assert not host.RECORD_FOLDER.exists()
+assert not daemon.RECORD_FOLDER.exists()
 print(json.dumps(record))
 """
     told = python(bare_machine, script)

@@ -5,6 +5,7 @@ What can go wrong side by side does so in one `up`; the tests look at what that 
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,7 +82,9 @@ def test_a_machine_that_does_not_answer_is_given_up_for_all_and_told_once(projec
         project.machine.run(f"ip route del {lost}")
     has(printed, "box", "can't be reached: no answer within 15 s", "What to do:")
     assert printed.count("What to do:") == 1
-    assert printed.count("is out of reach: why is said at another resource") == 12
+    # Each of the other twelve says one short line, which Pulumi shows while it runs, and again at its end.
+    short = "is out of reach: why is said at another resource"
+    assert len(set(re.findall(rf"File (\S+) .*{short}", printed))) == 12
     goes_on(project, "silent")
 
 
@@ -362,11 +365,13 @@ def logins(machine: Machine) -> int:
 def test_every_wrong_setting_is_listed_at_once_before_any_connection(project: Project):
     project.program("from config.loader import load\nload()\n" + motd("settings"))
     before, resources = logins(project.machine), project.resources()
-    hosts = {"BOX": {}, "attic": {"port": 99999, "adress": "x"}}
+    hosts = {"-box": {}, "attic": {"port": 99999, "adress": "x"}}
     project.settings(hosts=hosts, lost="no list", secndbrain="{}")
     try:
         printed = project.failed_up()
-        has(printed, "hosts.BOX", "hosts.attic.port", "99999", "hosts.attic.adress", "hearth:lost", "hearth:secndbrain")
+        has(
+            printed, "hosts.-box", "hosts.attic.port", "99999", "hosts.attic.adress", "hearth:lost", "hearth:secndbrain"
+        )
         has(printed, "did you mean hearth:secondbrain")
         assert (logins(project.machine), project.resources()) == (before, resources)
     finally:
@@ -384,7 +389,7 @@ def test_every_wrong_property_of_a_resource_is_listed_at_once_before_any_connect
         "'etc/motd'",
         "octal mode",
         "'rw'",
-        "user or group name",
+        "user name",
         "nothing was touched",
     )
     assert logins(project.machine) == before

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,16 +82,17 @@ class Database:
 
 
 @pytest.fixture
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def database() -> Iterator[Database]:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
     if not found:
         skip_or_fail("PostgreSQL's server is not installed: apt install postgresql")
-    folder = tmp_path_factory.mktemp("database")
-    for each in (folder, *folder.parents[:2]):
-        each.chmod(0o755)
-    made = Database(found[-1].parent, folder)
-    yield made
-    made.stop()
+    # Not below pytest's own folder, into which nobody else may look: the server is another user's.
+    with tempfile.TemporaryDirectory(prefix="database-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        made = Database(found[-1].parent, folder)
+        yield made
+        made.stop()
 
 
 def test_the_database_takes_each_password_that_the_secret_has_and_tells_none(database: Database) -> None:
