@@ -190,16 +190,16 @@ def test_labs_that_come_and_go_at_once_do_not_end_docker_under_each_other(bare_m
     require("root")
     script = f"""
 import subprocess, sys
-from lab import host
-host.prepare(print)
-host.end_docker_if_ours(print)
+from lab.docker import daemon
+daemon.prepare(print)
+daemon.end_docker_if_ours(print)
 subprocess.run(["apt-get", "install", "--yes", "-q", "--no-install-recommends", "python3-asyncssh"], check=True)
 labs = [subprocess.Popen([sys.executable, "-c", {COME_AND_GO!r}, str(lab), "{TIMES}"]) for lab in range({LABS})]
 assert [lab.wait() for lab in labs] == [0] * {LABS}
-assert not host.engine_answers()
-assert not host.RECORD_FOLDER.exists()
-host.prepare(print)
-assert host.engine_answers()
-host.end_docker_if_ours(print)
+assert not daemon.engine_answers()
+assert not daemon.RECORD_FOLDER.exists()
+daemon.prepare(print)
+assert daemon.engine_answers()
+daemon.end_docker_if_ours(print)
 """
     python(bare_machine, script)

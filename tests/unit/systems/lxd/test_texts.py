@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import configparser
 import json
-import shutil
 import subprocess
 import tempfile
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -18,11 +17,12 @@ from hypothesis import strategies as st
 
 from components.lxd import gpu_files, ssh_files, zerotier_files, zone
 from providers.kinds.lxd import bridge_files, preseed
+from tests.needs import needs
 
 # Each example starts bind's own programs, which take as long as the machine lets them.
 by_program = settings(max_examples=15, deadline=None)
-needs_checkzone = pytest.mark.skipif(shutil.which("named-checkzone") is None, reason="named-checkzone is not here")
-needs_checkconf = pytest.mark.skipif(shutil.which("named-checkconf") is None, reason="named-checkconf is not here")
+needs_checkzone = needs("named-checkzone", "bind9-utils")
+needs_checkconf = needs("named-checkconf", "bind9-utils")
 labels = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True).filter(lambda text: "--" not in text)
 lines = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\x00"), max_size=60)
 fours = st.ip_addresses(v=4)
@@ -198,7 +198,7 @@ def test_netplan_gives_the_bridge_the_interfaces_hardware_address_and_its_leases
     assert content["ethernets"]["enp1s0"]["dhcp4"] is False
 
 
-@pytest.mark.skipif(shutil.which("netplan") is None, reason="netplan is not here")
+@needs("netplan", "netplan.io")
 @pytest.mark.parametrize(
     "values",
     [
@@ -364,7 +364,7 @@ def test_a_virtual_machine_gets_the_card_and_its_audio_function_as_devices_of_th
 PEERS = [ssh_files.Peer("bcn1", "10.0.0.1"), ssh_files.Peer("bcn2", "fd00::2", 2222, ("bcn2.example.org",))]
 
 
-@pytest.mark.skipif(shutil.which("ssh") is None, reason="ssh is not here")
+@needs("ssh", "openssh-client")
 @pytest.mark.parametrize("name", ["bcn2", "bcn2.example.org", "fd00::2"])
 def test_ssh_itself_reads_the_entry_under_every_name(name: str, tmp_path: Path):
     file = tmp_path / "config"
@@ -376,7 +376,7 @@ def test_ssh_itself_reads_the_entry_under_every_name(name: str, tmp_path: Path):
     assert found["stricthostkeychecking"] == "true"
 
 
-@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not here")
+@needs("ssh-keygen", "openssh-client")
 def test_known_hosts_has_each_machine_under_every_name(tmp_path: Path):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key")], check=True)
     key = (tmp_path / "key.pub").read_text()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,11 @@ from hypothesis import strategies as st
 from components.maubot.nix_text import PHASES, dev_services_module, has_import, host_module, maubot_module, nix_string
 from components.maubot.nixos import import_script, phase_script, undo_script
 from components.maubot.units import PROGRAMS
+from tests.needs import needs
 from tests.unit.systems.maubot.test_settings import settings
 
 WISH = settings(platform="nixos", nixos={"configuration": "ops-jrz1", "flake": "/etc/nixos"}, port=29400)
-needs_nix = pytest.mark.skipif(shutil.which("nix-instantiate") is None, reason="needs nix-bin, a Debian package")
+needs_nix = needs("nix-instantiate", "nix-bin")
 
 LIB = """
 let
