@@ -123,7 +123,7 @@ def bare_machine(lab: Lab) -> Iterator[str]:
     cli.docker("run", "-d", "--name", container, *words, *options, image, "sleep", "3600")
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
-        for folder in ("lab", "toolchain"):
+        for folder in ("lab", "toolchain", "components"):
             archive.add(PACKAGE.parent / folder, folder, filter=lambda it: None if "__pycache__" in it.name else it)
         # The package's own imports would ask for asyncssh, which the preparation does without.
         archive.addfile(tarfile.TarInfo("lab/__init__.py"))
