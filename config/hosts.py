@@ -43,7 +43,7 @@ class Host(Settings):
         default=None, description="User to log in as. Without it: as the SSH configuration says, else root."
     )
     python: Annotated[str, AfterValidator(_interpreter)] = Field(
-        default="python3", description="The machine's own Python, 3.9 or later, that carries out the work there."
+        default="python3", description="The machine's own Python, 3.8 or later, that carries out the work there."
     )
     sudo: bool | None = Field(
         default=None,

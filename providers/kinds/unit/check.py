@@ -69,7 +69,7 @@ async def check_text(session: Session, inputs: UnitInputs, folder: str) -> None:
     if done.status == 77:
         raise HearthError(
             f"{session.machine} has no Quadlet to make a service of {inputs.name}; nothing was changed",
-            remedy="it comes with podman 4.4 and later: declare Package 'podman', and let this Unit depend on it",
+            remedy="it comes with podman 4.6 and later: declare Package 'podman', and let this Unit depend on it",
         )
     if done.ok:
         return
