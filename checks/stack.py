@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from config import stack_file
 from config.hosts import KEYS, Machines
-from config.loader import NAMESPACE
 from config.mistakes import WrongSettings, mistakes_of
+from config.model import NAMESPACE
 from config.systems import SYSTEMS
 from providers.errors import HearthError
 

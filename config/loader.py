@@ -24,13 +24,12 @@ from config import secrets_file, stack_file
 from config.hosts import KEYS as MACHINE_KEYS
 from config.hosts import Machines
 from config.mistakes import Mistake, WrongSettings, mistakes_of, shown
-from config.model import overlap
+from config.model import NAMESPACE
+from config.relations import relations
 from config.system import SystemSettings
 from config.systems import SYSTEMS
 
-NAMESPACE = "hearth"
 SECRETS_FILE = "secrets-file"
-SSH_PORT = 22
 SECRETS: Mapping[str, str] = {key: text for system in SYSTEMS.values() for key, text in system.settings.SECRETS.items()}
 """Each secret key -> what it is for."""
 
@@ -117,35 +116,6 @@ def _wrong_secrets(values: Mapping[str, Any], from_file: Mapping[str, str]) -> l
     return found
 
 
-def _collisions(systems: Mapping[str, SystemSettings], machines: Machines) -> list[Mistake]:
-    """One port of one machine, wanted twice: by two systems, or by a system and the machine's own SSH server."""
-    listeners = [(key, each) for key, settings in systems.items() for each in settings.listeners() if each.addresses]
-    found: list[Mistake] = []
-    for position, (key, listener) in enumerate(listeners):
-        where = f"{NAMESPACE}:{key}.{listener.key}"
-        host = machines.hosts.get(listener.host)
-        if host and listener.port == (host.port or SSH_PORT):
-            rule = f"must not be the port of the SSH server of {listener.host}, by which the machine is reached"
-            found.append(Mistake(where, rule, "choose another port", shown(listener.port)))
-        for other_key, other in listeners[:position]:
-            same = listener.port == other.port and machines.same_machine(listener.host, other.host)
-            if same and key != other_key and any(overlap(a, b) for a in listener.addresses for b in other.addresses):
-                rule = f"must not be that of {NAMESPACE}:{other_key}.{other.key} on the same machine ({listener.host})"
-                found.append(Mistake(where, rule, "choose another port, or another address", shown(listener.port)))
-    return found
-
-
-def _relations(systems: Mapping[str, SystemSettings], machines: Machines) -> list[Mistake]:
-    """What only shows when systems and machines are seen together."""
-    found = _collisions(systems, machines)
-    for key, settings in systems.items():
-        for each in settings.against(machines):
-            rule, _, remedy = each.rule.partition("; ")
-            value = None if each.value is None else shown(each.value)
-            found.append(Mistake(f"{NAMESPACE}:{key}.{each.key}", rule, remedy, value))
-    return found
-
-
 def _unknown_keys(values: Mapping[str, Any]) -> list[Mistake]:
     known = [*MACHINE_KEYS, SECRETS_FILE, *SYSTEMS, *SECRETS]
     found: list[Mistake] = []
@@ -229,7 +199,7 @@ def parse(
     mistakes += _wrong_secrets(values, from_file)
     mistakes += _host_references(values)
     if machines is not None:
-        mistakes += _relations(systems, machines)
+        mistakes += relations(systems, machines)
     file_is_the_mistake = bool(wrong) and not from_file  # its keys are not missing besides
     available = (values.keys() & SECRETS.keys()) | (SECRETS.keys() if file_is_the_mistake else from_file.keys())
     missing = _missing_secrets(systems, available)

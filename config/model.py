@@ -31,6 +31,10 @@ from config.places import MachinePath
 __all__ = ["AccountName", "MachinePath"]  # they are asked for here by those who write models
 
 
+NAMESPACE = "hearth"
+"""What every key of ours in a stack's file begins with."""
+
+
 def to_kebab(name: str) -> str:
     """`backend_port` as it is written in the settings: `backend-port`."""
     return name.replace("_", "-")

@@ -9,7 +9,8 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from config.hosts import Machines
-from config.loader import NAMESPACE, SECRETS, SECRETS_FILE
+from config.loader import SECRETS, SECRETS_FILE
+from config.model import NAMESPACE
 from config.systems import SYSTEMS
 
 SCHEMA_FILE = Path(__file__).with_name("settings.schema.json")
