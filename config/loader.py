@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,8 @@ from config.system import SystemSettings
 from config.systems import SYSTEMS
 
 SECRETS_FILE = "secrets-file"
+GOING_DOWN = "HEARTH_GOING_DOWN"
+"""Set by `make down` for the program: it needs no secrets and no right settings, as nothing is made."""
 SECRETS: Mapping[str, str] = {key: text for system in SYSTEMS.values() for key, text in system.settings.SECRETS.items()}
 """Each secret key -> what it is for."""
 
@@ -248,12 +251,27 @@ def load(project: Path | None = None) -> StackSettings:
     """
     values, secret_keys = _namespace()
     folder, stack = project or Path.cwd(), pulumi.get_stack()
+    going = bool(os.environ.get(GOING_DOWN))
+    if not values and not going:
+        # An empty file, or `confg:` for `config:`: all that there is would count as wished away.
+        raise pulumi.RunError(
+            f"Pulumi.{stack}.yaml has no key that begins with {NAMESPACE}:, so everything that the stack has would be "
+            "removed, its data too; nothing was touched.\n"
+            "What to do: bring the file back, as from git, with `config:` at its head. To remove everything: "
+            f"make down STACK={stack}"
+        )
     given = stack_file.encrypted_places(folder / f"Pulumi.{stack}.yaml", NAMESPACE)
     try:
-        parsed = parse(values, secret_keys, folder, preview=pulumi.runtime.is_dry_run(), given=given)
+        parsed = parse(values, secret_keys, folder, preview=pulumi.runtime.is_dry_run() or going, given=given)
     except WrongSettings as error:
+        if going:
+            # What is to go is in the state: mistakes in settings that are given up must not keep it there.
+            pulumi.log.warn(f"Pulumi.{stack}.yaml: {error}\nIt is taken down all the same, by what the state says.")
+            return StackSettings(Machines(hosts={}))
         raise pulumi.RunError(f"Pulumi.{stack}.yaml: {error}") from None
-    if parsed.absent_file:
+    if going:
+        pass  # nothing is made, so nothing is missing
+    elif parsed.absent_file:
         lacking = ", ".join(mistake.path for mistake in parsed.missing) or "none that is needed"
         pulumi.log.warn(f"{parsed.absent_file}\n      This preview goes on: the secrets in it are unknown ({lacking}).")
     else:

@@ -16,6 +16,12 @@ from providers.resources.host import Directory, File, Package, Script, Unit
 
 OPTIONS = "/etc/bind/named.conf.options"
 LOCAL = "/etc/bind/named.conf.local"
+READ = f"""\
+systemctl is-active --quiet named.service || exit 0  # it reads them when it starts
+started=$(date --date "$(systemctl show --property=ActiveEnterTimestamp --value named.service)" +%s) || exit 1
+[ -z "$(find {OPTIONS} {LOCAL} {FOLDER} -newermt "@$started")" ]
+"""
+"""Whether none of its files is newer than its start."""
 
 
 def lay(parent: pulumi.Resource, name: str, settings: Lxd, dns: Dns, networks: Sequence[pulumi.Resource]) -> None:
@@ -44,6 +50,15 @@ def lay(parent: pulumi.Resource, name: str, settings: Lxd, dns: Dns, networks: S
         apply="named-checkconf -z",
         opts=after(tools, *files),
     )
+    # Its package has started it, with the configuration that it brought: a unit that is up counts as right then.
+    read = Script(
+        f"{name}-dns-read",
+        host=host,
+        name="bind9: it has read what it was given",
+        check=READ,
+        apply="systemctl restart named.service",
+        opts=after(checked),
+    )
     texts = [wanted.options, local, *wanted.files.values()]
     Unit(
         f"{name}-dns-unit",
@@ -52,7 +67,7 @@ def lay(parent: pulumi.Resource, name: str, settings: Lxd, dns: Dns, networks: S
         enabled=True,
         running=True,
         restart_on=texts,
-        opts=after(checked),
+        opts=after(read),
     )
 
 

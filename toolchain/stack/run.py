@@ -43,13 +43,17 @@ def drift(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
 
 
 def down(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
-    """Takes a stack down. The program runs, so that the settings of today are used, such as a machine declared lost."""
+    """Takes a stack down. The program runs, so that the settings of today are used, such as a machine declared lost.
+
+    It is told that nothing is to be made: so it needs no secrets, and mistakes in the settings do not stop it.
+    """
     environment = ready(folder, stack)
     pending = recover(folder, project_name(folder), stack, environment, say)
     creations = [urn for kind, urn in pending if kind == "creating"]
     if creations:
         finish(folder, stack, environment, creations)
     refresh = ["--refresh"] if pending else []
+    environment["HEARTH_GOING_DOWN"] = "1"
     become(folder, environment, ["destroy", "--stack", stack, "--run-program", *consent(stack), *refresh, *rest])
 
 

@@ -11,7 +11,7 @@ import pulumi
 import pytest
 from pulumi.runtime import config as runtime_config
 
-from config.loader import load, parse
+from config.loader import GOING_DOWN, load, parse
 from config.mistakes import WrongSettings
 from config.schema import SCHEMA_FILE, table, text
 from config.systems import SYSTEMS
@@ -181,6 +181,22 @@ async def test_secrets_are_secret_outputs_and_each_system_gets_its_own(stack_set
     for key, value in (("secondbrain-smb-username", "u"), ("secondbrain-smb-password", CANARY)):
         assert await stack.secrets[key].is_secret()
         assert await stack.secrets[key].future() == value
+
+
+def test_settings_without_any_key_of_ours_remove_nothing(stack_settings: Any, tmp_path: Path):
+    stack_settings({}, [])
+    with pytest.raises(pulumi.RunError, match=r"has no key that begins with hearth:.*nothing was touched") as caught:
+        load(tmp_path)
+    assert "make down STACK=" in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [{}, values({"host": "brian"}), values({"host": "brain"}), {"secndbrain": "{}"}])
+async def test_what_goes_down_needs_neither_secrets_nor_right_settings(
+    stack_settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
+):
+    monkeypatch.setenv(GOING_DOWN, "1")
+    stack_settings(given, [])
+    assert load(tmp_path).machines is not None
 
 
 def test_wrong_settings_end_the_program_with_a_message_and_no_traceback(stack_settings: Any):
