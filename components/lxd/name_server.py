@@ -18,8 +18,12 @@ OPTIONS = "/etc/bind/named.conf.options"
 LOCAL = "/etc/bind/named.conf.local"
 READ = f"""\
 systemctl is-active --quiet named.service || exit 0  # it reads them when it starts
-started=$(date --date "$(systemctl show --property=ActiveEnterTimestamp --value named.service)" +%s) || exit 1
-[ -z "$(find {OPTIONS} {LOCAL} {FOLDER} -newermt "@$started")" ]
+python3 - "$(systemctl show --property=ActiveEnterTimestampMonotonic --value named.service)" <<'END'
+import os, sys, time
+begun = time.time() - time.monotonic() + int(sys.argv[1]) / 1e6
+files = [{OPTIONS!r}, {LOCAL!r}, *(entry.path for entry in os.scandir({FOLDER!r}))]
+sys.exit(any(os.stat(file).st_mtime > begun for file in files))
+END
 """
 """Whether none of its files is newer than its start."""
 
