@@ -259,8 +259,12 @@ def engine_has_ended(error: BaseException) -> bool:
     part: BaseException | None = error
     while part is not None:
         details = getattr(part, "details", None)
-        if isinstance(part, grpc.RpcError) and callable(details) and str(details()).endswith(ENDED):
-            return True
+        if isinstance(part, grpc.RpcError):
+            code = getattr(part, "code", None)
+            if callable(code) and code() is grpc.StatusCode.CANCELLED:
+                return True  # by whoever interrupted the update: nobody else cancels a call to the engine
+            if callable(details) and str(details()).endswith(ENDED):
+                return True
         part = part.__cause__ or part.__context__
     return False
 

@@ -122,15 +122,18 @@ def test_an_engine_that_closed_its_side_needs_no_second_message(reported: list[s
 
 
 @pytest.mark.parametrize(
-    ("details", "ended"),
+    ("code", "details", "ended"),
     [
-        ("resource monitor shut down", True),
-        ("grpc: the client connection is closing", True),
-        ("no such type", False),
+        (grpc.StatusCode.UNKNOWN, "resource monitor shut down", True),
+        (grpc.StatusCode.UNKNOWN, "grpc: the client connection is closing", True),
+        (grpc.StatusCode.CANCELLED, "context canceled", True),  # Ctrl-C, by the engine of 3.274
+        (grpc.StatusCode.UNKNOWN, "no such type", False),
     ],
 )
-def test_what_the_sdk_makes_of_an_engine_that_ends_the_update_is_known_for_it(details: str, ended: bool) -> None:
-    call = Failed(grpc.StatusCode.UNKNOWN, details)
+def test_what_the_sdk_makes_of_an_engine_that_ends_the_update_is_known_for_it(
+    code: grpc.StatusCode, details: str, ended: bool
+) -> None:
+    call = Failed(code, details)
     raised = RuntimeError("a resource has a problem")
     raised.__context__ = call
     assert host.engine_has_ended(raised) is ended
