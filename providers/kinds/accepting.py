@@ -13,12 +13,12 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from providers.errors import InvalidInput
+from providers.machine.own_folder import PRIVATE
 from providers.machine.session import Session
 
 PLACE = "{}"
 """Stands in the command for the path of the new text."""
 FOLDER = "/run/hearth"
-_PRIVATE = {"mode": "0700", "owner": "root", "group": "root"}
 
 
 def _command(value: list[str] | None) -> list[str] | None:
@@ -45,8 +45,8 @@ async def must_accept(session: Session, command: Sequence[str], path: str, conte
     # On a file system in memory, and in a folder that root alone may enter: it may be secret.
     folder = f"{FOLDER}/new-{secrets.token_hex(8)}"
     copy = f"{folder}/{posixpath.basename(path)}"
-    await session.make_directory(FOLDER, **_PRIVATE)
-    await session.make_directory(folder, **_PRIVATE)
+    await session.make_directory(FOLDER, **PRIVATE)
+    await session.make_directory(folder, **PRIVATE)
     try:
         await session.write(copy, content, mode="0600", owner="root", group="root")
         argv = [word.replace(PLACE, copy) for word in command]

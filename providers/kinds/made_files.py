@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 
 from providers.errors import HearthError
-from providers.machine.own_folder import OWN_FOLDER, make_own_folder
+from providers.machine.own_folder import OWN_FOLDER, PRIVATE, make_own_folder
 from providers.machine.session import Session
 
 NOTES = f"{OWN_FOLDER}/files"
-_PRIVATE = {"mode": "0700", "owner": "root", "group": "root"}
 
 
 def _note(path: str) -> str:
@@ -22,7 +21,7 @@ def _note(path: str) -> str:
 async def note_made(session: Session, path: str) -> None:
     """Note that Hearth is about to make the file `path`."""
     await make_own_folder(session)
-    await session.make_directory(NOTES, **_PRIVATE)
+    await session.make_directory(NOTES, **PRIVATE)
     await session.write(_note(path), f"{path}\n".encode(), mode="0600", owner="root", group="root")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from providers.errors import HearthError
-from providers.machine.own_folder import OWN_FOLDER, make_own_folder
+from providers.machine.own_folder import OWN_FOLDER, PRIVATE, make_own_folder
 from providers.machine.session import Session
 
 RECORDS = f"{OWN_FOLDER}/records"
@@ -134,7 +134,6 @@ class Record:
             "before": self.before,
         }
         text = json.dumps(content, indent=1)
-        folder = {"mode": "0700", "owner": "root", "group": "root"}
         for attempt in range(5):
             try:
                 await self._session.write(self.path, text.encode(), mode="0600", owner="root", group="root")
@@ -142,4 +141,4 @@ class Record:
             except HearthError:  # it is the first record here, or somebody has just removed the folder with the last
                 if attempt == 4:
                     raise
-                await asyncio.gather(make_own_folder(self._session), self._session.make_directory(RECORDS, **folder))
+                await asyncio.gather(make_own_folder(self._session), self._session.make_directory(RECORDS, **PRIVATE))

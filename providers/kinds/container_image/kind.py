@@ -20,7 +20,7 @@ from providers.errors import CommandFailed, HearthError, InvalidInput
 from providers.kind import AccountName, Facts, Inputs, Kind
 from providers.kinds.container_image.podman_store import NO_PODMAN, NOT_GIVEN, NOT_NAMED, NOT_TAKEN, Store
 from providers.kinds.unit.made_folders import remove_if_empty
-from providers.machine.own_folder import OWN_FOLDER, make_own_folder
+from providers.machine.own_folder import OWN_FOLDER, PRIVATE, make_own_folder
 from providers.machine.session import Completed, Session, Stat
 
 NOTES = f"{OWN_FOLDER}/images"
@@ -128,10 +128,9 @@ async def adopt(session: Session, inputs: ContainerImageInputs, facts: Container
 
 
 async def _note(session: Session, inputs: ContainerImageInputs, image_id: str, digest: str) -> None:
-    private = {"mode": "0700", "owner": "root", "group": "root"}
     await asyncio.gather(
         make_own_folder(session),
-        session.make_directory(NOTES, **private),
+        session.make_directory(NOTES, **PRIVATE),
         session.write(note_of(inputs), f"{image_id} {digest}\n".encode(), mode="0600", owner="root", group="root"),
     )
 

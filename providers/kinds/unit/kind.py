@@ -36,7 +36,7 @@ from providers.kinds.unit.made_folders import make_folders
 from providers.kinds.unit.restore import restore
 from providers.kinds.unit.settings import UnitInputs
 from providers.kinds.unit.systemd import Manager
-from providers.machine.own_folder import make_own_folder
+from providers.machine.own_folder import PRIVATE, make_own_folder
 from providers.machine.session import Session
 
 
@@ -162,10 +162,9 @@ async def _restart(manager: Manager, inputs: UnitInputs, facts: UnitFacts) -> No
 
 async def _stamp(session: Session, inputs: UnitInputs, text: str) -> None:
     """Keep what the unit was last restarted for; a unit without `restart_on` needs no such note."""
-    private = {"mode": "0700", "owner": "root", "group": "root"}
     await asyncio.gather(
         make_own_folder(session),
-        session.make_directory(STAMPS, **private),
+        session.make_directory(STAMPS, **PRIVATE),
         session.write(stamp_of(inputs), f"{text}\n".encode(), mode="0600", owner="root", group="root"),
     )
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 
 from providers.errors import HearthError
-from providers.machine.own_folder import OWN_FOLDER, make_own_folder
+from providers.machine.own_folder import OWN_FOLDER, PRIVATE, make_own_folder
 from providers.machine.session import Session
 
 MARKERS = f"{OWN_FOLDER}/folders"
-_PRIVATE = {"mode": "0700", "owner": "root", "group": "root"}
 
 
 def marker_of(folder: str) -> str:
@@ -28,7 +27,7 @@ async def make_folders(session: Session, folder: str, *, owner: str, group: str,
         folder = folder.rpartition("/")[0]
     if missing:
         await make_own_folder(session)
-        await session.make_directory(MARKERS, **_PRIVATE)
+        await session.make_directory(MARKERS, **PRIVATE)
     for each in reversed(missing):
         await session.write(marker_of(each), f"{each}\n".encode(), mode="0600", owner="root", group="root")
         await session.make_directory(each, mode=mode, owner=owner, group=group)
