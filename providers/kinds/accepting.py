@@ -39,6 +39,15 @@ Acceptance = Annotated[
     ),
 ]
 
+InPlace = Annotated[
+    bool,
+    Field(
+        description="Whether the text goes into the file that is there, and no new one takes its place: for a file"
+        " that is a mount of its own, as /etc/hosts in a container. Who reads it the while sees a part of it."
+    ),
+]
+"""The input of a kind that writes into a file, by which it does not replace the file."""
+
 
 async def must_accept(session: Session, command: Sequence[str], path: str, content: bytes) -> None:
     """Raise InvalidInput, with what the command said, unless it accepts `content` as the new text of `path`."""

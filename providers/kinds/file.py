@@ -18,7 +18,7 @@ from pydantic import Field
 
 from providers.errors import InvalidInput, OperationRefused
 from providers.kind import AbsolutePath, AccountName, Facts, Inputs, Kind, Mode
-from providers.kinds.accepting import Acceptance, must_accept
+from providers.kinds.accepting import Acceptance, InPlace, must_accept
 from providers.machine.session import FileType, Session, Stat, shown
 
 
@@ -29,13 +29,7 @@ class FileInputs(Inputs):
     owner: Annotated[AccountName | None, Field(description="Name or number of the user who owns it.")] = None
     group: Annotated[AccountName | None, Field(description="Name or number of the group that owns it.")] = None
     validate: Acceptance = None  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
-    in_place: Annotated[
-        bool,
-        Field(
-            description="Whether the text goes into the file that is there, and no new one takes its place: for a file"
-            " that is a mount of its own, as /etc/hosts in a container. Who reads it the while sees a part of it."
-        ),
-    ] = False
+    in_place: InPlace = False
 
 
 class FileFacts(Facts):

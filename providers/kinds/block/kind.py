@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field
 from providers.errors import InvalidInput, OperationRefused
 from providers.kind import AbsolutePath, Facts, Inputs, Kind
 from providers.kinds import made_files
-from providers.kinds.accepting import Acceptance, must_accept
+from providers.kinds.accepting import Acceptance, InPlace, must_accept
 from providers.kinds.block.text import (
     MARKER,
     Comment,
@@ -102,13 +102,7 @@ class BlockInputs(Inputs):
         Field(description="A line of the file that the block stands somewhere after; a new one right after it."),
     ] = None
     validate: Acceptance = None  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
-    in_place: Annotated[
-        bool,
-        Field(
-            description="Whether the text goes into the file that is there, and no new one takes its place: for a file"
-            " that is a mount of its own, as /etc/hosts in a container. Who reads it the while sees a part of it."
-        ),
-    ] = False
+    in_place: InPlace = False
 
 
 class BlockFacts(Facts):
