@@ -28,8 +28,10 @@ async def connected(machines: Machines, project: Path) -> AsyncGenerator[Invento
 async def run_checks(
     stack: DeployedStack, project: Path, *, disruptive: bool = False
 ) -> Mapping[str, list[CheckResult]]:
-    """The rows of every deployed system. Raises HearthError where a machine or a cluster can't be reached, or where
-    another version of Hearth brought a system up.
+    """The rows of every deployed system.
+
+    Raises HearthError where a machine or a cluster can't be reached, or where another version of Hearth brought a
+    system up.
 
     `disruptive`: also those checks that stop a part to see what happens then.
     """

@@ -44,8 +44,10 @@ class Deployed(DeployedPart):
 
     @classmethod
     def output(cls, **fields: Input[Any]) -> Output[dict[str, Any]]:
-        """The output, once every field is known. Raises pydantic's ValidationError where a field is missing or wrong,
-        which is a mistake in the component."""
+        """The output, once every field is known.
+
+        Raises pydantic's ValidationError where a field is missing or wrong, which is a mistake in the component.
+        """
         return Output.all(**fields).apply(lambda found: cls.model_validate(found).model_dump(exclude_unset=True))
 
     @classmethod

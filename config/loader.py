@@ -167,8 +167,10 @@ def parse(
     preview: bool = False,
     given: Mapping[str, Sequence[str]] | None = None,
 ) -> Parsed:
-    """Check everything. `values` is the namespace without its prefix, `secret_keys` those kept encrypted by Pulumi, and
-    `given` the encrypted places within each, as `stack_file.encrypted_places` tells them.
+    """Check everything.
+
+    `values` is the namespace without its prefix, `secret_keys` those kept encrypted by Pulumi, and `given` the
+    encrypted places within each, as `stack_file.encrypted_places` tells them.
 
     A preview goes on without secrets: in a pull request nobody should have them. Raises WrongSettings, which lists
     every mistake.

@@ -79,8 +79,11 @@ class SystemSettings(Settings):
 
     @classmethod
     def host_references(cls, written: Mapping[str, Any]) -> Mapping[str, str]:
-        """Where the settings name a machine -> the name. Looks at what is written, which need not be valid yet, so that
-        a machine that is not there is said beside all other mistakes."""
+        """Where the settings name a machine -> the name.
+
+        Looks at what is written, which need not be valid yet, so that a machine that is not there is said beside all
+        other mistakes.
+        """
         found: dict[str, str] = {}
         for field in cls.HOST_FIELDS:
             value = written.get(field)

@@ -6,7 +6,7 @@ class LabError(RuntimeError):
 
 
 class RequirementError(LabError):
-    """This machine lacks something that the lab needs and can't get by itself."""
+    """The computer lacks something that the lab needs and can't get by itself."""
 
 
 class EngineError(LabError):

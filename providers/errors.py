@@ -25,8 +25,10 @@ class HearthError(RuntimeError):
 
 
 class InvalidInput(HearthError, ValueError):
-    """A resource asks for something that can't be: found before anything was touched. A creation that ends with it has
-    made nothing, and leaves nothing behind: no resource, no record."""
+    """A resource asks for something that can't be: found before anything was touched.
+
+    A creation that ends with it has made nothing, and leaves nothing behind: no resource, no record.
+    """
 
 
 class OperationRefused(HearthError):

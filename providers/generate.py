@@ -67,6 +67,7 @@ def resource_class(kind: Kind[Any, Any]) -> str:
     names = sorted(fields, key=lambda name: (name != "host", not models[name].is_required()))
     lines = [f"class {kind.name}(pulumi.CustomResource):"]
     lines.append(textwrap.indent(f'"""{about(kind)}\n"""', "    "))
+    lines.append("")
     for name in names:
         always = models[name].is_required() or "default" in fields[name]
         lines.append(f"    {name}: {_annotation(fields[name], always, is_input=False)}")

@@ -1,5 +1,7 @@
-"""Phase 4 of the task list: names (28_test_dns). Asked by a client of DNS of the checks' own, over the"
-" network's port."""
+"""Phase 4 of the task list: names (28_test_dns).
+
+Asked by a client of DNS of the checks' own, over the network's port.
+"""
 
 from __future__ import annotations
 

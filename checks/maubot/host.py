@@ -1,4 +1,4 @@
-"""Is maubot's service as the task list wants it, is it watched, and is the rest of the machine well?
+"""How well maubot runs: its service as the task list wants it, its watch, and the rest of the machine.
 
 Every function takes a session on the machine, changes nothing there, and may be called by tests.
 """

@@ -65,8 +65,10 @@ def lacks(spec: Item) -> Iterator[str]:
 
 
 def fragments(values: Mapping[str, str]) -> dict[str, str]:
-    """Text that must be in no description -> the key that it belongs to: each secret, the password inside the
-    database's address, and both in base64."""
+    """Return text that must be in no description -> the key that it belongs to.
+
+    That is each secret, the password inside the database's address, and both in base64.
+    """
     found = dict[str, str]()
     for key, value in values.items():
         password = urlsplit(value).password if "://" in value else None

@@ -1,6 +1,6 @@
 # The client's own types are incomplete.
 # pyright: basic
-"""A Kubernetes cluster as a kubeconfig's context names it: can it be reached, and what does it say?"""
+"""A Kubernetes cluster as a kubeconfig's context names it: whether it can be reached, and what it says."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""The containers of the core stack, as they follow from its settings: one description, of which compose.yaml
-(components/core/compose.py) and the component are both made, so that they can't differ."""
+"""The containers of the core stack, as they follow from its settings.
+
+It is one description, of which compose.yaml (components/core/compose.py) and the component are both made, so that they
+can't differ.
+"""
 
 from __future__ import annotations
 

@@ -134,8 +134,10 @@ def split_line(line: str) -> list[str]:
 
 
 def devices(functions: Sequence[str]) -> dict[str, Mapping[str, str]]:
-    """LXD's devices that hand a card to a virtual machine: the card as `gpu`, each other function as `pci`
-    (canonical/lxd#12643)."""
+    """Return LXD's devices that hand a card to a virtual machine.
+
+    The card is a `gpu`, each other function of it a `pci` (canonical/lxd#12643).
+    """
     found: dict[str, Mapping[str, str]] = {}
     for number, address in enumerate(functions):
         first = address.endswith(".0")

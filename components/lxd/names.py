@@ -91,8 +91,11 @@ def _subnets(settings: Lxd) -> list[Subnet]:
 
 
 def network_config(settings: Lxd, name: str) -> dict[str, str]:
-    """LXD's keys of a network. Its own name server, which its instances ask, leads on to the cluster's for the zone:
-    so their resolvers need no change, and none is lost by a restart."""
+    """LXD's keys of a network.
+
+    Its own name server, which its instances ask, leads on to the cluster's for the zone: so their resolvers need no
+    change, and none is lost by a restart.
+    """
     network = settings.networks[name]
     config: dict[str, str] = {}
     for family, address in (("ipv4", network.ipv4), ("ipv6", network.ipv6)):

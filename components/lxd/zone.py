@@ -43,8 +43,11 @@ def serial_of(records: Sequence[Record]) -> int:
 
 
 def zone_file(domain: str, server: str, server_addresses: Sequence[Address], records: Sequence[Record]) -> str:
-    """A whole zone. `server` is the name server's own name: one label in the zone, or a whole name with a dot at its
-    end, which then needs no address here."""
+    """A whole zone.
+
+    `server` is the name server's own name: one label in the zone, or a whole name with a dot at its end, which then
+    needs no address here.
+    """
     glue = [] if server.endswith(".") else address_records(server, server_addresses)
     every = sorted({*glue, *records}, key=lambda each: (each.name != "@", each.name, each.type, each.value))
     serial = serial_of([*every, Record("@", "NS", server)])
@@ -58,8 +61,10 @@ def zone_file(domain: str, server: str, server_addresses: Sequence[Address], rec
 
 
 def reverse_zone_of(subnet: Subnet) -> str:
-    """The reverse zone that holds a subnet: of whole bytes (IPv4) or digits (IPv6), the next one up where it"
-    " must be."""
+    """Return the reverse zone that holds a subnet.
+
+    It is of whole bytes (IPv4) or digits (IPv6), and the next one up where it must be.
+    """
     step = 8 if subnet.version == 4 else 4
     length = max(step, subnet.prefixlen - subnet.prefixlen % step)
     return _reverse(subnet.network_address, length // step)
@@ -104,8 +109,11 @@ class Zone:
 def named_options(
     listen: Sequence[Address], clients: Sequence[Subnet], forwarders: Sequence[Address], folder: str = "/var/cache/bind"
 ) -> str:
-    """named.conf.options: it listens on addresses that are named, and not on interfaces as they come and go, so that
-    LXD's own name servers have theirs; it asks others on behalf of `clients` only."""
+    """Return named.conf.options.
+
+    It listens on addresses that are named, and not on interfaces as they come and go, so that LXD's own name servers
+    have theirs; it asks others on behalf of `clients` only.
+    """
     own: dict[int, list[Address]] = {4: [], 6: []}
     for address in listen:
         own[address.version].append(address)

@@ -41,8 +41,11 @@ def _service_config() -> str:
 
 
 def maubot_module() -> str:
-    """modules/maubot.nix: `services.maubot`, in the place of the module of that name in nixpkgs, which knows no
-    credentials and lets the service write its own configuration."""
+    """Return modules/maubot.nix: `services.maubot`.
+
+    It takes the place of the module of that name in nixpkgs, which knows no credentials and lets the service write its
+    own configuration.
+    """
     return f"""\
 # Made by Hearth (hearth:maubot): what is changed by hand is put back.
 {{ config, lib, pkgs, ... }}:

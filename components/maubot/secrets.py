@@ -43,16 +43,22 @@ def checked_key(key: str) -> str:
 
 
 def password_hash(password: str, key: str, admin: str) -> str:
-    """The bcrypt hash of the admin's password: always the same for the same secrets, so that nothing changes for
-    nothing. Its salt, which need not be secret but nobody else's, is made from the key."""
+    """Return the bcrypt hash of the admin's password.
+
+    It is always the same for the same secrets, so that nothing changes for nothing. Its salt, which need not be secret
+    but nobody else's, is made from the key.
+    """
     digest = hmac.digest(key.encode(), f"bcrypt salt of {admin}".encode(), hashlib.sha256)[:16]
     letters = base64.b64encode(digest).decode().rstrip("=").translate(str.maketrans(_STANDARD, _OF_BCRYPT))
     return bcrypt.hashpw(password.encode(), f"$2b${COST:02}${letters}".encode()).decode()
 
 
 def session_key(key: str, password: str) -> str:
-    """What maubot signs its sessions with, 48 bytes in base64. Another password makes another one, so that it ends the
-    sessions that the old password opened: maubot by itself lets them go on."""
+    """What maubot signs its sessions with, 48 bytes in base64.
+
+    Another password makes another one, so that it ends the sessions that the old password opened: maubot by itself lets
+    them go on.
+    """
     return base64.b64encode(hmac.digest(key.encode(), password.encode(), hashlib.sha384)).decode()
 
 

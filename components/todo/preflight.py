@@ -15,9 +15,11 @@ class NamespaceTaken(HearthError, pulumi.RunError, ValueError):
 
 
 def reach(settings: Todo) -> None:
-    """Raises ClusterUnusable where the cluster does not answer: the Kubernetes provider would say it once for every
-    object, after minutes of trying, while other systems are half done. Raises NamespaceTaken where `up` would take over
-    somebody else's namespace."""
+    """Raise ClusterUnusable where the cluster does not answer.
+
+    The Kubernetes provider would say it once for every object, after minutes of trying, while other systems are half
+    done. Raises NamespaceTaken where `up` would take over somebody else's namespace.
+    """
     cluster = Cluster(settings.kubeconfig_file(), settings.context)
     cluster.reach(settings.reach_timeout)
     if settings.keeps_data:
@@ -25,8 +27,10 @@ def reach(settings: Todo) -> None:
 
 
 def _refuse_what_is_not_ours(cluster: Cluster, settings: Todo) -> None:
-    """A namespace with kept data is there already when the app comes back, and is taken over (see the component). So
-    that no other is, it has to bear our labels, or hold what only this app leaves there."""
+    """A namespace with kept data is there already when the app comes back, and is taken over (see the component).
+
+    So that no other is, it has to bear our labels, or hold what only this app leaves there.
+    """
     name = settings.namespace
     found = cluster.ask(f"/api/v1/namespaces/{name}")
     if found is None or values.OWNER.items() <= (found["metadata"].get("labels") or {}).items():

@@ -63,7 +63,9 @@ def postgres_mount(image: str) -> str:
 
 def postgres_data(image: str) -> str:
     """Where the data is: each major version has a folder of its own in the volume, as the public image's 18 does it.
-    So a new version finds the place empty, and the old one's data is there to go back to."""
+
+    So a new version finds the place empty, and the old one's data is there to go back to.
+    """
     major = postgres_major(image) or 0
     return f"{postgres_mount(image)}/{major}/docker" if major >= 18 else f"{postgres_mount(image)}/{major}"
 

@@ -277,8 +277,11 @@ class Todo(SystemSettings):
         return self.postgres.enabled and self.postgres.storage is not None
 
     def required_secrets(self) -> Mapping[str, str]:
-        """The key of its sessions, its database (inside the cluster by password, elsewhere by address), and what its
-        login and certificate need."""
+        """Return the secrets that these settings need.
+
+        They are the key of its sessions, its database (inside the cluster by password, elsewhere by address), and what
+        its login and certificate need.
+        """
         database = "todo-postgres-password" if self.postgres.enabled else "todo-database-url"
         found: dict[str, str] = {"todo-auth-secret": "todo", database: "todo"}
         if self.registry_login is not None:

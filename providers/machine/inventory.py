@@ -119,8 +119,9 @@ async def operate(
     progress: Tell,
     warn: Tell,
 ) -> Result:
-    """Do one piece of work on a machine, alone with what `locks` names; again, where the connection drops, for as long
-    as an outage may last.
+    """Do one piece of work on a machine, alone with what `locks` names.
+
+    Where the connection drops it is done again, for as long as an outage may last.
 
     `deadline` is in seconds and counts from when the work has its worker and its locks; each try has it anew.
     """

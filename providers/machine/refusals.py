@@ -122,8 +122,11 @@ def no_session(label: str, error: Exception) -> ConnectionFailed:
 def no_worker(
     text: str, user: str, label: str, python: str, *, runs: bool = True, status: int | None = None
 ) -> ConnectionFailed:
-    """Logged in, and yet no worker: `text` is what the machine said instead, `runs` whether it runs any command that it
-    is given, `status` how the one that was to start the worker ended."""
+    """Return the error for a machine where the login works, and yet no worker starts.
+
+    `text` is what the machine said instead, `runs` whether it runs any command that it is given, `status` how the one
+    that was to start the worker ended.
+    """
     for pattern, summary, remedy in REASONS:
         if re.search(pattern, text):
             names = {"user": user, "label": label, "python": python}

@@ -18,7 +18,7 @@ FileType = Literal["file", "directory", "symlink", "other"]
 
 
 def shown(text: str) -> str:
-    """A text with all of it fit to be shown and sent: bytes that are no UTF-8 as `\\xff`."""
+    r"""Return a text with all of it fit to be shown and sent: bytes that are no UTF-8 as `\xff`."""
     try:
         return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
     except UnicodeEncodeError:  # half of a pair, as a program's own JSON may hold it
@@ -96,8 +96,11 @@ class Session(Protocol):
         group: str | None = None,
         limit: int | None = None,
     ) -> Stat | None:
-        """What is at `path`, links not followed; None where nothing is. Content over `limit` bytes (4 MiB) is not read.
-        Where `owner` or `group` is another name or the number of who has it, the answer calls them so."""
+        """What is at `path`, links not followed; None where nothing is.
+
+        Content over `limit` bytes (4 MiB) is not read. Where `owner` or `group` is another name or the number of who
+        has it, the answer calls them so.
+        """
         ...
 
     async def write(
@@ -111,10 +114,13 @@ class Session(Protocol):
         attributes: Mapping[str, str] | None = None,
         in_place: bool = False,
     ) -> None:
-        """Write a file whole, by a new file and a rename; it is on the disk then. What is not given stays as it is; a
-        new file is 0644 root root. `attributes` are all that it is to have, as in a Stat. With `in_place`, and where
-        the file has several names, the bytes go into the file that is there. The folder must exist. Links that an
-        ordinary user could have planted are refused. OperationRefused where it can't be, with the reason."""
+        """Write a file whole, by a new file and a rename; it is on the disk then.
+
+        What is not given stays as it is; a new file is 0644 root root. `attributes` are all that it is to have, as in a
+        Stat. With `in_place`, and where the file has several names, the bytes go into the file that is there. The
+        folder must exist. Links that an ordinary user could have planted are refused. OperationRefused where it can't
+        be, with the reason.
+        """
         ...
 
     async def set_attributes(
@@ -150,10 +156,12 @@ class Session(Protocol):
         timeout: float | None = None,
         environment: dict[str, str] | None = None,
     ) -> Completed:
-        """Run a command (no shell). With `user`, as that user, with HOME, XDG_RUNTIME_DIR and the session bus of their
-        own manager set. `script` is handed over as a file that only this command sees; its path is added to `argv`, so
-        `run("sh", "-eu", script=text)` runs a text without showing it in the process list. `environment` is for
-        settings of tools (DEBIAN_FRONTEND), never for values of a user's.
+        """Run a command (no shell).
+
+        With `user`, as that user, with HOME, XDG_RUNTIME_DIR and the session bus of their own manager set. `script` is
+        handed over as a file that only this command sees; its path is added to `argv`, so `run("sh", "-eu",
+        script=text)` runs a text without showing it in the process list. `environment` is for settings of tools
+        (DEBIAN_FRONTEND), never for values of a user's.
 
         With `check`, a status other than 0 raises CommandFailed with the last lines of stderr. `timeout` is in seconds
         and never reaches past the operation's deadline; past it the command's process group is killed and
@@ -162,16 +170,19 @@ class Session(Protocol):
         ...
 
     async def http(self, base_url: str) -> httpx.AsyncClient:
-        """A client for the HTTP service at `base_url` (as `http://127.0.0.1:8008`), reached from the machine itself,
-        through the SSH connection: no port is opened here. Close it, as by `async with await session.http(url)`.
+        """Return a client for the HTTP service at `base_url` (as `http://127.0.0.1:8008`), which the machine reaches.
+
+        It goes through the SSH connection; no port is opened here. Close it: `async with await session.http(url)`.
 
         Raises NotAnswering where nothing accepts a connection there. Certificates are verified by the name in the URL.
         """
         ...
 
     def elsewhere(self, machine: str) -> AbstractAsyncContextManager[Session]:
-        """A session on another machine of the settings, for as long as an `async with` lasts: for what two machines
-        have to agree on, as a token that one gives and the other uses. It has the deadline of this one, and no locks.
+        """Return a session on another machine of the settings, for as long as an `async with` lasts.
+
+        It is for what two machines have to agree on, as a token that one gives and the other uses. It has the deadline
+        of this one, and no locks.
         """
         ...
 

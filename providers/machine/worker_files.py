@@ -84,8 +84,10 @@ def ids(owner, group):
 
 
 def name_of(lookup, number, wished=None):
-    """The name of an account or a group, or its number where it has none. Where `wished` is that very one, by another
-    name or by its number, it is called so."""
+    """The name of an account or a group, or its number where it has none.
+
+    Where `wished` is that very one, by another name or by its number, it is called so.
+    """
     try:
         name = lookup(number)[0]
         name.encode()

@@ -26,8 +26,10 @@ from providers.machine.worker_metadata import (
 
 
 def beside(folder, name):
-    """The name of the new file that is to take the place of `name`. It is always the same, so that what a machine that
-    lost its power left of an earlier one goes away."""
+    """The name of the new file that is to take the place of `name`.
+
+    It is always the same, so that what a machine that lost its power left of an earlier one goes away.
+    """
     temporary = ".hearth-" + hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
     try:
         os.unlink(temporary, dir_fd=folder)
@@ -56,8 +58,10 @@ def dress(descriptor, path, mode, uid, gid, attributes):
 
 
 def may_hold_strangers_links(folder, old):
-    """Whether somebody other than the file's owner could have given it its name in this folder: they may have chosen a
-    file that is not theirs, and would have us write into it."""
+    """Return whether somebody other than the file's owner could have given it its name in this folder.
+
+    They may have chosen a file that is not theirs, and would have us write into it.
+    """
     where = os.fstat(folder)
     return where.st_uid not in (0, old.st_uid) or bool(where.st_mode & 0o022)
 
@@ -121,8 +125,11 @@ def replace(folder, name, path, data, old, mode, uid, gid, attributes):
 
 
 def op_write(path, content, mode=None, owner=None, group=None, attributes=None, in_place=False):
-    """Write a file whole. `attributes` (name -> base64) are the extended attributes that it is to have; without them
-    those of the file that is there stay, as mode and owner do."""
+    """Write a file whole.
+
+    `attributes` (name -> base64) are the extended attributes that it is to have; without them those of the file that is
+    there stay, as mode and owner do.
+    """
     data = base64.b64decode(content)
     if attributes is not None:
         attributes = {name: base64.b64decode(value) for name, value in attributes.items()}

@@ -213,8 +213,11 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         raise AssertionError("abort always raises")
 
     def _once(self, error: HearthError) -> str:
-        """The message of an error. That a machine is out of reach is told in full for one of its resources: for the
-        others there is nothing more to know."""
+        """The message of an error.
+
+        That a machine is out of reach is told in full for one of its resources: for the others there is nothing more to
+        know.
+        """
         cause = error.__cause__ if isinstance(error, HalfDone) else error
         machine = cause.machine if isinstance(cause, ConnectionFailed | ConnectionLost) else ""
         if machine and machine in self._out_of_reach:

@@ -133,8 +133,10 @@ class DesiredState(Generic[InputsT, FactsT]):
         return changes
 
     def learned(self, alias: str, changes: Mapping[str, Change], old: Properties, new: Properties) -> bool:
-        """Whether an identity property is only new to the state, as after an update of Hearth: the state does not have
-        it, and the thing's id is the same."""
+        """Return whether an identity property is only new to the state, as after an update of Hearth.
+
+        That is where the state does not have it, and the thing's id is the same.
+        """
         if changes.get(alias) is not Change.ADD or new.unknown:
             return False
         identify = self.kind.identify

@@ -40,8 +40,11 @@ def another_machine(connection: Connection, where: Placement) -> str:
 
 
 async def whereabouts(inventory: Inventory, name: str, where: Placement | None) -> Connection:
-    """The connection to the machine that a resource is on. Where the settings have another address for it since, that
-    may be the same machine, or another one that has nothing to do with this resource."""
+    """The connection to the machine that a resource is on.
+
+    Where the settings have another address for it since, that may be the same machine, or another one that has nothing
+    to do with this resource.
+    """
     if where is not None and name in inventory.machines.hosts and not inventory.is_at(name, where):
         moved = inventory.connection(name)
         with contextlib.suppress(ConnectionFailed):

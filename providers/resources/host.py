@@ -18,6 +18,7 @@ class File(pulumi.CustomResource):
     and owner: access control list, extended attributes, capabilities, label, flags. A link or a file that was there before
     is put back on destroy, byte for byte.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     path: Output[str]
@@ -78,6 +79,7 @@ class Directory(pulumi.CustomResource):
     before is removed if it is empty by then; with `purge`, with everything in it. One that was there gets its attributes
     back. A mount point is never emptied.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     path: Output[str]
@@ -126,6 +128,7 @@ class Block(pulumi.CustomResource):
     away and leaves the lines. A file that blocks have made goes with the last of them, if nothing else is in it by then.
     A marker that was damaged is drift, and put right: of the lines beside it those go that the block is known to hold.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     path: Output[str]
@@ -195,6 +198,7 @@ class Package(pulumi.CustomResource):
     be had; so does one that was only unpacked, configured by then. One that Hearth installed is purged, with the packages
     that came along and that nobody else needs. Upgrades of other packages that came of an installation are not taken back.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     name: Output[str]
@@ -240,6 +244,7 @@ class User(pulumi.CustomResource):
     home stays, unless `remove_home` is set. A home that is moved by a change of `home` is not carried along.
     Sources: useradd(8), usermod(8), userdel(8), chage(1), loginctl(1) of Debian 12 and 13.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     name: Output[str]
@@ -343,6 +348,7 @@ class Script(pulumi.CustomResource):
     they show in no process list. Not managed: anything that `check` does not look at. Nothing can be imported: a machine
     does not know the texts.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     name: Output[str]
@@ -395,6 +401,7 @@ class Unit(pulumi.CustomResource):
     change in `restart_on`, restarts what was running. On destroy the unit file, enabled state and running state of before
     come back; volumes that Quadlet made stay, since they hold data.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     name: Output[str]
@@ -476,6 +483,7 @@ class GitCheckout(pulumi.CustomResource):
     that Hearth has made or changed, local changes of tracked files are drift, and are overwritten; on destroy one that was
     there before stays where it is for their sake. An untracked file is never overwritten.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     path: Output[str]
@@ -535,6 +543,7 @@ class Venv(pulumi.CustomResource):
 
     One that was there before gets its list of packages back, in their versions, which pip has to find again.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     path: Output[str]
@@ -583,6 +592,7 @@ class ContainerImage(pulumi.CustomResource):
     destroy an image that was there before stays; else its name is removed, unless a container uses it. What podman keeps
     about its store stays, in the account's home.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     name: Output[str]
@@ -633,6 +643,7 @@ class ContainerRecord(pulumi.CustomResource):
     about it. The record is a small file of its own, so that it outlives the container: once written it is what counts, and
     it is never written anew. Destroy removes it.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     path: Output[str]
@@ -686,6 +697,7 @@ class CommandOutput(pulumi.CustomResource):
     For what only the machine knows and another resource's inputs depend on, as the version of a program. The command must
     change nothing: it is run at creation and at every refresh, never by a plain `up`. Its answer must be no secret.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     name: Output[str]
@@ -729,6 +741,7 @@ class MountPoint(pulumi.CustomResource):
     that can be seen are those of what is mounted, so they are taken to be as they were wished, and are not changed. On
     destroy a directory that was not there before is removed if it is empty and nothing is mounted on it.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     path: Output[str]

@@ -17,6 +17,7 @@ class Daemon(pulumi.CustomResource):
     rules of the packet filter, and the kernel's settings for forwarding and router advertisements, which LXD changes. One
     that was there before stays. With `keep_data`, one that still has instances stays, too, with a warning.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     daemon: Output[str]
@@ -64,6 +65,7 @@ class Member(pulumi.CustomResource):
     is needed, handed over on stdin, and kept nowhere. On destroy the member is drained, leaves the cluster, and its daemon
     is as it was installed; the last one takes the cluster with it. A member that was one before stays.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     name: Output[str]
@@ -121,6 +123,7 @@ class StoragePool(pulumi.CustomResource):
     Manages the description and the keys that are given. What each member brings (a disk, a size) is for its making alone.
     On destroy a pool of Hearth's goes, unless something still uses it; one that was there gets back what it had.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     name: Output[str]
@@ -184,6 +187,7 @@ class Network(pulumi.CustomResource):
     Manages the description and the keys that are given. Keys that LXD chose by itself stay as they are. On destroy a
     network of Hearth's goes, unless something still uses it; one that was there gets back what it had.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     name: Output[str]
@@ -236,6 +240,7 @@ class Profile(pulumi.CustomResource):
     was there before (`default` always is) gets back on destroy what it had; one that instances still use stays, with a
     warning.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     name: Output[str]
@@ -281,6 +286,7 @@ class ClusterGroup(pulumi.CustomResource):
     Manages the description and which members are in it. On destroy the group goes; one that was there gets back what it
     had.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     name: Output[str]
@@ -322,6 +328,7 @@ class Image(pulumi.CustomResource):
     Manages that the alias leads to an image. Which one is settled when it is made: a later build on the public server is
     taken where the image is made anew. On destroy an image that Hearth brought goes; instances made from it do not mind.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     alias: Output[str]
@@ -376,6 +383,7 @@ class Instance(pulumi.CustomResource):
     anew, with the loss of its disk, and is refused unless `replace` allows it. Cloud-init's keys are read at the first
     boot: a change of them reaches new instances only. On destroy it goes with its disk, unless `keep_data`.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     name: Output[str]

@@ -19,6 +19,7 @@ class MatrixUser(pulumi.CustomResource):
     one would lose its keys. Destroy logs the device out, and leaves the account: a name once closed can never be registered
     again, so that takes `deactivate`. Not managed: a password that was changed elsewhere, names, pictures, rooms.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     homeserver: Output[str]
@@ -89,6 +90,7 @@ class MaubotPlugin(pulumi.CustomResource):
     by itself where the new one does not load. Not managed: the Python packages that a plugin needs (see `Venv`), plugins
     that were uploaded in the web page.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     plugin: Output[str]
@@ -139,6 +141,7 @@ class MaubotClient(pulumi.CustomResource):
     The token has to be good, as the homeserver itself says (`whoami`): after a token was revoked maubot still calls its
     client started and in sync. Not managed: what the account looks like, unless `displayname` or `avatarUrl` say so; rooms.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     user_id: Output[str]
@@ -223,6 +226,7 @@ class MaubotInstance(pulumi.CustomResource):
     not know, which it drops without a word, is an error here; so is a start that failed, to which maubot answers "200 OK".
     The instance's own database is data: it stays, whole, with `database: keep`, and the next instance of that name has it.
     """
+
     host: Output[str]
     """Name of the machine: a key of `hearth:hosts`."""
     name: Output[str]

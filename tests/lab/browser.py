@@ -38,8 +38,10 @@ def _found() -> str | None:
 
 @contextlib.contextmanager
 def page(host: str, address: str, expected: Sequence[str] = ()) -> Iterator[Page]:
-    """A page in which `host` is found at `address` (`IP:port`). What its scripts complain of fails the test, but for
-    lines that hold one of `expected`."""
+    """A page in which `host` is found at `address` (`IP:port`).
+
+    What its scripts complain of fails the test, but for lines that hold one of `expected`.
+    """
     rule = f"--host-resolver-rules=MAP {host} {address}"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

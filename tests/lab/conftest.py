@@ -60,8 +60,10 @@ class ClusterScheduling(LoadFileScheduling):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first; give the tests of the cluster the time that its making takes, or that of the one
-    program that they need."""
+    """Put the longest files first, and give slow tests their time.
+
+    The tests of the cluster have the time that its making takes, or that of the one program that they need.
+    """
     items.sort(key=lambda item: [not item.path.name.startswith(name) for name in LONGEST])
     for item in items:
         if item.path.name.startswith(BUILT_FOR_FILES):

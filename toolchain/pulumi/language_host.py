@@ -254,8 +254,11 @@ def monitor_failed(error: grpc.RpcError) -> Any:
 
 
 def engine_has_ended(error: BaseException) -> bool:
-    """Whether the SDK raised this because the engine ended the update, whose own error says why; what it says then is
-    in the engine's `resmon.go`, and in gRPC's `clientconn.go`. A part of a remote component ends that way."""
+    """Return whether the SDK raised this because the engine ended the update, whose own error says why.
+
+    What the SDK says then is in the engine's `resmon.go`, and in gRPC's `clientconn.go`. A part of a remote component
+    ends that way.
+    """
     part: BaseException | None = error
     while part is not None:
         details = getattr(part, "details", None)

@@ -78,7 +78,7 @@ def holder(lock: Lock, machine: Machine, *, shared: bool) -> Holder:
 
 
 def this_machine(pids: Iterable[int], proc: Path = Path("/proc")) -> Machine:
-    """This machine, with those of the processes that live on it."""
+    """Return the machine that this runs on, with those of the processes that live on it."""
     try:
         boot = next(float(line.split()[1]) for line in (proc / "stat").open() if line.startswith("btime "))
     except (OSError, StopIteration):

@@ -150,7 +150,7 @@ class Servers:
         await self.synapse.stop()
 
     async def call(self, method: str, path: str, **body: Any) -> Any:
-        """maubot's API."""
+        """Maubot's API."""
         headers = {"Authorization": f"Bearer {self._token}"}
         async with self._session.request(
             method, f"{self.bots}/_matrix/maubot/v1{path}", headers=headers, **body

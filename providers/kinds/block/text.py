@@ -81,8 +81,10 @@ def in_blocks(lines: Sequence[str]) -> list[bool]:
 
 
 def find_by_hand(lines: Sequence[str], content: str) -> int | None:
-    """Number of the line where those very lines begin, in one piece and outside of every block; None where they do
-    not, or hold nothing."""
+    """Return the number of the line where those very lines begin, in one piece and outside of every block.
+
+    None where they do not, or hold nothing.
+    """
     wanted, taken = lines_of(content), in_blocks(lines)
     if not any(line.strip() for line in wanted):
         return None
@@ -107,8 +109,10 @@ def line_like(lines: Sequence[str], wished: str, *, last: bool) -> int | None:
 
 
 def out_of_place(lines: Sequence[str], span: Span, place: Place) -> Place:
-    """Of the lines that a block is to stand before or after, those that it does not stand so to. A line that is not
-    there is no reason to move a block."""
+    """Of the lines that a block is to stand before or after, those that it does not stand so to.
+
+    A line that is not there is no reason to move a block.
+    """
     before = None if place.before is None else line_like(lines, place.before, last=False)
     after = None if place.after is None else line_like(lines, place.after, last=True)
     return Place(
@@ -120,8 +124,10 @@ def out_of_place(lines: Sequence[str], span: Span, place: Place) -> Place:
 def with_block(
     text: str, name: str, content: str, comment: Comment | str, place: Place = END_OF_FILE, line: int | None = None
 ) -> str:
-    """`text` with the block: in its place where it is there, around the same lines written by hand, else next to the
-    line that `place` names (LookupError where there is no such line), before the line number `line`, or at the end.
+    """Return `text` with the block.
+
+    It is in its place where it is there, around the same lines written by hand, else next to the line that `place`
+    names (LookupError where there is no such line), before the line number `line`, or at the end.
 
     Whether the text ends with a newline stays as it is, so that taking the block out again gives the same bytes.
     """
@@ -174,8 +180,10 @@ def without_block(text: str, name: str, instead: str = "") -> str:
 
 
 def _glued(lines: Sequence[str], line: str, name: str) -> tuple[str, str, str] | None:
-    """A line's marker of `name` with what stands before and behind it: `echo x >>file` after a file without a final
-    newline does that. None where it is another block's marker."""
+    """Return a line's marker of `name` with what stands before and behind it, None where it is another block's marker.
+
+    `echo x >>file` after a file without a final newline leaves such a line.
+    """
     found = re.search(rf"\S+ (BEGIN|END) hearth {re.escape(name)}(?: [^\w\s]{{1,8}}(?=\s|$))?", line)
     if found is None:
         return None
@@ -235,8 +243,10 @@ def mended(text: str, name: str, content: str) -> str:
 
 
 def _behind(lines: Sequence[str], begin: int, name: str, ours: Sequence[str]) -> int:
-    """Number of the line behind a block that begins in line `begin`: behind its END, where that comes before any other
-    marker, else behind those lines that are ours."""
+    """Return the number of the line behind a block that begins in line `begin`.
+
+    That is behind its END, where that comes before any other marker, else behind those lines that are ours.
+    """
     for number in range(begin + 1, len(lines)):
         found = MARKER.fullmatch(lines[number])
         if found is not None:

@@ -59,8 +59,10 @@ def files(wish: Wish, renderer: Renderer) -> dict[str, str]:
 
 
 def netplan(wish: Wish) -> str:
-    """One file that says everything about the interface and its bridge; netplan merges it over all others' keys, so
-    those that name the interface are taken away."""
+    """Return one file that says everything about the interface and its bridge.
+
+    netplan merges it over all others' keys, so those that name the interface are taken away.
+    """
     bridge: dict[str, Any] = {
         "interfaces": [wish.nic],
         "macaddress": wish.mac,

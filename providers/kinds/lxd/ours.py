@@ -31,8 +31,10 @@ ConfigInput = Annotated[Config, AfterValidator(_keys)]
 
 
 def marked(config: Mapping[str, str]) -> tuple[frozenset[str], frozenset[str]]:
-    """The keys and the devices that Hearth has set, from the note in a configuration. A note that somebody has
-    spoilt counts as none."""
+    """The keys and the devices that Hearth has set, from the note in a configuration.
+
+    A note that somebody has spoilt counts as none.
+    """
     try:
         found: Any = json.loads(config.get(MARK, "{}"))
         return frozenset(map(str, found.get("config", ()))), frozenset(map(str, found.get("devices", ())))

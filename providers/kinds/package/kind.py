@@ -69,8 +69,11 @@ class PackageFacts(Facts):
 
 
 def facts_of(query: str, states: str) -> PackageFacts:
-    """From `dpkg-query -f '${db:Status-Status}\\t${Version}\\t${db:Status-Want}'`, a line for each architecture, and
-    the package's paragraph of apt's extended_states."""
+    r"""Read what dpkg and apt say of a package.
+
+    `query` is the answer to `dpkg-query -f '${db:Status-Status}\t${Version}\t${db:Status-Want}'`, a line for each
+    architecture, and `states` the package's paragraph of apt's extended_states.
+    """
     lines = [(*line.split("\t"), "", "")[:3] for line in query.splitlines() if line.strip()]
     automatic = "Auto-Installed: 1" in states
     for status, version, want in lines:
@@ -123,8 +126,10 @@ async def apply(session: Session, inputs: PackageInputs, facts: PackageFacts) ->
 
 
 async def _refuse_virtual(session: Session, name: str) -> None:
-    """InvalidInput for a name that others provide and nothing has: apt would install one of them in its stead, and the
-    package would never be there by the name that was asked for."""
+    """Raise InvalidInput for a name that others provide and nothing has.
+
+    apt would install one of them in its stead, and the package would never be there by the name that was asked for.
+    """
     if (await session.run("apt-cache", "--no-all-versions", "show", name, check=False)).ok:
         return
     listed = (await session.run("apt-cache", "showpkg", name, check=False)).stdout

@@ -89,8 +89,11 @@ _named: set[tuple[str, str]] = set()
 
 
 def refuse_what_is_not_ours(session: Session, inputs: UnitInputs, facts: UnitFacts) -> None:
-    """Raise InvalidInput where the manager uses somebody else's file, which wins over the one that Hearth writes, or
-    the unit is another's alias that would go with what is wished."""
+    """Raise InvalidInput where a unit is not ours to change.
+
+    The manager uses somebody else's file, which wins over the one that Hearth writes, or the unit is another's alias
+    that would go with what is wished.
+    """
     if inputs.text is None:
         if inputs.enabled is False and facts.enabled and facts.id not in ("", facts.service):
             raise InvalidInput(

@@ -110,8 +110,10 @@ def steps_back(
     leave: frozenset[str] = frozenset(),
     remove: bool = True,
 ) -> list[str]:
-    """The lines for `change_links` that make `now` to `before`; `leave` are paths that are put back another way, and
-    without `remove` no link goes that somebody has made since."""
+    """Return the lines for `change_links` that make `now` to `before`.
+
+    `leave` are paths that are put back another way, and without `remove` no link goes that somebody has made since.
+    """
     lines = [f"r\t{path}" for path in now if remove and path not in before and path not in leave]
     lines += [
         f"l\t{path}\t{target}" for path, target in before.items() if now.get(path) != target and path not in leave

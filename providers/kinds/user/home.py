@@ -23,7 +23,7 @@ SHARED = frozenset(
 
 
 async def set_home(session: Session, name: str, uid: int, home: str) -> None:
-    """usermod refuses while the account has processes: its manager is stopped for the moment."""
+    """Set the home of an account, with its manager stopped for the moment: usermod refuses while it has processes."""
     manager = f"user@{uid}.service"
     state = (await session.run("systemctl", "is-active", manager, check=False)).stdout.strip()
     runs = state in ("active", "activating", "reloading")
@@ -88,8 +88,10 @@ def _own(inputs: UserInputs, facts: UserFacts) -> bool:
 
 
 async def make_home(session: Session, inputs: UserInputs, account: Account) -> None:
-    """Have the home there as it is wished; useradd makes none for an account that is there, and none that is not asked
-    for."""
+    """Have the home there as it is wished.
+
+    useradd makes none for an account that is there, and none that is not asked for.
+    """
     if not account.home.startswith("/"):
         return
     owner, _, group = (inputs.home_owner or "").partition(":")

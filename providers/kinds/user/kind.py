@@ -166,7 +166,10 @@ def groups_to_put_back(inputs: UserInputs, now: UserFacts, before: UserFacts) ->
 
 
 async def _put_members_back(session: Session, name: str, before: UserFacts) -> None:
-    """usermod puts an account at a list's end, and userdel takes it from lists that it stood in before its time."""
+    """Put the account where it stood in each group's list.
+
+    usermod puts an account at a list's end, and userdel takes it from lists that it stood in before its time.
+    """
     now = await session.account(name)
     was = {
         group: listed

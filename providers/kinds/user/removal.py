@@ -70,7 +70,7 @@ async def remove_account(session: Session, inputs: UserInputs, now: UserFacts, b
 
 
 async def _restore_group(session: Session, name: str, before: UserFacts) -> None:
-    """userdel takes the group of the account's name along, and leaves it where it has other members."""
+    """Make the group of the account's name as it was: userdel takes it along, but where it has other members."""
     group = await session.run("getent", "group", name, check=False)
     if before.group_line and not group.ok:
         _, _, gid, listed = before.group_line.split(":", 3)

@@ -74,8 +74,10 @@ def never(line: str) -> list[str]:
 
 
 def with_line(text: str, line: str, keep: tuple[bool, bool]) -> str:
-    """`text` of /etc/shadow with the account's line as in `line`; `keep` says which halves of it are to go back:
-    the password, and the dates."""
+    """Return `text` of /etc/shadow with the account's line as in `line`.
+
+    `keep` says which halves of it are to go back: the password, and the dates.
+    """
     name, new = line.partition(":")[0], line.split(":")
     lines: list[str] = []
     for each in text.splitlines(keepends=True):

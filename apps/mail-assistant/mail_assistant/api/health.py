@@ -21,8 +21,10 @@ def _service(request: Request) -> HealthService:
 
 
 def as_json(health: Health) -> dict[str, Any]:
-    """Health as programs read it: `checks.db` and the others are `ok`, `unreachable`, `unconfigured` or, of
-    the language model, `model_not_found`."""
+    """Return health as programs read it.
+
+    `checks.db` and the others are `ok`, `unreachable`, `unconfigured` or, of the language model, `model_not_found`.
+    """
     return {
         "status": health.status,
         "checks": {name: check.status.value for name, check in health.checks.items()},

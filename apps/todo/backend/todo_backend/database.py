@@ -46,8 +46,11 @@ def create_engine(
 
 
 def _pooled() -> dict[str, Any]:
-    """Behind a pooler the next transaction may meet another connection of the server: no statement outlives its own,
-    and none has a name that another may have taken there."""
+    """Return the settings for a database behind a pooler.
+
+    The next transaction may meet another connection of the server there: no statement outlives its own, and none has a
+    name that another may have taken.
+    """
     return {
         "prepared_statement_cache_size": 0,
         "statement_cache_size": 0,

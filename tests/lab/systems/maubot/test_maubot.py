@@ -1,5 +1,6 @@
-"""maubot and its bots on a lab machine with a real homeserver and the real engine: from nothing, through drift and
-outages, to nothing.
+"""maubot and its bots on a lab machine with a real homeserver and the real engine.
+
+From nothing, through drift and outages, to nothing.
 
 One machine and one stack for all; the tests are in the order in which things happen.
 """

@@ -1,5 +1,7 @@
-"""The todo app's component, carried out on the lab's cluster: it passes the checks, and a rolling update or a drain
-under load loses no request."""
+"""The todo app's component, carried out on the lab's cluster.
+
+It passes the checks, and a rolling update or a drain under load loses no request.
+"""
 
 from __future__ import annotations
 

@@ -78,8 +78,11 @@ class Visitor:
 
 @dataclass
 class Load:
-    """Requests at a steady rate while it is entered: the list nine times out of ten, the page, and now and then a new
-    todo. One that was answered with 201 has to be there afterwards."""
+    """Requests at a steady rate while it is entered.
+
+    They ask for the list nine times out of ten, for the page, and now and then for a new todo. One that was answered
+    with 201 has to be there afterwards.
+    """
 
     visitor: Visitor
     rate: int = 100

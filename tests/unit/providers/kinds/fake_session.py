@@ -32,8 +32,11 @@ class Call:
 
 @dataclass
 class FakeSession:
-    """`on("systemctl show", answer)` answers commands whose line starts so: a text (stdout), a number (status), a
-    Completed, or a function of the Call; the rule set last wins. A command without a rule fails the test."""
+    """A session that answers commands by rules.
+
+    `on("systemctl show", answer)` answers commands whose line starts so: a text (stdout), a number (status), a
+    Completed, or a function of the Call; the rule set last wins. A command without a rule fails the test.
+    """
 
     machine: str = "box"
     files: dict[str, Stat] = field(default_factory=dict)

@@ -1,5 +1,7 @@
-"""The component Cluster, against a recording mock: which resources, with what, in which order, from one to 16"
-" members."""
+"""The component Cluster, against a recording mock.
+
+Which resources, with what, in which order, from one to 16 members.
+"""
 
 from __future__ import annotations
 
