@@ -25,7 +25,7 @@ STYLES = {Status.PASS: "green", Status.FAIL: "bold red", Status.SKIP: "yellow"}
 
 
 def table(system: str, rows: list[CheckResult]) -> Table:
-    """The rows of one system, as they are printed."""
+    """Return the rows of one system, as they are printed."""
     made = Table(title=system, title_justify="left", title_style="bold", expand=False)
     made.add_column("story")
     made.add_column("check", overflow="fold")

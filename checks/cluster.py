@@ -34,15 +34,15 @@ class View(Protocol):
     """One deployed system on a cluster, as the checks see it."""
 
     def ask(self, path: str, **query: str) -> dict[str, Any] | None:
-        """What the API server has at a path; None where there is nothing."""
+        """Return what the API server has at a path; None where there is nothing."""
         ...
 
     def run(self, pod: str, container: str, *command: str) -> str:
-        """What a command in a container writes. Raises CommandFailed."""
+        """Return what a command in a container writes. Raises CommandFailed."""
         ...
 
     def page(self, path: str) -> Page:
-        """What the ingress answers."""
+        """Return what the ingress answers."""
         ...
 
 

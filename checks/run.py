@@ -17,7 +17,7 @@ from providers.machine.inventory import Inventory
 
 @contextlib.asynccontextmanager
 async def connected(machines: Machines, project: Path) -> AsyncGenerator[Inventory]:
-    """The machines, each connected to when first used, and let go of at the end."""
+    """Yield the machines, each connected to when first used, and let go of at the end."""
     inventory = Inventory(machines, project)
     try:
         yield inventory
@@ -28,7 +28,7 @@ async def connected(machines: Machines, project: Path) -> AsyncGenerator[Invento
 async def run_checks(
     stack: DeployedStack, project: Path, *, disruptive: bool = False
 ) -> Mapping[str, list[CheckResult]]:
-    """The rows of every deployed system.
+    """Return the rows of every deployed system.
 
     Raises HearthError where a machine or a cluster can't be reached, or where another version of Hearth brought a
     system up.

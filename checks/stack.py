@@ -35,7 +35,7 @@ class DeployedStack:
 
 
 def machines_of(path: Path) -> Machines:
-    """The machines in a file of settings. Raises StackUnknown, or WrongSettings with every mistake."""
+    """Return the machines in a file of settings. Raises StackUnknown, or WrongSettings with every mistake."""
     try:
         settings = stack_file.settings(path)
     except OSError as error:
@@ -52,7 +52,7 @@ def machines_of(path: Path) -> Machines:
 
 
 def outputs_of(project: Path, stack: str) -> dict[str, Any]:
-    """The stack's outputs. Raises StackUnknown where Pulumi has none to give."""
+    """Return the stack's outputs. Raises StackUnknown where Pulumi has none to give."""
     command = [sys.executable, "-m", "toolchain", "pulumi", "--", "stack", "output", "--json", "--stack", stack]
     try:
         done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=OUTPUT_SECONDS, check=False)
@@ -71,7 +71,7 @@ def outputs_of(project: Path, stack: str) -> dict[str, Any]:
 
 
 def deployed(project: Path, stack: str) -> DeployedStack:
-    """What a stack has deployed, and where."""
+    """Return what a stack has deployed, and where."""
     machines = machines_of(project / f"Pulumi.{stack}.yaml")
     outputs = outputs_of(project, stack)
     systems = {key: outputs[key] for key in SYSTEMS if key in outputs}

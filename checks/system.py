@@ -18,7 +18,7 @@ Answer = TypeVar("Answer")
 
 
 def _say_nothing(_message: str) -> None:
-    """Checks have no progress to tell: the table says it all."""
+    """Check have no progress to tell: the table says it all."""
 
 
 @dataclass(frozen=True)

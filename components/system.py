@@ -44,7 +44,7 @@ class Deployed(DeployedPart):
 
     @classmethod
     def output(cls, **fields: Input[Any]) -> Output[dict[str, Any]]:
-        """The output, once every field is known.
+        """Return the output, once every field is known.
 
         Raises pydantic's ValidationError where a field is missing or wrong, which is a mistake in the component.
         """
@@ -52,7 +52,10 @@ class Deployed(DeployedPart):
 
     @classmethod
     def parse(cls, key: str, written: Any) -> Self:
-        """What the stack's output under `key` says. Raises AnotherVersion where a field is missing or unknown."""
+        """Return what the stack's output under `key` says.
+
+        Raises AnotherVersion where a field is missing or unknown.
+        """
         try:
             return cls.model_validate(written)
         except ValidationError as error:

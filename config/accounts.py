@@ -14,7 +14,7 @@ LONGEST_OWN = 32
 
 
 def login_name(value: str) -> str:
-    """The name of an account that may be there already, a domain's included: `ann.smith`, `ann@corp`.
+    """Return the name of an account that may be there already, a domain's included: `ann.smith`, `ann@corp`.
 
     A number alone is refused: programs take it for an account's id, and 0 is root. Raises ValueError.
     """
@@ -31,7 +31,7 @@ LoginName = Annotated[str, AfterValidator(login_name)]
 
 
 def words(text: str) -> frozenset[str]:
-    """The words of a text, as a set of names."""
+    """Return the words of a text, as a set of names."""
     return frozenset(text.split())
 
 
@@ -57,7 +57,7 @@ LOGINS = words("admin administrator ubuntu debian pi ec2-user cloud-user centos 
 
 
 def whose(name: str) -> str:
-    """Whose an account is by its name alone: `the system's`, ...; empty where it may be one of our own."""
+    """Return whose an account is by its name alone: `the system's`, ...; empty where it may be one of our own."""
     if name in BASE:
         return "the system's"
     if name.startswith(("_", "systemd-")) or name in SERVICES:

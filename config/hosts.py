@@ -51,7 +51,7 @@ class Host(Settings):
     )
 
     def needs_sudo(self, login: str) -> bool:
-        """Whether work on the machine goes through sudo, where `login` is the user who has logged in."""
+        """Return whether work on the machine goes through sudo, where `login` is the user who has logged in."""
         return login != "root" if self.sudo is None else self.sudo
 
 
@@ -66,7 +66,7 @@ def _expandable(value: Path) -> Path:
 
 
 def _empty_is_default(value: Any) -> Any:
-    """A machine named without anything else (`brain:` alone in YAML) has every default."""
+    """Give a machine that is named without anything else (`brain:` alone in YAML) every default."""
     return {} if value is None else value
 
 
@@ -90,16 +90,16 @@ class Machines(Settings):
         return (project or Path.cwd()) / self.ssh_config.expanduser()
 
     def address(self, name: str) -> str:
-        """What to connect to for the machine `name`: its address, else its name."""
+        """Return what to connect to for the machine `name`: its address, else its name."""
         return self.hosts[name].address or name
 
     def login(self, name: str) -> str | None:
-        """Who logs in on the machine `name`, as far as the settings tell; None where the SSH configuration does."""
+        """Return who logs in on the machine `name`; None where the SSH configuration says it, and not the settings."""
         host = self.hosts.get(name)
         return host.user if host else None
 
     def same_machine(self, one: str, other: str) -> bool:
-        """Whether two names are one machine: the same name, or the same address and port."""
+        """Return whether two names are one machine: the same name, or the same address and port."""
         known = [self.hosts.get(name) for name in (one, other)]
         places = [
             (self.address(name).lower(), host.port) if host else name
@@ -109,7 +109,7 @@ class Machines(Settings):
 
     @classmethod
     def from_namespace(cls, values: Mapping[str, Any]) -> Machines:
-        """From the namespace `hearth` as the engine hands it to a provider: objects and lists are JSON texts.
+        """Read the namespace `hearth` as the engine hands it to a provider: objects and lists are JSON texts.
 
         Keys of other purposes are left alone. Raises pydantic's ValidationError; config.mistakes lists what it holds.
         """

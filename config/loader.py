@@ -47,7 +47,7 @@ class StackSettings:
     secrets: Mapping[str, pulumi.Output[str]] = field(default_factory=dict[str, pulumi.Output[str]])
 
     def secrets_of(self, key: str) -> Mapping[str, pulumi.Output[str]]:
-        """The secrets of one system, and no other's."""
+        """Return the secrets of one system, and no other's."""
         own = SYSTEMS[key].settings.SECRETS
         return {name: value for name, value in self.secrets.items() if name in own}
 
@@ -67,7 +67,7 @@ class Parsed:
 
 
 def _object(text: Any) -> Any:
-    """A structured value: Pulumi hands objects, lists, numbers and truth values over as JSON texts."""
+    """Read a structured value: Pulumi hands objects, lists, numbers and truth values over as JSON texts."""
     if not isinstance(text, str):
         return text
     try:
@@ -79,7 +79,9 @@ def _object(text: Any) -> Any:
 def _secrets_in_the_open(
     values: Mapping[str, Any], secret_keys: set[str], given: Mapping[str, Sequence[str]]
 ) -> list[Mistake]:
-    """Keys that hold something encrypted and are written out in plain text: into the state, and into files of machines.
+    """Refuse keys that hold something encrypted and are written out in plain text.
+
+    They would be so in the state, and in files of machines.
 
     `given` are the encrypted places of the stack's file by key, where it could be read. No value is shown.
     """
@@ -103,7 +105,7 @@ def _secrets_in_the_open(
 
 
 def _wrong_secrets(values: Mapping[str, Any], from_file: Mapping[str, str]) -> list[Mistake]:
-    """Secrets that would break the file that they are written into. No value is shown."""
+    """Return secrets that would break the file that they are written into. No value is shown."""
     rules = {key: rule for system in SYSTEMS.values() for key, rule in system.settings.SECRET_RULES.items()}
     found: list[Mistake] = []
     for key, check in rules.items():
@@ -130,7 +132,7 @@ def _unknown_keys(values: Mapping[str, Any]) -> list[Mistake]:
 
 
 def _host_references(values: Mapping[str, Any]) -> list[Mistake]:
-    """References to machines that are not there. Looks at what is written, so that it is said beside other mistakes."""
+    """Refuse references to machines that are not there; what is written is read, so that it is said with the rest."""
     hosts = _object(values.get("hosts"))
     names = {str(name) for name in cast(dict[str, Any], hosts)} if isinstance(hosts, dict) else set[str]()
     found: list[Mistake] = []
@@ -218,7 +220,7 @@ def parse(
 def _from_file(
     values: Mapping[str, Any], project: Path, *, preview: bool
 ) -> tuple[dict[str, str], list[Mistake], Mistake | None]:
-    """The secrets of the file, what is wrong with it, and the file that is not there where that is no mistake."""
+    """Return the secrets of the file, what is wrong with it, and the file where it may be missing and is."""
     if SECRETS_FILE not in values:
         return {}, [], None
     where, name = f"{NAMESPACE}:{SECRETS_FILE}", values[SECRETS_FILE]
@@ -239,7 +241,10 @@ def _from_file(
 
 
 def _namespace() -> tuple[dict[str, Any], set[str]]:
-    """Every key of the namespace with its raw value, and the keys that are secret. Pulumi's Config can't list keys."""
+    """Return every key of the namespace with its raw value, and the keys that are secret.
+
+    Pulumi's Config can't list keys.
+    """
     everything: dict[str, Any] = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
     prefix = f"{NAMESPACE}:"
     values = {key.removeprefix(prefix): value for key, value in everything.items() if key.startswith(prefix)}
@@ -247,7 +252,7 @@ def _namespace() -> tuple[dict[str, Any], set[str]]:
 
 
 def load(project: Path | None = None) -> StackSettings:
-    """The settings of the stack that is being deployed.
+    """Return the settings of the stack that is being deployed.
 
     Raises pulumi.RunError, which lists every mistake, before any resource is made.
     """
@@ -287,7 +292,10 @@ def load(project: Path | None = None) -> StackSettings:
 
 
 def _unknown_secret() -> pulumi.Output[str]:
-    """A secret whose value nobody knows in this preview: what is made of it shows as unknown, and never as empty."""
+    """Return a secret whose value nobody knows in this preview.
+
+    What is made of it shows as unknown, and never as empty.
+    """
 
     def settled(value: Any) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_event_loop().create_future()

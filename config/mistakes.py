@@ -43,7 +43,7 @@ class WrongSettings(ValueError):
 
 
 def shown(value: Any) -> str:
-    """A value as it would be written, in one line of bearable length."""
+    """Return a value as it would be written, in one line of bearable length."""
     try:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):
@@ -106,7 +106,7 @@ def _path(start: str, location: tuple[int | str, ...]) -> str:
 
 
 def mistakes_of(error: ValidationError, path: str) -> list[Mistake]:
-    """What a model found wrong, as mistakes below the key `path`."""
+    """Return what a model found wrong, as mistakes below the key `path`."""
     found: dict[tuple[str, str], Mistake] = {}
     for detail in error.errors(include_url=False):
         location = detail["loc"]

@@ -36,7 +36,7 @@ NAMESPACE = "hearth"
 
 
 def to_kebab(name: str) -> str:
-    """`backend_port` as it is written in the settings: `backend-port`."""
+    """Return `backend_port` as it is written in the settings: `backend-port`."""
     return name.replace("_", "-")
 
 
@@ -60,7 +60,7 @@ class Disagreements(ValueError):
 
 
 def _of_numbers(annotation: Any) -> bool:
-    """Whether a field holds whole numbers, by themselves or in a list, and no truth values."""
+    """Return whether a field holds whole numbers, by themselves or in a list, and no truth values."""
     if get_origin(annotation) in (Annotated, Union, types.UnionType, tuple, list, frozenset):
         return any(_of_numbers(part) for part in get_args(annotation))
     return annotation is int
@@ -76,13 +76,13 @@ class Settings(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _a_truth_value_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """`port: true` would be port 1: for Python, true is a number."""
+        """Refuse `port: true`, which would be port 1: for Python, true is a number."""
         if isinstance(value, bool) and _of_numbers(cls.model_fields[info.field_name or ""].annotation):
             raise ValueError("must be a whole number; write one, without quotes")
         return value
 
     def disagreements(self) -> Iterator[Disagreement]:
-        """What can't stand together in this model, where each value by itself is right."""
+        """Yield what can't stand together in this model, where each value by itself is right."""
         yield from ()
 
     @model_validator(mode="after")
@@ -93,7 +93,10 @@ class Settings(BaseModel):
 
 
 def matches(pattern: str, rule: str) -> AfterValidator:
-    """A validator that raises `rule` (written as `rule; remedy`) where a text does not match `pattern` as a whole."""
+    """Return a validator that raises `rule` where a text does not match `pattern` as a whole.
+
+    `rule` is written as `rule; remedy`.
+    """
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
@@ -112,7 +115,7 @@ _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
 
 
 def host_address(value: str) -> str:
-    """A host name or an IP address, and nothing else: no port, no user, no brackets. Raises ValueError."""
+    """Return a host name or an IP address, and nothing else: no port, no user, no brackets. Raises ValueError."""
     rule = "must be a host name or an IP address and nothing else; give port and user as keys of their own"
     if ":" in value:
         try:
@@ -174,7 +177,7 @@ _IMAGE = re.compile(
 
 
 def image_reference(value: str) -> str:
-    """A container image's full reference, by the grammar of distribution/reference. Raises ValueError.
+    """Return a container image's full reference, by the grammar of distribution/reference. Raises ValueError.
 
     The registry is told from a folder as podman and Docker do it: it has a dot or a port, or is `localhost`.
     """
@@ -228,7 +231,7 @@ IpAddress = Annotated[IPv4Address | IPv6Address, BeforeValidator(_written_addres
 
 
 def overlap(one: IPv4Address | IPv6Address, other: IPv4Address | IPv6Address) -> bool:
-    """Whether a port on both addresses of a machine would be one port twice: `0.0.0.0` is all of its version."""
+    """Return whether a port on both addresses of a machine would be one port twice: `0.0.0.0` is all of its version."""
     return one == other or (one.version == other.version and (one.is_unspecified or other.is_unspecified))
 
 

@@ -61,7 +61,10 @@ _SCHEMA = WithJsonSchema({"type": "string", "pattern": "^/"})
 
 
 def system_place(path: PurePosixPath) -> str:
-    """Why a path is not ours to make or change, as the end of `..., and this is ...`; empty where it may be ours."""
+    """Return why a path is not ours to make or change, as the end of `..., and this is ...`.
+
+    Empty where it may be ours.
+    """
     parts = path.parts
     if len(parts) < 3:
         return "the root of the system" if len(parts) < 2 else "a folder at the root"
@@ -78,7 +81,7 @@ def system_place(path: PurePosixPath) -> str:
 
 
 def someones_home(path: PurePosixPath) -> str:
-    """The user in whose home below /home a path is, or whose home it is; empty for other places."""
+    """Return the user in whose home below /home a path is, or whose home it is; empty for other places."""
     return path.parts[2] if path.parts[:2] == ("/", "home") and len(path.parts) > 2 else ""
 
 
@@ -92,7 +95,7 @@ def _own_place(value: PurePosixPath) -> PurePosixPath:
 
 
 def _own_tree(value: PurePosixPath) -> PurePosixPath:
-    """A place of its own that may lie within a home, in a folder that nothing reads as its settings."""
+    """Return a place of its own that may lie within a home, in a folder that nothing reads as its settings."""
     if someones_home(value) and (len(value.parts) < 4 or any(part.startswith(".") for part in value.parts[3:])):
         raise ValueError(
             "must be a place of its own, and this is a user's home; choose a folder of its own, as /srv/dumps"
@@ -107,7 +110,7 @@ def _outside_homes(value: PurePosixPath) -> PurePosixPath:
 
 
 def _no_separators(value: PurePosixPath) -> PurePosixPath:
-    """`,` ends an option of a mount, `:` a field of a volume and of /etc/passwd: neither can be escaped there."""
+    """Refuse `,`, which ends an option of a mount, and `:`, a field of a volume: neither can be escaped there."""
     if found := [mark for mark in ",:" if mark in str(value)]:
         raise ValueError(f"must hold no '{found[0]}', which ends a value where this is written; choose another path")
     return value
@@ -148,7 +151,7 @@ def _readable(value: PurePosixPath) -> PurePosixPath:
 
 
 def inside(path: PurePosixPath, folder: PurePosixPath) -> bool:
-    """Whether a path is a folder, or lies below it."""
+    """Return whether a path is a folder, or lies below it."""
     return path.is_relative_to(folder)
 
 

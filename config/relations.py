@@ -13,7 +13,7 @@ SSH_PORT = 22
 
 
 def _collisions(systems: Mapping[str, SystemSettings], machines: Machines) -> list[Mistake]:
-    """One port of one machine, wanted twice: by two systems, or by a system and the machine's own SSH server."""
+    """Find one port of one machine, wanted twice: by two systems, or by a system and the machine's own SSH server."""
     listeners = [(key, each) for key, settings in systems.items() for each in settings.listeners() if each.addresses]
     found: list[Mistake] = []
     for position, (key, listener) in enumerate(listeners):
@@ -31,7 +31,7 @@ def _collisions(systems: Mapping[str, SystemSettings], machines: Machines) -> li
 
 
 def relations(systems: Mapping[str, SystemSettings], machines: Machines) -> list[Mistake]:
-    """What only shows when systems and machines are seen together."""
+    """Return what only shows when systems and machines are seen together."""
     found = _collisions(systems, machines)
     for key, settings in systems.items():
         for each in settings.against(machines):

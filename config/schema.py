@@ -17,14 +17,14 @@ SCHEMA_FILE = Path(__file__).with_name("settings.schema.json")
 
 
 def _of_model(model: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:
-    """The schema of one model; the models it refers to go into `definitions`."""
+    """Return the schema of one model; the models it refers to go into `definitions`."""
     schema = model.model_json_schema(ref_template="#/$defs/{model}")
     definitions.update(cast(dict[str, Any], schema.pop("$defs", {})))
     return schema
 
 
 def schema() -> dict[str, Any]:
-    """The schema of a whole file of settings."""
+    """Return the schema of a whole file of settings."""
     definitions: dict[str, Any] = {}
     machines = _of_model(Machines, definitions)
     properties: dict[str, Any] = {
@@ -70,12 +70,12 @@ def schema() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The schema as it stands in its file."""
+    """Return the schema as it stands in its file."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _default(value: Any) -> str:
-    """A default as it is written in YAML, in one table cell."""
+    """Return a default as it is written in YAML, in one table cell."""
     if value is None:
         return ""
     if isinstance(value, tuple):
@@ -109,6 +109,6 @@ def _is_model(part: Any) -> bool:
 
 
 def table(system: str) -> str:
-    """The settings of one system as a Markdown table: key, default, meaning."""
+    """Return the settings of one system as a Markdown table: key, default, meaning."""
     head = ["| Key | Default | Meaning |", "| --- | --- | --- |"]
     return "\n".join([*head, *_rows(SYSTEMS[system].settings, "")]) + "\n"

@@ -96,7 +96,7 @@ def _objects(content: bytes) -> dict[str, str]:
 def read(
     path: Path, where: str, known: Mapping[str, str] | Sequence[str]
 ) -> tuple[dict[str, str], list[Mistake], bool]:
-    """The secrets, what is wrong, and whether the file is there at all. `where` is the key that names it.
+    """Return the secrets, what is wrong, and whether the file is there at all. `where` is the key that names it.
 
     Regular, our own, readable by us alone, one JSON object of texts: anything else is a mistake, and never waited for.
     """

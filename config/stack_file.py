@@ -20,7 +20,7 @@ def _where(error: yaml.YAMLError) -> str:
 
 
 def _problem(error: yaml.YAMLError) -> str:
-    """In one line, without the text around it: that may be a secret."""
+    """Say it in one line, without the text around it: that may be a secret."""
     parts = [getattr(error, "context", None), getattr(error, "problem", None)]
     return ", ".join(str(part) for part in parts if part) or getattr(error, "reason", "") or type(error).__name__
 
@@ -38,7 +38,10 @@ def _remedy(problem: str) -> str:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The content of a stack's file. Raises WrongSettings with file, line and remedy; OSError where there is none."""
+    """Return the content of a stack's file.
+
+    Raises WrongSettings with file, line and remedy; OSError where there is none.
+    """
 
     def wrong(where: str, rule: str, remedy: str) -> WrongSettings:
         return WrongSettings([Mistake(where, rule, remedy)], path.name)
@@ -67,7 +70,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def settings(path: Path) -> dict[str, Any]:
-    """What stands below `config` in a stack's file, by full key. Raises as `read` does."""
+    """Return what stands below `config` in a stack's file, by full key. Raises as `read` does."""
     found = read(path).get("config")
     if found is not None and not isinstance(found, dict):
         rule, remedy = "must be a group of keys", "indent the keys that belong to it below it, as hearth:hosts:"
@@ -89,7 +92,9 @@ def _encrypted(value: Any, path: str) -> Iterator[str]:
 
 
 def encrypted_places(path: Path, namespace: str) -> Mapping[str, Sequence[str]]:
-    """Where a stack's file holds something encrypted: key without its namespace -> paths below it, in Pulumi's form.
+    """Return where a stack's file holds something encrypted.
+
+    They are the key without its namespace -> paths below it, in Pulumi's form.
 
     To say in an error where to look: a file that can't be read has none.
     """

@@ -28,7 +28,7 @@ class Listener:
 
 
 def one_line(value: str) -> None:
-    """A rule for a secret that ends up in a line of a file. Raises ValueError, without the value."""
+    """Hold a secret that ends up in a line of a file to its rule. Raises ValueError, without the value."""
     if not value:
         raise ValueError("must not be empty; set it again")
     if re.search(r"[\n\r\x00]", value):
@@ -36,7 +36,7 @@ def one_line(value: str) -> None:
 
 
 def environment_lines(value: str) -> None:
-    """A rule for a secret that is a file of variables, as podman-run(1) reads `--env-file`: NAME=value, or a comment.
+    """Hold a file of variables to its rule, as podman-run(1) reads `--env-file`: NAME=value, or a comment.
 
     A name alone would take the value from whoever starts podman. Raises ValueError, without the value.
     """
@@ -66,20 +66,20 @@ class SystemSettings(Settings):
     """Places in the system's key that ask for a secret -> the secret key that is there for it."""
 
     def against(self, machines: Machines) -> Iterator[Disagreement]:
-        """What can't stand together with the machines of the stack."""
+        """Yield what can't stand together with the machines of the stack."""
         yield from ()
 
     def listeners(self) -> Sequence[Listener]:
-        """Every port of a machine that the system publishes on, as far as the settings tell."""
+        """Return every port of a machine that the system publishes on, as far as the settings tell."""
         return ()
 
     def required_secrets(self) -> Mapping[str, str]:
-        """The secrets without which these settings can't be deployed -> the setting that needs them, as `core.ai`."""
+        """Return the secrets without which nothing can be deployed -> the setting that needs them, as `core.ai`."""
         return {}
 
     @classmethod
     def host_references(cls, written: Mapping[str, Any]) -> Mapping[str, str]:
-        """Where the settings name a machine -> the name.
+        """Return where the settings name a machine -> the name.
 
         Looks at what is written, which need not be valid yet, so that a machine that is not there is said beside all
         other mistakes.
@@ -111,13 +111,13 @@ class System:
     preview too. Empty: there is none."""
 
     def load_component(self) -> Any:
-        """The component's class."""
+        """Return the component's class."""
         return getattr(import_module(f"components.{self.key}.component"), self.component)
 
     def load_preflight(self) -> Callable[[Any], None] | None:
-        """The preflight; None where there is none."""
+        """Return the preflight; None where there is none."""
         return getattr(import_module(f"components.{self.key}.preflight"), self.preflight) if self.preflight else None
 
     def load_checks(self) -> Any:
-        """What checks/<key>/ asks: its `checks.system.SystemChecks`."""
+        """Return what checks/<key>/ asks: its `checks.system.SystemChecks`."""
         return import_module(f"checks.{self.key}").CHECKS

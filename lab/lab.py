@@ -37,7 +37,7 @@ FILES = ["ssh_config", "known_hosts", "id_ed25519", "id_ed25519.pub", "hosts.jso
 
 
 def _say_nothing(_line: str) -> None:
-    """What a lab says where nobody listens."""
+    """Take what a lab says where nobody listens."""
 
 
 class Lab:

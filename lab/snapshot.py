@@ -121,7 +121,7 @@ def difference(before: Snapshot, after: Snapshot, also: Mapping[str, str] | None
 
 
 def _compared(what: str, entries: list[str]) -> set[str]:
-    """The entries of a list that are compared."""
+    """Return the entries of a list that are compared."""
     if what != "unit_files":
         return set(entries)
     return {

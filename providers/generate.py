@@ -60,7 +60,7 @@ def _annotation(typed: dict[str, Any], required: bool, *, is_input: bool) -> str
 
 
 def resource_class(kind: Kind[Any, Any]) -> str:
-    """The source text of one kind's resource class."""
+    """Return the source text of one kind's resource class."""
     fields, made = input_properties(kind), output_properties(kind)
     models = kind.inputs.model_fields
     # Required ones first, `host` at their head; keyword-only, so the order is for reading.
@@ -101,7 +101,7 @@ def resource_class(kind: Kind[Any, Any]) -> str:
 
 
 def generated() -> dict[Path, str]:
-    """Every generated file and its text."""
+    """Return every generated file and its text."""
     classes: dict[str, list[str]] = {}
     for kind in KINDS:
         classes.setdefault(kind.module, []).append(resource_class(kind))
@@ -110,7 +110,7 @@ def generated() -> dict[Path, str]:
 
 
 def _module(classes: Sequence[str]) -> str:
-    """The source text of one module of classes."""
+    """Return the source text of one module of classes."""
     used = "Mapping, Sequence" if any("Sequence[" in text for text in classes) else "Mapping"
     return "\n\n".join([_HEADER.format(collections=used), *classes])
 

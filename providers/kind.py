@@ -135,20 +135,23 @@ class Kind(Generic[InputsT, FactsT]):
         return self.token.split(":")[1]
 
     def made(self, before: FactsT) -> tuple[str, ...]:
-        """The inputs whose defaults hold, because Hearth made that part of the thing."""
+        """Return the inputs whose defaults hold, because Hearth made that part of the thing."""
         return tuple(name for name in self.defaults if self.makes(name, before))
 
     def with_defaults(self, inputs: InputsT, made: Iterable[str]) -> InputsT:
-        """What is wished for in all: `inputs`, and the defaults for what they leave out of that which Hearth made."""
+        """Return what is wished for in all.
+
+        `inputs`, and the defaults for what they leave out of that which Hearth made.
+        """
         return _filled(inputs, {name: self.default(name, lambda other: getattr(inputs, other)) for name in made})
 
     def default(self, name: str, value_of: Callable[[str], Any]) -> Any:
-        """What an input is by default, where `value_of` tells the other inputs."""
+        """Return what an input is by default, where `value_of` tells the other inputs."""
         found = self.defaults[name]
         return value_of(found.field) if isinstance(found, SameAs) else found
 
     def remade(self, inputs: InputsT, before: FactsT, facts: FactsT) -> InputsT:
-        """`inputs` for making once more what was there before and has gone since: as it was, not as a new one."""
+        """Return `inputs` for making once more what was there before and has gone since, as it was."""
         gone = [name for name in self.defaults if self.makes(name, facts) and not self.makes(name, before)]
         return _filled(inputs, {name: getattr(before, name) for name in gone})
 

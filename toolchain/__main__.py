@@ -21,7 +21,7 @@ ENVIRONMENT = ROOT / ".venv"
 
 
 def arguments() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the command line."""
     parser = argparse.ArgumentParser(prog="python -m toolchain", description="Gets Pulumi's engine, and runs it.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     commands.add_parser("setup", help="make the toolchain ready: .venv, the engine, .state")
@@ -45,7 +45,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def enter_environment() -> None:
-    """Makes `.venv` right, and goes on in its Python."""
+    """Make `.venv` right, and go on in its Python."""
     begun = time.monotonic()
     done = ensure_environment(ENVIRONMENT, LOCK_FILE, lambda text: print(f"Python environment: {text}", flush=True))
     python = ENVIRONMENT / "bin" / "python"
@@ -59,7 +59,7 @@ def enter_environment() -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Does what the command line says."""
+    """Do what the command line says."""
     if parsed.command == "setup":
         enter_environment()
         from toolchain.setup import setup
@@ -86,7 +86,7 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def main() -> NoReturn:
-    """Runs, and shows what stops it as one message."""
+    """Run, and show what stops it as one message."""
     try:
         code = run(arguments().parse_args())
     except ToolchainError as error:

@@ -10,17 +10,17 @@ from toolchain.errors import UnavailableError
 
 
 def is_root() -> bool:
-    """Whether this process may install packages."""
+    """Return whether this process may install packages."""
     return os.geteuid() == 0
 
 
 def can_install() -> bool:
-    """Whether packages can be installed here: root, and apt."""
+    """Return whether packages can be installed here: root, and apt."""
     return is_root() and shutil.which("apt-get") is not None
 
 
 def install(*packages: str) -> None:
-    """Installs packages, asking the archive for fresh lists only if the first try fails."""
+    """Install packages, asking the archive for fresh lists only if the first try fails."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     # Another apt may hold the lock, as at a machine's first start: wait for it.
     base = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300"]

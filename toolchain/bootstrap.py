@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 
 def stamp_file(environment: Path) -> Path:
-    """Holds the checksum of the lock that the environment was made from."""
+    """Hold the checksum of the lock that the environment was made from."""
     return environment / "hearth" / "requirements.sha256"
 
 
 def lock_checksum(lock: Path) -> str:
-    """Names the content of a lock file."""
+    """Name the content of a lock file."""
     return hashlib.sha256(lock.read_bytes()).hexdigest()
 
 
 def current(environment: Path, lock: Path) -> bool:
-    """Whether the environment was made from this very lock, and its Python still starts."""
+    """Return whether the environment was made from this very lock, and its Python still starts."""
     stamp = stamp_file(environment)
     return stamp.is_file() and stamp.read_text().strip() == lock_checksum(lock) and works(environment)
 
 
 def works(environment: Path) -> bool:
-    """Whether the environment's Python starts and is new enough; a system upgrade can take it away."""
+    """Return whether the environment's Python starts and is new enough; a system upgrade can take it away."""
     python = environment / "bin" / "python"
     check = f"import sys; sys.exit(sys.version_info < {PYTHON_FLOOR})"
     try:
@@ -48,7 +48,7 @@ def works(environment: Path) -> bool:
 
 
 def ensure_environment(environment: Path, lock: Path, say: Callable[[str], None]) -> bool:
-    """Makes the environment right for the lock; says whether anything had to be done."""
+    """Make the environment right for the lock, and return whether anything had to be done."""
     if current(environment, lock):
         return False
     if sys.version_info[:2] < PYTHON_FLOOR:
@@ -71,7 +71,7 @@ def ensure_environment(environment: Path, lock: Path, say: Callable[[str], None]
 
 
 def install(python: Path, lock: Path, say: Callable[[str], None]) -> None:
-    """Installs what the lock lists: with uv, which pip brings, or else with pip (slower).
+    """Install what the lock lists: with uv, which pip brings, or else with pip (slower).
 
     uv reads no pip.conf. Where pip knows the only way to the packages (a mirror, a proxy), pip goes it.
     """
@@ -90,7 +90,7 @@ def install(python: Path, lock: Path, say: Callable[[str], None]) -> None:
 
 
 def entry_of(name: str, lock: str) -> str:
-    """The entry of one package in the text of a lock file, with its checksums; nothing where it is not in it."""
+    """Return the entry of one package in the text of a lock file, with its checksums; nothing where it is not in it."""
     found = re.search(rf"^{re.escape(name)}==(?:.*\\\n)*.*\n?", lock, re.MULTILINE)
     return found[0] if found else ""
 
@@ -109,7 +109,7 @@ def ensure_venv_module(say: Callable[[str], None]) -> None:
 
 
 def run(command: list[str]) -> None:
-    """Runs a command. Raises ToolchainError with the end of its output where it fails."""
+    """Run a command. Raises ToolchainError with the end of its output where it fails."""
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     # Caches and environments may lie on different file systems, where uv would warn that it copies.
     environment.setdefault("UV_LINK_MODE", "copy")

@@ -27,7 +27,7 @@ HELP = {
 
 
 def arguments() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the command line."""
     parser = argparse.ArgumentParser(prog="hearth", description="Hearth's commands, each with its own exit code.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, text in HELP.items():
@@ -43,7 +43,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def steps(parsed: argparse.Namespace) -> list[list[str]]:
-    """The processes of a command, one after another."""
+    """Return the processes of a command, one after another."""
     setup = [sys.executable, "-m", "toolchain", "setup"]
     if parsed.command == "setup":
         return [setup]
@@ -57,7 +57,7 @@ def steps(parsed: argparse.Namespace) -> list[list[str]]:
 
 
 def run(commands: list[list[str]]) -> int:
-    """Runs them until one fails; the exit code of the last one that ran, 128 + n where signal n ended it."""
+    """Run them until one fails; the exit code of the last one that ran, 128 + n where signal n ended it."""
     # Ctrl-C is for the process that is at work: it ends in its own way, and tells its exit code.
     signal.signal(signal.SIGINT, lambda _number, _frame: None)
     for command in commands:
@@ -68,7 +68,7 @@ def run(commands: list[list[str]]) -> int:
 
 
 def main() -> NoReturn:
-    """Runs the command that the command line names."""
+    """Run the command that the command line names."""
     sys.exit(run(steps(arguments().parse_args())))
 
 

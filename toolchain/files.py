@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def write_whole(path: Path, content: str, mode: int) -> bool:
-    """Writes a file in one step, if it differs; says whether it did."""
+    """Write a file in one step, if it differs, and return whether it did."""
     if path.is_file() and not path.is_symlink():
         same_mode = path.stat().st_mode & 0o777 == mode
         if same_mode and path.read_text() == content:
@@ -34,7 +34,7 @@ def write_whole(path: Path, content: str, mode: int) -> bool:
 
 @contextmanager
 def exclusive(lock: Path, say: Callable[[str], None]) -> Generator[None]:
-    """Holds a lock that goes with the process, so that two at the same work wait for each other."""
+    """Hold a lock that goes with the process, so that two at the same work wait for each other."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         try:

@@ -43,7 +43,7 @@ class Progress:
         self.steps: list[Step] = []
 
     def run(self, name: str, work: Callable[[Callable[[str], None]], str]) -> None:
-        """Does one step. `work` gets a function to say what it is at, and returns what came of it."""
+        """Do one step. `work` gets a function to say what it is at, and returns what came of it."""
         begun = time.monotonic()
         if self._console.is_terminal:
             with self._console.status(name) as status:
@@ -53,7 +53,7 @@ class Progress:
         self.steps.append(Step(name, outcome, time.monotonic() - begun))
 
     def table(self) -> Table:
-        """What was done, step by step."""
+        """Return what was done, step by step."""
         table = Table(box=None, pad_edge=False)
         table.add_column("step")
         table.add_column("outcome", overflow="fold")
@@ -64,7 +64,7 @@ class Progress:
 
 
 def setup(root: Path = ROOT) -> None:
-    """Makes the toolchain ready; changes nothing where it is. Raises ToolchainError with what to install."""
+    """Make the toolchain ready; change nothing where it is. Raises ToolchainError with what to install."""
     progress = Progress(Console())
     outcome, _, seconds = os.environ.pop(BOOTSTRAP_REPORT, "").rpartition(" ")
     progress.steps.append(Step("Python environment", outcome or READY, float(seconds or 0)))

@@ -24,7 +24,7 @@ ENGINE_PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 
 
 def pinned_engine(module_file: Path = GO_MODULE_FILE) -> str:
-    """The version of the engine that go.mod requires, as `3.250.0`."""
+    """Return the version of the engine that go.mod requires, as `3.250.0`."""
     found = re.search(
         r"^\s*(?:require )?github\.com/pulumi/pulumi/pkg/v3 v(\S+)", module_file.read_text(), re.MULTILINE
     )
@@ -40,13 +40,13 @@ Version = tuple[int, ...]
 
 
 def parse_version(text: str) -> Version | None:
-    """The first dotted number in a text such as `v3.259.0-dev`, `go1.25.11` or `go version go1.26 linux/amd64`."""
+    """Return the first dotted number in a text: `v3.259.0-dev`, `go1.25.11`, `go version go1.26 linux/amd64`."""
     found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
     return None if found is None else tuple(int(part or 0) for part in found.groups())
 
 
 def go_floor(module_file: Path = GO_MODULE_FILE) -> Version:
-    """The Go release that go.mod asks for."""
+    """Return the Go release that go.mod asks for."""
     found = re.search(r"^go (\S+)$", module_file.read_text(), re.MULTILINE)
     version = None if found is None else parse_version(found[1])
     if version is None:
@@ -55,18 +55,18 @@ def go_floor(module_file: Path = GO_MODULE_FILE) -> Version:
 
 
 def show(version: Version) -> str:
-    """A version as it is written."""
+    """Return a version as it is written."""
     return ".".join(str(part) for part in version)
 
 
 def build_key() -> str:
-    """Names a build by what goes into it, so that a changed pin or flag builds anew."""
+    """Name a build by what goes into it, so that a changed pin or flag builds anew."""
     parts = (GO_MODULE_FILE.read_bytes(), GO_SUM_FILE.read_bytes(), LINKER_FLAGS.encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
 
 
 def cache_folder() -> Path:
-    """Where built and downloaded engines are kept for every clone: `$HEARTH_CACHE`, else the user's cache."""
+    """Return where built and downloaded engines are kept for every clone: `$HEARTH_CACHE`, else the user's cache."""
     if chosen := os.environ.get("HEARTH_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hearth" / "toolchain"

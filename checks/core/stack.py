@@ -98,14 +98,17 @@ Seen = Mapping[str, Any]
 
 
 async def look(session: Session, deployed: DeployedCore) -> Seen:
-    """Everything that the checks need, in one go. Raises CommandFailed where the machine has no Python or Docker."""
+    """Return everything that the checks need, in one go.
+
+    Raises CommandFailed where the machine has no Python or Docker.
+    """
     names = {service: entry.name for service, entry in deployed.containers.items()}
     result = await session.run("python3", "-c", _SEEN, json.dumps(names), deployed.url, check=True, timeout=TIMEOUT)
     return cast(Seen, json.loads(result.stdout))
 
 
 async def _settled(session: Session, deployed: DeployedCore) -> Seen:
-    """What is seen once every container is healthy, or the time for a start is over."""
+    """Return what is seen once every container is healthy, or the time for a start is over."""
     begun = time.monotonic()
     while True:
         seen = await look(session, deployed)

@@ -18,7 +18,10 @@ MAKE_UP = "Run `make up` again"
 
 
 async def check_cluster(session: Session, deployed: DeployedCluster) -> list[CheckResult]:
-    """The cluster answers, every member is in it and online at one version; pools, networks and profiles are whole."""
+    """Ask whether the cluster answers, with every member in it and online at one version.
+
+    Pools, networks and profiles are whole.
+    """
     api = Api(session, cast(Daemon, deployed.daemon))
     answers = "the cluster answers"
     try:
@@ -44,7 +47,7 @@ async def check_cluster(session: Session, deployed: DeployedCluster) -> list[Che
 
 
 def member_rows(deployed: DeployedCluster, members: list[dict[str, Any]]) -> list[CheckResult]:
-    """A row for each member that was wished for, and one for those that nobody wished for."""
+    """Return a row for each member that was wished for, and one for those that nobody wished for."""
     states = {each["server_name"]: each for each in members}
     rows: list[CheckResult] = []
     for name, machine in deployed.members.items():
@@ -59,7 +62,7 @@ def member_rows(deployed: DeployedCluster, members: list[dict[str, Any]]) -> lis
 
 
 def whole_rows(kind: str, names: list[str], there: list[dict[str, Any]], members: list[str]) -> list[CheckResult]:
-    """A row for each pool or network: made, on every member."""
+    """Return a row for each pool or network: made, on every member."""
     known = {each["name"]: each for each in there}
     rows: list[CheckResult] = []
     for name in names:

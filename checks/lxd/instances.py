@@ -19,7 +19,7 @@ CLIENT = {"lxd": "lxc", "incus": "incus"}
 
 
 async def check_instances(session: Session, deployed: DeployedCluster) -> list[CheckResult]:
-    """Every instance is there, on its member, with its resources and addresses, and reaches the others."""
+    """Ask whether every instance is there, on its member, with its resources and addresses, and reaches the others."""
     if not deployed.instances:
         return [EXISTS.skipped("instances are there", "the settings have none")]
     api = Api(session, cast(Daemon, deployed.daemon))
@@ -36,7 +36,7 @@ async def check_instances(session: Session, deployed: DeployedCluster) -> list[C
 
 
 def instance_rows(name: str, wanted: DeployedInstance, found: dict[str, Any] | None) -> list[CheckResult]:
-    """What an instance is, against what it is to be."""
+    """Return what an instance is, against what it is to be."""
     exists = f"the instance {name} is there"
     if found is None:
         return [EXISTS.failed(exists, "there is none of that name", MAKE_UP)]
@@ -59,7 +59,7 @@ def instance_rows(name: str, wanted: DeployedInstance, found: dict[str, Any] | N
 
 
 def addresses_in(state: dict[str, Any]) -> list[str]:
-    """The addresses of an instance's state, but for those of its own loopback and link."""
+    """Return the addresses of an instance's state, but for those of its own loopback and link."""
     networks: dict[str, Any] = state.get("network") or {}
     return [
         each["address"]
@@ -71,7 +71,7 @@ def addresses_in(state: dict[str, Any]) -> list[str]:
 
 
 async def _reach(session: Session, deployed: DeployedCluster, there: dict[str, Any]) -> list[CheckResult]:
-    """Each instance reaches the next one, in a circle: so every pair of members that has any is tried."""
+    """Ask whether each instance reaches the next one, in a circle: so every pair of members that has any is tried."""
     running = [name for name, each in deployed.instances.items() if name in there and each.running and each.addresses]
     if len(running) < 2:
         return [RUNS.skipped("instances reach each other", "there are no two that run with an address of their own")]

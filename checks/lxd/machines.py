@@ -16,7 +16,10 @@ for name in "$@"; do eval "[ -n \\"\\${$name:-}\\" ]" || echo "$name"; done
 
 
 async def check_environment(session: Session, deployed: DeployedCluster) -> list[CheckResult]:
-    """The file is there, for its owner alone, and a shell finds every required variable in it. No value is shown."""
+    """Ask whether the file is there, for its owner alone, and a shell finds every required variable in it.
+
+    No value is shown.
+    """
     wanted, machine = deployed.environment, session.machine
     path = wanted["path"]
     stat = await session.stat(path)

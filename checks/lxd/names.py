@@ -73,7 +73,7 @@ def _kind(addresses: list[str]) -> str:
 
 
 async def check_names(session: Session, dns: DeployedDns) -> list[CheckResult]:
-    """The server answers for its zone: each name, the wildcard, and the way back from each address."""
+    """Ask the server for its zone: each name, the wildcard, and the way back from each address."""
     from ipaddress import ip_address
 
     asked: list[tuple[str, str, str, list[str]]] = [

@@ -13,7 +13,7 @@ _IN_ORDER = (check_service, check_bots, check_reliability, check_others)
 
 
 async def check_host(session: Session, deployed: DeployedMaubot) -> list[CheckResult]:
-    """Every row, asked on the machine itself."""
+    """Return every row, asked on the machine itself."""
     return [row for check in _IN_ORDER for row in await check(session, deployed)]
 
 

@@ -13,7 +13,7 @@ _IN_ORDER = (check_prerequisites, check_us1, check_us2, check_us3)
 
 
 async def check_host(session: Session, deployed: DeployedSecondBrain) -> list[CheckResult]:
-    """Every row, asked on the machine itself."""
+    """Return every row, asked on the machine itself."""
     return [row for check in _IN_ORDER for row in await check(session, deployed)]
 
 

@@ -27,7 +27,7 @@ _NOISE = re.compile(r"^time=.*cgroups-v1.*$", re.MULTILINE)
 
 
 def _said(result: Completed) -> str:
-    """The last line of what a command wrote, errors first."""
+    """Return the last line of what a command wrote, errors first."""
     text = _NOISE.sub("", result.stderr).strip() or result.stdout.strip()
     return text.splitlines()[-1] if text else f"exit status {result.status}"
 
@@ -158,7 +158,7 @@ async def _units(session: Session, deployed: DeployedSecondBrain) -> list[CheckR
 
 
 async def _running(session: Session, deployed: DeployedSecondBrain) -> CheckResult:
-    """Whether every service is active, which it is once healthy; waits as long as a start may take."""
+    """Wait as long as a start may take, and return whether every service is active, which it is once healthy."""
     story, units = Story("US2", Code.NOT_RUNNING), [str(unit) for unit in deployed.units]
     question = f"all containers run and are healthy within {deployed.start_timeout} s"
     begun = time.monotonic()

@@ -84,7 +84,7 @@ def _settled(view: View, deployed: DeployedTodo) -> dict[str, tuple[bool, str]]:
 
 
 def _patiently(ask: Callable[[], T], good: Callable[[T], bool], seconds: float) -> T:
-    """The first answer that is good, or the last one before the time is over."""
+    """Return the first answer that is good, or the last one before the time is over."""
     begun = time.monotonic()
     while True:
         found = ask()
@@ -107,7 +107,7 @@ def _service(view: View, deployed: DeployedTodo, part: str) -> CheckResult:
 
 
 def _routed(view: View, deployed: DeployedTodo) -> list[CheckResult]:
-    """Whether the ingress leads where it should; asks again while it may not have learnt of the pods yet."""
+    """Return whether the ingress leads where it should; asks again while it may not have learnt of the pods yet."""
     patience = min(ROUTE_SECONDS, deployed.start_timeout)
     return _patiently(lambda: _routing(view), lambda rows: all(row.status is Status.PASS for row in rows), patience)
 
@@ -129,7 +129,7 @@ def _routing(view: View) -> list[CheckResult]:
 
 
 def _quick(view: View, deployed: DeployedTodo) -> CheckResult:
-    """How long the page and an answer of the API take; measured again while other work may be in the way."""
+    """Return how long the page and an answer of the API take; measured again while other work may be in the way."""
 
     def ask() -> dict[str, float]:
         return {

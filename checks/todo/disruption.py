@@ -63,7 +63,7 @@ def check_disruption(view: View, deployed: DeployedTodo, disruptive: bool) -> li
 
 
 def probe_seconds(probe: Mapping[str, Any]) -> float:
-    """How long a probe takes to find that something fails, at the most."""
+    """Return how long a probe takes to find that something fails, at the most."""
     period, failures = probe.get("periodSeconds", 10), probe.get("failureThreshold", 3)
     return float(period * failures + probe.get("timeoutSeconds", 1))
 
@@ -83,13 +83,13 @@ def restarts(pods: list[Item]) -> dict[str, int]:
 
 
 def ready(pod: Item) -> bool:
-    """Whether a pod says that it is ready."""
+    """Return whether a pod says that it is ready."""
     conditions = pod.get("status", {}).get("conditions", [])
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def _until(holds: Callable[[], bool], seconds: float) -> float | None:
-    """Seconds until something holds; None where it does not in time."""
+    """Return the seconds until something holds; None where it does not in time."""
     begun = time.monotonic()
     while not holds():
         if time.monotonic() - begun > seconds:
@@ -160,7 +160,7 @@ def _lost(view: View, deployed: DeployedTodo, story: Story) -> CheckResult:
 
 
 def _enforced_by(view: View) -> str | None:
-    """The network plugin that enforces policies here, as far as can be seen."""
+    """Return the network plugin that enforces policies here, as far as can be seen."""
     try:
         sets = view.ask("/apis/apps/v1/daemonsets") or {}
     except ClusterUnusable:
@@ -170,7 +170,7 @@ def _enforced_by(view: View) -> str | None:
 
 
 def check_network_policies(view: View, deployed: DeployedTodo) -> CheckResult:
-    """Whether what no policy allows is refused: the frontend, which asks nobody, connects to a backend."""
+    """Return whether what no policy allows is refused: the frontend, which asks nobody, connects to a backend."""
     story = Story("US2", Code.CONFIGURATION)
     policies = view.ask(f"/apis/networking.k8s.io/v1/namespaces/{deployed.namespace}/networkpolicies") or {}
     if not policies.get("items"):

@@ -16,21 +16,21 @@ SHORTEST = 6
 
 
 def path_of(deployed: DeployedTodo, kind: str, name: str = "") -> str:
-    """Where the API server has a kind of object of the app's namespace, or one of them."""
+    """Return where the API server has a kind of object of the app's namespace, or one of them."""
     group = {"deployments": "/apis/apps/v1", "endpointslices": "/apis/discovery.k8s.io/v1"}.get(kind, "/api/v1")
     found = f"{group}/namespaces/{deployed.namespace}/{kind}"
     return f"{found}/{name}" if name else found
 
 
 def pods_of(view: View, deployed: DeployedTodo, part: str) -> list[Item]:
-    """The pods of a part that are not on their way out."""
+    """Return the pods of a part that are not on their way out."""
     selector = f"app.kubernetes.io/instance={deployed.name},app.kubernetes.io/component={part}"
     found = view.ask(path_of(deployed, "pods"), labelSelector=selector) or {}
     return [pod for pod in found.get("items", []) if "deletionTimestamp" not in pod["metadata"]]
 
 
 def replicas(deployment: Item | None, wanted: int) -> tuple[bool, str]:
-    """Whether a Deployment has all its pods, ready and new, and `wanted` or more of them; and what was seen."""
+    """Return whether a Deployment has all its pods, ready and new, and `wanted` or more of them; and what was seen."""
     if deployment is None:
         return False, "there is no Deployment"
     status, asked = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
@@ -39,14 +39,14 @@ def replicas(deployment: Item | None, wanted: int) -> tuple[bool, str]:
 
 
 def ready_endpoints(slices: Item) -> list[str]:
-    """Addresses of the pods that a Service sends requests to."""
+    """Return the addresses of the pods that a Service sends requests to."""
     pieces: list[Item] = slices.get("items", [])
     endpoints = [cast(Item, each) for piece in pieces for each in cast(list[Any], piece.get("endpoints") or [])]
     return [each["addresses"][0] for each in endpoints if each.get("conditions", {}).get("ready", True)]
 
 
 def lacks(spec: Item) -> Iterator[str]:
-    """What a pod's description lacks of the level `restricted`, and of ours."""
+    """Yield what a pod's description lacks of the level `restricted`, and of ours."""
     pod: Item = spec.get("securityContext") or {}
     if spec.get("automountServiceAccountToken", True):
         yield "a token of the cluster is mounted"
@@ -80,7 +80,7 @@ def fragments(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def probe_paths(deployment: Item) -> dict[str, str]:
-    """Kind of probe -> the path that it asks for, of a Deployment's first container."""
+    """Return the kind of probe -> the path that it asks for, of a Deployment's first container."""
     container: Item = deployment["spec"]["template"]["spec"]["containers"][0]
     kinds: Sequence[str] = ("startupProbe", "livenessProbe", "readinessProbe")
     return {kind: container.get(kind, {}).get("httpGet", {}).get("path", "none") for kind in kinds}

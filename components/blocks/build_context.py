@@ -38,7 +38,7 @@ class BuildContext:
         return tuple(dict.fromkeys((self.dockerfile, ".dockerignore", *copied(self.text))))
 
     def files(self) -> Iterator[Path]:
-        """The files of these parts that .dockerignore lets in, in a fixed order."""
+        """Yield the files of these parts that .dockerignore lets in, in a fixed order."""
         ignored = self.folder / ".dockerignore"
         lines = [line.strip() for line in ignored.read_text().splitlines()] if ignored.is_file() else []
         patterns = [line for line in lines if line and not line.startswith("#")]
@@ -69,7 +69,7 @@ class BuildContext:
         return total.hexdigest()[:12]
 
     def seen_from(self, project: Path) -> str:
-        """The folder as a path from the project's, where Pulumi runs commands: the same in every clone."""
+        """Return the folder as a path from the project's, where Pulumi runs commands: the same in every clone."""
         return os.path.relpath(self.folder, project)
 
 
@@ -82,7 +82,7 @@ TODO: Mapping[str, BuildContext] = {
 
 
 def copied(text: str) -> tuple[str, ...]:
-    """The sources of a Dockerfile's COPY lines, but for those from another stage or image. Raises ValueError."""
+    """Return the sources of a Dockerfile's COPY lines, but for those from another stage or image. Raises ValueError."""
     found: list[str] = []
     for line in text.splitlines():
         match = _COPY.match(line)
@@ -111,7 +111,7 @@ def is_ignored(path: str, patterns: list[str]) -> bool:
 
 
 def _is_walked(folder: str, patterns: list[str]) -> bool:
-    """Whether something in a folder may be let in: the folder itself is, or a line excepts what is below it."""
+    """Return whether something in a folder may be let in: the folder itself is, or a line excepts what is below it."""
     below = any(pattern.startswith((f"!{folder}/", "!**")) for pattern in patterns)
     return not folder.endswith("__pycache__") and (below or not is_ignored(folder, patterns))
 

@@ -33,7 +33,9 @@ class CifsMount:
 
 
 def field(value: str) -> str:
-    """A value as one field of a line, as fstab(5) has it: blanks, line ends and backslashes as three octal digits.
+    """Return a value as one field of a line, as fstab(5) has it.
+
+    Blanks, line ends and backslashes are three octal digits.
 
     Those and no others: getmntent(3), by which systemd reads the file, knows these four alone, where libmount would
     read any. Raises ValueError for what a field can't carry: nothing, a NUL, `#` at its begin.
@@ -44,12 +46,12 @@ def field(value: str) -> str:
 
 
 def unfield(written: str) -> str:
-    """What a field of /etc/fstab says: `field` the other way round."""
+    """Return what a field of /etc/fstab says: `field` the other way round."""
     return re.sub(r"\\([0-3][0-7]{2})", lambda found: chr(int(found[1], 8)), written)
 
 
 def option(name: str, value: str) -> str:
-    """`NAME=value` for a list of mount options, before `field`. mount.cifs(8) has no escape for the comma."""
+    """Return `NAME=value` for a list of mount options, before `field`. mount.cifs(8) has no escape for the comma."""
     if re.search(r'[,"\x00]', value):
         raise ValueError(
             f"the mount option {name} must hold no comma, no double quote and no NUL; choose another value"
@@ -58,7 +60,7 @@ def option(name: str, value: str) -> str:
 
 
 def cifs_line(mount: CifsMount) -> str:
-    """The line, without a newline. Source of the options: mount.cifs(8), systemd.mount(5)."""
+    """Return the line, without a newline. Source of the options: mount.cifs(8), systemd.mount(5)."""
     source = f"//{bracketed(mount.server)}/{mount.share}"
     options = [
         option("credentials", mount.credentials_file),
@@ -79,13 +81,16 @@ def cifs_line(mount: CifsMount) -> str:
 
 
 def cifs_block(mount: CifsMount) -> str:
-    """The line below a comment that explains each option, for a managed block."""
+    """Return the line below a comment that explains each option, for a managed block."""
     reasons = f"{_REASONS}\n# ro              nobody writes, the containers included" if mount.read_only else _REASONS
     return f"{reasons}\n{cifs_line(mount)}\n"
 
 
 def unit_of(path: str, suffix: str) -> str:
-    """The unit that systemd makes for a path, as `mnt-share.automount`. Source: systemd.unit(5), string escaping."""
+    """Return the unit that systemd makes for a path, as `mnt-share.automount`.
+
+    Source: systemd.unit(5), string escaping.
+    """
     name = ""
     for position, byte in enumerate(path.strip("/").encode()):
         character = chr(byte)
@@ -99,7 +104,7 @@ def unit_of(path: str, suffix: str) -> str:
 
 
 def credentials(username: str, password: str, domain: str) -> str:
-    """The text of a credentials file, as mount.cifs(8) and smbclient(1) read it.
+    """Return the text of a credentials file, as mount.cifs(8) and smbclient(1) read it.
 
     Raises ValueError for a value that would break the file's lines; the value itself is not in the message.
     """

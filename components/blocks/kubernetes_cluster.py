@@ -44,7 +44,7 @@ class Cluster:
         return ClusterUnusable(f"{self._name} {what}", detail=detail, remedy=remedy or look)
 
     def client(self) -> client.ApiClient:
-        """A client of the official kind. Raises ClusterUnusable where the kubeconfig is wrong."""
+        """Return a client of the official kind. Raises ClusterUnusable where the kubeconfig is wrong."""
         settings = client.Configuration()
         settings.retries = False
         try:
@@ -66,7 +66,7 @@ class Cluster:
         seconds: float = ANSWER_SECONDS,
         **query: str,
     ) -> dict[str, Any] | None:
-        """What the API server answers, as it is written in JSON; None where there is no such thing.
+        """Return what the API server answers, as it is written in JSON; None where there is no such thing.
 
         `seconds`: how long it may take to connect, and again to answer. Raises ClusterUnusable.
         """
@@ -101,19 +101,19 @@ class Cluster:
             raise self._unusable("does not answer as a Kubernetes API server does")
 
     def ingress_address(self, namespace: str, name: str) -> str:
-        """The address that a controller has given an Ingress; empty as long as there is none."""
+        """Return the address that a controller has given an Ingress; empty as long as there is none."""
         found = self.ask(f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses/{name}")
         return address_of(found or {})
 
 
 def address_of(ingress: Mapping[str, Any]) -> str:
-    """The first address in an Ingress's status; empty where there is none."""
+    """Return the first address in an Ingress's status; empty where there is none."""
     entries = ingress.get("status", {}).get("loadBalancer", {}).get("ingress") or [{}]
     return entries[0].get("ip") or entries[0].get("hostname") or ""
 
 
 def _message(text: bytes | str | None) -> str:
-    """What the API server says is wrong, or its answer as it is."""
+    """Return what the API server says is wrong, or its answer as it is."""
     try:
         return str(json.loads(text or "")["message"])
     except (ValueError, KeyError, TypeError):

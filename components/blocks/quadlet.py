@@ -83,7 +83,7 @@ class UnitFile:
 
 
 def form_for(version: str) -> Form:
-    """The form that a version of podman understands, from `5.4`, `5.4.2` or the answer of `podman --version`.
+    """Return the form that a version of podman understands, from `5.4`, `5.4.2` or the answer of `podman --version`.
 
     Raises ValueError for what is no version, and for podman before 4.6.
     """
@@ -100,7 +100,7 @@ def form_for(version: str) -> Form:
 
 
 def group_file(group: Group, form: Form) -> UnitFile:
-    """The unit of the pod, or of the network, that the containers share."""
+    """Return the unit of the pod, or of the network, that the containers share."""
     lines = ["[Unit]", f"Description={line(group.description)}", ""]
     if form is Form.POD:
         lines += ["[Pod]", f"PodName={group.name}"]
@@ -115,7 +115,7 @@ def group_file(group: Group, form: Form) -> UnitFile:
 
 
 def container_file(container: Container, group: Group, form: Form) -> UnitFile:
-    """The unit of one container."""
+    """Return the unit of one container."""
     lines = ["[Unit]", f"Description={line(container.description)}"]
     for name in container.after:
         lines += [f"Requires={name}.service", f"After={name}.service"]
@@ -152,24 +152,27 @@ def container_file(container: Container, group: Group, form: Form) -> UnitFile:
 
 
 def service_of(unit: str) -> str:
-    """The service that podman makes of a Quadlet file: `x.pod` becomes `x-pod.service`, `x.container` `x.service`."""
+    """Return the service that podman makes of a Quadlet file.
+
+    `x.pod` becomes `x-pod.service`, `x.container` `x.service`.
+    """
     stem, _, suffix = unit.rpartition(".")
     return f"{stem}.service" if suffix in ("container", "kube") else f"{stem}-{suffix}.service"
 
 
 def reach(container: str, form: Form) -> str:
-    """The name under which containers of a group reach one of them."""
+    """Return the name under which containers of a group reach one of them."""
     return "127.0.0.1" if form is Form.POD else container
 
 
 def environment_of(container: Container, form: Form) -> dict[str, str]:
-    """A container's environment; what it sets itself wins over what it is told of its peers."""
+    """Return a container's environment; what it sets itself wins over what it is told of its peers."""
     peers = {name: f"http://{reach(peer, form)}:{port}" for name, (peer, port) in container.peers.items()}
     return {**peers, **container.environment}
 
 
 def http_health_command(port: int, path: str) -> str:
-    """A shell command for inside a container: success where `http://127.0.0.1:PORT PATH` answers 2xx or 3xx.
+    """Return a shell command for inside a container: success where `http://127.0.0.1:PORT PATH` answers 2xx or 3xx.
 
     Takes curl, else wget (busybox has one), else Python: whichever the image has.
     """
@@ -184,7 +187,7 @@ def http_health_command(port: int, path: str) -> str:
 
 
 def shared_folder(mount_point: str) -> str:
-    """The volume that shows a container what is mounted at `mount_point`, now or later, read-only.
+    """Return the volume that shows a container what is mounted at `mount_point`, now or later, read-only.
 
     It binds the folder above: binding an automount point itself would wait for the other machine, and fail where that
     is off; and only a mount below a bound folder reaches a container that runs already (`rslave`). What is mounted

@@ -22,12 +22,15 @@ def _carried(value: str) -> str:
 
 
 def command_part(value: str) -> str:
-    """A value in which systemd finds no specifier and no variable once it stands in a command: `%` and `$` doubled."""
+    """Return a value in which systemd finds no specifier and no variable once it stands in a command.
+
+    `%` and `$` are doubled.
+    """
     return value.replace("%", "%%").replace("$", "$$")
 
 
 def line(value: str) -> str:
-    """A value that is taken as the rest of its line: `Image=`, `Volume=`, `Description=`.
+    """Return a value that is taken as the rest of its line: `Image=`, `Volume=`, `Description=`.
 
     Raises ValueError where the reader would take some of it away: blanks and double quotes at its ends, and a
     backslash there, which would join the next line.
@@ -38,19 +41,22 @@ def line(value: str) -> str:
 
 
 def word(value: str) -> str:
-    """One word of a line that is split into words: `Environment=`, `EnvironmentFile=`, `PodmanArgs=`, `ExecStart=`."""
+    """Return one word of a line that is split into words.
+
+    Such lines are `Environment=`, `EnvironmentFile=`, `PodmanArgs=`, `ExecStart=`.
+    """
     inner = command_part(_carried(value)).replace("\\", "\\\\").replace('"', '\\"')
     inner = re.sub(r"[\x01-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", inner)
     return f'"{inner}"'
 
 
 def bare_word(value: str) -> str:
-    """As `word`, without the quotes where none are needed."""
+    """Write as `word` does, without the quotes where none are needed."""
     return command_part(value) if re.fullmatch(r"[A-Za-z0-9_./:@%+,=-]+", value) else word(value)
 
 
 def shell_line(command: str) -> str:
-    """A command for a shell, as the rest of a line: `HealthCmd=`.
+    """Return a command for a shell, as the rest of a line: `HealthCmd=`.
 
     Podman reads `none` as no health check at all and what begins with `[` as JSON, and the line's reader takes quotes,
     blanks and a backslash at the ends away. Such a command is handed to the shell through `eval`, in quotes.

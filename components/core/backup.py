@@ -9,7 +9,7 @@ from config.systems.core import Core
 
 
 def backup_script(core: Core) -> str:
-    """The program that the nightly timer runs on the machine."""
+    """Return the program that the nightly timer runs on the machine."""
     backup = core.backup
     dump = client_command(core, "pg_dump", "--format=custom")
     restore = client_command(core, "pg_restore", "--clean", "--if-exists", "--single-transaction")
@@ -32,7 +32,7 @@ echo "dumped to $file"
 
 
 def backup_units(core: Core, program: str) -> dict[str, str]:
-    """The two units of the nightly dump, by name."""
+    """Return the two units of the nightly dump, by name."""
     name = f"{core.name}-backup"
     service = f"""\
 [Unit]

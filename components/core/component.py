@@ -85,7 +85,7 @@ class CoreStack(pulumi.ComponentResource):
         )
 
     def _volume(self, key: str) -> docker.Volume:
-        """A volume under the name that compose gives it, so that either finds the other's data."""
+        """Return a volume under the name that compose gives it, so that either finds the other's data."""
         settings = self._settings
         return docker.Volume(
             f"{self._name}-{key.replace('_', '-')}",
@@ -115,7 +115,7 @@ class CoreStack(pulumi.ComponentResource):
         )
 
     def _image(self, container: Container) -> Input[str]:
-        """What the container is made from. An id rather than a name, where there is one: names move."""
+        """Return what the container is made from. An id rather than a name, where there is one: names move."""
         settings, role = self._settings, f"{self._name}-{container.service}-image"
         if container.image is not None:
             return self._pulled(role, container.image)
@@ -203,7 +203,7 @@ class CoreStack(pulumi.ComponentResource):
         )
 
     def _backup(self, database: pulumi.Resource) -> None:
-        """A dump each night, on the machine itself."""
+        """Register a dump each night, on the machine itself."""
         settings, name = self._settings, self._name
         program = f"/usr/local/sbin/{settings.name}-backup"
         options = ResourceOptions(parent=self, depends_on=[self._memory])

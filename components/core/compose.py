@@ -32,12 +32,12 @@ CHANGEABLE = {
 
 
 def _escaped(text: str) -> str:
-    """A value in which compose is to find no variables."""
+    """Return a value in which compose is to find no variables."""
     return text.replace("$", "$$")
 
 
 def _published_on(container: Container) -> list[str]:
-    """The addresses on which a port is published; where it is one, .env may name another."""
+    """Return the addresses on which a port is published; where it is one, .env may name another."""
     addresses = [entry.address for entry in container.publications]
     return [f"${{BACKEND_ADDRESS:-{addresses[0]}}}"] if len(addresses) == 1 else addresses
 
@@ -99,7 +99,7 @@ def _service(container: Container) -> dict[str, Any]:
 
 
 def compose(core: Core) -> dict[str, Any]:
-    """The content of compose.yaml. Ollama is there, under its profile, whatever `ai` says."""
+    """Return the content of compose.yaml. Ollama is there, under its profile, whatever `ai` says."""
     wanted = containers(core, with_ollama=True)
     volumes: dict[str, None] = {name: None for container in wanted for name in container.volumes}
     return {

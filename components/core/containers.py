@@ -66,7 +66,10 @@ class Container:
 
 
 def containers(core: Core, *, with_ollama: bool) -> tuple[Container, ...]:
-    """The containers, in the order in which they start. `with_ollama`: whether there is one, be it in a profile."""
+    """Return the containers, in the order in which they start.
+
+    `with_ollama`: whether there is one, be it in a profile.
+    """
     postgres = Container(
         service="postgres",
         image=core.postgres.image,
@@ -136,6 +139,9 @@ def containers(core: Core, *, with_ollama: bool) -> tuple[Container, ...]:
 
 
 def duration(seconds: int) -> str:
-    """A time as Go writes it, `1m0s` for 60: Docker's provider reads it back so, and another form would be drift."""
+    """Return a time as Go writes it, `1m0s` for 60.
+
+    Docker's provider reads it back so, and another form would be drift.
+    """
     hours, minutes = seconds // 3600, seconds // 60 % 60
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if seconds >= 60 else "") + f"{seconds % 60}s"

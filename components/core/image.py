@@ -11,7 +11,7 @@ from config.hosts import Machines
 
 
 def build_command(machines: Machines, name: str, tag: str, project: Path | None = None) -> str:
-    """A shell command here that builds the image there, from files sent on stdin."""
+    """Return a shell command here that builds the image there, from files sent on stdin."""
     context = MAIL_ASSISTANT
     build = f"docker build --quiet --tag {tag} --file {context.dockerfile} -"
     remote = f"docker image inspect {tag} >/dev/null 2>&1 && cat >/dev/null || {build}"

@@ -13,7 +13,7 @@ from config.hosts import Machines
 
 
 def _from_project(path: Path, project: Path | None) -> str:
-    """A path as seen from the project's folder, where Pulumi runs commands: the same in every clone."""
+    """Return a path as seen from the project's folder, where Pulumi runs commands: the same in every clone."""
     return os.path.relpath(path, project or Path.cwd())
 
 
@@ -30,7 +30,7 @@ def ssh_options(machines: Machines, project: Path | None = None) -> list[str]:
 
 
 def docker_host(machines: Machines, name: str) -> str:
-    """The address of a machine's Docker, as the Docker provider wants it."""
+    """Return the address of a machine's Docker, as the Docker provider wants it."""
     host, address = machines.hosts[name], machines.address(name)
     user = f"{quote(host.user, safe='')}@" if host.user else ""  # a domain's user has an @ in it
     port = f":{host.port}" if host.port else ""
@@ -38,7 +38,7 @@ def docker_host(machines: Machines, name: str) -> str:
 
 
 def ssh_command(machines: Machines, name: str, command: str, project: Path | None = None) -> str:
-    """A shell command here that runs `command` there."""
+    """Return a shell command here that runs `command` there."""
     host = machines.hosts[name]
     words = ["ssh", *ssh_options(machines, project)]
     words += ["-p", str(host.port)] if host.port else []

@@ -8,7 +8,7 @@ from config.systems.core import Core, postgres_major, postgres_mount
 
 
 def client_command(core: Core, program: str, *words: str) -> str:
-    """A program of PostgreSQL's, run inside the container on the application's database."""
+    """Return a program of PostgreSQL's, run inside the container on the application's database."""
     return shlex.join([program, "-U", core.postgres.user, "-d", core.postgres.database, *words])
 
 

@@ -82,7 +82,7 @@ class Cluster(pulumi.ComponentResource):
         return ResourceOptions(parent=self, depends_on=list(after), protect=protect, **more)
 
     def _members(self) -> list[pulumi.Resource]:
-        """The daemons side by side, then the members one after another: LXD takes one join at a time."""
+        """Return the daemons side by side, then the members one after another: LXD takes one join at a time."""
         settings = self._settings
         extra = sorted({POOL_PACKAGES[each.driver] for each in settings.pools.values() if each.driver in POOL_PACKAGES})
         if any(each.type == "virtual-machine" for each in settings.instances.values()):
@@ -122,7 +122,7 @@ class Cluster(pulumi.ComponentResource):
         return made
 
     def _pool_config(self, pool: Pool, member: str) -> dict[str, str]:
-        """What one member brings for a pool."""
+        """Return what one member brings for a pool."""
         given = pool.members.get(member)
         if given is None:
             return {}
@@ -173,7 +173,7 @@ class Cluster(pulumi.ComponentResource):
         }
 
     def _images(self, after: Sequence[pulumi.Resource]) -> dict[str, pulumi.Resource]:
-        """Each image as the types of instances that use it want it."""
+        """Register each image as the types of instances that use it want it."""
         settings, made = self._settings, dict[str, pulumi.Resource]()
         for image, wanted in settings.images.items():
             types = {each.type for each in settings.instances.values() if each.image == image} or {"container"}

@@ -18,7 +18,7 @@ class MissingVariables(ValueError):
 
 
 def text(plain: Mapping[str, str], secret: str, required: tuple[str, ...]) -> str:
-    """The file: one NAME='value' per line, for a shell's `.` and for systemd's EnvironmentFile alike.
+    """Return the file: one NAME='value' per line, for a shell's `.` and for systemd's EnvironmentFile alike.
 
     `secret` are lines of NAME=value. Raises MissingVariables that names what is required and nowhere, and no value.
     """
@@ -36,7 +36,9 @@ def text(plain: Mapping[str, str], secret: str, required: tuple[str, ...]) -> st
 
 
 def quoted(value: str) -> str:
-    """A value in single quotes; one that holds such a quote in double quotes, which both readers take back the same.
+    """Return a value in single quotes.
+
+    One that holds such a quote in double quotes, which both readers take back the same.
 
     Source: POSIX sh, 2.2 Quoting; systemd.exec(5), EnvironmentFile. Raises ValueError for a line break.
     """
@@ -50,7 +52,7 @@ def quoted(value: str) -> str:
 
 
 def lay(parent: pulumi.Resource, name: str, settings: Lxd, secrets: Mapping[str, Input[str]]) -> None:
-    """The file on every machine, for its owner alone."""
+    """Register the file on every machine, for its owner alone."""
     wanted = settings.environment
     if wanted is None:
         return
@@ -69,7 +71,7 @@ def lay(parent: pulumi.Resource, name: str, settings: Lxd, secrets: Mapping[str,
 
 
 def deployed(settings: Lxd) -> dict[str, str]:
-    """What the checks need to know of it."""
+    """Return what the checks need to know of it."""
     wanted = settings.environment
     if wanted is None:
         return {}

@@ -42,7 +42,9 @@ class NotReservable(ValueError):
 
 
 def to_reserve(cards: Sequence[str], functions: Sequence[Function], *, console: bool = False) -> list[str]:
-    """All functions that go with some cards: their other functions, and the rest of their IOMMU groups but for bridges.
+    """Return all functions that go with some cards.
+
+    Their other functions, and the rest of their IOMMU groups but for bridges.
 
     Raises NotReservable where a card is not there, has no group, or drives the console and that was not allowed.
     """
@@ -76,7 +78,7 @@ def modprobe_conf(drivers: Sequence[str] = DRIVERS) -> str:
 
 
 def initramfs_hook(addresses: Sequence[str]) -> str:
-    """A script of the initramfs that gives each function to vfio-pci, by its address, before udev loads any driver."""
+    """Return a script of the initramfs: it gives each function to vfio-pci, by its address, before udev comes."""
     for address in addresses:
         if not re.fullmatch(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]", address):
             raise ValueError(f"{address!r} is no PCI address; write it as 0000:01:00.0")
@@ -95,12 +97,12 @@ modprobe vfio-pci
 
 
 def kernel_options(vendor: str) -> list[str]:
-    """The kernel's options for an IOMMU, by the processor's vendor as /proc/cpuinfo says it."""
+    """Return the kernel's options for an IOMMU, by the processor's vendor as /proc/cpuinfo says it."""
     return ["intel_iommu=on", "iommu=pt"] if vendor == "GenuineIntel" else ["amd_iommu=on", "iommu=pt"]
 
 
 def grub_file(options: Sequence[str]) -> str:
-    """A file of /etc/default/grub.d that adds options to the kernel's command line, and takes none away."""
+    """Return a file of /etc/default/grub.d that adds options to the kernel's command line, and takes none away."""
     for option in options:
         if not re.fullmatch(r"[A-Za-z0-9_.,:=/-]+", option):
             raise ValueError(
@@ -110,7 +112,7 @@ def grub_file(options: Sequence[str]) -> str:
 
 
 def with_options(line: str, options: Sequence[str]) -> str:
-    """A kernel's command line with options: one that is there with another value gets this one, in its place.
+    """Return a kernel's command line with options: one that is there with another value gets this one, in its place.
 
     For loaders whose whole line is one file, as /etc/kernel/cmdline or a Raspberry Pi's cmdline.txt. Quoted values are
     kept whole.
@@ -129,7 +131,7 @@ def with_options(line: str, options: Sequence[str]) -> str:
 
 
 def split_line(line: str) -> list[str]:
-    """The options of a kernel's command line; double quotes keep blanks (kernel: next_arg() in lib/cmdline.c)."""
+    """Return the options of a kernel's command line; double quotes keep blanks (next_arg() in lib/cmdline.c)."""
     return re.findall(r'(?:[^\s"]|"[^"]*(?:"|$))+', line)
 
 

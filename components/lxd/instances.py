@@ -22,14 +22,14 @@ HEAD = "#cloud-config\n"
 
 
 def profiles_of(instance: Instance) -> list[str]:
-    """The profiles that an instance has, in order."""
+    """Return the profiles that an instance has, in order."""
     if instance.profiles is not None:
         return list(instance.profiles)
     return [*USUAL[instance.type], *(("vm-gpu", "gpu-passthrough") if instance.gpus else ())]
 
 
 def user_data(name: str, instance: Instance, domain: str | None) -> str:
-    """What cloud-init reads at the first boot: the name, the logins and the packages."""
+    """Return what cloud-init reads at the first boot: the name, the logins and the packages."""
     content: dict[str, Any] = {"hostname": name, "ssh_pwauth": False}
     if domain:
         content["fqdn"] = f"{name}.{domain}"
@@ -52,7 +52,7 @@ def user_data(name: str, instance: Instance, domain: str | None) -> str:
 
 
 def config_of(settings: Lxd, name: str) -> dict[str, str]:
-    """LXD's keys of an instance: what the settings give by name, and over that what they give as LXD's own keys."""
+    """Return LXD's keys of an instance: what the settings give by name, and over that LXD's own keys."""
     instance = settings.instances[name]
     found = {"user.user-data": user_data(name, instance, settings.dns.domain if settings.dns else None)}
     if instance.cpu is not None:
@@ -63,7 +63,7 @@ def config_of(settings: Lxd, name: str) -> dict[str, str]:
 
 
 def devices_of(settings: Lxd, name: str) -> dict[str, dict[str, str]]:
-    """The devices of an instance: its place in each network, its disk where that has a size, its cards."""
+    """Return the devices of an instance: its place in each network, its disk where that has a size, its cards."""
     instance = settings.instances[name]
     found = {
         f"eth{number}": nic(settings, link, number, None if address is None else str(address.ip))

@@ -29,7 +29,7 @@ END
 
 
 def lay(parent: pulumi.Resource, name: str, settings: Lxd, dns: Dns, networks: Sequence[pulumi.Resource]) -> None:
-    """The name server, after LXD's networks, whose own name servers have their addresses by then."""
+    """Register the name server, after LXD's networks, whose own name servers have their addresses by then."""
     host = settings.host_of(dns.member)
     wanted = names_of(settings, dns)
 
@@ -76,7 +76,7 @@ def lay(parent: pulumi.Resource, name: str, settings: Lxd, dns: Dns, networks: S
 
 
 def deployed(settings: Lxd) -> dict[str, Any] | None:
-    """What the checks need to know of it."""
+    """Return what the checks need to know of it."""
     dns = settings.dns
     if dns is None:
         return None

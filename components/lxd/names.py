@@ -32,7 +32,7 @@ class Names:
 
 
 def names_of(settings: Lxd, dns: Dns) -> Names:
-    """What the name server of a cluster is made of."""
+    """Return what the name server of a cluster is made of."""
     own = [*dns.addresses] or [settings.members[dns.member].address]
     names: dict[str, list[Address]] = {SERVER: own}
     names |= {name: [member.address] for name, member in settings.members.items()}
@@ -75,13 +75,13 @@ def _records(name: str, addresses: list[Address]) -> list[Record]:
 
 
 def _loopback(own: list[Address]) -> list[Address]:
-    """The machine's own loopback, beside the addresses that are given."""
+    """Return the machine's own loopback, beside the addresses that are given."""
     four = LOOPBACK[0][1]
     return [] if four in own else [four]
 
 
 def _subnets(settings: Lxd) -> list[Subnet]:
-    """The subnets of LXD's networks."""
+    """Return the subnets of LXD's networks."""
     return [
         address.network
         for network in settings.networks.values()
@@ -91,7 +91,7 @@ def _subnets(settings: Lxd) -> list[Subnet]:
 
 
 def network_config(settings: Lxd, name: str) -> dict[str, str]:
-    """LXD's keys of a network.
+    """Return LXD's keys of a network.
 
     Its own name server, which its instances ask, leads on to the cluster's for the zone: so their resolvers need no
     change, and none is lost by a restart.

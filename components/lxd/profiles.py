@@ -21,13 +21,13 @@ class Profile:
 
 
 def root_disk(settings: Lxd, size: str | None = None) -> dict[str, str]:
-    """The device of an instance's own disk, on the first pool."""
+    """Return the device of an instance's own disk, on the first pool."""
     disk = {"type": "disk", "path": "/", "pool": next(iter(settings.pools))}
     return disk if size is None else {**disk, "size": size}
 
 
 def nic(settings: Lxd, link: str, number: int, address: str | None = None) -> dict[str, str]:
-    """The device of an instance in a network of LXD's, or on a bridge of its machine."""
+    """Return the device of an instance in a network of LXD's, or on a bridge of its machine."""
     name = {"type": "nic", "name": f"eth{number}"}
     if link in settings.bridges:
         return {**name, "nictype": "bridged", "parent": link}

@@ -17,7 +17,7 @@ class Peer:
 
 
 def word(text: str) -> str:
-    """A value of ssh_config, quoted where it must be. Raises ValueError for what no quoting can hold.
+    """Return a value of ssh_config, quoted where it must be. Raises ValueError for what no quoting can hold.
 
     Source: ssh_config(5), "arguments may be enclosed in double quotes"; argv_split() of OpenSSH 9 and 10.
     """
@@ -29,7 +29,7 @@ def word(text: str) -> str:
 
 
 def config_entries(peers: Sequence[Peer], user: str, key: str) -> str:
-    """One Host entry for each machine: by its name, its aliases and its address; host keys are always verified."""
+    """Return one Host entry for each machine, by its name, aliases and address; host keys are always verified."""
     parts: list[str] = []
     for peer in peers:
         patterns = " ".join(word(each) for each in (peer.name, *peer.aliases, peer.address))

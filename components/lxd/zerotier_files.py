@@ -11,7 +11,7 @@ Subnet = IPv4Network | IPv6Network
 
 
 def local_conf(links: Sequence[str], subnets: Sequence[Subnet]) -> str:
-    """What keeps ZeroTier's own traffic off some interfaces, by the beginnings of their names, and off some networks.
+    """Return what keeps ZeroTier's own traffic off some interfaces, by how their names begin, and off some networks.
 
     Over the cluster's own bridges it would find a way through itself.
     """
@@ -23,5 +23,5 @@ def local_conf(links: Sequence[str], subnets: Sequence[Subnet]) -> str:
 
 
 def covering(routes: Sequence[Subnet], lans: Sequence[Subnet]) -> list[tuple[Subnet, Subnet]]:
-    """Managed routes that cover a network in use here: it would be cut off (zerotier/ZeroTierOne#787)."""
+    """Return managed routes that cover a network in use here: it would be cut off (zerotier/ZeroTierOne#787)."""
     return [(route, lan) for route in routes for lan in lans if route.version == lan.version and route.overlaps(lan)]

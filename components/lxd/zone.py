@@ -32,18 +32,18 @@ class Record:
 
 
 def address_records(name: str, addresses: Iterable[Address]) -> list[Record]:
-    """A and AAAA records of a name."""
+    """Return the A and AAAA records of a name."""
     return [Record(name, "A" if each.version == 4 else "AAAA", str(each)) for each in addresses]
 
 
 def serial_of(records: Sequence[Record]) -> int:
-    """A serial that changes with the content and with nothing else: the zone has no secondaries that compare it."""
+    """Return a serial that changes with the content and nothing else: the zone has no secondaries to compare it."""
     text = "\n".join(sorted(map(str, records)))
     return zlib.crc32(text.encode()) % 4294967294 + 1
 
 
 def zone_file(domain: str, server: str, server_addresses: Sequence[Address], records: Sequence[Record]) -> str:
-    """A whole zone.
+    """Return a whole zone.
 
     `server` is the name server's own name: one label in the zone, or a whole name with a dot at its end, which then
     needs no address here.
@@ -71,7 +71,7 @@ def reverse_zone_of(subnet: Subnet) -> str:
 
 
 def reverse_name(address: Address, zone: str) -> str:
-    """The name of an address within a reverse zone."""
+    """Return the name of an address within a reverse zone."""
     whole = address.reverse_pointer
     if not whole.endswith(f".{zone}"):
         raise ValueError(f"{address} is not in the reverse zone {zone}; give it the zone of its subnet")
@@ -93,7 +93,10 @@ def reverse_records(names: Mapping[str, Address], domain: str, zone: str) -> lis
 
 
 def delegation(child: str, parent: str, server: str, addresses: Sequence[Address]) -> list[Record]:
-    """What a parent zone has about a child: its name server, and that server's address (RFC 1034, section 4.2.1)."""
+    """Return what a parent zone has about a child.
+
+    Its name server, and that server's address (RFC 1034, section 4.2.1).
+    """
     name = child.removesuffix(f".{parent}")
     return [Record(name, "NS", f"{server}.{child}."), *address_records(f"{server}.{name}", addresses)]
 
@@ -148,7 +151,7 @@ def named_zones(zones: Sequence[Zone]) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text as a quoted string of named.conf. Raises ValueError for what such a string can't hold."""
+    """Return a text as a quoted string of named.conf. Raises ValueError for what such a string can't hold."""
     if any(ord(character) < 32 for character in text):
         raise ValueError("a quoted string of named.conf is one line; take the control characters out")
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
@@ -160,5 +163,5 @@ def _list(entries: Iterable[object]) -> str:
 
 
 def overlapping(addresses: Iterable[str], subnet: Subnet) -> list[str]:
-    """Of some addresses as texts, those within a subnet."""
+    """Return those of some addresses, as texts, that are within a subnet."""
     return [each for each in addresses if ip_address(each) in subnet]

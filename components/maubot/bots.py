@@ -46,7 +46,7 @@ class Bots:
         return ResourceOptions(parent=self._parent, depends_on=[*after])
 
     def _plugin(self, plugin: str, source: str) -> MaubotPlugin:
-        """A plugin, from a path that counts from the project's folder."""
+        """Return a plugin, from a path that counts from the project's folder."""
         archive = _archive(plugin, source)
         return MaubotPlugin(
             f"{self._name}-plugin-{plugin}",
@@ -105,7 +105,7 @@ class Bots:
 
 
 def _archive(plugin: str, source: str) -> Archive:
-    """The plugin at `source`. Raises RunError where it is none, or another one."""
+    """Return the plugin at `source`. Raises RunError where it is none, or another one."""
     try:
         archive = read(Path(source).absolute())
     except HearthError as error:

@@ -113,7 +113,7 @@ class DebianMaubot:
         return made
 
     def _configuration(self, folders: Sequence[pulumi.Resource]) -> tuple[File, File]:
-        """The configuration and the key, as files that root alone reads: systemd hands them to the service."""
+        """Return the configuration and the key, as files that root alone reads: systemd hands them to the service."""
         settings, secrets = self._settings, self._args.secrets
         given = Output.all(
             password=secrets["maubot-admin-password"],

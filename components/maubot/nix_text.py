@@ -16,18 +16,18 @@ PHASES = ("modules", "secrets", "service")
 
 
 def nix_string(text: str) -> str:
-    """A text as a Nix string: nix.dev/manual/nix/2.26/language/string-literals."""
+    """Return a text as a Nix string: nix.dev/manual/nix/2.26/language/string-literals."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("${", "\\${").replace("\r", "\\r")
     return f'"{escaped}"'
 
 
 def _nix_value(text: str) -> str:
-    """The value of one line of a unit, as NixOS wants it: a truth value where it is one."""
+    """Return the value of one line of a unit, as NixOS wants it: a truth value where it is one."""
     return {"yes": "true", "no": "false"}.get(text, nix_string(text))
 
 
 def _service_config() -> str:
-    """The hardening of units.py as attributes of serviceConfig; what stands there twice is a list."""
+    """Return the hardening of units.py as attributes of serviceConfig; what stands there twice is a list."""
     found: dict[str, list[str]] = {}
     for line in hardening().splitlines():
         name, _, value = line.partition("=")
@@ -200,7 +200,7 @@ def host_module(settings: Maubot, phase: str) -> str:
 
 
 def _health(settings: Maubot) -> str:
-    """The timers that look after maubot; the program is beside, in the flake."""
+    """Return the timers that look after maubot; the program is beside, in the flake."""
     every = nix_string(f"{settings.health.every}s")
     program = "${pkgs.python3}/bin/python ${./hearth-maubot/health.py}"
     told = "${./hearth-maubot/told.json}"
@@ -236,6 +236,6 @@ def _health(settings: Maubot) -> str:
 
 
 def has_import(text: str) -> bool:
-    """Whether a host's configuration imports hearth-maubot.nix, outside of comments."""
+    """Return whether a host's configuration imports hearth-maubot.nix, outside of comments."""
     plain = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     return any("hearth-maubot.nix" in line.split("#")[0] for line in plain.splitlines())

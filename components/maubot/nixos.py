@@ -24,7 +24,7 @@ PROGRAM = f"{FOLDER}/rollout.sh"
 
 
 def phase_script(nixos: NixOs, phase: str) -> tuple[str, str]:
-    """(apply, check) of one phase. A later phase's file holds this one too."""
+    """Return (apply, check) of one phase. A later phase's file holds this one too."""
     index = nix_text.PHASES.index(phase)
     target = shlex.quote(f"{nixos.flake}/hearth-maubot.nix")
     check = " || ".join(f"cmp -s {FOLDER}/{later}.nix {target}" for later in nix_text.PHASES[index:])
@@ -33,14 +33,14 @@ def phase_script(nixos: NixOs, phase: str) -> tuple[str, str]:
 
 
 def undo_script(nixos: NixOs) -> str:
-    """Takes the last trace out of the running system; the host's import must find a file, so an empty module stays."""
+    """Take the last trace out of the running system; the host's import must find a file, so an empty module stays."""
     target = shlex.quote(f"{nixos.flake}/hearth-maubot.nix")
     switch = shlex.join(["nixos-rebuild", "switch", "--flake", f"{nixos.flake}#{nixos.configuration}"])
     return f"echo '{{ ... }}: {{ }}' >{target}\n{switch}\n"
 
 
 def import_script(nixos: NixOs) -> tuple[str, str]:
-    """(apply, check): that the flake imports hearth-maubot.nix, which is its owner's to write."""
+    """Return (apply, check): that the flake imports hearth-maubot.nix, which is its owner's to write."""
     flake = shlex.quote(str(nixos.flake))
     check = f"grep -rqE '^[^#]*hearth-maubot[.]nix' --include='*.nix' --exclude=hearth-maubot.nix {flake}\n"
     apply = (

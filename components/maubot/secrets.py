@@ -22,7 +22,7 @@ _OF_BCRYPT = "./" + string.ascii_uppercase + string.ascii_lowercase + string.dig
 
 
 def checked_password(password: str) -> str:
-    """The admin's password. Raises RunError where maubot could not use it, without showing it."""
+    """Return the admin's password. Raises RunError where maubot could not use it, without showing it."""
     size = len(password.encode())
     if len(password) < SHORTEST_PASSWORD or size > LONGEST_PASSWORD:
         raise pulumi.RunError(
@@ -33,7 +33,7 @@ def checked_password(password: str) -> str:
 
 
 def checked_key(key: str) -> str:
-    """The secret key. Raises RunError where it is too short, without showing it."""
+    """Return the secret key. Raises RunError where it is too short, without showing it."""
     if len(key.encode()) < KEY_BYTES:
         raise pulumi.RunError(
             f"hearth:maubot-secret-key must be {KEY_BYTES} bytes or more (it is {len(key.encode())}), or sessions could"
@@ -54,7 +54,7 @@ def password_hash(password: str, key: str, admin: str) -> str:
 
 
 def session_key(key: str, password: str) -> str:
-    """What maubot signs its sessions with, 48 bytes in base64.
+    """Return what maubot signs its sessions with, 48 bytes in base64.
 
     Another password makes another one, so that it ends the sessions that the old password opened: maubot by itself lets
     them go on.
@@ -63,7 +63,7 @@ def session_key(key: str, password: str) -> str:
 
 
 def bot_passwords(lines: str, bots: Iterable[str]) -> dict[str, str]:
-    """The password of each bot, from lines of NAME=password. Raises RunError where one is missing."""
+    """Return the password of each bot, from lines of NAME=password. Raises RunError where one is missing."""
     found: dict[str, str] = {}
     for line in lines.splitlines():
         name, mark, password = line.strip().partition("=")

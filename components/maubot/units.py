@@ -56,7 +56,7 @@ UMask=0077
 
 
 def hardening() -> str:
-    """The lines that confine maubot's services."""
+    """Return the lines that confine maubot's services."""
     return _HARDENED
 
 
@@ -179,7 +179,7 @@ WantedBy=timers.target
 
 
 def told(settings: Maubot) -> str:
-    """What the programs on the machine are told, as JSON. Nothing in it is secret."""
+    """Return what the programs on the machine are told, as JSON. Nothing in it is secret."""
     health = settings.health
     teller = health.alert_bot or next(iter(settings.bots), None)
     return (

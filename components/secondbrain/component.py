@@ -174,7 +174,7 @@ class SecondBrain(pulumi.ComponentResource):
         return known
 
     def _images(self, account: User, migration: Migration | None) -> list[ContainerImage]:
-        """The two images in the account's own store."""
+        """Return the two images in the account's own store."""
         settings = self._settings
         source = "pull"
         if settings.migrate:
@@ -198,7 +198,10 @@ class SecondBrain(pulumi.ComponentResource):
         ]
 
     def _group(self, port: int, image: str) -> Group:
-        """The two containers, as they are described to Quadlet or podmgr. A pure function of settings and arguments."""
+        """Return the two containers, as they are described to Quadlet or podmgr.
+
+        A pure function of settings and arguments.
+        """
         settings, pod = self._settings, self._settings.pod
         if port == pod.ollama_port:
             raise pulumi.RunError(
@@ -277,7 +280,7 @@ class SecondBrain(pulumi.ComponentResource):
 
 
 def _url(addresses: Sequence[IpAddress], port: int) -> str | None:
-    """Where a port is published first; None where it is not."""
+    """Return where a port is published first; None where it is not."""
     if not addresses:
         return None
     return f"http://{bracketed(asked_at(addresses[0]))}:{port}"

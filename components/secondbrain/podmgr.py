@@ -22,7 +22,7 @@ TIMED_OUT = 4
 
 
 def pod_yaml(group: Group, health: dict[str, tuple[int, str]]) -> str:
-    """The pod's definition. `health` gives for each container's name the port and path that answer over HTTP."""
+    """Return the pod's definition. `health` gives for each container's name the port and path that answer over HTTP."""
 
     def service(container: Container) -> dict[str, Any]:
         port, path = health[container.name]
@@ -59,7 +59,7 @@ source {VENV}/bin/activate
 
 
 def _all_running(group: Group) -> str:
-    """A shell function `all_running`: success where podmgr says of every container that it is running."""
+    """Return a shell function `all_running`: success where podmgr says of every container that it is running."""
     names = " ".join(shlex.quote(_short(container.name, group)) for container in group.containers)
     return f"""\
 all_running() {{
@@ -73,12 +73,15 @@ all_running() {{
 
 
 def digest(definition: str) -> str:
-    """What tells one definition from another. It stands in the scripts, so that a new definition makes the pod anew."""
+    """Return what tells one definition from another.
+
+    It stands in the scripts, so that a new definition makes the pod anew.
+    """
     return hashlib.sha256(definition.encode()).hexdigest()
 
 
 def apply_script(group: Group, yaml_path: str, definition: str) -> str:
-    """For bash, as the account: validate, initialise, start, and wait until everything is running."""
+    """Return a text for bash, as the account: validate, initialise, start, wait until everything is running."""
     pod = shlex.quote(group.name)
     return f"""{_start(yaml_path)}{_all_running(group)}podmgr --version
 podmgr config validate "$file"
@@ -100,7 +103,7 @@ echo {digest(definition)} > "$stamp"
 
 
 def check_script(group: Group, yaml_path: str, definition: str) -> str:
-    """Whether the pod runs, and was made from this definition."""
+    """Return whether the pod runs, and was made from this definition."""
     return f"""{_start(yaml_path)}{_all_running(group)}[ "$(cat "$stamp")" = {digest(definition)} ]
 all_running
 """

@@ -46,7 +46,7 @@ class Podman:
         return Package(f"{self._name}-package-{role}", host=host, name=package, opts=self._options())
 
     def _require(self, podmgr: Sequence[str]) -> Script:
-        """A check that stops with the names of what is missing."""
+        """Return a check that stops with the names of what is missing."""
         share = self._settings.share is not None
         helpers = [package for packages in HELPERS.values() for package in packages.values()]
         commands = (*COMMANDS, *(("git",) if podmgr else ()), *(("mount.cifs",) if share else ()))

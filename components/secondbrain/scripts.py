@@ -24,7 +24,7 @@ COMMANDS = ("podman", "systemctl", "loginctl", "machinectl", "newuidmap")
 
 
 def require_script(commands: Iterable[str], packages: Iterable[str]) -> tuple[str, str]:
-    """(apply, check) that change nothing: the check holds where every command is there, apply names the missing."""
+    """Return (apply, check) that change nothing: check holds where every command is there, apply names the missing."""
     names = " ".join(shlex.quote(command) for command in commands)
     loop = (
         f'missing=""\nfor command in {names}; do\n'
@@ -43,7 +43,7 @@ def _list(containers: Iterable[str]) -> str:
 
 
 def stop_old(containers: Iterable[str]) -> tuple[str, str, str]:
-    """(apply, check, undo) for the old user: containers are stopped, and started again by undo where they still are."""
+    """Return (apply, check, undo) for the old user: stop containers; undo starts those that are still there."""
     names = _list(containers)
     each = f'for name in {names}; do\n  podman container exists "$name" || continue\n'
     check = (
@@ -53,7 +53,7 @@ def stop_old(containers: Iterable[str]) -> tuple[str, str, str]:
 
 
 def remove_old(containers: Iterable[str], image: str | None) -> tuple[str, str]:
-    """(apply, check) for the old user: containers are removed, with `image` that image too. There is no way back."""
+    """Return (apply, check) for the old user: remove containers, and `image` if it is given. There is no way back."""
     names = _list(containers)
     apply = f'set -eu\nfor name in {names}; do\n  podman rm --force --ignore "$name"\ndone\n'
     check = f'for name in {names}; do\n  podman container exists "$name" && exit 1\ndone\n'

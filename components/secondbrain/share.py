@@ -23,7 +23,7 @@ class ShareAccess:
 
     @classmethod
     def of(cls, secrets: Mapping[str, Input[str]]) -> ShareAccess:
-        """From the system's secrets, by key."""
+        """Take them from the system's secrets, by key."""
         found = {part: secrets.get(f"secondbrain-smb-{part}") for part in ("username", "password", "domain")}
         return cls(**{part: value for part, value in found.items() if value is not None})
 

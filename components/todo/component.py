@@ -111,7 +111,7 @@ class TodoApp(pulumi.ComponentResource):
         )
 
     def _given(self, given: Mapping[str, Input[str]], after: Namespace) -> Iterator[Secret]:
-        """What has to lie in the namespace before what refers to it by name: a registry's login, a certificate."""
+        """Register what has to be there before what refers to it by name: a registry's login, a certificate."""
         settings = self._settings
         login = settings.registry_login
         if login is not None:
@@ -125,7 +125,7 @@ class TodoApp(pulumi.ComponentResource):
             yield self._secret("tls", values.tls_name(settings), "kubernetes.io/tls", cast(Any, data), after)
 
     def _image(self, part: str, settings: TodoPart) -> Input[str]:
-        """The image's name, by digest where it is built here."""
+        """Return the image's name, by digest where it is built here."""
         if settings.image is not None:
             return settings.image
         context = TODO[part]
@@ -151,7 +151,7 @@ class TodoApp(pulumi.ComponentResource):
         )
 
     def _job(self, image: Input[str], digest: Input[str], *after: pulumi.Resource) -> Job:
-        """The Job is awaited, and a new one runs before the pods of a new image start."""
+        """Register the Job, which is awaited: a new one runs before the pods of a new image start."""
         settings = self._settings
         both = Output.all(image, digest)
         return Job(

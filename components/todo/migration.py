@@ -10,18 +10,18 @@ from config.systems.todo import Todo
 
 
 def job_name(settings: Todo, image: str, digest: str) -> str:
-    """A Job runs once under its name: another image or another database is another name, and so another run."""
+    """Return the Job's name, under which it runs once: another image or another database is another name."""
     mark = hashlib.sha256(f"{image}\n{digest}".encode()).hexdigest()[:10]
     return f"{settings.name}-migrate-{mark}"
 
 
 def job_metadata(settings: Todo, image: str, digest: str) -> dict[str, Any]:
-    """Its name; and that the next `up` makes it anew where it failed: it would stay so, and be awaited for ever."""
+    """Return its name; and that the next `up` makes it anew where it failed, or it would be awaited for ever."""
     return values.metadata(settings, job_name(settings, image, digest), **{"pulumi.com/replaceUnready": "true"})
 
 
 def job_spec(settings: Todo, image: str) -> dict[str, Any]:
-    """What the Job runs: `todo-backend migrate`, within the security level `restricted`.
+    """Return what the Job runs: `todo-backend migrate`, within the security level `restricted`.
 
     A Job's pod can't be changed, so that another one means another run: only image and database belong into it.
     """
@@ -79,6 +79,6 @@ def job_spec(settings: Todo, image: str) -> dict[str, Any]:
 
 
 def _account(settings: Todo) -> str:
-    """The chart's `todo-app.otherServiceAccountName`: one that is there already."""
+    """Return the chart's `todo-app.otherServiceAccountName`: one that is there already."""
     account = values.further(settings, "serviceAccount")
     return str(account.get("name") or "default") if account.get("create") is False else "default"

@@ -27,7 +27,7 @@ def reach(settings: Todo) -> None:
 
 
 def _refuse_what_is_not_ours(cluster: Cluster, settings: Todo) -> None:
-    """A namespace with kept data is there already when the app comes back, and is taken over (see the component).
+    """Refuse a namespace that is not ours: one with kept data is there when the app comes back, and is taken over.
 
     So that no other is, it has to bear our labels, or hold what only this app leaves there.
     """

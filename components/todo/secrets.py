@@ -17,14 +17,14 @@ DOCKER_HUB = "https://index.docker.io/v1/"
 
 
 def database_url(settings: Todo, password: str) -> str:
-    """Where the database inside the cluster is."""
+    """Return where the database inside the cluster is."""
     further = values.further(settings, "postgresql")
     user, database = (further.get(key, values.DATABASE_USER) for key in ("user", "database"))
     return f"postgresql://{user}:{quote(password, safe='')}@{settings.name}-postgresql:5432/{database}"
 
 
 def secret_data(settings: Todo, secrets: Mapping[str, str]) -> dict[str, str]:
-    """The content of the Secret, from the values of config.systems.todo.SECRETS that there are."""
+    """Return the content of the Secret, from the values of config.systems.todo.SECRETS that there are."""
     found = {"AUTH_SECRET": secrets["todo-auth-secret"]}
     if settings.postgres.enabled:
         password = secrets["todo-postgres-password"]
@@ -39,7 +39,9 @@ def secret_data(settings: Todo, secrets: Mapping[str, str]) -> dict[str, str]:
 
 
 def keyed_digest(data: Mapping[str, str]) -> str:
-    """A mark that changes with the Secret and tells nothing about it: keyed with its longest secret, the signing key.
+    """Return a mark that changes with the Secret and tells nothing about it.
+
+    It is keyed with its longest secret, the signing key.
 
     What shows in a pod's description must not let anybody try passwords.
     """
@@ -48,7 +50,7 @@ def keyed_digest(data: Mapping[str, str]) -> str:
 
 
 def registry_data(address: str, user: str, password: str) -> dict[str, str]:
-    """The content of that Secret, of the type kubernetes.io/dockerconfigjson."""
+    """Return the content of that Secret, of the type kubernetes.io/dockerconfigjson."""
     server = DOCKER_HUB if address in ("docker.io", "index.docker.io") else address
     login = {"username": user, "password": password, "auth": base64.b64encode(f"{user}:{password}".encode()).decode()}
     return {".dockerconfigjson": json.dumps({"auths": {server: login}})}

@@ -31,7 +31,7 @@ ONLY_APP = ("backend", "frontend", "ingress", "gateway", "config", "migrations")
 
 
 def further(settings: Todo, group: str) -> dict[str, Any]:
-    """A group of the chart's values that the settings give besides; empty where they give none."""
+    """Return a group of the chart's values that the settings give besides; empty where they give none."""
     return cast(dict[str, Any], settings.values.get(group) or {})
 
 
@@ -46,7 +46,7 @@ def metadata(settings: Todo, name: str, **annotations: str) -> dict[str, Any]:
 
 
 def labels(settings: Todo) -> dict[str, str]:
-    """What every object of the app is labelled with besides."""
+    """Return what every object of the app is labelled with besides."""
     return dict(further(settings, "commonLabels"))
 
 
@@ -55,7 +55,7 @@ def _annotations(settings: Todo) -> dict[str, str]:
 
 
 def image_values(reference: str) -> dict[str, str]:
-    """An image's full name as the chart wants it: repository, tag and digest."""
+    """Return an image's full name as the chart wants it: repository, tag and digest."""
     name, _, digest = reference.partition("@")
     folder, slash, last = name.rpartition("/")
     last, _, tag = last.partition(":")
@@ -63,7 +63,7 @@ def image_values(reference: str) -> dict[str, str]:
 
 
 def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
-    """Two sets of values as Helm lays one over the other: groups key by key, all else as a whole."""
+    """Return two sets of values as Helm lays one over the other: groups key by key, all else as a whole."""
     result: dict[str, Any] = {**lower}
     for key, value in upper.items():
         below = result.get(key)
@@ -80,7 +80,7 @@ def registry_name(settings: Todo) -> str:
 
 
 def pull_secrets(settings: Todo) -> list[dict[str, str]]:
-    """Secrets with which pods pull their images: of the login, and of further values."""
+    """Return secrets with which pods pull their images: of the login, and of further values."""
     own = [{"name": registry_name(settings)}] if settings.registry_login else []
     return [*own, *(settings.values.get("imagePullSecrets") or [])]
 
@@ -92,7 +92,7 @@ def tls_name(settings: Todo) -> str:
 
 
 def issuer_annotations(settings: Todo) -> dict[str, str]:
-    """What tells cert-manager to get a certificate (cert-manager.io, "Annotated Ingress resource")."""
+    """Return what tells cert-manager to get a certificate (cert-manager.io, "Annotated Ingress resource")."""
     ingress = settings.ingress
     if ingress.issuer is None:
         return {}
@@ -115,7 +115,7 @@ def _common(settings: Todo) -> dict[str, Any]:
 
 
 def database_values(settings: Todo) -> dict[str, Any]:
-    """Values with which the chart is the database alone. It has to be there before the migration."""
+    """Return values with which the chart is the database alone. It has to be there before the migration."""
     storage = settings.postgres.storage
     own = {
         **_common(settings),
@@ -136,7 +136,7 @@ def database_values(settings: Todo) -> dict[str, Any]:
 
 
 def app_values(settings: Todo, images: Mapping[str, str], digest: str) -> dict[str, Any]:
-    """Values with which the chart is everything but database and migration. `digest`: see `keyed_digest`."""
+    """Return values with which the chart is everything but database and migration. `digest`: see `keyed_digest`."""
     ingress, assistant = settings.ingress, urlsplit(settings.assistant.url)
     port = assistant.port or (443 if assistant.scheme == "https" else 80)
     # Without it, `up` ends in an error where the controller gives no address.
@@ -179,7 +179,7 @@ def _part(part: TodoPart, image: str) -> dict[str, Any]:
 
 
 def fewest_pods(values: Mapping[str, Any]) -> dict[str, int]:
-    """How many pods of each part there have to be, as values and the chart's defaults say."""
+    """Return how many pods of each part there have to be, as values and the chart's defaults say."""
     defaults = cast(dict[str, Any], yaml.safe_load((CHART / "values.yaml").read_text()))
     whole = merged(defaults, values)
     counts: dict[str, int] = {}

@@ -32,7 +32,7 @@ _UNITS = {"M": MEBIBYTE, "G": 1024 * MEBIBYTE}
 
 
 def memory_bytes(text: str) -> int:
-    """`512M` or `1G` in bytes."""
+    """Return `512M` or `1G` in bytes."""
     return int(text[:-1]) * _UNITS[text[-1]]
 
 
@@ -51,18 +51,20 @@ def _postgres_image(value: str) -> str:
 
 
 def postgres_major(image: str) -> int | None:
-    """The major version in the tag of a postgres image; None where the tag names none."""
+    """Return the major version in the tag of a postgres image; None where the tag names none."""
     match = re.search(r":([0-9]{2})([.-][^@]*)?(@sha256:[0-9a-f]{64})?$", image)
     return int(match[1]) if match else None
 
 
 def postgres_mount(image: str) -> str:
-    """Where the volume is mounted: since 18 in a folder for all versions (the public image's notes on PGDATA)."""
+    """Return where the volume is mounted: since 18 in a folder for all versions (the image's notes on PGDATA)."""
     return "/var/lib/postgresql" if (postgres_major(image) or 0) >= 18 else "/var/lib/postgresql/data"
 
 
 def postgres_data(image: str) -> str:
-    """Where the data is: each major version has a folder of its own in the volume, as the public image's 18 does it.
+    """Return where the data is.
+
+    Each major version has a folder of its own in the volume, as the public image's 18 does it.
 
     So a new version finds the place empty, and the old one's data is there to go back to.
     """
@@ -71,7 +73,7 @@ def postgres_data(image: str) -> str:
 
 
 def _database_name(value: str) -> str:
-    """PostgreSQL's manual, 4.1.1 and CREATE ROLE: 63 bytes, and what begins with pg_ is its own."""
+    """Hold a name to PostgreSQL's manual, 4.1.1 and CREATE ROLE: 63 bytes, and what begins with pg_ is its own."""
     if value.startswith("pg_") or value in ("template0", "template1", "public", "none"):
         raise ValueError("must not be a name that PostgreSQL keeps for itself; choose another one")
     return value
@@ -217,11 +219,11 @@ class Core(SystemSettings):
             yield Disagreement("", rule)
 
     def listeners(self) -> Sequence[Listener]:
-        """The pages' port."""
+        """Return the pages' port."""
         return (Listener("backend.port", self.host, self.backend.port, self.backend.addresses),)
 
     def required_secrets(self) -> Mapping[str, str]:
-        """The database's password and the key of the forms, always; the pages' own where others can reach them."""
+        """Return the database's password and the key of the forms; the pages' own where others can reach them."""
         needed = ["core-postgres-password", "core-secret-key"]
         if self.backend.needs_password:
             needed.append("core-access-password")

@@ -244,5 +244,5 @@ class Maubot(SystemSettings):
         return self
 
     def user_id(self, bot: str) -> str:
-        """A bot's whole user id."""
+        """Return a bot's whole user id."""
         return f"@{bot}:{self.server_name}"

@@ -310,7 +310,10 @@ class SecondBrain(SystemSettings):
             yield Disagreement("account.home", rule, str(account.home))
 
     def _of_places(self) -> Iterator[Disagreement]:
-        """Paths that would lie in one another: the account could rewrite what is root's, or a mount would hide it."""
+        """Yield the paths that would lie in one another.
+
+        The account could rewrite what is root's, or a mount would hide it.
+        """
         home = self.account.home
         rule = "must lie apart from {}, and one is in the other; choose a place of its own"
         if self.manager == "podmgr" and (inside(home, PODMGR_FOLDER) or inside(PODMGR_FOLDER, home)):
@@ -327,7 +330,7 @@ class SecondBrain(SystemSettings):
             yield Disagreement("share.credentials-file", rule.format(f"share.mount-point ({mount})"), str(file))
 
     def against(self, machines: Machines) -> Iterator[Disagreement]:
-        """The account is not the one that Hearth logs in as."""
+        """Yield the mistake where the account is the one that Hearth logs in as."""
         login = machines.login(self.host)
         if login == self.account.name:
             rule = (
@@ -336,7 +339,7 @@ class SecondBrain(SystemSettings):
             yield Disagreement("account.name", rule, login)
 
     def listeners(self) -> Sequence[Listener]:
-        """Both containers' ports."""
+        """Return both containers' ports."""
         pod = self.pod
         found = [Listener("pod.ollama-port", self.host, pod.ollama_port, pod.ollama_addresses)]
         if pod.backend_port is not None:

@@ -245,7 +245,7 @@ class Todo(SystemSettings):
     @field_validator("values")
     @classmethod
     def _values_are_not_settings(cls, value: dict[str, Any]) -> dict[str, Any]:
-        """Values that would part objects which have to know each other."""
+        """Return values that would part objects which have to know each other."""
         for place, remedy in OWN_VALUES.items():
             found: Any = value
             for step in place.split("."):
@@ -263,7 +263,7 @@ class Todo(SystemSettings):
         return self
 
     def kubeconfig_file(self, project: Path | None = None) -> Path:
-        """Where the kubeconfig is, `~` and a path relative to `project` (or the current folder) worked out."""
+        """Return where the kubeconfig is, `~` and a path relative to `project` (or the current folder) worked out."""
         return (project or Path.cwd()) / self.kubeconfig.expanduser()
 
     @property

@@ -26,7 +26,7 @@ class KernelMachine(Machine):
     """A virtual machine in a container. `run` goes through QEMU's guest agent, so it works with the network cut."""
 
     def __post_init__(self) -> None:
-        """What is put into this folder of the container is on the machine's disk at its next start."""
+        """Have what is put into this folder of the container on the machine's disk at its next start."""
         self.root = f"{OWN}/seed"
 
     def set_up(self, options: KernelOptions) -> None:

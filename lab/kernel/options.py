@@ -47,7 +47,7 @@ class KernelOptions:
         return " ".join(word for word in ("intel_iommu=on" if self.graphics else "", self.command_line) if word)
 
     def files(self) -> dict[str, str]:
-        """The files below OWN that QEMU is started from."""
+        """Return the files below OWN that QEMU is started from."""
         words = GRAPHICS_WORDS if self.graphics else ()
         return {"options": "".join(f"{word}\n" for word in words), "command-line": f"{self.kernel_words}\n"}
 

@@ -75,7 +75,7 @@ TRAEFIK_COPIES = {"traefik": "github.com/traefik/traefik/v3", "lego": "github.co
 
 
 def build_key() -> str:
-    """Names a build by what goes into it, so that a changed pin or flag builds anew."""
+    """Name a build by what goes into it, so that a changed pin or flag builds anew."""
     total = hashlib.sha256(LINKER_FLAGS.encode())
     for path in sorted(SOURCE.rglob("*")):
         if path.is_file():
@@ -84,19 +84,19 @@ def build_key() -> str:
 
 
 def build_folder() -> Path:
-    """Where this very build is kept."""
+    """Return where this very build is kept."""
     return cache_folder() / f"kubernetes-{KUBERNETES}-{build_key()}"
 
 
 def built() -> Path | None:
-    """The folder of the programs, if they are there."""
+    """Return the folder of the programs, if they are there."""
     folder = build_folder()
     whole = (folder / GATEWAY_FILE).is_file() and all(os.access(folder / name, os.X_OK) for name in PROGRAMS)
     return folder if whole else None
 
 
 def build(say: Callable[[str], None]) -> Path:
-    """Builds all of it: 12 to 20 minutes on two cores, once per pin. Either it is whole afterwards or not there.
+    """Build all of it: 12 to 20 minutes on two cores, once per pin. Either it is whole afterwards or not there.
 
     A build that was cut short goes on where it was: Go keeps what it has compiled. Raises UnavailableError.
     """
@@ -142,7 +142,7 @@ def _compile(
 
 
 def _copy_traefik(go: str, folder: Path, environment: dict[str, str]) -> None:
-    """Copies two modules, fetched and checked by Go, beside Traefik's go.mod, and makes the two changes."""
+    """Copy two modules, fetched and checked by Go, beside Traefik's go.mod, and make the two changes."""
     fetched = _run([go, "mod", "download", "-json", *TRAEFIK_COPIES.values()], folder / "sources", environment)
     decoder, places = json.JSONDecoder(), dict[str, str]()
     while fetched := fetched.lstrip():
@@ -162,7 +162,7 @@ def _copy_traefik(go: str, folder: Path, environment: dict[str, str]) -> None:
 
 
 def _gateway_definitions(go: str, folder: Path, environment: dict[str, str]) -> str:
-    """The definitions of the Gateway API's standard channel, at the release that Traefik is built with."""
+    """Return the definitions of the Gateway API's standard channel, at the release that Traefik is built with."""
     place = _run([go, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api"], folder, environment).strip()
     files = sorted((Path(place) / "config" / "crd" / "standard").glob("*.yaml"))
     return "---\n".join(path.read_text() for path in files)

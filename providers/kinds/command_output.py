@@ -58,7 +58,7 @@ async def apply(session: Session, inputs: CommandOutputInputs, facts: CommandOut
 
 
 async def restore(session: Session, inputs: CommandOutputInputs, before: CommandOutputFacts) -> None:
-    """Nothing was changed, so there is nothing to put back."""
+    """Do nothing: nothing was changed, so there is nothing to put back."""
 
 
 KIND = Kind(

@@ -31,7 +31,7 @@ class ContainerRecordFacts(Facts):
 
 
 def ports_of(container: dict[str, Any]) -> list[int]:
-    """The TCP ports of one entry of `podman inspect`: those the image exposes, else those that are published."""
+    """Return the TCP ports of one entry of `podman inspect`: those the image exposes, else those that are published."""
     config = cast(dict[str, Any], container.get("Config") or {})
     host = cast(dict[str, Any], container.get("HostConfig") or {})
     for ports in (config.get("ExposedPorts"), host.get("PortBindings")):
@@ -43,7 +43,7 @@ def ports_of(container: dict[str, Any]) -> list[int]:
 
 
 def record_of(content: bytes | None) -> ContainerRecordFacts:
-    """The facts in a record's text; what can't be read counts as no record."""
+    """Return the facts in a record's text; what can't be read counts as no record."""
     try:
         found = json.loads(content or b"")
         return ContainerRecordFacts(present=True, port=int(found["port"]), image=str(found["image"]))

@@ -47,7 +47,7 @@ class FileFacts(Facts):
 
 
 def text_of(content: bytes) -> tuple[str, str]:
-    """`content` as text and an empty string; or, where it is not UTF-8, a line about it and its base64 form."""
+    """Return `content` as text and an empty string; or, where it is not UTF-8, a line about it and its base64 form."""
     try:
         return content.decode(), ""
     except UnicodeDecodeError:
@@ -151,7 +151,7 @@ async def _remake_folder(session: Session, folder: str) -> None:
 
 
 async def explain(session: Session, inputs: FileInputs, facts: FileFacts) -> str:
-    """Why a file is not as wished: a file system that keeps no owners or modes, most of the time."""
+    """Return why a file is not as wished: a file system that keeps no owners or modes, most of the time."""
     found = await session.run(
         "findmnt", "--noheadings", "--output", "FSTYPE,TARGET", "--target", inputs.path, check=False
     )
@@ -162,7 +162,7 @@ async def explain(session: Session, inputs: FileInputs, facts: FileFacts) -> str
 
 
 def path_to_identity(path: str) -> str:
-    """An id is `machine/...`: the path without its first slash."""
+    """Return the path in an id: `machine/...` is the path without its first slash."""
     return path.removeprefix("/")
 
 

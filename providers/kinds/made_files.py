@@ -30,7 +30,7 @@ async def was_made(session: Session, path: str) -> bool:
 
 
 async def forget(session: Session, path: str) -> None:
-    """The file `path` is gone, or somebody else's by now."""
+    """Note that the file `path` is gone, or somebody else's by now."""
     await session.remove(_note(path))
     try:
         await session.remove(NOTES)

@@ -21,7 +21,7 @@ class TreeFacts(Facts):
 
 
 def folder_facts(stat: Stat, names: set[str]) -> dict[str, Any]:
-    """The fields of TreeFacts but `present`; `names` are those in the folder that count."""
+    """Return the fields of TreeFacts but `present`; `names` are those in the folder that count."""
     return {"owner": stat.owner, "group": stat.group, "mode": stat.mode, "type": stat.type, "entries": len(names)}
 
 

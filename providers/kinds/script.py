@@ -57,7 +57,7 @@ async def _run(session: Session, inputs: ScriptInputs, text: str) -> Completed:
 
 
 def failure(session: Session, inputs: ScriptInputs, role: str, result: Completed, remedy: str) -> CommandFailed:
-    """The error for a text that ended with another status than 0: the status, and the last lines it wrote."""
+    """Return the error for a text that ended with another status than 0: the status, and the last lines it wrote."""
     by = f" as {inputs.user}" if inputs.user else ""
     what = f"`{role}` of the script {inputs.name!r}, run{by} with {inputs.interpreter} on {session.machine},"
     said = result.stderr.strip() or result.stdout.strip()

@@ -67,7 +67,7 @@ class Connection:
         """The connection to another machine of the settings; raises InvalidInput where there is none of that name."""
 
     async def forward(self, host: str, port: int, *, timeout: float) -> Path:
-        """A socket in a folder of our own that leads to `port` of `host`, as the machine sees them.
+        """Return a socket in a folder of our own that leads to `port` of `host`, as the machine sees them.
 
         `timeout` is in seconds. Raises NotAnswering where nothing accepts a connection there.
         """
@@ -75,7 +75,7 @@ class Connection:
 
     @asynccontextmanager
     async def worker(self) -> AsyncGenerator[Worker]:
-        """A worker for one operation, back in the pool afterwards. Raises ConnectionFailed or ConnectionLost."""
+        """Yield a worker for one operation, back in the pool afterwards. Raises ConnectionFailed or ConnectionLost."""
         while True:
             await self._places.acquire()
             try:
@@ -103,7 +103,7 @@ class Connection:
         return failure
 
     async def machine_id(self) -> str:
-        """The machine's own identity (machine-id(5)), which a change of address leaves alone."""
+        """Return the machine's own identity (machine-id(5)), which a change of address leaves alone."""
         if self._machine_id is None:
             async with self.worker():
                 pass  # each worker says where it is when it starts
@@ -164,7 +164,7 @@ class Connection:
         return self._ssh
 
     def _by_hand(self) -> str:
-        """What a person types to try the same."""
+        """Return what a person types to try the same."""
         words = ["ssh", *(("-F", self._ssh_config) if self._ssh_config else ()), self._target]
         return " ".join([*words, *(("-p", str(self.host.port)) if self.host.port else ())])
 
@@ -211,7 +211,7 @@ class Connection:
     async def _why_no_worker(
         self, ssh: asyncssh.SSHClientConnection, worker: Worker, process: asyncssh.SSHClientProcess[bytes]
     ) -> ConnectionFailed | ConnectionLost:
-        """Logged in, and no worker answers: what stands in the way."""
+        """Find out what stands in the way where the login works, and no worker answers."""
         said = worker.prelude
         with contextlib.suppress(TimeoutError, OSError, asyncssh.Error):
             said += b"\n" + await asyncio.wait_for(process.stderr.read(4096), 3)
@@ -224,7 +224,7 @@ class Connection:
         return self._named(refusals.no_worker(text, user, self.label, self.host.python, runs=runs, status=status))
 
     async def _runs_commands(self, ssh: asyncssh.SSHClientConnection) -> bool | None:
-        """Whether the machine runs the commands that it is given; None where the connection is gone."""
+        """Return whether the machine runs the commands that it is given; None where the connection is gone."""
         try:
             done = await asyncio.wait_for(ssh.run("echo hearth-lives", stdin=asyncssh.DEVNULL), PROBE_TIMEOUT)
         except TimeoutError:

@@ -31,7 +31,7 @@ class Forwards:
         self._number = 0
 
     async def socket(self, ssh: asyncssh.SSHClientConnection, host: str, port: int, timeout: float) -> Path:
-        """The socket that leads to `port` of `host`; `timeout` is in seconds.
+        """Return the socket that leads to `port` of `host`; `timeout` is in seconds.
 
         Raises NotAnswering where nothing accepts a connection there, or sshd forwards none.
         """

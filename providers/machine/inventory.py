@@ -36,7 +36,7 @@ class Placement:
 
     @classmethod
     def of(cls, state: Any) -> Placement | None:
-        """From the output `machine` of a state; None where there is none."""
+        """Read the output `machine` of a state; None where there is none."""
         if not isinstance(state, dict) or "id" not in state:
             return None
         return cls(state["id"], state["address"], state.get("port"), state.get("user"))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
@@ -65,7 +65,7 @@ class Inventory:
             ) from None
 
     def is_at(self, name: str, where: Placement) -> bool:
-        """Whether the settings still give a machine the address at which the state says that it is."""
+        """Return whether the settings still give a machine the address at which the state says that it is."""
         host = self.machines.hosts.get(name)
         return host is not None and (host.address or name, host.port, host.user) == (
             where.address,
@@ -74,7 +74,7 @@ class Inventory:
         )
 
     def connection(self, name: str, where: Placement | None = None) -> Connection:
-        """The connection to a machine: where the settings say that it is, or where a state says that it was."""
+        """Return the connection to a machine: where the settings say that it is, or where a state says that it was."""
         if where is None or self.is_at(name, where):
             host = self.host(name)
         else:

@@ -30,13 +30,13 @@ class Outage:
         return RECONNECT if self._since is None else self._since + RECONNECT - time.monotonic()
 
     def begun(self) -> float:
-        """The connection has dropped, or is still away: until when (time.monotonic) it is sought again."""
+        """Note that the connection is away; return until when (time.monotonic) it is sought again."""
         if self._since is None:
             self._since = time.monotonic()
         return self._since + RECONNECT
 
     def ended(self) -> None:
-        """The machine answers."""
+        """Note that the machine answers."""
         self._since = self._given_up = None
 
     def refuse(self) -> None:
@@ -45,7 +45,7 @@ class Outage:
             raise self._given_up[1]
 
     def given_up(self, last: ConnectionLost | Exception) -> ConnectionLost:
-        """The error for everybody, now that the machine did not come back in time; `last` is what was met last."""
+        """Return the error for everybody: the machine did not come back in time; `last` is what was met last."""
         if self._given_up is None:
             failure = ConnectionLost(
                 f"{self._label} dropped the connection, and did not come back within {RECONNECT:.0f} s",

@@ -18,7 +18,7 @@ RECORDS = f"{OWN_FOLDER}/records"
 
 
 def path_of(*thing: str) -> str:
-    """Where the record of a thing is, by its kind's token and its identity within it."""
+    """Return where the record of a thing is, by its kind's token and its identity within it."""
     return f"{RECORDS}/{hashlib.sha256(chr(0).join(thing).encode()).hexdigest()[:32]}.json"
 
 
@@ -39,7 +39,7 @@ class Record:
     """
 
     def __init__(self, session: Session, thing: tuple[str, str], urn: str, key: str | None) -> None:
-        """`thing` is a kind's token and the identity within it; `key` what the state remembers of `hold`."""
+        """Begin. `thing` is a kind's token and the identity within it; `key` what the state remembers of `hold`."""
         self._session = session
         self._thing = thing
         self._urn = urn
@@ -101,7 +101,7 @@ class Record:
         return key
 
     async def untouch(self) -> None:
-        """What was about to be changed was refused, and nothing was changed before."""
+        """Forget the record: what was about to be changed was refused, and nothing was changed before."""
         self.touched = False
         await self._write()
 

@@ -62,7 +62,7 @@ REASONS = (
 
 
 def system_error(what: str, reply: dict[str, Any]) -> HearthError:
-    """The machine's system refused an operation; the worker there may have found out why."""
+    """Return the error for what the machine's system refused; the worker there may have found out why."""
     reason, remedy = reply.get("reason", ""), reply.get("remedy", "")
     if reason:
         return OperationRefused(f"{what} failed: {reply['error']}: {reason}", remedy=remedy)
@@ -102,7 +102,7 @@ def refusal(error: Exception, where: str, ssh: str, patience: float) -> Connecti
 
 
 def no_session(label: str, error: Exception) -> ConnectionFailed:
-    """The machine let us in, and opens no session, or opens one and starts nothing in it (which has its own words)."""
+    """Return the error for a machine that let us in and opens no session, or starts nothing in it."""
     if "request failed" in str(error):
         return ConnectionFailed(
             f"{label} lets us in, and can start no more processes for us: its process table is full, or a limit of"

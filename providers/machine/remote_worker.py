@@ -41,7 +41,7 @@ _PARTS = ("worker_metadata.py", "worker_files.py", "worker_write.py", "worker.py
 
 
 def _source() -> bytes:
-    """The worker's files as one text, in which none need import another."""
+    """Return the worker's files as one text, in which none need import another."""
     texts = [(files("providers.machine") / name).read_text() for name in _PARTS]
     imports = re.compile(r"^from providers\.machine\.worker_\w+ import \(.*?^\)\n", re.MULTILINE | re.DOTALL)
     return "\n\n".join(imports.sub("", text) for text in texts).encode()
@@ -51,7 +51,7 @@ SOURCE = _source()
 
 
 def program(source: bytes = SOURCE) -> bytes:
-    """What goes to the standard input of BOOT: a line that loads the worker, and the worker."""
+    """Return what goes to the standard input of BOOT: a line that loads the worker, and the worker."""
     return f"exec({_LOADER!r})\n{len(source)}\n".encode() + source
 
 
@@ -70,7 +70,10 @@ class Worker:
         """What was said before the worker was there: by the login's start files, or instead of it."""
 
     async def call(self, op: str, **args: Any) -> Any:
-        """The result of an operation; raises HearthError where the worker refuses, ConnectionLost where it is gone."""
+        """Return the result of an operation.
+
+        Raises HearthError where the worker refuses, ConnectionLost where it is gone.
+        """
         if self.lost:
             raise ConnectionLost(f"the connection to {self._label} has dropped")
         reply = await self._ask(op, args)
@@ -163,7 +166,7 @@ class _Answers:
         return prelude
 
     async def next(self) -> bytes:
-        """The next frame."""
+        """Return the next frame."""
         while (at := self._got.find(b"\n")) < 0:
             await self._more()
         size, begin = int(self._got[:at]), at + 1

@@ -96,7 +96,7 @@ class Session(Protocol):
         group: str | None = None,
         limit: int | None = None,
     ) -> Stat | None:
-        """What is at `path`, links not followed; None where nothing is.
+        """Return what is at `path`, links not followed; None where nothing is.
 
         Content over `limit` bytes (4 MiB) is not read. Where `owner` or `group` is another name or the number of who
         has it, the answer calls them so.
@@ -142,7 +142,7 @@ class Session(Protocol):
         ...
 
     async def account(self, name: str) -> Account | None:
-        """The user of that name; None where there is none."""
+        """Return the user of that name; None where there is none."""
         ...
 
     async def run(

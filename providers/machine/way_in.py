@@ -72,14 +72,14 @@ class WayIn:
     """The services that the SSH server runs in, as far as the processes tell."""
 
     def is_part(self, names: set[str]) -> bool:
-        """Whether the unit that has these names (its own and its aliases) carries the way."""
+        """Return whether the unit that has these names (its own and its aliases) carries the way."""
         stems = {name.rpartition(".")[0] for name in names}
         named = bool(self.interface) and any(stem.partition("@")[2] == self.interface for stem in stems)
         return named or bool(names & (self.units | SSH_UNITS | NETWORK_UNITS))
 
 
 async def way_in(session: Session) -> WayIn:
-    """How we come in. One round trip, and another for the interface."""
+    """Return how we come in. One round trip, and another for the interface."""
     done = await session.run("sh", script=_LOOK, check=False)
     account, connection, units = "", list[str](), set[str]()
     for line in done.stdout.splitlines():
@@ -98,7 +98,7 @@ async def way_in(session: Session) -> WayIn:
 
 
 async def still_root(session: Session, account: str, path: str, text: bytes) -> bool:
-    """Whether `account` may still become root without a password once `path` holds `text`.
+    """Return whether `account` may still become root without a password once `path` holds `text`.
 
     Where a machine has no mount namespaces to try it in, the answer is yes: it can't be told.
     """
@@ -108,7 +108,7 @@ async def still_root(session: Session, account: str, path: str, text: bytes) -> 
 
 
 def refusal(session: Session, what: str, why: str) -> InvalidInput:
-    """What to raise for a wish that would close the way in: `what` is wished for, and `why` it would."""
+    """Return what to raise for a wish that would close the way in: `what` is wished for, and `why` it would."""
     return InvalidInput(
         f"{what} on {session.machine} would close our own way in: {why}. Nothing was changed",
         remedy=f"let hearth:hosts log in another way first; or set {ALLOW} where it is meant so",

@@ -170,7 +170,7 @@ def op_run(argv, stdin="", script=None, user=None, cwd=None, timeout=60.0, envir
 
 
 def lock_file(name):
-    """The file of a lock: its name where that fits; two long names that begin alike must not share one."""
+    """Return the file of a lock: its name where that fits; two long names that begin alike must not share one."""
     plain = name.replace("/", "!")
     return plain if len(os.fsencode(plain)) <= 200 else hashlib.sha256(os.fsencode(name)).hexdigest()
 
@@ -248,7 +248,7 @@ def answer(request):
 
 
 def reason_of(error, args):
-    """What is behind an error of the system, as far as the machine can tell, and what to do about it."""
+    """Return what is behind an error of the system, as far as the machine can tell, and what to do about it."""
     try:
         return why_not(error.errno, args["path"]) if "path" in args else ("", "")
     except (OSError, ValueError):
@@ -256,7 +256,7 @@ def reason_of(error, args):
 
 
 def read_exactly(stream, size):
-    """`size` bytes, or None where the other side has gone or has been silent for too long."""
+    """Return `size` bytes, or None where the other side has gone or has been silent for too long."""
     data = b""
     while len(data) < size:
         if not select.select([stream], [], [], SILENCE)[0]:

@@ -84,7 +84,7 @@ def ids(owner, group):
 
 
 def name_of(lookup, number, wished=None):
-    """The name of an account or a group, or its number where it has none.
+    """Return the name of an account or a group, or its number where it has none.
 
     Where `wished` is that very one, by another name or by its number, it is called so.
     """
@@ -129,7 +129,7 @@ def look_into(descriptor, size, result, limit):
 
 
 def op_stat(path, content=False, entries=False, owner=None, group=None, limit=None):
-    """What is there, and by which names; `owner` and `group` are what it is wished to belong to."""
+    """Return what is there, and by which names; `owner` and `group` are what it is wished to belong to."""
     try:
         folder, name = open_parent(path)
     except (FileNotFoundError, NotADirectoryError):

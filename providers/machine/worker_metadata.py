@@ -20,7 +20,7 @@ CAPABILITY = "security.capability"
 
 
 def attributes_of(descriptor):
-    """Extended attributes by name; none where the file system has no such thing."""
+    """Return extended attributes by name; none where the file system has no such thing."""
     try:
         names = os.listxattr(descriptor)
         return {name: os.getxattr(descriptor, name) for name in names if name not in OF_THE_BYTES}
@@ -40,7 +40,7 @@ def give_attributes(descriptor, wished):
 
 
 def flags_of(descriptor):
-    """The flags of a file or folder; 0 where its file system has none."""
+    """Return the flags of a file or folder; 0 where its file system has none."""
     try:
         return struct.unpack("l", fcntl.ioctl(descriptor, GET_FLAGS, struct.pack("l", 0)))[0]
     except OSError:
@@ -54,7 +54,7 @@ def give_flags(descriptor, flags):
 
 
 def mounts():
-    """(mount point, type of the file system, options of the mount and of the file system) of each, in their order."""
+    """Return (mount point, type of the file system, options of the mount and of it) of each, in their order."""
     found = []
     with open("/proc/self/mountinfo", "rb") as file:
         for line in file:
@@ -68,7 +68,7 @@ def mounts():
 
 
 def mount_of(path):
-    """The mount that `path` is on: (mount point, type, options)."""
+    """Return the mount that `path` is on: (mount point, type, options)."""
     real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
     best = ("/", "", set())
     for each in mounts():
@@ -79,7 +79,7 @@ def mount_of(path):
 
 
 def flagged(path):
-    """What an immutable or append-only flag is on, of a path and its folder, with the letter of that flag."""
+    """Return what an immutable or append-only flag is on, of a path and its folder, with the letter of that flag."""
     for each in (path, os.path.dirname(path) or "/"):
         try:
             descriptor = os.open(each, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -96,7 +96,7 @@ def flagged(path):
 
 
 def why_not(number, path):
-    """(why an operation on `path` failed with that error number, what to do about it); empty where it says enough."""
+    """Return why an operation on `path` failed with that error number, and what to do; empty where it says enough."""
     if number == errno.EPERM:
         found = flagged(path)
         if found:

@@ -26,7 +26,7 @@ from providers.machine.worker_metadata import (
 
 
 def beside(folder, name):
-    """The name of the new file that is to take the place of `name`.
+    """Return the name of the new file that is to take the place of `name`.
 
     It is always the same, so that what a machine that lost its power left of an earlier one goes away.
     """
@@ -90,7 +90,7 @@ def write_into(folder, name, path, data, old, mode, uid, gid, attributes):
 
 
 def what_goes_over(folder, name, old):
-    """Extended attributes and flags of the file whose place a new one takes."""
+    """Return extended attributes and flags of the file whose place a new one takes."""
     if old is None:
         return None, 0
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)

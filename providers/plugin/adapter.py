@@ -63,7 +63,10 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=VERSION)
 
     async def Handshake(self, request: Any, context: Any) -> Any:
-        """What the engine says here is where the plugin is. The project's folder is the one it was started in."""
+        """Return what the engine says here is where the plugin is.
+
+        The project's folder is the one it was started in.
+        """
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
 
     async def Attach(self, request: Any, context: Any) -> Any:
@@ -73,7 +76,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.GetSchemaResponse(schema=json.dumps(schema(self._kinds)))
 
     async def CheckConfig(self, request: Any, context: Any) -> Any:
-        """Of the namespace `hearth`, which is the whole program's, the provider takes its own keys and no others."""
+        """Take the provider's own keys of the namespace `hearth`, which is the whole program's, and no others."""
         news = decode(request.news)
         own = Properties({key: news.values[key] for key in KEYS if key in news.values})
         failures: list[Any] = []
@@ -213,7 +216,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         raise AssertionError("abort always raises")
 
     def _once(self, error: HearthError) -> str:
-        """The message of an error.
+        """Return the message of an error.
 
         That a machine is out of reach is told in full for one of its resources: for the others there is nothing more to
         know.
@@ -243,7 +246,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def _token(urn: str) -> str:
-    """The type in `urn:pulumi:STACK::PROJECT::PARENT-TYPE$TYPE::NAME`."""
+    """Return the type in `urn:pulumi:STACK::PROJECT::PARENT-TYPE$TYPE::NAME`."""
     return urn.split("::")[2].rsplit("$", 1)[-1]
 
 

@@ -66,7 +66,7 @@ class DesiredState(Generic[InputsT, FactsT]):
         self.identity = tuple(self.aliases[name] for name in kind.identity)
 
     def check(self, news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
-        """Inputs in their canonical form, and (property, reason) for every mistake. The unknown is taken on trust."""
+        """Return inputs in their canonical form, and (property, reason) for every mistake. The unknown is trusted."""
         known = {name: value for name, value in news.values.items() if name not in news.unknown}
         failures: list[tuple[str, str]] = []
         try:
@@ -84,7 +84,10 @@ class DesiredState(Generic[InputsT, FactsT]):
         return Properties(inputs, news.secret, news.unknown), failures
 
     def _canonical(self, known: dict[str, Any]) -> dict[str, Any]:
-        """What validation makes of each property by itself, for when it can't pass as a whole; defaults filled in."""
+        """Return what validation makes of each property by itself, for when it can't pass as a whole.
+
+        Defaults are filled in.
+        """
         values = dict(known)
         for name, info in self.kind.inputs.model_fields.items():
             alias = self.aliases[name]
@@ -107,7 +110,7 @@ class DesiredState(Generic[InputsT, FactsT]):
         return f"{rule}{value}; nothing was touched"
 
     def differences(self, old: Properties, new: Properties) -> dict[str, Change]:
-        """Which properties a state falls short of, wish by wish."""
+        """Return which properties a state falls short of, wish by wish."""
         changes: dict[str, Change] = {}
         made = self.made(old)
         for name, alias in self.aliases.items():
@@ -143,18 +146,18 @@ class DesiredState(Generic[InputsT, FactsT]):
         return identify(self.inputs_of(old)) == identify(self.inputs_of(new))
 
     def made(self, outputs: Properties) -> list[str]:
-        """The inputs whose defaults hold, by what the state remembers."""
+        """Return the inputs whose defaults hold, by what the state remembers."""
         return [name for name in outputs.values.get(MADE) or () if name in self.kind.defaults]
 
     def _default(self, name: str, inputs: Properties) -> Any:
         return self.kind.default(name, lambda other: inputs.values.get(self.aliases[other]))
 
     def managed(self, inputs: InputsT) -> list[str]:
-        """The properties of the thing itself that `inputs` wish for."""
+        """Return the properties of the thing itself that `inputs` wish for."""
         return [name for name in self.found_types if getattr(inputs, name) is not None]
 
     def once_managed(self, inputs: InputsT, managed: Iterable[str], before: FactsT) -> InputsT:
-        """`inputs` for putting back: what was managed at any time is, with the value that it had before."""
+        """Return `inputs` for putting back: what was managed at any time is, with the value that it had before."""
         values: dict[str, Any] = {}
         for name in self.found_types.keys() & set(managed):
             if getattr(inputs, name) is None:
@@ -176,7 +179,7 @@ class DesiredState(Generic[InputsT, FactsT]):
         key: str | None,
         made: Sequence[str] = (),
     ) -> Properties:
-        """The inputs with the managed ones as they were found, the kind's own outputs, the machine, and the record.
+        """Return the inputs, managed ones as they were found, the kind's own outputs, the machine, and the record.
 
         `made` are the properties whose defaults hold.
         """
@@ -198,7 +201,7 @@ class DesiredState(Generic[InputsT, FactsT]):
         return Properties(values, marks.secret | self._secret_outputs)
 
     def planned(self, news: Properties, old: Properties | None = None) -> Properties:
-        """The outputs that a preview can promise."""
+        """Return the outputs that a preview can promise."""
         open_ = {self.kind.facts.model_fields[name].alias or name for name in self.kind.outputs} | {MACHINE}
         kept = {name: old.values[name] for name in (*open_, RECORD, MADE) if old is not None and name in old.values}
         # What a property is that the program leaves out depends on whether the thing is there already.
@@ -212,7 +215,7 @@ class DesiredState(Generic[InputsT, FactsT]):
         return Properties({**news.values, **kept}, secret, news.unknown | (open_ - kept.keys()))
 
     def inputs_of(self, *sources: Properties) -> InputsT:
-        """The inputs that a state holds; `sources` are asked in turn."""
+        """Return the inputs that a state holds; `sources` are asked in turn."""
         for source in sources:
             known = {name: value for name, value in source.values.items() if name in self.aliases.values()}
             if known:
@@ -258,7 +261,7 @@ class DesiredState(Generic[InputsT, FactsT]):
             raise InvalidInput(f"{summary}; nothing was touched", remedy=remedy)
 
     def shortfall(self, inputs: InputsT, facts: FactsT, marks: Properties) -> NotConverged | None:
-        """The error where all went well and the wish does not hold; None where it does."""
+        """Return the error where all went well and the wish does not hold; None where it does."""
         what = f"{self.kind.name} {self.kind.identify(inputs)} on {inputs.host}"
         if not facts.present:
             return NotConverged(

@@ -22,7 +22,7 @@ class Reporter:
 
 
 def redacted(secrets: Sequence[Properties]) -> Callable[[str], str]:
-    """A function that takes every text out of a message that is secret in one of `secrets`."""
+    """Return a function that takes every text out of a message that is secret in one of `secrets`."""
     plain = {text for each in secrets for text in each.texts() if len(text.strip()) >= 4}
     # A tool that stumbles over a secret text quotes a word of it, and not the line.
     plain |= {word for text in plain for word in re.split(r"[\s=:,;'\"]+", text) if len(word) >= 8}

@@ -21,7 +21,7 @@ MACHINE_PROPERTIES = {"id": "string", "address": "string", "port": "integer", "u
 
 
 def property_type(json_schema: dict[str, Any]) -> dict[str, Any]:
-    """Pulumi's type of a property, from its JSON schema: `null` only says that it may be left out."""
+    """Return Pulumi's type of a property, from its JSON schema: `null` only says that it may be left out."""
     every: list[dict[str, Any]] = json_schema.get("anyOf", [json_schema])
     options = [option for option in every if option.get("type") != "null"]
     found: dict[str, Any] = options[0] if len(options) == 1 else {"type": "string"}
@@ -40,7 +40,7 @@ def property_type(json_schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def properties(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
-    """Each field's Pulumi type and description, by snake_case name."""
+    """Return each field's Pulumi type and description, by snake_case name."""
     fields: dict[str, Any] = model.model_json_schema(by_alias=False)["properties"]
     result: dict[str, dict[str, Any]] = {}
     for name, info in model.model_fields.items():
@@ -53,13 +53,13 @@ def properties(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
 
 
 def about(kind: Kind[Any, Any]) -> str:
-    """What a kind is: the docstring of the module that carries it out."""
+    """Return what a kind is: the docstring of the module that carries it out."""
     module = __import__(kind.apply.__module__, fromlist=["__doc__"])
     return (module.__doc__ or "").strip()
 
 
 def input_properties(kind: Kind[Any, Any]) -> dict[str, dict[str, Any]]:
-    """The inputs of a kind; a default of the kind is told in words: only a new thing gets it."""
+    """Return the inputs of a kind; a default of the kind is told in words: only a new thing gets it."""
     found = properties(kind.inputs)
     for name, value in kind.defaults.items():
         if isinstance(value, SameAs):
@@ -71,7 +71,7 @@ def input_properties(kind: Kind[Any, Any]) -> dict[str, dict[str, Any]]:
 
 
 def output_properties(kind: Kind[Any, Any]) -> dict[str, dict[str, Any]]:
-    """What a resource of this kind has beside its inputs: the kind's own outputs. `machine` comes on top."""
+    """Return what a resource of this kind has beside its inputs: the kind's own outputs. `machine` comes on top."""
     facts = properties(kind.facts)
     found = {name: {key: value for key, value in facts[name].items() if key != "default"} for name in kind.outputs}
     for name in found.keys() & set(kind.secret_outputs):
@@ -80,7 +80,7 @@ def output_properties(kind: Kind[Any, Any]) -> dict[str, dict[str, Any]]:
 
 
 def schema(kinds: Iterable[Kind[Any, Any]]) -> dict[str, Any]:
-    """The whole schema of the provider `hearth`."""
+    """Return the whole schema of the provider `hearth`."""
     resources: dict[str, Any] = {}
     for kind in kinds:
         inputs = {to_camel(name): value for name, value in input_properties(kind).items()}

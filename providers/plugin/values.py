@@ -32,7 +32,7 @@ class Properties:
     unknown: frozenset[str] = frozenset()
 
     def texts(self) -> Iterator[str]:
-        """Every secret text in here, for taking it out of messages: whole, and line by line."""
+        """Yield every secret text in here, for taking it out of messages: whole, and line by line."""
         for name in self.secret:
             for text in _texts(self.values.get(name)):
                 yield text
@@ -91,7 +91,7 @@ def _decode(value: struct_pb2.Value, marks: _Marks) -> Any:
 
 
 def decode(struct: struct_pb2.Struct) -> Properties:
-    """Properties from the wire."""
+    """Return the properties from the wire."""
     values: dict[str, Any] = {}
     secret: set[str] = set()
     unknown: set[str] = set()
@@ -127,7 +127,7 @@ def _encode(value: Any) -> struct_pb2.Value:
 
 
 def encode(properties: Properties) -> struct_pb2.Struct:
-    """Properties for the wire; a null is left out, as Pulumi does itself."""
+    """Return the properties for the wire; a null is left out, as Pulumi does itself."""
     fields: dict[str, struct_pb2.Value] = {}
     for name in properties.unknown:
         fields[name] = struct_pb2.Value(string_value=UNKNOWN)

@@ -40,7 +40,7 @@ class Verbs(Generic[InputsT, FactsT]):
         self.desired = DesiredState(kind)
 
     async def difference(self, inventory: Inventory, old: Properties, new: Properties, tell: Reporter) -> Difference:
-        """What an update would change. Connects only where the settings give the machine another address."""
+        """Return what an update would change. Connects only where the settings give the machine another address."""
         changes = self.desired.differences(old, new)
         replaces = [
             name
@@ -157,7 +157,7 @@ class Verbs(Generic[InputsT, FactsT]):
         return self.desired.outputs(wish, facts, where, marks, key, made)
 
     async def read(self, inventory: Inventory, urn: str, state: State, tell: Reporter) -> State:
-        """The resource as it is now; an empty id where it is gone. Without inputs: adopt what the id names."""
+        """Return the resource as it is now; an empty id where it is gone. Without inputs: adopt what the id names."""
         importing = not state.inputs.values
         where: Placement | None = None
         if importing:
@@ -203,7 +203,10 @@ class Verbs(Generic[InputsT, FactsT]):
         return State(state.id, self.desired.outputs(inputs, facts, now, state.inputs, key, made), state.inputs)
 
     def _unread(self, state: State, error: HearthError, tell: Reporter) -> State:
-        """A look that failed is neither the end of all others nor "as wished": it shows as drift of this resource."""
+        """Return what a look that failed counts as: neither the end of all others nor "as wished".
+
+        It shows as drift of this resource.
+        """
         tell.warn(f"{state.id} could not be looked at, which counts as drift of it: {error}")
         values = dict(state.outputs.values)
         for name in self.desired.found_types:
@@ -279,7 +282,7 @@ class Verbs(Generic[InputsT, FactsT]):
         )
 
     def _before(self, record: Record) -> FactsT | None:
-        """What was there before, from a record; one that holds something else is a damaged one."""
+        """Return what was there before, from a record; one that holds something else is a damaged one."""
         if record.before is None:
             return None
         try:
@@ -292,7 +295,7 @@ class Verbs(Generic[InputsT, FactsT]):
     async def _say_what_stays(
         self, session: SshSession, inputs: InputsT, state: State, record: Record, tell: Reporter
     ) -> None:
-        """Of what Hearth made, and no record knows any more."""
+        """Warn of what Hearth made, and no record knows any more."""
         by_hand = self.kind.by_hand(inputs)
         reason = damaged(record, inputs) if record.damaged else forgotten(state.id, inputs)
         if by_hand and (await self.kind.observe(session, inputs)).present:
@@ -305,7 +308,10 @@ class Verbs(Generic[InputsT, FactsT]):
         return Record(session, (self.kind.recorded_as, self.kind.identify(inputs)), urn, key)
 
     def _locks(self, inputs: InputsT) -> Sequence[str]:
-        """What the kind shares with others, and the resource itself: a try whose connection dropped may still run."""
+        """Return the locks: what the kind shares with others, and the resource itself.
+
+        A try whose connection dropped may still run.
+        """
         return (*self.kind.locks(inputs), f"{self.kind.name}:{self.kind.identify(inputs)}")
 
 

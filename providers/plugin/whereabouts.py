@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def stack_of(urn: str) -> str:
-    """The stack in `urn:pulumi:STACK::PROJECT::TYPE::NAME`, as a person calls it."""
+    """Return the stack in `urn:pulumi:STACK::PROJECT::TYPE::NAME`, as a person calls it."""
     stack, project = urn.split("::")[:2]
     return f"the stack {stack.rpartition(':')[2]} of {project}"
 
@@ -40,7 +40,7 @@ def another_machine(connection: Connection, where: Placement) -> str:
 
 
 async def whereabouts(inventory: Inventory, name: str, where: Placement | None) -> Connection:
-    """The connection to the machine that a resource is on.
+    """Return the connection to the machine that a resource is on.
 
     Where the settings have another address for it since, that may be the same machine, or another one that has nothing
     to do with this resource.

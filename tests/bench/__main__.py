@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def arguments() -> argparse.Namespace:
-    """What the person asks for."""
+    """Return what the person asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure Hearth on lab machines.")
     parser.add_argument("--runs", type=int, help="repetitions; medians are shown (3, or 1 with --scale)")
     parser.add_argument("--quick", action="store_true", help="one run on one machine; with --scale, up to 400 only")
@@ -71,7 +71,7 @@ def main() -> int:
 
 
 def measure_against_ansible(asked: argparse.Namespace, lab: Lab, folder: Path, console: Console) -> None:
-    """The comparison, on one machine and on four."""
+    """Compare, on one machine and on four."""
     counts = asked.machines or ([1] if asked.quick else sorted(compare.GOALS))
     runs = asked.runs or (1 if asked.quick else 3)
     workload = Workload()
@@ -96,7 +96,7 @@ def measure_growth(asked: argparse.Namespace, lab: Lab, folder: Path, console: C
 
 
 def show_figures(asked: argparse.Namespace, title: str, found: list[figures.Figure], console: Console) -> None:
-    """Figures of one system."""
+    """Measure one system."""
     console.print(figures.table(title, found))
     finish(asked, console, figures.HEADINGS, map(figures.cells, found))
 

@@ -55,7 +55,7 @@ def compare(
     runs: int,
     say: Callable[[str], None],
 ) -> list[Row]:
-    """Both sides in turns, `runs` times; the rows hold medians."""
+    """Return both sides in turns, `runs` times; the rows hold medians."""
     costs: dict[tuple[str, str], list[Cost]] = {}
     for run in range(1, runs + 1):
         for side in (hearth, ansible):
@@ -79,7 +79,7 @@ def compare(
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """A row as texts."""
+    """Return a row as texts."""
     return (
         str(row.machines),
         row.phase,
@@ -107,7 +107,7 @@ HEADINGS = (
 
 
 def table(rows: Sequence[Row], workload: Workload, runs: int) -> Table:
-    """The figures for a terminal."""
+    """Return the figures for a terminal."""
     each = f"{workload.files} files and {workload.units} systemd units on each machine"
     made = Table(title=f"{each}; median of {runs}", title_justify="left")
     for heading in HEADINGS:

@@ -17,7 +17,7 @@ SERVICES = ("postgres", "backend", "ollama")
 
 
 def measure(lab: Lab) -> list[Figure]:
-    """Everything, on a machine of its own."""
+    """Measure everything, on a machine of its own."""
     lab.registry()
     machine = lab.machine("core", image="machine-docker")
     send(machine)

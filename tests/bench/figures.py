@@ -23,24 +23,24 @@ class Figure:
 
 
 def since(begun: float) -> str:
-    """What has passed since a moment of `time.monotonic`."""
+    """Return what has passed since a moment of `time.monotonic`."""
     return f"{time.monotonic() - begun:.1f} s"
 
 
 def timed(work: Callable[[], object]) -> str:
-    """What a work takes."""
+    """Return what a work takes."""
     begun = time.monotonic()
     work()
     return since(begun)
 
 
 def cells(figure: Figure) -> tuple[str, str]:
-    """A row of the table."""
+    """Return a row of the table."""
     return figure.what, figure.figure
 
 
 def table(title: str, figures: list[Figure]) -> Table:
-    """The figures, for a person."""
+    """Return the figures, for a person."""
     made = Table(*HEADINGS, title=title)
     for figure in figures:
         made.add_row(*cells(figure))

@@ -40,7 +40,7 @@ class Hearth:
         part: tuple[int, int] = (0, 1),
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`part` (i, n) declares the i-th of n equal parts of the workload, for estates of several stacks."""
+        """Make one. `part` (i, n) declares the i-th of n equal parts of the workload, for estates of several stacks."""
         self._machines = machines
         self._workload = workload
         program = PROGRAM.format(

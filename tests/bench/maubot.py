@@ -19,7 +19,7 @@ REPLIES = 40
 
 
 def measure(lab: Lab, folder: Path) -> list[Figure]:
-    """Everything, on a machine of its own."""
+    """Measure everything, on a machine of its own."""
     machine = lab.machine("maubot", image="machine-matrix")
     homeserver = Homeserver(machine)
     homeserver.begin()
@@ -50,7 +50,7 @@ def measure(lab: Lab, folder: Path) -> list[Figure]:
 
 
 def _replies(homeserver: Homeserver, rooms: Sequence[str]) -> list[float]:
-    """Seconds until each reply; 15 where none came."""
+    """Return the seconds until each reply; 15 where none came."""
     return [
         homeserver.ask("say", room=rooms[number % len(rooms)], text=f"turn {number}", patience=15.0)["seconds"] or 15.0
         for number in range(REPLIES)

@@ -24,7 +24,7 @@ class Cost:
 
     @classmethod
     def median(cls, costs: Iterable[Cost]) -> Cost:
-        """The median of each figure by itself."""
+        """Return the median of each figure by itself."""
         several = list(costs)
         return cls(
             statistics.median(each.seconds for each in several), statistics.median(each.processor for each in several)
@@ -46,7 +46,7 @@ class Side(Protocol):
 
 
 def cost_of(work: Callable[[], object]) -> Cost:
-    """What `work` takes, with all processes that it starts and waits for."""
+    """Return what `work` takes, with all processes that it starts and waits for."""
     before, start = _processor(), time.monotonic()
     work()
     return Cost(time.monotonic() - start, _processor() - before)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def declare(machines: Sequence[str], files: range, units: range) -> None:
-    """Every file and service, with nothing that makes one wait for another."""
+    """Declare every file and service, with nothing that makes one wait for another."""
     for host in machines:
         for index in files:
             path = FILE.format(index=index)

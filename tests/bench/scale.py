@@ -45,13 +45,16 @@ class Growth:
 
 
 def workload_of(resources: int) -> Workload:
-    """The comparison's mix, five files to one unit, in another size."""
+    """Return the comparison's mix, five files to one unit, in another size."""
     units = resources // 6
     return Workload(files=resources - units, units=units)
 
 
 def ways(resources: int) -> tuple[Way, ...]:
-    """What is measured at a size. Skipped checkpoints lose the record of a killed run: a comparison, no advice."""
+    """Return what is measured at a size.
+
+    Skipped checkpoints lose the record of a killed run: a comparison, no advice.
+    """
     parts = resources // PART
     found = [Way("one stack")]
     if parts > 1:
@@ -64,7 +67,7 @@ def ways(resources: int) -> tuple[Way, ...]:
 
 
 def grow(folder: Path, machine: Machine, sizes: Sequence[int], runs: int, say: Callable[[str], None]) -> list[Growth]:
-    """Every way at every size, `runs` times; medians."""
+    """Measure every way at every size, `runs` times, and return the medians."""
     results: list[Growth] = []
     for resources in sizes:
         workload = workload_of(resources)
@@ -120,13 +123,13 @@ HEADINGS = ("resources", "kept as", *(f"{phase}, s (CPU)" for phase in PHASES), 
 
 
 def cells(row: Growth) -> tuple[str, ...]:
-    """A row as texts."""
+    """Return a row as texts."""
     times = (f"{row.costs[phase].seconds:.1f} ({row.costs[phase].processor:.1f})" for phase in PHASES)
     return (str(row.resources), row.way, *times, f"{row.state_bytes / 1024:.0f}")
 
 
 def table(rows: Sequence[Growth], runs: int) -> Table:
-    """The figures for a terminal."""
+    """Return the figures for a terminal."""
     made = Table(title=f"Growth on one machine; median of {runs}", title_justify="left")
     for heading in HEADINGS:
         made.add_column(heading, justify="left" if heading == "kept as" else "right")

@@ -27,7 +27,10 @@ TODOS = 50
 
 
 def measure(lab: Lab, folder: Path) -> list[Figure]:
-    """Everything, on a cluster of its own, stacks in `folder`. What has to be built is built before the clock runs."""
+    """Measure everything, on a cluster of its own, stacks in `folder`.
+
+    What has to be built is built before the clock runs.
+    """
     images = lab.todo_images()
     lab.images.ensure(NODE_IMAGE)
     begun = time.monotonic()
@@ -52,7 +55,7 @@ def measure(lab: Lab, folder: Path) -> list[Figure]:
 
 
 def _by_the_engine(cluster: Cluster, images: Mapping[str, str], folder: Path) -> list[Figure]:
-    """What needs the engine's own Kubernetes provider."""
+    """Return what needs the engine's own Kubernetes provider."""
     if missing := lacking("kubernetes"):
         return [Figure("`pulumi up`, preview with no change, drift check", f"SKIP: no provider {missing}")]
     stack = Stack(folder / "todo", pulumi_home() / "plugins", cluster, images)
@@ -66,7 +69,7 @@ def _by_the_engine(cluster: Cluster, images: Mapping[str, str], folder: Path) ->
 
 
 def _list(visitor: Visitor, rate: int) -> Figure:
-    """The list call alone, through the ingress; each request on a connection of its own."""
+    """Return the list call alone, through the ingress; each request on a connection of its own."""
     with Load(visitor, rate=rate, only_list=True) as load:
         time.sleep(LOAD_SECONDS)
     assert load.wrong == [], load.wrong[:3]

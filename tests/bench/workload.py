@@ -33,7 +33,7 @@ class Workload:
         return self.files + self.units
 
     def found_on(self, machine: Machine) -> tuple[int, int]:
-        """How many of the files and of the running, enabled units are on a machine: asked over Docker."""
+        """Return how many of the files and of the running, enabled units are on a machine: asked over Docker."""
         script = """
         find /etc -maxdepth 1 -name 'hearth-bench-*.conf' | wc -l
         for unit in $(systemctl list-units --plain --no-legend --state=active 'hearth-bench-*.service' | cut -d' ' -f1)
@@ -62,13 +62,13 @@ class Workload:
 
 
 def file_text(index: str) -> str:
-    """The text of a file. `index` is a number, or a template's expression for it."""
+    """Return the text of a file. `index` is a number, or a template's expression for it."""
     lines = [f"setting-{line:02d} = value of line {line} in file {index}" for line in range(FILE_LINES)]
     return "\n".join(lines) + "\n"
 
 
 def unit_text(index: str) -> str:
-    """The text of a service that runs and costs nothing. `index` as above."""
+    """Return the text of a service that runs and costs nothing. `index` as above."""
     return f"""[Unit]
 Description=Service {index} of a measurement
 

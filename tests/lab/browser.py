@@ -38,7 +38,7 @@ def _found() -> str | None:
 
 @contextlib.contextmanager
 def page(host: str, address: str, expected: Sequence[str] = ()) -> Iterator[Page]:
-    """A page in which `host` is found at `address` (`IP:port`).
+    """Yield a page in which `host` is found at `address` (`IP:port`).
 
     What its scripts complain of fails the test, but for lines that hold one of `expected`.
     """

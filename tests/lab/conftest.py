@@ -41,7 +41,7 @@ BUILD_SECONDS, IMAGES_SECONDS = 45 * 60, 25 * 60
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
-    """With `--dist loadfile`, run all files that want the cluster in one process, so that one cluster serves them.
+    """Run, with `--dist loadfile`, all files that want the cluster in one process, so that one cluster serves them.
 
     The groups of xdist itself (`loadgroup`) do nothing on pytest 9.2: it no longer reads the id that xdist writes.
     """
@@ -80,7 +80,7 @@ class MachineFactory(Protocol):
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A lab of this run's own, removed at its end whatever happens."""
+    """Yield a lab of this run's own, removed at its end whatever happens."""
     require("lab")
     made = Lab(f"hearth-test-{os.getpid()}", tmp_path_factory.mktemp("lab"), say=print)
     try:
@@ -92,7 +92,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def machine(lab: Lab) -> Iterator[MachineFactory]:
-    """A factory of machines; each call with a name makes a new one, and the module's end removes them."""
+    """Yield a factory of machines; each call with a name makes a new one, and the module's end removes them."""
     names: list[str] = []
 
     def make(name: str = "brain", *, image: str = "machine") -> Machine:
@@ -106,19 +106,19 @@ def machine(lab: Lab) -> Iterator[MachineFactory]:
 
 @pytest.fixture(scope="session")
 def registry(lab: Lab) -> Service:
-    """The lab's image registry, filled."""
+    """Return the lab's image registry, filled."""
     return lab.registry()
 
 
 @pytest.fixture(scope="session")
 def windows(lab: Lab) -> Service:
-    """The stand-in for the Windows machine; its share is `lab.share()`."""
+    """Return the stand-in for the Windows machine; its share is `lab.share()`."""
     return lab.windows()
 
 
 @pytest.fixture(scope="session")
 def cluster(lab: Lab) -> Cluster:
-    """The lab's Kubernetes cluster, up and ready. One serves all tests of a run: each leaves it as it was."""
+    """Return the lab's Kubernetes cluster, up and ready. One serves all tests of a run: each leaves it as it was."""
     try:
         programs(print)
     except LabError as error:
@@ -128,5 +128,5 @@ def cluster(lab: Lab) -> Cluster:
 
 @pytest.fixture(scope="session")
 def second_node(cluster: Cluster) -> Machine:
-    """The cluster's second node, which joins when a test first asks for it."""
+    """Return the cluster's second node, which joins when a test first asks for it."""
     return cluster.nodes[1] if len(cluster.nodes) > 1 else cluster.add_node()

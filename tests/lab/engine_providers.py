@@ -14,7 +14,7 @@ from toolchain.stack.environment import VIRTUAL_ENVIRONMENT
 
 
 def plugins(*providers: str) -> Path:
-    """The folder of Pulumi's plugins, if these providers are in it in the version that the SDKs ask for.
+    """Return the folder of Pulumi's plugins, if these providers are in it in the version that the SDKs ask for.
 
     Without them the test is skipped, where CI=true as well: they are downloads, from no package registry.
     """
@@ -24,12 +24,12 @@ def plugins(*providers: str) -> Path:
 
 
 def pulumi_home() -> Path:
-    """Where Pulumi keeps its plugins."""
+    """Return where Pulumi keeps its plugins."""
     return Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
 
 
 def lacking(*providers: str) -> str:
-    """The first of these providers that is not installed, as `NAME VERSION`; empty if all are."""
+    """Return the first of these providers that is not installed, as `NAME VERSION`; empty if all are."""
     command = [str(VIRTUAL_ENVIRONMENT / "bin" / "pulumi"), "plugin", "ls", "--json"]
     environment = {**os.environ, "PULUMI_HOME": str(pulumi_home()), "PULUMI_SKIP_UPDATE_CHECK": "true"}
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)

@@ -51,16 +51,16 @@ class Killable(Protocol):
     def machine(self) -> Machine: ...
 
     def make(self, command: str, *arguments: str) -> list[str]:
-        """The command line of what `make <command>` runs."""
+        """Return the command line of what `make <command>` runs."""
         ...
 
     def environment(self) -> Mapping[str, str]:
-        """The environment of `make`."""
+        """Return the environment of `make`."""
         ...
 
 
 def start(project: Killable, command: str) -> subprocess.Popen[str]:
-    """`make up` in a process group of its own; it turns into the engine, and keeps its number."""
+    """Start `make up` in a process group of its own; it turns into the engine, and keeps its number."""
     with log(project).open("w") as output:
         return subprocess.Popen(
             project.make(command),
@@ -74,13 +74,13 @@ def start(project: Killable, command: str) -> subprocess.Popen[str]:
 
 
 def log(project: Killable) -> Path:
-    """What the last command that was started has printed."""
+    """Return what the last command that was started has printed."""
     return project.workspace.folder / "killed.log"
 
 
 @contextlib.contextmanager
 def running(project: Killable, command: str) -> Iterator[subprocess.Popen[str]]:
-    """`make up`, for as long as something is done to it; it ends in any case."""
+    """Run `make up` for as long as something is done to it; it ends in any case."""
     process = start(project, command)
     try:
         yield process
@@ -91,7 +91,7 @@ def running(project: Killable, command: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def ours(project: Killable) -> dict[int, str]:
-    """Processes of this machine that work for the project: they all inherit where its state is."""
+    """Return processes of this machine that work for the project: they all inherit where its state is."""
     mark = f"PULUMI_BACKEND_URL={project.workspace.environment['PULUMI_BACKEND_URL']}\0".encode()
     found: dict[int, str] = {}
     for folder in Path("/proc").glob("[0-9]*"):
@@ -102,7 +102,7 @@ def ours(project: Killable) -> dict[int, str]:
 
 
 def workers(machine: Machine) -> list[str]:
-    """Hearth's processes on a machine, by their command line."""
+    """Return Hearth's processes on a machine, by their command line."""
     return machine.run("ps axo pid=,args= | grep '[e]xec(compile(s, \"hearth\"' || true").stdout.splitlines()
 
 
@@ -151,7 +151,7 @@ def destroyed_exactly(project: Project, before: Snapshot) -> None:
 
 
 def moments(duration: float) -> list[float]:
-    """One moment in each tenth of the time that an `up` takes."""
+    """Return one moment in each tenth of the time that an `up` takes."""
     chance = random.Random(SEED)
     return [duration * (number + chance.random()) / MOMENTS for number in range(MOMENTS)]
 

@@ -37,7 +37,7 @@ class Project:
         self.usual()
 
     def usual(self) -> None:
-        """The settings with which the machine is reached."""
+        """Set the settings with which the machine is reached."""
         self.settings(hosts={"box": {"address": self.machine.name}}, ssh_config=str(self.machine.ssh_config))
 
     def settings(self, **values: Any) -> None:
@@ -54,11 +54,11 @@ class Project:
         self.workspace.write(HEAD + text)
 
     def up(self, *flags: str) -> Answer:
-        """`pulumi up`, which must go well."""
+        """Run `pulumi up`, which must go well."""
         return went_well(self.workspace.up(*flags, check=False))
 
     def failed_up(self, *flags: str) -> str:
-        """`pulumi up`, which must fail without a traceback; all that it printed."""
+        """Run `pulumi up`, which must fail without a traceback; return all that it printed."""
         answer = self.workspace.up(*flags, check=False)
         assert answer.returncode != 0, answer.stdout
         printed = shown(answer)
@@ -67,11 +67,11 @@ class Project:
         return printed
 
     def destroy(self) -> Answer:
-        """`pulumi destroy`, which must go well."""
+        """Run `pulumi destroy`, which must go well."""
         return went_well(self.workspace.destroy(check=False))
 
     def make(self, command: str, *arguments: str) -> list[str]:
-        """The command line of what `make <command>` runs, for this project."""
+        """Return the command line of what `make <command>` runs, for this project."""
         code = (
             "from pathlib import Path; from toolchain.stack import run; "
             f"run.{command}(Path({str(self.workspace.folder)!r}), {self.workspace.stack!r}, {list(arguments)!r})"
@@ -79,7 +79,7 @@ class Project:
         return [sys.executable, "-c", code]
 
     def environment(self) -> dict[str, str]:
-        """The environment of `make`."""
+        """Return the environment of `make`."""
         return {**self.workspace.environment, "PYTHONPATH": str(ROOT)}
 
     def run_make(self, command: str, *arguments: str, timeout: float = 300) -> Answer:
@@ -95,15 +95,15 @@ class Project:
         )
 
     def machines(self) -> set[str]:
-        """The ids of the machines on which the state says that the resources are."""
+        """Return the ids of the machines on which the state says that the resources are."""
         return {each["outputs"]["machine"]["id"] for each in self._ours()}
 
     def addresses(self) -> set[str]:
-        """The addresses at which the state says that these machines are."""
+        """Return the addresses at which the state says that these machines are."""
         return {each["outputs"]["machine"]["address"] for each in self._ours()}
 
     def resources(self) -> list[str]:
-        """Names of the resources in the state, without the stack and its provider."""
+        """Return the names of the resources in the state, without the stack and its provider."""
         return sorted(each["urn"].rsplit("::", 1)[-1] for each in self._ours())
 
     def _ours(self) -> list[dict[str, Any]]:
@@ -112,12 +112,12 @@ class Project:
 
 
 def shown(answer: Answer) -> str:
-    """All that a command printed."""
+    """Return all that a command printed."""
     return f"{answer.stdout}\n{answer.stderr}"
 
 
 def about(printed: str, name: str) -> str:
-    """The diagnostics of one resource in what a run of Pulumi printed."""
+    """Return the diagnostics of one resource in what a run of Pulumi printed."""
     parts = re.split(r"(?m)^  \S.* \((\S+)\):$", printed.partition("\nDiagnostics:\n")[2])
     return "".join(text for found, text in zip(parts[1::2], parts[2::2], strict=True) if found == name)
 

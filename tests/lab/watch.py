@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def watched(text: str) -> Iterator[set[str]]:
-    """Collects the argument lists and environments in which `text` is seen during the `with`."""
+    """Collect the argument lists and environments in which `text` is seen during the `with`."""
     over, seen, looks = threading.Event(), set[str](), dict[str, int]()
 
     def watch() -> None:

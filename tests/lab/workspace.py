@@ -45,7 +45,7 @@ class Workspace:
         providers: Mapping[str, Path] | None = None,
         extra_environment: Mapping[str, str] | None = None,
     ) -> Workspace:
-        """Writes Pulumi.yaml and `__main__.py` into a folder, and makes the stack.
+        """Write Pulumi.yaml and `__main__.py` into a folder, and make the stack.
 
         `providers` names folders that hold an executable `pulumi-resource-<name>`.
         """
@@ -65,13 +65,13 @@ class Workspace:
         return workspace
 
     def write(self, program: str) -> None:
-        """Replaces the program."""
+        """Replace the program."""
         (self.folder / "__main__.py").write_text(program)
 
     def pulumi(
         self, *arguments: str, check: bool = True, timeout: float = DEADLINE_SECONDS, text: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command to its end. `text` is its standard input.
+        """Run a command to its end. `text` is its standard input.
 
         With `check`, any other exit code than 0 raises with all that was printed.
         """
@@ -92,7 +92,7 @@ class Workspace:
         return answer
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Starts a command, in a process group of its own, and leaves it running."""
+        """Start a command, in a process group of its own, and leave it running."""
         return subprocess.Popen(
             ["pulumi", *QUIET, *arguments],
             cwd=self.folder,
@@ -105,7 +105,10 @@ class Workspace:
         )
 
     def make(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """What `make up`, `preview`, `drift` and `down` run, in this project: after a killed run they set it right."""
+        """Return what `make up`, `preview`, `drift` and `down` run, in this project.
+
+        After a killed run they set it right.
+        """
         return subprocess.run(
             [sys.executable, "-m", "toolchain", command, "--stack", self.stack, "--project", str(self.folder)]
             + (["--", *arguments] if arguments else []),
@@ -119,24 +122,24 @@ class Workspace:
         )
 
     def up(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """`pulumi up`, without a preview."""
+        """Run `pulumi up`, without a preview."""
         return self.pulumi("up", "--yes", "--skip-preview", "--stack", self.stack, *arguments, check=check)
 
     def preview(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """`pulumi preview`, property by property."""
+        """Run `pulumi preview`, property by property."""
         return self.pulumi("preview", "--diff", "--stack", self.stack, *arguments, check=check)
 
     def drift(self) -> subprocess.CompletedProcess[str]:
-        """What `make drift` runs: its exit code is 0 when nothing drifted and 7 when something did."""
+        """Return what `make drift` runs: its exit code is 0 when nothing drifted and 7 when something did."""
         return self.preview("--refresh", "--expect-no-changes", check=False)
 
     def destroy(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """`pulumi destroy`, as `make down` runs it."""
+        """Run `pulumi destroy`, as `make down` runs it."""
         flags = ("--yes", "--skip-preview", "--run-program", "--stack", self.stack)
         return self.pulumi("destroy", *flags, *arguments, check=check)
 
     def configure(self, key: str, value: str | None, *, secret: bool = False) -> None:
-        """Sets one value of the stack's settings, or takes it away; without a namespace it is the project's."""
+        """Set one value of the stack's settings, or takes it away; without a namespace it is the project's."""
         if secret and value is not None:
             # On stdin, so that no list of processes ever shows it.
             self.pulumi("config", "set", "--secret", "--raw", "--stack", self.stack, key, text=value)
@@ -152,15 +155,15 @@ class Workspace:
         path.write_text(yaml.safe_dump({**settings, "config": values}))
 
     def outputs(self, *, show_secrets: bool = False) -> dict[str, Any]:
-        """The stack's outputs."""
+        """Return the stack's outputs."""
         flags = ["--show-secrets"] if show_secrets else []
         return json.loads(self.pulumi("stack", "output", "--json", "--stack", self.stack, *flags).stdout)
 
     def state(self) -> dict[str, Any]:
-        """The stack's state: its `resources` and `pending_operations` among others. Secrets stay encrypted."""
+        """Return the stack's state: its `resources` and `pending_operations` among others. Secrets stay encrypted."""
         return json.loads(self.pulumi("stack", "export", "--stack", self.stack).stdout)["deployment"]
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A file's mapping; nothing where there is no file."""
+    """Return a file's mapping; nothing where there is no file."""
     return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}

@@ -25,7 +25,7 @@ class FakeApiServer:
         self.address = ""
 
     def write_kubeconfig(self, address: str) -> None:
-        """A kubeconfig with one context, `trial`."""
+        """Write a kubeconfig with one context, `trial`."""
         self.address = address
         content = {
             "apiVersion": "v1",
@@ -39,7 +39,7 @@ class FakeApiServer:
 
 @contextlib.contextmanager
 def fake_api_server(folder: Path, **answers: tuple[int, Any]) -> Iterator[FakeApiServer]:
-    """One that runs; further answers are added to its `answers`."""
+    """Yield one that runs; further answers are added to its `answers`."""
     made = FakeApiServer(folder, answers)
 
     class Handler(BaseHTTPRequestHandler):
@@ -56,7 +56,7 @@ def fake_api_server(folder: Path, **answers: tuple[int, Any]) -> Iterator[FakeAp
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Nothing is printed."""
+            """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

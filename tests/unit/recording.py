@@ -55,7 +55,7 @@ class Recorder(mocks.Mocks):
         return [each for each in self.resources.values() if each.type == token]
 
     def before(self, name: str) -> set[str]:
-        """Everything that must be there before a resource, near and far."""
+        """Return everything that must be there before a resource, near and far."""
         found: set[str] = set()
         waiting = [name]
         while waiting:
@@ -124,7 +124,7 @@ def _is_secret(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A value without the wrapping of a secret; whole numbers, which the protocol does not know, as such."""
+    """Return a value without the wrapping of a secret; whole numbers, which the protocol does not know, as such."""
     if _is_secret(value):
         return _plain(value["value"])
     if isinstance(value, Mapping):

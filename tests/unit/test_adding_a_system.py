@@ -56,7 +56,7 @@ for text, status in ((b"Welcome.\\n", Status.PASS), (b"", Status.FAIL)):
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The project with the sixth system, as the page adds it."""
+    """Return the project with the sixth system, as the page adds it."""
     for package in PACKAGES:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     for name in (*SUPPORT, "__main__.py"):

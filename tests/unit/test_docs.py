@@ -35,7 +35,7 @@ class Checker(Recorder):
 
 
 def _plain(value: Any) -> Any:
-    """A secret arrives wrapped."""
+    """Unwrap a secret, which arrives wrapped."""
     return value["value"] if isinstance(value, dict) and "value" in value else value
 
 

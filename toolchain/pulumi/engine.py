@@ -43,16 +43,19 @@ class Source(Protocol):
         ...
 
     def find(self) -> Engine | None:
-        """The engine, if it is there already."""
+        """Return the engine, if it is there already."""
         ...
 
     def obtain(self, say: Callable[[str], None]) -> Engine:
-        """Gets the engine; raises UnavailableError where this way is closed."""
+        """Get the engine. Raises UnavailableError where this way is closed."""
         ...
 
 
 def choose(sources: Sequence[Source], say: Callable[[str], None]) -> Engine:
-    """The first engine that is there, else the first that can be had. Raises ToolchainError with every reason."""
+    """Return the first engine that is there, else the first that can be had.
+
+    Raises ToolchainError with every reason.
+    """
     for source in sources:
         engine = source.find()
         if engine is not None:
@@ -73,12 +76,12 @@ def choose(sources: Sequence[Source], say: Callable[[str], None]) -> Engine:
 
 
 def accepts(version: Version) -> bool:
-    """Whether an engine of this version will do."""
+    """Return whether an engine of this version will do."""
     return ENGINE_FLOOR <= version < ENGINE_CEILING
 
 
 def candidates(search_path: str) -> Iterable[Path]:
-    """Each executable `pulumi` on the PATH that is not one of our own launchers."""
+    """Yield each executable `pulumi` on the PATH that is not one of our own launchers."""
     for folder in search_path.split(os.pathsep):
         found = shutil.which("pulumi", path=folder) if folder else None
         if found is not None and not is_launcher(Path(found)):
@@ -86,7 +89,7 @@ def candidates(search_path: str) -> Iterable[Path]:
 
 
 def is_launcher(path: Path) -> bool:
-    """Whether a file is a launcher that `links` wrote, in this clone or another."""
+    """Return whether a file is a launcher that `links` wrote, in this clone or another."""
     try:
         with path.open("rb") as file:
             return LAUNCHER_MARK.encode() in file.read(400)
@@ -95,7 +98,7 @@ def is_launcher(path: Path) -> bool:
 
 
 def engine_version(path: Path) -> Version | None:
-    """What `pulumi version` answers, or None if it does not."""
+    """Return what `pulumi version` answers, or None if it does not."""
     environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
         result = subprocess.run(
@@ -116,7 +119,7 @@ class OnPath:
         self._reason = "none is there"
 
     def find(self) -> Engine | None:
-        """The first on the PATH of a version that will do."""
+        """Return the first on the PATH of a version that will do."""
         for path in candidates(self._search_path):
             version = engine_version(path)
             if version is not None and accepts(version):
@@ -128,12 +131,12 @@ class OnPath:
         return None
 
     def obtain(self, say: Callable[[str], None]) -> Engine:
-        """Nothing is put on the PATH for anybody."""
+        """Put nothing on the PATH for anybody."""
         raise UnavailableError(self._reason)
 
 
 def has_official_host(search_path: str) -> bool:
-    """Whether a Python language host other than ours is on the PATH."""
+    """Return whether a Python language host other than ours is on the PATH."""
     folders = search_path.split(os.pathsep)
     found = [shutil.which(LANGUAGE_HOST, path=folder) for folder in folders if folder]
     return any(path is not None and not is_launcher(Path(path)) for path in found)
@@ -145,12 +148,12 @@ class OfficialInstaller:
     name = "the official installer"
 
     def find(self) -> Engine | None:
-        """The release, if it was downloaded before."""
+        """Return the release, if it was downloaded before."""
         path = installer.installed()
         return None if path is None else Engine(path, f"official release {ENGINE}", official=True)
 
     def obtain(self, say: Callable[[str], None]) -> Engine:
-        """Downloads it."""
+        """Download it."""
         return Engine(installer.download(say), f"official release {ENGINE}", official=True)
 
 
@@ -160,15 +163,15 @@ class GoModules:
     name = "a build from Go modules"
 
     def find(self) -> Engine | None:
-        """The engine, if these very modules were built before."""
+        """Return the engine, if these very modules were built before."""
         path = gobuild.built()
         return None if path is None else Engine(path, f"built from Go modules, {ENGINE}", official=False)
 
     def obtain(self, say: Callable[[str], None]) -> Engine:
-        """Builds it."""
+        """Build it."""
         return Engine(gobuild.build(say), f"built from Go modules, {ENGINE}", official=False)
 
 
 def default_sources() -> list[Source]:
-    """The order that the design gives."""
+    """Return the order that the design gives."""
     return [OnPath(), OfficialInstaller(), GoModules()]

@@ -51,7 +51,7 @@ class Plan:
 
 
 def plan(found: Version | None, needed: Version, can_install: bool) -> Plan:
-    """What to do about Go, given the version found and whether a package can be installed."""
+    """Return what to do about Go, given the version found and whether a package can be installed."""
     if found is None:
         return Plan("install" if can_install else "none", "Go is not installed")
     if found >= needed:
@@ -64,23 +64,23 @@ def plan(found: Version | None, needed: Version, can_install: bool) -> Plan:
 
 
 def required() -> Version:
-    """The Go release that the engine's modules ask for."""
+    """Return the Go release that the engine's modules ask for."""
     return go_floor()
 
 
 def build_folder() -> Path:
-    """Where this very build is kept."""
+    """Return where this very build is kept."""
     return cache_folder() / f"pulumi-{ENGINE}-{build_key()}"
 
 
 def built() -> Path | None:
-    """The built engine, if it is there."""
+    """Return the built engine, if it is there."""
     path = build_folder() / "pulumi"
     return path if os.access(path, os.X_OK) else None
 
 
 def build(say: Callable[[str], None]) -> Path:
-    """Builds the engine: 5 to 8 minutes on two cores, once per pin. Either it is whole afterwards or not there."""
+    """Build the engine: 5 to 8 minutes on two cores, once per pin. Either it is whole afterwards or not there."""
     with exclusive(cache_folder() / "lock", say):
         if (path := built()) is not None:
             return path
@@ -103,7 +103,7 @@ def build(say: Callable[[str], None]) -> Path:
 
 
 def ready_go(say: Callable[[str], None], needed: Version | None = None) -> tuple[str, dict[str, str]]:
-    """A Go that is new enough (for the engine, unless told for what), and the environment to run it in."""
+    """Return a Go that is new enough (for the engine, unless told for what), and the environment to run it in."""
     needed = needed or required()
     go = find_go()
     decision = plan(go_version(go), needed, apt.can_install())
@@ -125,7 +125,7 @@ def ready_go(say: Callable[[str], None], needed: Version | None = None) -> tuple
 
 
 def go_environment() -> dict[str, str]:
-    """The user's proxy and checksum settings, and nothing that would change what is built."""
+    """Return the user's proxy and checksum settings, and nothing that would change what is built."""
     dropped = ("GOFLAGS", "GOOS", "GOARCH", "GOROOT", "GOEXPERIMENT")
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     # The home folder may be unset where a service runs this; Go needs a place for its caches.
@@ -134,14 +134,14 @@ def go_environment() -> dict[str, str]:
 
 
 def find_go() -> str | None:
-    """The `go` on the PATH, else where it usually is."""
+    """Return the `go` on the PATH, else where it usually is."""
     debian = sorted(Path("/usr/lib").glob("go-1.*/bin/go"), key=lambda p: parse_version(str(p)) or (), reverse=True)
     places = [shutil.which("go"), *USUAL_PLACES, *map(str, debian)]
     return next((place for place in places if place and os.access(place, os.X_OK)), None)
 
 
 def go_version(go: str | None) -> Version | None:
-    """The version of an installed Go itself, not of one that it would fetch."""
+    """Return the version of an installed Go itself, not of one that it would fetch."""
     if go is None:
         return None
     command = [go, "version"]
@@ -155,7 +155,7 @@ def go_version(go: str | None) -> Version | None:
 
 
 def fetch_go(go: str, environment: dict[str, str], needed: Version) -> str:
-    """Fetches a newer Go, as the module that Go itself would use, and readies it as Go itself would.
+    """Fetch a newer Go, as the module that Go itself would use, and make it ready as Go itself would.
 
     The module zip carries neither executable bits nor files called go.mod (they are `_go.mod`); see
     cmd/go/internal/toolchain in Go's source. `go mod download` has checked it against the checksum database.
@@ -181,7 +181,7 @@ def fetch_go(go: str, environment: dict[str, str], needed: Version) -> str:
 def run_visibly(
     arguments: list[str], folder: Path, environment: dict[str, str], say: Callable[[str], None], packages: int = 0
 ) -> None:
-    """Runs the build, says now and then that it lives, and shows the end of its output if it fails.
+    """Run the build, say now and then that it lives, and show the end of its output if it fails.
 
     With `packages` (how many it may have to compile) and `-v` among the arguments, it says how far it is.
     """
@@ -210,5 +210,5 @@ def run_visibly(
 
 
 def last_lines(text: str, count: int = 4) -> str:
-    """The end of a command's output, on one line."""
+    """Return the end of a command's output, on one line."""
     return " | ".join(line.strip() for line in text.strip().splitlines()[-count:])

@@ -33,25 +33,25 @@ SYSTEMS = {"Linux": "linux", "Darwin": "darwin"}
 
 
 def archive_name(system: str, machine: str) -> str:
-    """The archive for a platform, as Pulumi names it."""
+    """Return the archive for a platform, as Pulumi names it."""
     if system not in SYSTEMS or machine not in ARCHITECTURES:
         raise UnavailableError(f"Pulumi publishes no release for {system} on {machine}")
     return f"pulumi-v{ENGINE}-{SYSTEMS[system]}-{ARCHITECTURES[machine]}.tar.gz"
 
 
 def release_folder() -> Path:
-    """Where the release is kept."""
+    """Return where the release is kept."""
     return cache_folder() / f"pulumi-{ENGINE}-official"
 
 
 def installed() -> Path | None:
-    """The downloaded engine, if it is there."""
+    """Return the downloaded engine, if it is there."""
     path = release_folder() / "pulumi"
     return path if os.access(path, os.X_OK) else None
 
 
 def expected_checksum(listing: str, archive: str) -> str:
-    """The SHA-256 that the published list gives for an archive."""
+    """Return the SHA-256 that the published list gives for an archive."""
     for line in listing.splitlines():
         digest, _, name = line.strip().partition(" ")
         if name.strip(" *") == archive:
@@ -60,7 +60,7 @@ def expected_checksum(listing: str, archive: str) -> str:
 
 
 def download(say: Callable[[str], None]) -> Path:
-    """Fetches, checks and unpacks the release; either all of it is there afterwards or nothing."""
+    """Fetch, check and unpack the release; either all of it is there afterwards or nothing."""
     archive = archive_name(platform.system(), platform.machine())
     base = os.environ.get(RELEASES_VARIABLE, RELEASES).rstrip("/")
     say(f"asking {base} for {archive}")
@@ -78,7 +78,7 @@ def download(say: Callable[[str], None]) -> Path:
 
 
 def unpack(content: bytes, target: Path) -> Path:
-    """Unpacks the archive's `pulumi/` folder to the target in one step."""
+    """Unpack the archive's `pulumi/` folder to the target in one step."""
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unpack-") as folder:
         archive = Path(folder) / "archive.tar.gz"
         archive.write_bytes(content)
@@ -96,7 +96,7 @@ def unpack(content: bytes, target: Path) -> Path:
 
 
 def fetch(address: str) -> bytes:
-    """The content at an address, or UnavailableError with the reason."""
+    """Return the content at an address, or UnavailableError with the reason."""
     try:
         with urllib.request.urlopen(address, timeout=ANSWER_SECONDS) as answer:
             return answer.read()

@@ -66,35 +66,35 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self._one_at_a_time = threading.Lock()
 
     def Handshake(self, request: Any, context: Any) -> Any:
-        """Answers an engine that attaches to a host that runs already."""
+        """Answer an engine that attaches to a host that runs already."""
         return language_pb2.LanguageHandshakeResponse()
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
-        """The version that this host speaks for: the SDK's."""
+        """Return the version that this host speaks for: the SDK's."""
         return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
 
     def GetRequiredPackages(self, request: Any, context: Any) -> Any:
-        """None: an engine without its installer can't fetch plugins either, and asks for each when it is used."""
+        """Return none: an engine without its installer can't fetch any, and asks for each when it is used."""
         return language_pb2.GetRequiredPackagesResponse()
 
     def About(self, request: Any, context: Any) -> Any:
-        """Which Python this is, for `pulumi about`."""
+        """Return which Python this is, for `pulumi about`."""
         version = ".".join(str(part) for part in sys.version_info[:3])
         return language_pb2.AboutResponse(executable=sys.executable, version=version)
 
     def GetProgramDependencies(self, request: Any, context: Any) -> Any:
-        """The installed Python packages, for `pulumi about`."""
+        """Return the installed Python packages, for `pulumi about`."""
         found = {d.name: d.version for d in importlib.metadata.distributions()}
         names = sorted(found, key=str.lower)
         dependencies = [language_pb2.DependencyInfo(name=name, version=found[name]) for name in names]
         return language_pb2.GetProgramDependenciesResponse(dependencies=dependencies)
 
     def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:
-        """Installs nothing, and says who does."""
+        """Install nothing, and say who does."""
         yield language_pb2.InstallDependenciesResponse(stdout=INSTALL_ADVICE.encode())
 
     def Run(self, request: Any, context: Any) -> Any:
-        """Runs the program once, for a preview or an update, and reports its errors to the engine."""
+        """Run the program once, for a preview or an update, and reports its errors to the engine."""
         directory = Path(request.info.program_directory or request.pwd)
         program = program_file(directory, request.info.entry_point or request.program)
         if not program.is_file():
@@ -124,19 +124,19 @@ for _method in UNIMPLEMENTED.split():
 
 
 def program_file(directory: Path, entry_point: str) -> Path:
-    """The file to run: the entry point, or `__main__.py` in it when it is a folder."""
+    """Return the file to run: the entry point, or `__main__.py` in it when it is a folder."""
     path = directory / (entry_point or ".")
     return path / "__main__.py" if path.is_dir() else path
 
 
 def failed(message: str) -> Any:
-    """An answer that the engine prints as an error of the program."""
+    """Return an answer that the engine prints as an error of the program."""
     return language_pb2.RunResponse(error=message)
 
 
 @contextmanager
 def borrowed_process(directory: Path, program: Path, arguments: Sequence[str]) -> Generator[None]:
-    """Makes the process look as if it ran the program alone, and afterwards forgets what the program imported.
+    """Make the process look as if it ran the program alone, and afterwards forgets what the program imported.
 
     A preview and the update after it run in one process: the second must read the modules as they are on disk.
     Packages in site-packages stay loaded; they don't change between the two.
@@ -159,7 +159,7 @@ def borrowed_process(directory: Path, program: Path, arguments: Sequence[str]) -
 
 
 def belongs_to_program(module_file: str | None, directory: Path) -> bool:
-    """Whether a module is the program's own, and not an installed package's that happens to lie below it."""
+    """Return whether a module is the program's own, and not an installed package's that happens to lie below it."""
     if not module_file:
         return False
     path = Path(module_file)
@@ -168,7 +168,7 @@ def belongs_to_program(module_file: str | None, directory: Path) -> bool:
 
 @contextmanager
 def own_frames_only(program: Path) -> Generator[None]:
-    """Has the SDK send, with each resource, the frames of the program alone, and none of what runs it.
+    """Have the SDK send, with each resource, the frames of the program alone, and none of what runs it.
 
     Those twenty frames of asyncio, gRPC and this host were two thirds of a state, and the engine writes the state
     whole, twice for each resource.
@@ -190,7 +190,7 @@ def own_frames_only(program: Path) -> Generator[None]:
 
 
 def run_program(request: Any, program: Path) -> Any:
-    """Runs the file inside a stack resource, on an event loop of its own, and turns what it raises into an answer."""
+    """Run the file inside a stack resource, on an event loop of its own, and turn what it raises into an answer."""
     from pulumi.errors import RunError
     from pulumi.runtime import reset_options, run_in_stack, set_all_config
 
@@ -232,13 +232,13 @@ def run_program(request: Any, program: Path) -> Any:
 
 
 def run_file(program: Path) -> None:
-    """The program, as `python program` would run it."""
+    """Run the program, as `python program` would run it."""
     linecache.checkcache()
     runpy.run_path(str(program), run_name="__main__")
 
 
 def reported(message: str) -> Any:
-    """Shows the message at the stack, and tells the engine to stop without a second one."""
+    """Show the message at the stack, and tell the engine to stop without a second one."""
     from pulumi import log
 
     log.error(message)
@@ -246,7 +246,7 @@ def reported(message: str) -> Any:
 
 
 def monitor_failed(error: grpc.RpcError) -> Any:
-    """A call to the engine that failed. An engine that has closed its side has said why already."""
+    """Return a call to the engine that failed. An engine that has closed its side has said why already."""
     code, details = getattr(error, "code", None), getattr(error, "details", None)
     if engine_has_ended(error) or (code and code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)):
         return language_pb2.RunResponse(bail=True)
@@ -273,7 +273,7 @@ def engine_has_ended(error: BaseException) -> bool:
 
 
 def program_exited(error: SystemExit) -> Any:
-    """`sys.exit()` in a program: 0 ends it well, a text is its message, any other code is an error."""
+    """Answer `sys.exit()` in a program: 0 ends it well, a text is its message, any other code is an error."""
     if error.code in (None, 0):
         return language_pb2.RunResponse()
     if isinstance(error.code, str):
@@ -282,7 +282,7 @@ def program_exited(error: SystemExit) -> Any:
 
 
 def program_traceback(error: BaseException, program: Path) -> str:
-    """The traceback of an exception, from the program's own first line on."""
+    """Return the traceback of an exception, from the program's own first line on."""
     shown = traceback.TracebackException.from_exception(error)
     seen: set[int] = set()
     pending: list[traceback.TracebackException | None] = [shown]
@@ -297,7 +297,7 @@ def program_traceback(error: BaseException, program: Path) -> str:
 
 
 def own_frames(stack: traceback.StackSummary, program: Path) -> traceback.StackSummary:
-    """A stack without what lies above the program: this host, runpy and the SDK's runner."""
+    """Return a stack without what lies above the program: this host, runpy and the SDK's runner."""
     for index, frame in enumerate(stack):
         if frame.filename == str(program):
             return traceback.StackSummary.from_list(stack[index:])
@@ -306,7 +306,7 @@ def own_frames(stack: traceback.StackSummary, program: Path) -> traceback.StackS
 
 
 def end_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancels what an error left pending, so that asyncio has nothing to complain of, and closes the loop."""
+    """Cancel what an error left pending, so that asyncio has nothing to complain of, and close the loop."""
     for task in asyncio.all_tasks(loop):
         task.cancel()
         with suppress(asyncio.CancelledError, Exception):
@@ -316,7 +316,7 @@ def end_loop(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def leave(*_signal: object) -> None:
-    """Ends the process without a word, and without waiting for threads of the program, which may block for ever.
+    """End the process without a word, and without waiting for threads of the program, which may block for ever.
 
     The engine interrupts its hosts when it is done; a traceback would land in the user's output.
     """
@@ -327,7 +327,7 @@ def leave(*_signal: object) -> None:
 
 
 def watch_parent(parent: int) -> None:
-    """Ends this process when the engine that started it is gone.
+    """End this process when the engine that started it is gone.
 
     Asked for by polling: the kernel's own signal (PR_SET_PDEATHSIG) is tied to the thread that forked, and Go ends
     threads while the engine lives.
@@ -338,7 +338,7 @@ def watch_parent(parent: int) -> None:
 
 
 def main() -> None:
-    """Serves until the engine interrupts it or ends. The arguments, the engine's address among them, come per run."""
+    """Serve until the engine interrupts it or ends. The arguments, the engine's address among them, come per run."""
     parent = os.getppid()
     # Lines of the program's `print` are shown as they come, not when a buffer is full.
     for stream in (sys.stdout, sys.stderr):

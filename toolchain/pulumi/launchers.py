@@ -25,7 +25,7 @@ HEADING = f"#!/bin/sh\n# {LAUNCHER_MARK}: written by `make setup`, and again whe
 
 
 def place(engine: Engine, virtual_environment: Path, project: Path = ROOT) -> bool:
-    """Makes the launchers right for an engine; says whether anything had to change."""
+    """Make the launchers right for an engine, and return whether anything had to change."""
     home = virtual_environment / "hearth"
     home.mkdir(exist_ok=True)
     changed = [
@@ -41,7 +41,7 @@ def place(engine: Engine, virtual_environment: Path, project: Path = ROOT) -> bo
 
 
 def engine_launcher(engine: Path, project: Path) -> str:
-    """The text of `.venv/bin/pulumi`."""
+    """Return the text of `.venv/bin/pulumi`."""
     lines = [HEADING]
     for name, value in defaults(project, {}).items():
         condition = f'[ -n "${{{name}:-}}" ]'
@@ -56,7 +56,10 @@ def engine_launcher(engine: Path, project: Path) -> str:
 
 
 def host_launcher(project: Path) -> str:
-    """The text of the language host's launcher: this environment's Python, and nothing of ours on its module path."""
+    """Return the text of the language host's launcher.
+
+    It runs this environment's Python, with nothing of ours on its module path.
+    """
     python = project / ".venv" / "bin" / "python"
     host = project / "toolchain" / "pulumi" / "language_host.py"
     return f'{HEADING}exec {shlex.quote(str(python))} -P {shlex.quote(str(host))} "$@"\n'
@@ -81,7 +84,7 @@ def place_engine(engine: Engine, target: Path) -> bool:
 
 
 def same_content(one: Path, other: Path) -> bool:
-    """Whether a file is the other or a copy of it that kept its time and size; cheap, for a hundred megabytes."""
+    """Return whether a file is the other, or a copy that kept its time and size; cheap, for a hundred megabytes."""
     if one.samefile(other):
         return True
     first, second = one.stat(), other.stat()
@@ -89,7 +92,7 @@ def same_content(one: Path, other: Path) -> bool:
 
 
 def place_link(link: Path, target: Path) -> bool:
-    """Makes a symbolic link; says whether it had to."""
+    """Make a symbolic link, and return whether it had to be made."""
     if link.is_symlink() and link.readlink() == target and target.exists():
         return False
     fresh = link.with_name(f".{link.name}-{os.getpid()}")
@@ -99,7 +102,7 @@ def place_link(link: Path, target: Path) -> bool:
 
 
 def remove(path: Path) -> bool:
-    """Removes a file or link; says whether there was one."""
+    """Remove a file or link, and return whether there was one."""
     there = path.is_symlink() or path.exists()
     path.unlink(missing_ok=True)
     return there

@@ -20,7 +20,7 @@ IRRELEVANT = re.compile(r"(docs|tests|lab|checks|\.github|\.ci)/|[^/]*\.md$|Make
 
 
 def affected(changed: Iterable[str], stacks: Iterable[str]) -> list[str]:
-    """The stacks to preview: those whose settings changed, or all of them when anything that they run on did."""
+    """Return the stacks to preview: those whose settings changed, or all of them when anything that they run on did."""
     known = sorted(set(stacks) - WITHOUT_PREVIEW)
     named: set[str] = set()
     for path in changed:
@@ -33,7 +33,7 @@ def affected(changed: Iterable[str], stacks: Iterable[str]) -> list[str]:
 
 
 def affected_since(root: Path, base: str) -> list[str]:
-    """The same, for what changed between a commit and the working tree's."""
+    """Return the same, for what changed between a commit and the working tree's."""
     command = ["git", "diff", "--name-only", "-z", f"{base}...HEAD"]
     answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if answer.returncode != 0:

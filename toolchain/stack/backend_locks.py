@@ -43,7 +43,7 @@ class Lock:
     timestamp: float
 
     def describe(self) -> str:
-        """The process, as Pulumi names it."""
+        """Return the process, as Pulumi names it."""
         taken = datetime.fromtimestamp(self.timestamp).astimezone().isoformat(" ", "seconds")
         return f"pid {self.pid} of {self.username}@{self.hostname}, since {taken}"
 
@@ -65,7 +65,10 @@ class Machine:
 
 
 def holder(lock: Lock, machine: Machine, *, shared: bool) -> Holder:
-    """Who holds a lock. A process that began after the lock was taken only has the number of the one that took it."""
+    """Return who holds a lock.
+
+    A process that began after the lock was taken only has the number of the one that took it.
+    """
     if shared or lock.hostname != machine.hostname:
         return Holder.ELSEWHERE
     process = machine.processes.get(lock.pid)
@@ -89,7 +92,7 @@ def this_machine(pids: Iterable[int], proc: Path = Path("/proc")) -> Machine:
 
 
 def exists(pid: int) -> bool:
-    """Whether a process has this number."""
+    """Return whether a process has this number."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -100,7 +103,10 @@ def exists(pid: int) -> bool:
 
 
 def read_process(stat: Path, boot_time: float) -> Process | None:
-    """A process from its /proc stat file (proc(5): field 2 the name, 3 the state, 22 the start in ticks after boot)."""
+    """Read a process from its file in /proc (proc(5), stat).
+
+    Field 2 is the name, 3 the state, 22 the start in ticks after boot.
+    """
     try:
         # The name in parentheses may hold blanks and parentheses itself.
         head, _, tail = stat.read_text().rpartition(")")
@@ -113,7 +119,7 @@ def read_process(stat: Path, boot_time: float) -> Process | None:
 
 
 def backend_folder(url: str) -> Path | None:
-    """The folder of a file backend, or None for any other."""
+    """Return the folder of a file backend, or None for any other."""
     parts = urlsplit(url)
     if parts.scheme != "file":
         return None
@@ -122,7 +128,7 @@ def backend_folder(url: str) -> Path | None:
 
 
 def is_shared(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
-    """Whether a folder lies on a file system that other machines may see."""
+    """Return whether a folder lies on a file system that other machines may see."""
     try:
         lines = mounts.read_text().splitlines()
     except OSError:
@@ -138,7 +144,7 @@ def is_shared(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
 
 
 def read_locks(backend: Path, project: str, stack: str) -> list[Lock]:
-    """The locks of a stack. One that vanishes or is half written while it is read belongs to a live process."""
+    """Return the locks of a stack. One that vanishes or is half written while it is read belongs to a live process."""
     locks: list[Lock] = []
     for path in sorted((backend / ".pulumi" / "locks" / "organization" / project / stack).glob("*.json")):
         try:
@@ -158,7 +164,7 @@ def trim_nanoseconds(timestamp: str) -> str:
 
 
 def pending_operations(backend: Path, project: str, stack: str) -> list[tuple[str, str]]:
-    """What an interrupted run was at: (kind, URN) of each. Empty where the state can't be read here."""
+    """Return what an interrupted run was at: (kind, URN) of each. Empty where the state can't be read here."""
     path = backend / ".pulumi" / "stacks" / project / f"{stack}.json"
     try:
         checkpoint: dict[str, Any] = json.loads(path.read_text())["checkpoint"]

@@ -34,7 +34,7 @@ PLACE_OF_STATE = (
 def pulumi_environment(
     project: Path, environ: Mapping[str, str] | None = None, *, own_state: bool = False
 ) -> dict[str, str]:
-    """The whole environment for Pulumi in a project's folder.
+    """Return the whole environment for Pulumi in a project's folder.
 
     With `own_state`, what the caller's environment says about backends, passphrases and stacks is left out, so that a
     project in a temporary folder keeps its state there whatever else is going on.
@@ -49,7 +49,7 @@ def pulumi_environment(
 
 
 def defaults(project: Path, outer: Mapping[str, str]) -> dict[str, str]:
-    """What Pulumi needs and the outer environment does not say."""
+    """Return what Pulumi needs and the outer environment does not say."""
     state = project / STATE_FOLDER
     wanted = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
     if not outer.get("PULUMI_BACKEND_URL"):
@@ -62,7 +62,7 @@ def defaults(project: Path, outer: Mapping[str, str]) -> dict[str, str]:
 
 
 def prepare_state(project: Path) -> bool:
-    """Makes the folder of the state (mode 0700) and a passphrase (mode 0600); says whether anything was missing.
+    """Make the folder of the state (mode 0700) and a passphrase (mode 0600); return whether anything was missing.
 
     An existing passphrase is never replaced: what it encrypted would be lost.
     """
@@ -76,7 +76,7 @@ def prepare_state(project: Path) -> bool:
 
 
 def make_passphrase(path: Path) -> bool:
-    """Writes a new passphrase unless there is one, whole or not at all, even if two do so at once."""
+    """Write a new passphrase unless there is one, whole or not at all, even if two do so at once."""
     if path.exists():
         if path.stat().st_mode & 0o777 == 0o600:
             return False

@@ -21,7 +21,7 @@ COMMAND = "sed /^encryptionsalt:/d"
 
 
 def ensure_filter(root: Path) -> bool:
-    """Sets the filter up in a clone's own git settings; says whether it had to. Without git there is nothing to do."""
+    """Set the filter up in a clone's own git settings, and return whether it had to be. Without git do nothing."""
     found = git(root, "config", "--local", "--get", FILTER)
     if found is None or found.stdout.strip() == COMMAND:
         return False
@@ -31,7 +31,7 @@ def ensure_filter(root: Path) -> bool:
 
 
 def settle(root: Path) -> None:
-    """Has git see that the settings, with a salt in them, are those that it has already.
+    """Have git see that the settings, with a salt in them, are those that it has already.
 
     Git takes a file of another size for changed without asking the filter, until the file is added once more. That is
     done only where the filter leaves no difference, so that nothing of anybody's is ever staged.
@@ -44,7 +44,7 @@ def settle(root: Path) -> None:
 
 
 def git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
-    """What git says in a clone; None where there is no git or no clone."""
+    """Return what git says in a clone; None where there is no git or no clone."""
     program = shutil.which("git")
     if program is None or not (root / ".git").exists():
         return None

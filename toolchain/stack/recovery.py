@@ -29,7 +29,7 @@ COMMAND_SECONDS = 300
 def recover(
     folder: Path, project: str, stack: str, environment: Mapping[str, str], say: Callable[[str], None]
 ) -> list[tuple[str, str]]:
-    """Clears what a killed run left of a stack; gives the operations, as (kind, URN), that were under way.
+    """Clear what a killed run left of a stack; return the operations, as (kind, URN), that were under way.
 
     Does nothing where the state is not in a folder of this machine: other backends keep locks of their own kind.
     Raises ToolchainError if the lock is held by a living process or another machine.
@@ -49,7 +49,7 @@ def recover(
 def break_dead_locks(
     folder: Path, project: str, stack: str, environment: Mapping[str, str], backend: Path, say: Callable[[str], None]
 ) -> None:
-    """Cancels the locks of a stack if every one is held by a dead process of this machine."""
+    """Cancel the locks of a stack if every one is held by a dead process of this machine."""
     found = backend_locks.read_locks(backend, project, stack)
     if not found:
         return
@@ -68,7 +68,7 @@ def break_dead_locks(
 
 
 def forget_pending(folder: Path, stack: str, environment: Mapping[str, str]) -> None:
-    """Clears the list of pending operations: an import of one's own export does that, and opens no connection."""
+    """Clear the list of pending operations: an import of one's own export does that, and opens no connection."""
     # Secrets in an export are encrypted, unless asked for otherwise.
     with tempfile.TemporaryDirectory(prefix="hearth-") as temporary:
         file = str(Path(temporary) / "state.json")
@@ -77,7 +77,7 @@ def forget_pending(folder: Path, stack: str, environment: Mapping[str, str]) -> 
 
 
 def describe(pending: Sequence[tuple[str, str]]) -> str:
-    """What was under way, for the user; the names alone, and not all of a hundred."""
+    """Return what was under way, for the user; the names alone, and not all of a hundred."""
     names = [f"{kind} {urn.rpartition('::')[2]}" for kind, urn in pending[:SHOWN_OPERATIONS]]
     more = f" and {len(pending) - SHOWN_OPERATIONS} more" if len(pending) > SHOWN_OPERATIONS else ""
     return (
@@ -87,7 +87,7 @@ def describe(pending: Sequence[tuple[str, str]]) -> str:
 
 
 def pulumi(folder: Path, environment: Mapping[str, str], *arguments: str) -> str:
-    """Runs a short pulumi command quietly; its output, or ToolchainError with what it said."""
+    """Run a short pulumi command quietly; its output, or ToolchainError with what it said."""
     command = ["pulumi", *arguments, "--non-interactive", "--color", "never"]
     try:
         answer = subprocess.run(

@@ -24,7 +24,7 @@ STACK_WITHOUT_QUESTIONS = "dev"
 
 
 def up(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
-    """Brings a stack up, after a killed run from where that ended."""
+    """Bring a stack up, after a killed run from where that ended."""
     environment = ready(folder, stack)
     pending = recover(folder, project_name(folder), stack, environment, say)
     refresh = ["--refresh"] if pending else []
@@ -32,18 +32,18 @@ def up(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
 
 
 def preview(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
-    """Shows what `up` would change."""
+    """Show what `up` would change."""
     become(folder, ready(folder, stack), ["preview", "--stack", stack, "--diff", *rest])
 
 
 def drift(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
-    """Reads every resource from its machine and shows what differs; Pulumi's exit code 7 says that something does."""
+    """Read every resource from its machine and show what differs; Pulumi's exit code 7 says that something does."""
     flags = ["--refresh", "--diff", "--expect-no-changes"]
     become(folder, ready(folder, stack), ["preview", "--stack", stack, *flags, *rest])
 
 
 def down(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
-    """Takes a stack down. The program runs, so that the settings of today are used, such as a machine declared lost.
+    """Take a stack down. The program runs, so that the settings of today are used, such as a machine declared lost.
 
     It is told that nothing is to be made: so it needs no secrets, and mistakes in the settings do not stop it.
     """
@@ -58,7 +58,7 @@ def down(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
 
 
 def finish(folder: Path, stack: str, environment: Mapping[str, str], creations: Sequence[str]) -> None:
-    """Ends creations that were cut short, because only what is in the state can be taken down exactly."""
+    """End creations that were cut short, because only what is in the state can be taken down exactly."""
     say("What was being created is finished first, so that it can be taken away again.")
     targets = [part for urn in creations for part in ("--target", urn)]
     command = ["pulumi", "up", "--stack", stack, "--yes", "--skip-preview", *targets]
@@ -79,14 +79,14 @@ COMMANDS: dict[str, Callable[[Path, str, Sequence[str]], NoReturn]] = {
 
 
 def consent(stack: str) -> list[str]:
-    """Whether Pulumi shows a preview and asks. Without a terminal there is nobody to ask; it is printed."""
+    """Return whether Pulumi shows a preview and asks. Without a terminal there is nobody to ask; it is printed."""
     if stack == STACK_WITHOUT_QUESTIONS:
         return ["--yes", "--skip-preview"]
     return [] if sys.stdin.isatty() and sys.stdout.isatty() else ["--yes"]
 
 
 def ready(folder: Path, stack: str) -> dict[str, str]:
-    """The environment, with the state's folder and the stack in being."""
+    """Return the environment, with the state's folder and the stack in being."""
     environment = pulumi_environment(folder)
     launcher = VIRTUAL_ENVIRONMENT / "bin" / "pulumi"
     if not launcher.exists():
@@ -103,7 +103,7 @@ def ready(folder: Path, stack: str) -> dict[str, str]:
 
 
 def project_name(folder: Path) -> str:
-    """The project's name in Pulumi.yaml."""
+    """Return the project's name in Pulumi.yaml."""
     file = folder / "Pulumi.yaml"
     found = re.search(r"^name:\s*[\"']?([\w.-]+)", file.read_text(), re.MULTILINE) if file.is_file() else None
     if found is None:
@@ -112,14 +112,14 @@ def project_name(folder: Path) -> str:
 
 
 def become_pulumi(folder: Path, rest: Sequence[str]) -> NoReturn:
-    """The plain command line, with the environment of this folder."""
+    """Become the plain command line, with the environment of this folder."""
     if defaults(folder, os.environ).keys() & {"PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"}:
         prepare_state(folder)
     become(folder, pulumi_environment(folder), rest)
 
 
 def become(folder: Path, environment: Mapping[str, str], arguments: Sequence[str]) -> NoReturn:
-    """Turns this process into pulumi, so that signals and exit codes are its own."""
+    """Turn this process into pulumi, so that signals and exit codes are its own."""
     sys.stdout.flush()
     os.chdir(folder)
     try:
@@ -129,12 +129,12 @@ def become(folder: Path, environment: Mapping[str, str], arguments: Sequence[str
 
 
 def exports(folder: Path) -> str:
-    """Lines for a shell's `eval` that make the plain `pulumi` find the same state."""
+    """Return the lines for a shell's `eval` that make the plain `pulumi` find the same state."""
     wanted = defaults(folder, os.environ)
     wanted["PATH"] = pulumi_environment(folder)["PATH"]
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in wanted.items())
 
 
 def say(text: str) -> None:
-    """One line to the user."""
+    """Say one line to the user."""
     print(text, flush=True)

@@ -31,13 +31,13 @@ class SnaEcho(Plugin):
         return Config
 
     async def start(self) -> None:
-        """Raises WrongSetting: maubot then logs it and leaves the instance disabled."""
+        """Raise WrongSetting: maubot then logs it and leaves the instance disabled."""
         assert self.config is not None
         self.config.load_and_update()
         self.settings = Settings.read(self.config)
 
     async def on_external_config_update(self) -> None:
-        """Takes new settings at once. Wrong ones are logged, and the former stay."""
+        """Take new settings at once. Wrong ones are logged, and the former stay."""
         assert self.config is not None
         self.config.load_and_update()
         try:

@@ -18,7 +18,7 @@ class Settings:
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Settings:
-        """The settings in an instance's config. Raises WrongSetting for the first that is wrong."""
+        """Return the settings in an instance's config. Raises WrongSetting for the first that is wrong."""
         enabled, rooms = config["enabled"], config["room_subscriptions"]
         if not isinstance(enabled, bool):
             raise WrongSetting(f"enabled: {enabled!r} is neither true nor false.")

@@ -8,7 +8,7 @@ USAGE = "Usage: !echo <words>"
 
 
 def echo(words: str) -> str:
-    """The words, without the spaces around them; how to ask, if there are none."""
+    """Return the words, without the spaces around them; how to ask, if there are none."""
     words = words.strip()
     if not words:
         return USAGE
@@ -16,7 +16,7 @@ def echo(words: str) -> str:
 
 
 def pong(sent_ms: int, now_ms: int) -> str:
-    """How long the message took, by the homeserver's clock and this one's; both in milliseconds since 1970."""
+    """Return how long the message took, by the homeserver's clock and this one's; both in milliseconds since 1970."""
     took = now_ms - sent_ms
     if took < 0:
         return "Pong! (This machine's clock is behind the homeserver's.)"

@@ -9,6 +9,6 @@ from pathlib import Path
 
 @cache
 def version(root: Path) -> str:
-    """The version, as the pyproject.toml in `root` says."""
+    """Return the version, as the pyproject.toml in `root` says."""
     with (root / "pyproject.toml").open("rb") as file:
         return str(tomllib.load(file)["project"]["version"])

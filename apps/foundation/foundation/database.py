@@ -36,7 +36,7 @@ def create_engine(
     connections: int = 10,
     more: Mapping[str, Any] | None = None,
 ) -> AsyncEngine:
-    """An engine that notices a connection cut off meanwhile, and gives up on a silent server.
+    """Return an engine that notices a connection cut off meanwhile, and gives up on a silent server.
 
     `service` is the name under which the server lists its connections; `pool_seconds` is how long a request waits for
     one of them; `more` are further arguments of asyncpg's `connect`.
@@ -61,24 +61,24 @@ def create_engine(
 
 
 def create_sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
-    """A factory of sessions."""
+    """Return a factory of sessions."""
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
 async def session(request: Request) -> AsyncIterator[AsyncSession]:
-    """A session for one request, as a dependency. It holds a connection only between a statement and a commit."""
+    """Yield a session for one request, as a dependency. It holds a connection only between a statement and a commit."""
     async with request.app.state.sessions() as opened:
         yield opened
 
 
 def cause_of(error: BaseException) -> BaseException:
-    """The driver's own error beneath SQLAlchemy's."""
+    """Return the driver's own error beneath SQLAlchemy's."""
     cause = getattr(error, "orig", None) or error
     return getattr(cause, "__cause__", None) or cause
 
 
 def reason(error: BaseException) -> str:
-    """In a few words, why the database did not answer. Holds no address and no password."""
+    """Say in a few words why the database did not answer. Holds no address and no password."""
     cause = cause_of(error)
     if isinstance(cause, TimeoutError):
         return "no answer in time"
@@ -112,7 +112,7 @@ async def wait_for_answer(
     wait: WaitBaseT,
     report: Callable[[RetryCallState, BaseException], None],
 ) -> Answer:
-    """What `ask` returns, tried again while it raises one of UNREACHABLE. Raises NoAnswer after the last try.
+    """Return what `ask` returns, tried again while it raises one of UNREACHABLE. Raises NoAnswer after the last try.
 
     `stop` and `wait` are tenacity's; `report` is called before each pause, to log the try that failed.
     """

@@ -105,5 +105,5 @@ def configure(service: str, level: str = "INFO", secrets: Iterable[str] = ()) ->
 
 
 def get_logger() -> Any:
-    """A logger; its lines carry the field `service` that `configure` was given."""
+    """Return a logger; its lines carry the field `service` that `configure` was given."""
     return structlog.get_logger("application")

@@ -24,7 +24,7 @@ _AUTHORIZATION = re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}", re.IGN
 
 
 def is_sensitive(name: str) -> bool:
-    """Whether a field of that name holds a secret."""
+    """Return whether a field of that name holds a secret."""
     lowered = name.lower()
     return any(word in lowered for word in SENSITIVE)
 
@@ -42,7 +42,7 @@ class Redactor:
         self._values = sorted(forms, key=len, reverse=True)
 
     def text(self, text: str) -> str:
-        """The text without known secrets, passwords in URLs, and values that are given to a sensitive name."""
+        """Return the text without known secrets, passwords in URLs, and values that are given to a sensitive name."""
         for value in self._values:
             text = text.replace(value, REDACTED)
         text = _URL_PASSWORD.sub(rf"\1:{REDACTED}@", text)
@@ -50,7 +50,7 @@ class Redactor:
         return _ASSIGNMENT.sub(rf"\1{REDACTED}", text)
 
     def value(self, value: Any, depth: int = 0) -> Any:
-        """The same for a value of any kind, at every depth. What is no plain value becomes its text."""
+        """Return the same for a value of any kind, at every depth. What is no plain value becomes its text."""
         if value is None or isinstance(value, bool | int | float):
             return value
         if isinstance(value, str):
@@ -66,5 +66,5 @@ class Redactor:
         return self.text(str(value) if isinstance(value, BaseException) else repr(value))
 
     def field(self, name: str, value: Any, depth: int = 0) -> Any:
-        """A field's value, by its name too."""
+        """Return a field's value, by its name too."""
         return REDACTED if is_sensitive(name) and value is not None else self.value(value, depth)

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings
 
 
 def http_address(example: str) -> AfterValidator:
-    """A validator of addresses of http or https, which it returns without a slash at the end; None stays None."""
+    """Return a validator of addresses of http or https; it takes the slash at the end away, and None stays None."""
 
     def check(value: str | None) -> str | None:
         if value is None:
@@ -28,13 +28,13 @@ def http_address(example: str) -> AfterValidator:
 
 
 def secret_values(settings: BaseSettings, *more: str | None) -> list[str]:
-    """Every secret value of the settings, and `more`, so that the logs can be kept free of them."""
+    """Return every secret value of the settings, and `more`, so that the logs can be kept free of them."""
     found = [value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)]
     return [*found, *(value for value in more if value)]
 
 
 def problems(error: ValidationError, remedies: Mapping[str, str]) -> list[str]:
-    """One sentence for each mistake: the variable's name and the rule, never the value.
+    """Return one sentence for each mistake: the variable's name and the rule, never the value.
 
     `remedies` says for a variable that is missing how to come by a value; "" is for every one: where to set it.
     """

@@ -30,14 +30,14 @@ def skip_or_fail(reason: str) -> None:
 
 
 def free_port() -> int:
-    """A port of loopback that nothing listens on now."""
+    """Return a port of loopback that nothing listens on now."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
 
 
 def binaries() -> Path | None:
-    """The folder of the newest PostgreSQL server's programs; Debian keeps them off the PATH."""
+    """Return the folder of the newest PostgreSQL server's programs; Debian keeps them off the PATH."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
     if found:
         return found[-1].parent
@@ -46,7 +46,7 @@ def binaries() -> Path | None:
 
 
 def unprivileged() -> dict[str, Any]:
-    """How a program starts that refuses to run as root."""
+    """Return how a program starts that refuses to run as root."""
     return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
 
 
@@ -93,7 +93,7 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def write(self, name: str, text: str) -> Path:
-        """A file beside the data, which the server alone may read."""
+        """Return a file beside the data, which the server alone may read."""
         file = self.folder / name
         file.touch(0o600)
         if self._user:
@@ -102,12 +102,12 @@ class Cluster:
         return file
 
     def only_by_tls(self) -> None:
-        """From its next start on: who comes without TLS is refused."""
+        """Refuse who comes without TLS, from its next start on."""
         rules = self.folder / "data" / "pg_hba.conf"
         rules.write_text("hostssl all all all scram-sha-256\n")
 
     def environment(self, database: str = "postgres") -> dict[str, str]:
-        """What the application needs to know to use it."""
+        """Return what the application needs to know to use it."""
         return {
             "POSTGRES_HOST": "127.0.0.1",
             "POSTGRES_PORT": str(self.port),
@@ -117,18 +117,18 @@ class Cluster:
         }
 
     async def connect(self, database: str = "postgres") -> asyncpg.Connection[Any]:
-        """A connection of the superuser's; whoever asks for it closes it."""
+        """Return a connection of the superuser's; whoever asks for it closes it."""
         return await asyncpg.connect(
             host="127.0.0.1", port=self.port, user="tests", password=PASSWORD, database=database
         )
 
     def url(self, database: str = "postgres") -> str:
-        """The address of one of its databases."""
+        """Return the address of one of its databases."""
         return f"postgresql://tests:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/{database}"
 
 
 def new_cluster() -> Cluster:
-    """A running cluster; a skip (a failure where CI=true) where there is no server to run."""
+    """Return a running cluster; a skip (a failure where CI=true) where there is no server to run."""
     programs = binaries()
     if programs is None:
         skip_or_fail("PostgreSQL's server is not installed: apt install postgresql")
@@ -144,7 +144,7 @@ def new_cluster() -> Cluster:
 
 @asynccontextmanager
 async def temporary_database(cluster: Cluster, template: str = "template1") -> AsyncIterator[str]:
-    """A database of its own, copied from `template` and dropped afterwards; its name."""
+    """Yield a database of its own, copied from `template` and dropped afterwards; its name."""
     name = f"test_{next(_numbers)}"
     admin = await cluster.connect()
     await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")

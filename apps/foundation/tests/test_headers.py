@@ -12,7 +12,7 @@ POLICY = "default-src 'none'"
 
 
 async def answered(scope: Scope, receive: Receive, send: Send) -> None:
-    """An application that answers at once, with a header of its own."""
+    """Answer at once, with a header of its own."""
     own = [(b"cache-control", b"public"), (b"connection", b"keep-alive")]
     await send({"type": "http.response.start", "status": 200, "headers": own})
     await send({"type": "http.response.body", "body": b""})

@@ -15,7 +15,7 @@ from foundation.request_log import RequestLog
 async def visit(
     app: Any, path: str, *, given: str = "", level: str = "INFO", often: tuple[str, ...] = ()
 ) -> dict[bytes, bytes]:
-    """The headers of the answer."""
+    """Return the headers of the answer."""
     logs.configure("some-service", level)
     found: dict[bytes, bytes] = {}
 

@@ -51,7 +51,7 @@ class Access:
         return self._password is None
 
     async def is_right(self, given: str) -> bool:
-        """Whether this is the password. Raises 429 while too many are tried."""
+        """Return whether this is the password. Raises 429 while too many are tried."""
         if self._password is None:
             return True
         if self._waiting >= MOST_WAITING:
@@ -68,12 +68,12 @@ class Access:
         return hmac.new(self._key, f"session:{text}".encode(), hashlib.sha256).hexdigest()
 
     def cookie(self) -> str:
-        """A new cookie's value."""
+        """Return a new cookie's value."""
         text = f"{int(time.time()) + SIGNED_IN_SECONDS}.{secrets.token_hex(16)}"
         return f"{text}.{self._signature(text)}"
 
     def is_signed_in(self, cookies: Mapping[str, str]) -> bool:
-        """Whether one of these cookies is ours and still holds; always, where there is no password."""
+        """Return whether one of these cookies is ours and still holds; always, where there is no password."""
         if self.is_open:
             return True
         match = re.fullmatch(r"(([0-9]{1,12})\.[0-9a-f]{32})\.([0-9a-f]{64})", cookies.get(COOKIE, ""), re.ASCII)
@@ -83,12 +83,15 @@ class Access:
 
 
 def place(given: str) -> str:
-    """Where to go on to after signing in: a page of ours, whatever was asked for."""
+    """Return where to go on to after signing in: a page of ours, whatever was asked for."""
     return given if re.fullmatch(r"(/[A-Za-z0-9_-]+)*/?", given, re.ASCII) and given else "/"
 
 
 def _given_by_program(headers: Headers) -> str | None:
-    """The password in a header Authorization as programs send it (RFC 7617), whatever the user; None without one."""
+    """Return the password in a header Authorization as programs send it (RFC 7617), whatever the user.
+
+    None without one.
+    """
     kind, _, value = headers.get("authorization", "").partition(" ")
     if kind.lower() != "basic":
         return None

@@ -130,12 +130,12 @@ class Settings(BaseSettings):
         )
 
     def secrets(self) -> list[str]:
-        """Every secret value, so that the logs can be kept free of them."""
+        """Return every secret value, so that the logs can be kept free of them."""
         return secret_values(self, self.database.password)
 
 
 def is_loopback(place: str) -> bool:
-    """Whether an address to listen on is reached from this machine alone."""
+    """Return whether an address to listen on is reached from this machine alone."""
     try:
         address = ipaddress.ip_address(place.strip("[]"))
     except ValueError:
@@ -144,5 +144,5 @@ def is_loopback(place: str) -> bool:
 
 
 def problems(error: ValidationError) -> list[str]:
-    """One sentence for each mistake: the variable's name and the rule, never the value."""
+    """Return one sentence for each mistake: the variable's name and the rule, never the value."""
     return problems_of(error, REMEDIES)

@@ -17,7 +17,7 @@ LONGEST_DELAY_SECONDS = 10
 
 
 def create_engine(url: URL, statement_seconds: float = database.STATEMENT_SECONDS) -> AsyncEngine:
-    """An engine that gives up soon: who opens a page would rather read that the database is away."""
+    """Return an engine that gives up soon: who opens a page would rather read that the database is away."""
     return database.create_engine(
         url,
         SERVICE,

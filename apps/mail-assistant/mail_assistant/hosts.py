@@ -26,7 +26,10 @@ _NAME = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9
 
 
 def host_of(value: str) -> str | None:
-    """The name or address in a header Host, without port, capitals, brackets and the dot at its end; None for none."""
+    """Return the name or address in a header Host, without port, capitals, brackets and the dot at its end.
+
+    None where there is none.
+    """
     match = _HOST.fullmatch(value)
     if match is None or int(match[2] or "0") > 65535:
         return None
@@ -45,7 +48,7 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def read_names(text: str) -> tuple[str, ...]:
-    """Names as ALLOWED_HOSTS has them, separated by commas or blanks. Raises ValueError for what is none."""
+    """Return the names as ALLOWED_HOSTS has them, separated by commas or blanks. Raises ValueError for what is none."""
     found: list[str] = []
     for given in text.replace(",", " ").split():
         name = given.lower().removesuffix(".")
@@ -67,7 +70,10 @@ def is_allowed(host: str, names: Sequence[str]) -> bool:
 
 
 def asked_for(headers: Headers) -> list[str] | None:
-    """Every name under which a request was sent: by Host, and as a proxy before us passes on. None without one Host."""
+    """Return every name under which a request was sent: by Host, and as a proxy before us passes on.
+
+    None without one Host.
+    """
     direct = headers.getlist("host")
     if len(direct) != 1:
         return None

@@ -102,7 +102,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def create_app(settings: Settings, stopping: Callable[[], bool] = lambda: False) -> FastAPI:
-    """The application. `stopping` says whether the process has been asked to end."""
+    """Return the application. `stopping` says whether the process has been asked to end."""
     # No documentation pages: they load scripts from elsewhere.
     app = FastAPI(
         title="Mail assistant",
@@ -134,6 +134,6 @@ def create_app(settings: Settings, stopping: Callable[[], bool] = lambda: False)
 
 
 def wrapped(app: FastAPI) -> RequestLog:
-    """The application inside what must see every answer, the one about an error of its own too."""
+    """Return the application inside what must see every answer, the one about an error of its own too."""
     hosts = AllowedHosts(app, app.state.settings.host_names)
     return RequestLog(AnswerHeaders(hosts, POLICY), often=("/health", "/static/"))

@@ -43,14 +43,14 @@ class PageState:
 
 
 async def page_state(request: Request) -> PageState:
-    """The state of every page, as a dependency."""
+    """Return the state of every page, as a dependency."""
     return PageState(await request.app.state.health.soon())
 
 
 def render(
     request: Request, state: PageState, template: str, context: Mapping[str, Any] | None = None, status: int = 200
 ) -> Response:
-    """A page, with the banner where something is away, and the token that its forms need."""
+    """Return a page, with the banner where something is away, and the token that its forms need."""
     token = FormToken(request)
     everything = {
         "degraded": state.degraded,
@@ -67,13 +67,13 @@ def render(
 
 
 def wants_json(request: Request) -> bool:
-    """Whether a program asks rather than a browser."""
+    """Return whether a program asks rather than a browser."""
     accept = request.headers.get("accept", "")
     return "text/html" not in accept and ("application/json" in accept or request.url.path.startswith("/health"))
 
 
 async def error_page(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """A page (or JSON, or a line for htmx) that says what is wrong. Never more than `message`."""
+    """Return a page (or JSON, or a line for htmx) that says what is wrong. Never more than `message`."""
     if wants_json(request):
         response: Response = JSONResponse({"detail": message}, status)
     elif request.headers.get("HX-Request"):
@@ -101,13 +101,13 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 
 
 async def on_invalid_request(request: Request, error: Exception) -> Response:
-    """What FastAPI itself could not read."""
+    """Return what FastAPI itself could not read."""
     assert isinstance(error, RequestValidationError)
     return await error_page(request, 422, "What was sent can't be read as this form.")
 
 
 async def on_database_error(request: Request, error: Exception) -> Response:
-    """The database went away in the middle of a request; or a mistake of ours that looks like it."""
+    """Answer where the database went away in the middle of a request, or a mistake of ours looks like it."""
     if isinstance(error, ProgrammingError | IntegrityError | DataError | TemplateError):
         return await on_error(request, error)
     get_logger().error("database_error", path=request.url.path, reason=reason(error), exc_info=error)
@@ -116,7 +116,7 @@ async def on_database_error(request: Request, error: Exception) -> Response:
 
 
 async def on_error(request: Request, error: Exception) -> Response:
-    """A mistake of ours: the log has the details, the visitor a number to find them by."""
+    """Return a mistake of ours: the log has the details, the visitor a number to find them by."""
     identity = getattr(request.state, "request_id", "")
     get_logger().error("unhandled_error", path=request.url.path, request=identity, exc_info=error)
     return await error_page(request, 500, f"Something went wrong here. In the logs it has the number {identity}.")

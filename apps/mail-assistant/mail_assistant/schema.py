@@ -20,19 +20,19 @@ UPGRADE_SECONDS = 120
 
 
 def alembic_config() -> Config:
-    """Alembic's configuration, wherever the process was started."""
+    """Return Alembic's configuration, wherever the process was started."""
     config = Config(MIGRATIONS / "alembic.ini")
     config.set_main_option("script_location", str(MIGRATIONS))
     return config
 
 
 def newest_revision() -> str | None:
-    """The revision that `upgrade` leads to."""
+    """Return the revision that `upgrade` leads to."""
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
 async def upgrade(database: URL) -> None:
-    """`alembic upgrade head`, once at a time however many instances start. Raises SystemExit(1) where it fails."""
+    """Run `alembic upgrade head`, once at a time however many instances start. Raises SystemExit(1) where it fails."""
     config = alembic_config()
 
     def run(connection: Connection) -> None:

@@ -22,7 +22,7 @@ from tests.servers import SECRET_KEY, Answers, Process, models
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A running PostgreSQL."""
+    """Yield a running PostgreSQL."""
     made = new_cluster()
     yield made
     made.remove()
@@ -30,14 +30,14 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 async def database(cluster: Cluster) -> AsyncIterator[str]:
-    """An empty database; its name."""
+    """Yield an empty database; its name."""
     async with temporary_database(cluster) as name:
         yield name
 
 
 @pytest.fixture
 def ollama() -> Iterator[Answers]:
-    """A server that answers as Ollama does."""
+    """Yield a server that answers as Ollama does."""
     made = Answers(models("llama3.2:1b", "phi3:latest"))
     yield made
     made.close()
@@ -52,7 +52,7 @@ class OnlyGiven(Settings):
 
 
 def settings(**values: Any) -> Settings:
-    """Settings from these values, a SECRET_KEY, and this machine alone to come."""
+    """Return settings from these values, a SECRET_KEY, and this machine alone to come."""
     return OnlyGiven(**{"secret_key": SECRET_KEY, "host": "127.0.0.1", **values})
 
 
@@ -66,7 +66,7 @@ class Visitor:
         return await self.client.get(path, **options)
 
     async def token(self) -> str:
-        """The token of the page Config."""
+        """Return the token of the page Config."""
         found = re.search(r'name="csrf_token" value="([0-9a-f]{64})"', (await self.client.get("/config")).text)
         assert found, "the page Config has no token"
         return found[1]
@@ -77,7 +77,7 @@ class Visitor:
 
 @asynccontextmanager
 async def serving(chosen: Settings, base_url: str = "http://localhost:8000") -> AsyncIterator[Visitor]:
-    """The application, started, in this process."""
+    """Yield the application, started, in this process."""
     app = create_app(chosen)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(wrapped(app), raise_app_exceptions=False)
@@ -88,14 +88,14 @@ async def serving(chosen: Settings, base_url: str = "http://localhost:8000") -> 
 
 @pytest.fixture
 def chosen(cluster: Cluster, database: str, ollama: Answers) -> Settings:
-    """Settings of an application with database and Ollama."""
+    """Return settings of an application with database and Ollama."""
     known = {name.lower(): value for name, value in cluster.environment(database).items()}
     return settings(**known, ollama_base_url=ollama.url)
 
 
 @pytest.fixture
 async def visitor(chosen: Settings) -> AsyncIterator[Visitor]:
-    """A visitor of a running application."""
+    """Yield a visitor of a running application."""
     async with serving(chosen) as made:
         yield made
 
@@ -108,7 +108,7 @@ def _logs_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    """Starts the application as a process; all are ended with the test."""
+    """Start the application as a process; all are ended with the test."""
     started: list[Process] = []
 
     def start(environment: Mapping[str, str], port: int | None = None) -> Process:

@@ -64,7 +64,7 @@ class Answers:
 
 
 def models(*names: str) -> str:
-    """What Ollama says under /api/tags."""
+    """Return what Ollama says under /api/tags."""
     return json.dumps({"models": [{"name": name} for name in names]})
 
 
@@ -117,5 +117,5 @@ class Process:
         return self.process.wait(seconds)
 
     def lines(self) -> list[dict[str, Any]]:
-        """Its log; every line has to be a JSON object."""
+        """Return its log; every line has to be a JSON object."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]

@@ -26,7 +26,7 @@ GMAIL: dict[str, Any] = {
 
 
 def ollama(url: str, model: str | None = None) -> OllamaAdapter:
-    """An adapter that may ask this machine."""
+    """Return an adapter that may ask this machine."""
     return OllamaAdapter(url, model, httpx.AsyncClient(trust_env=False))
 
 

@@ -54,14 +54,14 @@ def assistant(process: Callable[..., Process], cluster: Cluster, database: str, 
 
 @pytest.fixture
 def guarded(process: Callable[..., Process], cluster: Cluster, database: str, ollama: Answers) -> Process:
-    """The application with a password, as where others can reach it."""
+    """Return the application with a password, as where others can reach it."""
     environment = {**cluster.environment(database), "OLLAMA_BASE_URL": ollama.url, "ACCESS_PASSWORD": PASSWORD}
     return process(environment).wait_until_up()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser(chromium: Path) -> AsyncIterator[Browser]:
-    """One browser for all tests, with an empty profile of its own."""
+    """Yield one browser for all tests, with an empty profile of its own."""
     async with async_playwright() as playwright:
         made = await playwright.chromium.launch(
             executable_path=chromium, args=FLAGS, chromium_sandbox=False, timeout=PATIENCE_MILLISECONDS
@@ -72,7 +72,10 @@ async def browser(chromium: Path) -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(params=[("phone", "light")], ids="-".join, loop_scope="module")
 async def page(request: pytest.FixtureRequest, browser: Browser) -> AsyncIterator[Page]:
-    """A page of one width and scheme. It must load nothing from elsewhere, and no script or policy may complain."""
+    """Yield a page of one width and scheme.
+
+    It must load nothing from elsewhere, and no script or policy may complain.
+    """
     name, scheme = request.param
     width, height = WIDTHS[name]
     context = await browser.new_context(
@@ -102,7 +105,7 @@ async def shoot(page: Page, request: pytest.FixtureRequest, name: str) -> None:
 
 
 async def fits(page: Page) -> bool:
-    """Whether nothing sticks out at the side."""
+    """Return whether nothing sticks out at the side."""
     return bool(await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 

@@ -174,7 +174,7 @@ def test_as_bytes_on_the_wire_no_form_of_another_name_is_answered(
 
 @pytest.fixture(scope="module")
 def wired(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Iterator[Process]:
-    """One process for all these: it needs a database only to start."""
+    """Yield one process for all these: it needs a database only to start."""
     made = Process(tmp_path_factory.mktemp("wired"), cluster.environment("postgres"))
     yield made.wait_until_up()
     made.stop()

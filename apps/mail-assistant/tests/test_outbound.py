@@ -178,7 +178,7 @@ async def test_of_the_private_ones_only_the_configured_server_is_asked(
 
 @pytest.fixture
 def secret_server() -> Iterator[Answers]:
-    """A server on loopback that nobody configured."""
+    """Yield a server on loopback that nobody configured."""
     made = Answers(models("canary-model"))
     yield made
     made.close()

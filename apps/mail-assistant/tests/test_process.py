@@ -46,7 +46,7 @@ def status_of(url: str) -> int:
 
 @pytest.fixture
 def own_cluster() -> Iterator[Cluster]:
-    """A PostgreSQL that the test may stop."""
+    """Yield a PostgreSQL that the test may stop."""
     made = new_cluster()
     yield made
     made.remove()

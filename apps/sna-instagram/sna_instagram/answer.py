@@ -43,7 +43,7 @@ class Answer:
 
 
 def transaction(event_id: str, code: str, part: str) -> str:
-    """The transaction's ID: the same for the same part of an answer, so that the homeserver drops a repetition."""
+    """Return the transaction's ID: one for each part of an answer, so that the homeserver drops a repetition."""
     return "sna" + hashlib.sha256(f"{event_id} {code} {part}".encode()).hexdigest()[:40]
 
 
@@ -57,7 +57,7 @@ class Answering:
         self._files = asyncio.Semaphore(FILES_AT_ONCE)
 
     async def prepare(self, link: Link, limit: int, end: float) -> Answer:
-        """Gets the post, uploads its files. `limit` is in bytes, `end` of the monotonic clock. Raises FetchFailed."""
+        """Get the post, and upload its files. `limit` is in bytes, `end` of the monotonic clock. Raises FetchFailed."""
         found = await self._downloads.resolve(link)
         post = await self._source.post(found.code, max(0.5, end - time.monotonic() - FOR_FILES))
         results = await asyncio.gather(
@@ -79,13 +79,13 @@ class Answering:
         return Answer(files, caption(post, found.url, over=over, lost=len(failures) - over, limit=limit))
 
     async def send(self, evt: MessageEvent, link: Link, answer: Answer) -> None:
-        """Sends the files in their order, and then the caption."""
+        """Send the files in their order, and then the caption."""
         for number, content in enumerate(answer.files, start=1):
             await self._send(evt, link, content, f"file {number}")
         await self._send(evt, link, TextMessageEventContent(msgtype=MessageType.NOTICE, body=answer.text), "caption")
 
     async def say(self, evt: MessageEvent, link: Link, line: str) -> None:
-        """One line, as a notice."""
+        """Send one line, as a notice."""
         await self._send(evt, link, TextMessageEventContent(msgtype=MessageType.NOTICE, body=line), "line")
 
     async def _file(self, item: Item, limit: int, name: str) -> MediaMessageEventContent:

@@ -60,7 +60,7 @@ class SnaInstagram(Plugin):
         return upgrade_table
 
     async def start(self) -> None:
-        """Raises WrongSetting: maubot then logs it and leaves the instance disabled."""
+        """Raise WrongSetting: maubot then logs it and leaves the instance disabled."""
         assert self.config is not None
         assert isinstance(self.database, Database)
         self.config.load_and_update()
@@ -89,7 +89,7 @@ class SnaInstagram(Plugin):
         self._answering = Answering(self.client, InTurn(sources, self.log), downloads)
 
     async def _fetchers(self) -> list[str]:
-        """The names of the fetchers, the first one first. The instance starts when they are ready to go."""
+        """Return the names of the fetchers, the first one first. The instance starts when they are ready to go."""
         try:
             installed = await self._workers.fetchers(STARTING)
         except FetchFailed as failed:
@@ -110,7 +110,7 @@ class SnaInstagram(Plugin):
         await self._gate.stop()
 
     async def on_external_config_update(self) -> None:
-        """Takes new settings at once. Wrong ones are logged, and the former stay."""
+        """Take new settings at once. Wrong ones are logged, and the former stay."""
         assert self.config is not None
         self.config.load_and_update()
         try:
@@ -125,7 +125,7 @@ class SnaInstagram(Plugin):
 
     @event.on(EventType.ROOM_MESSAGE)
     async def hear(self, evt: MessageEvent) -> None:
-        """Every message that the bot's user sees in any room."""
+        """Take every message that the bot's user sees in any room."""
         began = time.monotonic()
         if not self.settings.enabled or evt.room_id not in self.settings.room_subscriptions:
             return
@@ -157,7 +157,7 @@ class SnaInstagram(Plugin):
             self._in_hand.discard(key)
 
     async def _try(self, evt: MessageEvent, link: Link, began: float) -> str:
-        """Answers the link, with the post or a line. The outcome for the memory."""
+        """Answer the link, with the post or a line. The outcome for the memory."""
         if self._breaker.is_open(time.time()):
             await self._answering.say(evt, link, breaker_line(self._breaker.open_until))
             return Failure.RATE_LIMIT

@@ -26,11 +26,11 @@ class Breaker:
         return now < self.open_until
 
     def after_success(self) -> Breaker:
-        """A post was got: all is forgotten."""
+        """Forget all failures: a post was got."""
         return Breaker()
 
     def after_failure(self, failure: Failure, now: float) -> Breaker:
-        """The breaker after a failure. Only a rate limit and repeated login pages matter to it."""
+        """Count a failure. Only a rate limit and repeated login pages matter to it."""
         logins = self.logins + 1 if failure is Failure.LOGIN else 0
         if failure is Failure.RATE_LIMIT or logins >= LOGIN_PAGES:
             seconds = min(FIRST_SECONDS * 2**self.times, LONGEST_SECONDS)
@@ -44,7 +44,7 @@ class Breaker:
 
     @classmethod
     def from_text(cls, text: str | None) -> Breaker:
-        """What `as_text` wrote; a closed breaker for anything else."""
+        """Return what `as_text` wrote; a closed breaker for anything else."""
         try:
             data = json.loads(text or "")
             return cls(float(data["open_until"]), int(data["times"]), int(data["logins"]))

@@ -31,7 +31,7 @@ class Refused(Exception):
 
 
 async def resolve(host: str) -> list[str]:
-    """The IP addresses of a name, in the order in which the system would try them. Raises OSError."""
+    """Return the IP addresses of a name, in the order in which the system would try them. Raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, 443, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in found]
 
@@ -49,13 +49,13 @@ class Gate:
         self.url = ""
 
     async def start(self) -> None:
-        """Listens on a port of loopback that is free."""
+        """Listen on a port of loopback that is free."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=_HEAD_BYTES)
         port = self._server.sockets[0].getsockname()[1]
         self.url = f"http://gate:{self._password}@127.0.0.1:{port}"
 
     async def stop(self) -> None:
-        """Closes the port and every connection."""
+        """Close the port and every connection."""
         if self._server is not None:
             self._server.close()
         for task in list(self._open):
@@ -104,7 +104,7 @@ class Gate:
             out_writer.close()
 
     def _target(self, head: str) -> str:
-        """The host that a request's head asks for. Raises Refused."""
+        """Return the host that a request's head asks for. Raises Refused."""
         line, *fields = head.split("\r\n")
         method, _, rest = line.partition(" ")
         given = next(
@@ -145,7 +145,7 @@ class Gate:
 
 
 async def _through(proxy: str, host: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection to the host by way of the proxy of the settings."""
+    """Return a connection to the host by way of the proxy of the settings."""
     parts = urlsplit(proxy)
     async with asyncio.timeout(5):
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=_HEAD_BYTES)
@@ -166,7 +166,7 @@ async def _through(proxy: str, host: str) -> tuple[asyncio.StreamReader, asyncio
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Passes on until the reader's side ends."""
+    """Pass on until the reader's side ends."""
     with contextlib.suppress(OSError):
         while chunk := await reader.read(64 * 1024):
             writer.write(chunk)

@@ -24,7 +24,7 @@ class Limits:
         self._until = 0.0
 
     async def bytes_for(self, setting: int) -> int:
-        """The smaller of the two, in bytes; the setting, where the homeserver does not say how much it takes."""
+        """Return the smaller of the two, in bytes; the setting, where the homeserver does not say how much it takes."""
         if time.monotonic() >= self._until:
             try:
                 self._size = (await self._client.get_media_repo_config()).upload_size
@@ -35,5 +35,5 @@ class Limits:
         return setting if self._size is None else min(setting, self._size)
 
     def ask_again(self) -> None:
-        """A file was too large: perhaps the homeserver's word is not what it was."""
+        """Forget the limit: a file was too large, perhaps the homeserver's word is not what it was."""
         self._until = 0.0

@@ -33,7 +33,7 @@ class Link:
 
 
 def parse(address: str) -> Link | None:
-    """The post that an address names; None if it is not Instagram's, or names no post."""
+    """Return the post that an address names; None if it is not Instagram's, or names no post."""
     if "://" not in address:
         address = "https://" + address
     try:
@@ -59,12 +59,12 @@ def parse(address: str) -> Link | None:
 
 
 def redirected(link: Link, location: str) -> Link | None:
-    """What the site says that a share link stands for; None if that is no post of the site's."""
+    """Return what the site says that a share link stands for; None if that is no post of the site's."""
     return parse(urljoin(link.url, location))
 
 
 def find(body: str, html: str | None = None) -> list[Link]:
-    """The posts that a message links to, each once, in order: in its text, then in the links of its HTML."""
+    """Return the posts that a message links to, each once, in order: in its text, then in the links of its HTML."""
     words = [match.group().lstrip("*~_`").rstrip(".,;:!?…*~`") for match in _WORD.finditer(body)]
     candidates = [word for word in words if "instagr" in word.lower()] + (_hrefs(html) if html else [])
     return list(dict.fromkeys(link for word in candidates if (link := parse(word)) is not None))

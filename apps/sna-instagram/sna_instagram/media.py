@@ -43,7 +43,7 @@ class TooLarge(FetchFailed):
 
 
 def type_of(data: bytes) -> tuple[Kind, str] | None:
-    """What a file is by its first bytes; None for what is neither a picture nor a video (an error page, say)."""
+    """Return what a file is by its first bytes; None for what is neither a picture nor a video (an error page, say)."""
     if data.startswith(b"\xff\xd8\xff"):
         return "image", "image/jpeg"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -78,7 +78,10 @@ class Downloads:
         await self._session.close()
 
     async def item(self, item: Item, limit: int) -> File:
-        """The best rendition that is within the limit, in bytes. Raises TooLarge if none is, FetchFailed otherwise."""
+        """Return the best rendition that is within the limit, in bytes.
+
+        Raises TooLarge if none is, FetchFailed otherwise.
+        """
         over: TooLarge | None = None
         for rendition in item.renditions:
             try:
@@ -89,7 +92,7 @@ class Downloads:
         raise over or FetchFailed(Failure.WITHHELD, "the post names no file")
 
     async def resolve(self, link: Link) -> Link:
-        """The post behind a share link: where the site redirects to, each step looked at. Raises FetchFailed."""
+        """Return the post behind a share link: where the site redirects to, each step looked at. Raises FetchFailed."""
         for _ in range(_HOPS):
             if not link.share:
                 return link

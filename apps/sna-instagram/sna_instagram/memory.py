@@ -42,7 +42,7 @@ class Memory:
         return found is not None
 
     async def remember(self, event_id: str, code: str, room_id: str, outcome: str) -> None:
-        """Writes down an answer; `outcome` is "posted" or the failure's name. A second time changes nothing."""
+        """Write down an answer; `outcome` is "posted" or the failure's name. A second time changes nothing."""
         await self._database.execute(
             "INSERT INTO answered (event_id, code, room_id, outcome, answered_at) VALUES ($1, $2, $3, $4, $5) "
             "ON CONFLICT (event_id, code) DO NOTHING",

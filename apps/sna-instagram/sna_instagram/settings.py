@@ -23,7 +23,7 @@ class Settings:
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Settings:
-        """The settings in an instance's config. Raises WrongSetting for the first that is wrong."""
+        """Return the settings in an instance's config. Raises WrongSetting for the first that is wrong."""
         enabled, size, rooms = config["enabled"], config["max_file_size"], config["room_subscriptions"]
         if not isinstance(enabled, bool):
             raise WrongSetting(

@@ -19,7 +19,7 @@ class Source(Protocol):
     name: str
 
     async def post(self, shortcode: str, seconds: float) -> Post:
-        """The post, within so many seconds. Raises FetchFailed, also when the time is up."""
+        """Return the post, within so many seconds. Raises FetchFailed, also when the time is up."""
         ...
 
 

@@ -26,7 +26,7 @@ _LINES = {
 
 
 def failure_line(failure: Failure, *, seconds: float, limit: int, size: int | None = None) -> str:
-    """The one line for a room. `seconds` is how long the bot may take; `limit` and `size` are in bytes."""
+    """Return the one line for a room. `seconds` is how long the bot may take; `limit` and `size` are in bytes."""
     if failure is Failure.TIMEOUT:
         return f"This post could not be fetched within {seconds:.0f} seconds. Open the link in a browser."
     if failure is Failure.TOO_LARGE:
@@ -44,7 +44,7 @@ def breaker_line(open_until: float) -> str:
 
 
 def caption(post: Post, url: str, *, over: int, lost: int, limit: int) -> str:
-    """The text beside the files: author and caption, how many files are missing and why, and the address."""
+    """Return the text beside the files: author and caption, how many files are missing and why, and the address."""
     text = plain(post.caption)
     if len(text) > _CAPTION:
         text = text[: _CAPTION - 1].rstrip() + "…"
@@ -65,7 +65,7 @@ def plain(text: str) -> str:
 
 
 def megabytes(size: int) -> str:
-    """Bytes as people read them: 61.2 MB, 50 MB, 512 kB."""
+    """Return bytes as people read them: 61.2 MB, 50 MB, 512 kB."""
     if size < 1_000_000:
         return f"{max(1, round(size / 1000))} kB"
     return f"{size / 1_000_000:.1f}".removesuffix(".0") + " MB"

@@ -39,7 +39,7 @@ class Workers:
         self._stopped = False
 
     async def prepare(self) -> None:
-        """Starts the process with the libraries, if it does not run. It takes jobs before it is ready."""
+        """Start the process with the libraries, if it does not run. It takes jobs before it is ready."""
         async with self._starting:
             if self._stopped:
                 raise FetchFailed(Failure.UNKNOWN, "the plugin is being stopped")
@@ -59,14 +59,14 @@ class Workers:
                 )  # fmt: skip
 
     async def fetchers(self, seconds: float) -> list[str]:
-        """The fetchers whose libraries are installed; waits until they are imported, which takes about a second.
+        """Return the fetchers whose libraries are installed, once they are imported, which takes about a second.
 
         Raises FetchFailed if that takes longer than so many seconds.
         """
         return (await self.run({"fetcher": "", "shortcode": "", "proxy": "", "seconds": seconds}, seconds))["fetchers"]
 
     async def run(self, job: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """A child's answer to the job. Raises FetchFailed when the time is up or the child ended without one.
+        """Return a child's answer to the job. Raises FetchFailed when the time is up or the child ended without one.
 
         In either case nothing is left of the child, nor of what it started.
         """
@@ -82,7 +82,7 @@ class Workers:
             raise FetchFailed(Failure.UNKNOWN, f"{job['fetcher']}: its process ended without an answer") from error
 
     async def stop(self) -> None:
-        """Ends all of them."""
+        """End all of them."""
         self._stopped = True
         async with self._starting:
             for pid in list(self._running):
@@ -92,7 +92,7 @@ class Workers:
             await self._end_parent()
 
     async def _ask(self, job: dict[str, Any]) -> bytes:
-        """The line that a child answers with, empty if there is no child or it ended before."""
+        """Return the line that a child answers with, empty if there is no child or it ended before."""
         await self.prepare()
         assert self._jobs is not None
         parent = self._parent
@@ -122,7 +122,7 @@ class Workers:
             writer.close()
 
     async def _replace(self, parent: asyncio.subprocess.Process | None) -> None:
-        """Ends this process, which forked no child: the next job comes to another. Once, however many ask."""
+        """End this process, which forked no child: the next job comes to another. Once, however many ask."""
         if self._parent is parent:
             await self._end_parent()
 

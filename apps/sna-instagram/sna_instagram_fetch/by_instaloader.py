@@ -17,7 +17,7 @@ class _Impatient(instaloader.RateController):
 
 
 def fetch(shortcode: str, proxy: str, seconds: float) -> Post:
-    """The post, by way of the proxy. Raises FetchFailed."""
+    """Return the post, by way of the proxy. Raises FetchFailed."""
     context = instaloader.InstaloaderContext(
         sleep=False,
         quiet=True,

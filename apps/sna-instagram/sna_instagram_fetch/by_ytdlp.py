@@ -22,7 +22,7 @@ class _Silent:
 
 
 def prepare() -> None:
-    """Imports what the first request would import, while there is time."""
+    """Import what the first request would import, while there is time."""
     import curl_cffi.requests  # noqa: F401
 
     with YoutubeDL({"quiet": True, "logger": _Silent()}) as downloader:
@@ -30,7 +30,7 @@ def prepare() -> None:
 
 
 def fetch(shortcode: str, proxy: str, seconds: float) -> Post:
-    """The post, by way of the proxy. Raises FetchFailed."""
+    """Return the post, by way of the proxy. Raises FetchFailed."""
     options = {
         "quiet": True,
         "logger": _Silent(),
@@ -51,7 +51,7 @@ def fetch(shortcode: str, proxy: str, seconds: float) -> Post:
 
 
 def _status(error: BaseException) -> int | None:
-    """The HTTP status behind an error, wherever in its causes."""
+    """Return the HTTP status behind an error, wherever in its causes."""
     seen: BaseException | None = error
     for _ in range(6):
         if seen is None:
@@ -66,7 +66,7 @@ def _status(error: BaseException) -> int | None:
 
 
 def post_of(info: dict[str, Any], shortcode: str) -> Post:
-    """The post in yt-dlp's own words (a dictionary of one entry, or a playlist of a carousel's)."""
+    """Return the post in yt-dlp's own words (a dictionary of one entry, or a playlist of a carousel's)."""
     entries = list(info["entries"]) if info.get("_type") == "playlist" else [info]
     items = [item for entry in entries if (item := _item_of(entry)) is not None]
     if not items:

@@ -27,7 +27,7 @@ _JOB_BYTES = 64 * 1024
 
 
 def main() -> None:
-    """Serves jobs until the socket on stdin is closed."""
+    """Serve jobs until the socket on stdin is closed."""
     # OpenSSL takes its authorities from here; requests and curl_cffi have names of their own for it.
     if authorities := os.environ.get("SSL_CERT_FILE"):
         os.environ["REQUESTS_CA_BUNDLE"] = os.environ["CURL_CA_BUNDLE"] = authorities
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _serve(message: bytes, descriptor: int, fetchers: dict[str, Fetch]) -> None:
-    """The child's whole life. Never returns: what the parent was about to do is not the child's."""
+    """Live the child's whole life. Never returns: what the parent was about to do is not the child's."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
@@ -61,7 +61,7 @@ def _serve(message: bytes, descriptor: int, fetchers: dict[str, Fetch]) -> None:
 
 
 def _fetchers() -> dict[str, Fetch]:
-    """The fetchers whose libraries are installed, ready to go."""
+    """Return the fetchers whose libraries are installed, ready to go."""
     found: dict[str, Fetch] = {}
     try:
         from . import by_ytdlp
@@ -80,7 +80,7 @@ def _fetchers() -> dict[str, Fetch]:
 
 
 def run(job: dict[str, Any], fetchers: dict[str, Fetch]) -> dict[str, Any]:
-    """The answer to a job. Whatever goes wrong in a library is an answer too."""
+    """Return the answer to a job. Whatever goes wrong in a library is an answer too."""
     # Both spellings: programs differ in which they read. Nothing goes past the gate.
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         os.environ[name] = os.environ[name.lower()] = job["proxy"]

@@ -67,7 +67,7 @@ _SENTENCES: tuple[tuple[str, Failure], ...] = (
 
 
 def classify(text: str, status: int | None = None) -> Failure:
-    """The class of an error: by the HTTP status that the site answered with, if known, and the error's text."""
+    """Return the class of an error: by the HTTP status that the site answered with, if known, and the error's text."""
     words = text if status is None else f"{text} {status}"
     # An address or a post's code in the text must not be taken for a status or a word.
     words = re.sub(r"https?://\S+|\[[^\]]*\] [\w-]{5,}:", " ", words)
@@ -78,6 +78,6 @@ def classify(text: str, status: int | None = None) -> Failure:
 
 
 def telling(failures: list[FetchFailed]) -> FetchFailed:
-    """The one of several failures that says most."""
+    """Return the one of several failures that says most."""
     order = list(Failure)
     return min(failures, key=lambda failed: order.index(failed.failure))

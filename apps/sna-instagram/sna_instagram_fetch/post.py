@@ -44,7 +44,7 @@ class Post:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Post:
-        """The post that `as_json` wrote. Raises KeyError or TypeError on anything else."""
+        """Return the post that `as_json` wrote. Raises KeyError or TypeError on anything else."""
         items = tuple(
             Item(
                 kind="video" if item["kind"] == "video" else "image",
@@ -57,5 +57,5 @@ class Post:
 
 
 def best_first(renditions: list[Rendition]) -> tuple[Rendition, ...]:
-    """The largest picture first. Those of unknown size keep the order in which the site names them."""
+    """Return the largest picture first. Those of unknown size keep the order in which the site names them."""
     return tuple(sorted(renditions, key=lambda rendition: -rendition.area))

@@ -26,7 +26,9 @@ def is_site_host(host: str) -> bool:
 
 
 def check_url(url: str) -> str:
-    """The address itself, if it may be fetched: https, a host of the site's, port 443, no user, no odd characters.
+    """Return the address itself, if it may be fetched.
+
+    That is https, a host of the site's, port 443, no user, no odd characters.
 
     Raises NotTheSites.
     """

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 
 def server_context(folder: Path) -> ssl.SSLContext:
-    """What a server of the site's hosts needs for TLS; `authority.pem` in the folder is what its readers need."""
+    """Return what a server of the site's hosts needs for TLS; its readers need `authority.pem` in the folder."""
     now = datetime.datetime.now(datetime.UTC)
 
     def certificate(

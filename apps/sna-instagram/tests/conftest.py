@@ -34,7 +34,7 @@ BOT, USER = "@instagram-bot:test", "@user:test"
 
 @pytest_asyncio.fixture(scope="session")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """One stand-in for all tests; each gives its posts names of its own."""
+    """Yield one stand-in for all tests; each gives its posts names of its own."""
     async with Site().served(tmp_path_factory.mktemp("site")) as served:
         with pytest.MonkeyPatch.context() as patch:
             # As an operator would whose proxy shows a certificate of its own.
@@ -92,7 +92,7 @@ class Room:
         return MaubotMessageEvent(event, self._client)
 
     async def says(self, body: str, **how: Any) -> list[dict[str, Any]]:
-        """A message, through the client's own dispatching; what the bot has sent when it is done with it."""
+        """Send a message through the client's own dispatching; return what the bot has sent when done with it."""
         return await self.happens(self.message(body, **how))
 
     async def happens(self, event: MessageEvent) -> list[dict[str, Any]]:
@@ -159,7 +159,7 @@ async def workers(site: Site) -> AsyncIterator[Workers]:
 
 @pytest_asyncio.fixture(scope="session")
 async def instance(site: Site, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[SnaInstagram, Room]]:
-    """One instance with the settings as they come, for all tests that need no other."""
+    """Yield one instance with the settings as they come, for all tests that need no other."""
     made, room = Instances(site, tmp_path_factory.mktemp("instance")), Room()
     plugin = await made.start(room)
     yield plugin, room
@@ -168,7 +168,7 @@ async def instance(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Asyn
 
 @pytest.fixture
 def room(instance: tuple[SnaInstagram, Room]) -> Room:
-    """The room before that instance, as if nothing had happened yet."""
+    """Return the room before that instance, as if nothing had happened yet."""
     plugin, room = instance
     plugin._breaker = Breaker()
     room.uploads.clear()
@@ -179,5 +179,5 @@ def room(instance: tuple[SnaInstagram, Room]) -> Room:
 
 @pytest.fixture
 def own_room() -> Room:
-    """A room for an instance of the test's own."""
+    """Return a room for an instance of the test's own."""
     return Room()

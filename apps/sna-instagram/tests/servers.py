@@ -29,7 +29,7 @@ def free_port() -> int:
 
 
 def plugin_file(folder: Path, target: Path) -> Path:
-    """The .mbp of a plugin's folder: what its maubot.yaml names."""
+    """Return the .mbp of a plugin's folder: what its maubot.yaml names."""
     described = yaml.safe_load((folder / "maubot.yaml").read_text())
     paths = [folder / "maubot.yaml", *(folder / name for name in described.get("extra_files", []))]
     for module in described["modules"]:
@@ -49,7 +49,7 @@ class Program:
         self.log = folder / f"{name}.log"
 
     async def start(self, address: str, *good: int) -> None:
-        """Starts it, and waits until the address answers with one of the statuses."""
+        """Start it, and wait until the address answers with one of the statuses."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, cwd=self._folder, stdout=log, stderr=log, start_new_session=True
@@ -105,7 +105,7 @@ class User:
         return (await self.call("PUT", f"/rooms/{room}/send/m.room.message/{time.monotonic_ns()}", content))["event_id"]
 
     async def events(self, room: str) -> list[dict[str, Any]]:
-        """All messages of the room, the oldest first."""
+        """Return all messages of the room, the oldest first."""
         answer = await self.call("GET", f"/rooms/{room}/messages?dir=b&limit=200")
         return [event for event in reversed(answer["chunk"]) if event["type"] == "m.room.message"]
 
@@ -166,7 +166,7 @@ class Servers:
             return User(self._session, self.matrix, await answer.json())
 
     async def bot(self, name: str) -> User:
-        """A user that maubot syncs for, and that joins where it is invited."""
+        """Return a user that maubot syncs for, and that joins where it is invited."""
         user = await self.register(name)
         described = {"homeserver": self.matrix, "access_token": user.token, "device_id": user.device,
                      "enabled": True, "sync": True, "autojoin": True}  # fmt: skip
@@ -222,7 +222,7 @@ class Servers:
 
 @contextlib.asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[Servers]:
-    """Both servers, until the end of the block."""
+    """Yield both servers, until the end of the block."""
     async with aiohttp.ClientSession() as session:
         servers = Servers(folder, session)
         try:

@@ -30,7 +30,7 @@ _CHARACTERS = string.ascii_uppercase + string.ascii_lowercase + string.digits + 
 
 
 def media_id(shortcode: str) -> str:
-    """The number that a shortcode writes in base 64."""
+    """Return the number that a shortcode writes in base 64."""
     number = 0
     # A private account's posts have 28 characters more in their links.
     shortcode = shortcode[:-28] if len(shortcode) > 28 else shortcode
@@ -74,7 +74,7 @@ class Site:
     # The site's answers.
 
     def _polaris(self, shortcode: str, listing: Listing) -> dict[str, Any]:
-        """A post as the site's own page gets it."""
+        """Return a post as the site's own page gets it."""
         parts = [self._part(item) for item in listing.items]
         product: dict[str, Any] = {
             "pk": media_id(shortcode),
@@ -213,7 +213,7 @@ class Site:
 
     @contextlib.asynccontextmanager
     async def served(self, folder: Path) -> Any:
-        """The stand-in and its proxy, until the end of the block. `folder` gets the certificate authority."""
+        """Yield the stand-in and its proxy, until the end of the block. `folder` gets the certificate authority."""
         context = server_context(folder)
         self.authority = str(folder / "authority.pem")
         application = web.Application()

@@ -17,7 +17,7 @@ LOG = logging.getLogger("test")
 
 
 async def ask(gate: Gate, request: str, *, password: bool = True) -> str:
-    """What the gate answers to a request's first line, as one text."""
+    """Return what the gate answers to a request's first line, as one text."""
     parts = urlsplit(gate.url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     pair = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()

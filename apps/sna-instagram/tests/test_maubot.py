@@ -14,7 +14,7 @@ from .site import JPEG, MP4, Site
 
 
 async def until(question: Callable[[], Awaitable[Any]], seconds: float) -> Any:
-    """The question's first answer that is true; None if there is none within so many seconds."""
+    """Return the question's first answer that is true; None if there is none within so many seconds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if answer := await question():
@@ -24,7 +24,7 @@ async def until(question: Callable[[], Awaitable[Any]], seconds: float) -> Any:
 
 
 async def replies(user: User, room: str, event_id: str) -> list[dict[str, Any]]:
-    """What was answered to an event, once its last part, a notice, has come."""
+    """Return what was answered to an event, once its last part, a notice, has come."""
     found = [
         event
         for event in await user.events(room)

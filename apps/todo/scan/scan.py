@@ -39,13 +39,13 @@ def run(command: Sequence[str | Path], folder: Path) -> subprocess.CompletedProc
 
 
 def last_line(text: str) -> str:
-    """The last line that says something; npm's last ones name its log."""
+    """Return the last line that says something; npm's last ones name its log."""
     lines = [line.strip() for line in text.splitlines() if line.strip() and "complete log of this run" not in line]
     return next((line[:200] for line in reversed(lines) if " " in line), "it said nothing")
 
 
 def npm(*words: str) -> list[str]:
-    """A command of npm, of whatever Node.js the frontend's own tests use."""
+    """Return a command of npm, of whatever Node.js the frontend's own tests use."""
     return ["bash", "-c", 'source ./node.sh && exec "${npm[@]}" "$@"', "npm", *words]
 
 
@@ -90,12 +90,12 @@ def audit_frontend(arguments: Sequence[str]) -> Row:
 
 
 def verdict(half: str, found: set[str]) -> Row:
-    """A row that says what was found."""
+    """Return a row that says what was found."""
     return Row(half, "vulnerabilities", "FAIL" if found else "PASS", "; ".join(sorted(found)) or "none known")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`scan.py FOLDER [--osv-url URL] [--npm-registry URL]`: 0 where nothing failed, 1 otherwise."""
+    """Run `scan.py FOLDER [--osv-url URL] [--npm-registry URL]`: 0 where nothing failed, 1 otherwise."""
     folder, rest = Path(arguments[0]).resolve(), list(arguments[1:])
     given = dict(zip(rest[::2], rest[1::2], strict=True))
     osv = ["--osv-url", given["--osv-url"]] if "--osv-url" in given else []

@@ -21,7 +21,7 @@ SHAPE = re.compile(r"\d{4}-\d\d-\d\dT\d{6}")
 
 
 def copied(source, target):
-    """A SQLite database, whole, as it is at one moment. Raises sqlite3.Error."""
+    """Copy a SQLite database, whole, as it is at one moment. Raises sqlite3.Error."""
     with (
         contextlib.closing(sqlite3.connect(source, timeout=30)) as old,
         contextlib.closing(sqlite3.connect(target)) as new,
@@ -34,7 +34,7 @@ def copied(source, target):
 
 
 def database_url(config_file):
-    """PostgreSQL's address in maubot's configuration."""
+    """Return PostgreSQL's address in maubot's configuration."""
     found = re.search(r"(?m)^database: *['\"]?(postgres[^'\"\n]+)", pathlib.Path(config_file).read_text())
     return found[1] if found else None
 

@@ -35,7 +35,7 @@ class Away(Exception):
 
 
 def ask(method, url, token=None, body=None, timeout=10.0):
-    """(status, answer) of one request. Raises Away where nothing answers."""
+    """Return (status, answer) of one request. Raises Away where nothing answers."""
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = "Bearer " + token
@@ -82,7 +82,7 @@ class Maubot:
         return ask("PUT", f"{self.base}/client/{quote(user)}", self.token, fields, timeout=30.0)[1]
 
     def place(self, user):
-        """How far the client's sync has come; None where that can't be seen."""
+        """Return how far the client's sync has come; None where that can't be seen."""
         path = self.told["database"]
         if not path:
             return None
@@ -101,7 +101,7 @@ def wake(found):
 
 
 def moves(maubot, found):
-    """Whether the client's sync gets to know what is new within SYNC_SECONDS."""
+    """Return whether the client's sync gets to know what is new within SYNC_SECONDS."""
     user, before = found["id"], maubot.place(found["id"])
     wake(found)
     end = time.monotonic() + SYNC_SECONDS
@@ -117,7 +117,7 @@ def moves(maubot, found):
 
 
 def settled(maubot, user, patience=10.0):
-    """The client, once its start is over."""
+    """Return the client, once its start is over."""
     end, found = time.monotonic() + patience, maubot.client(user)
     while found and found["enabled"] and not found["started"] and time.monotonic() < end:
         time.sleep(0.2)
@@ -126,7 +126,10 @@ def settled(maubot, user, patience=10.0):
 
 
 def look_at(maubot, user, kicks):
-    """What is wrong with a client, in words; an empty text where nothing is. Starts it again where that helps."""
+    """Return what is wrong with a client, in words; an empty text where nothing is.
+
+    Starts it again where that helps.
+    """
     found = settled(maubot, user)
     if found is None:
         return f"{user} is no client of maubot: run `up --refresh`"
@@ -186,7 +189,7 @@ def alert(told, maubot, state):
 
 
 def measure(told, wrong, clients, instances):
-    """Figures for Prometheus' textfile collector."""
+    """Write figures for Prometheus' textfile collector."""
     if not told["metrics"]:
         return
     lines = [

@@ -64,7 +64,7 @@ class Lxd(SystemSettings):
     @model_validator(mode="wrap")
     @classmethod
     def _all_at_once(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Lxd:
-        """The rules between parts are looked at although a part is wrong: what is right of the rest is known."""
+        """Look at the rules between parts although a part is wrong: what is right of the rest is known."""
         if isinstance(value, Lxd):
             return value
         mistakes: list[InitErrorDetails] = []
@@ -83,7 +83,7 @@ class Lxd(SystemSettings):
         return made
 
     def host_of(self, member: str) -> str:
-        """The machine, a key of `hearth:hosts`, that a member of the cluster is."""
+        """Return the machine, a key of `hearth:hosts`, that a member of the cluster is."""
         return self.members[member].host or member
 
     @property
@@ -101,7 +101,7 @@ class Lxd(SystemSettings):
 
     @classmethod
     def host_references(cls, written: Mapping[str, Any]) -> Mapping[str, str]:
-        """Each member is a machine: the one that it names, or the one of its own name."""
+        """Return the machine of each member: the one that it names, or the one of its own name."""
         members: Any = written.get("members")
         found: dict[str, str] = {}
         for name, member in cast(dict[Any, Any], members).items() if isinstance(members, dict) else ():
@@ -114,7 +114,10 @@ class Lxd(SystemSettings):
 
 
 def _detail(error: Any) -> InitErrorDetails:
-    """An error of pydantic's, to be raised again as it is. Its own type's context may lack what only Python knows."""
+    """Return an error of pydantic's, to be raised again as it is.
+
+    Its own type's context may lack what only Python knows.
+    """
     kind: Any = error["type"]
     context = {
         key: str(value) if isinstance(value, Exception) else value for key, value in error.get("ctx", {}).items()
@@ -125,7 +128,7 @@ def _detail(error: Any) -> InitErrorDetails:
 
 
 def _right_parts(model: type[Settings], value: Any) -> dict[str, Any]:
-    """The fields of settings that are wrong somewhere, without those that hold what is wrong.
+    """Return the fields of settings that are wrong somewhere, without those that hold what is wrong.
 
     Of a group by name, the entries that are right.
     """
@@ -148,7 +151,7 @@ def _right_parts(model: type[Settings], value: Any) -> dict[str, Any]:
 
 
 def _names(model: type[Settings], value: Any) -> dict[str, list[str]]:
-    """The names in each group by name, as they were given; without a group that is none."""
+    """Return the names in each group by name, as they were given; without a group that is none."""
     given: Mapping[str, Any] = cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
     found: dict[str, list[str]] = {}
     for name, field in model.model_fields.items():
@@ -170,7 +173,7 @@ def _right_entries(adapter: TypeAdapter[Any], group: Mapping[Any, Any]) -> dict[
 
 
 def _at(value: Any, location: tuple[int | str, ...]) -> Any:
-    """What stands at a place of the settings as they were given; the whole where it is not there."""
+    """Return what stands at a place of the settings as they were given; the whole where it is not there."""
     for part in location:
         try:
             value = value[part]

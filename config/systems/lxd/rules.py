@@ -38,16 +38,16 @@ class Known:
         self.names = {group: [*names[group]] for group in names}
 
     def has(self, group: str, name: str) -> bool:
-        """Whether there is such an entry, right or wrong; also where it can't be known."""
+        """Return whether there is such an entry, right or wrong; also where it can't be known."""
         return group not in self.names or name in self.names[group]
 
     def listed(self, group: str) -> str:
-        """The names of a group, for a message."""
+        """Return the names of a group, for a message."""
         return ", ".join(self.names[group]) or "none yet"
 
 
 def between_parts(values: Mapping[str, Any], names: Mapping[str, Collection[str]]) -> list[tuple[Place, str]]:
-    """Every mistake that concerns two parts, each with its place and `rule; remedy`.
+    """Return every mistake that concerns two parts, each with its place and `rule; remedy`.
 
     `values` are the parts that are right by themselves, `names` the names of each group, also of what is wrong.
     """
@@ -98,7 +98,7 @@ def _known_link(known: Known, place: Place, link: str, member: str) -> Found:
 
 
 def _names(known: Known) -> Found:
-    """One name, one thing: members and instances share the zone, networks and bridges the machines' interfaces."""
+    """Yield each name that two things have where it must be one: in the zone, or among the interfaces."""
     for name in known.instances.keys() & known.members.keys():
         yield ("instances", name), "has the name of a member, and both would be one name in the zone; rename it"
     for name in known.networks.keys() & known.bridges.keys():
@@ -112,7 +112,7 @@ def _names(known: Known) -> Found:
 
 
 def _addresses(known: Known) -> Found:
-    """Every address that is given out by hand belongs to one."""
+    """Yield every address that is given out by hand to more than one."""
     owners: dict[Any, str] = {}
 
     def claim(place: Place, address: Any, owner: str) -> Found:
@@ -248,7 +248,7 @@ def _dns(known: Known) -> Found:
 
 
 def _keys(known: Known) -> Found:
-    """Keys that LXD or Hearth sets by itself."""
+    """Yield keys that LXD or Hearth sets by itself."""
     for kind in ("instances", "profiles", "networks", "pools"):
         group: dict[str, Any] = getattr(known, kind)
         for name, settings in group.items():

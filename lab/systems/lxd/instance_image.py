@@ -48,7 +48,7 @@ def put(lab: Lab, machine: Machine, path: str = "/srv/instance-image.tar") -> st
 
 
 def _stream(source: str, container: str, path: str) -> None:
-    """From `docker export` to a file on the machine, one pass, nothing kept here."""
+    """Pass `docker export` on to a file on the machine: one pass, nothing kept here."""
     with (
         subprocess.Popen(["docker", "export", source], stdout=subprocess.PIPE) as export,
         subprocess.Popen(

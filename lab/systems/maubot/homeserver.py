@@ -36,7 +36,7 @@ class Homeserver:
         self.token = self.ask("login", user="ann", password=PASSWORD)
 
     def ask(self, command: str, **values: Any) -> Any:
-        """What the program on the machine answers; see visitor.py."""
+        """Return what the program on the machine answers; see visitor.py."""
         if command != "login" and command != "ask":
             values = {"token": self.token, **values}
         said = self.machine.run(f"python3 -I {PROGRAM} {command}", stdin=json.dumps(values), timeout=400)
@@ -51,6 +51,6 @@ class Homeserver:
         self.machine.run(f"systemctl start {UNIT}")
 
     def users(self) -> list[str]:
-        """Everybody's user id."""
+        """Return everybody's user id."""
         found = self.ask("ask", method="GET", path="/_synapse/admin/v2/users?from=0&limit=100", token=self.token)
         return sorted(each["name"] for each in found["users"])

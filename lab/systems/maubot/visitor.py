@@ -53,7 +53,10 @@ def room(token, bots, alias=None):
 
 
 def say(token, room, text, patience=5.0, every=None):
-    """Seconds until somebody else's message that holds ours, and its text; null where none came within `patience`."""
+    """Return the seconds until somebody else's message that holds ours, and its text.
+
+    Null where none came within `patience`.
+    """
     text = f"{text} {time.time_ns()}"  # a first sync may be an answer of some minutes ago
     since = ask("GET", V3 + "/sync?timeout=0", token)["next_batch"]
     me = ask("GET", V3 + "/account/whoami", token)["user_id"]
@@ -83,7 +86,7 @@ def say(token, room, text, patience=5.0, every=None):
 
 
 def many(token, rooms, text, count):
-    """Seconds until each reply, in all rooms at once, `count` times each."""
+    """Return the seconds until each reply, in all rooms at once, `count` times each."""
     found, guard = {each: [] for each in rooms}, threading.Lock()
 
     def talk(each):

@@ -100,7 +100,7 @@ def _digest(context: BuildContext, dockerfile: str) -> str:
 
 
 def _archive(context: BuildContext, dockerfile: str) -> bytes:
-    """The context as `docker build` takes it on stdin, with another Dockerfile."""
+    """Return the context as `docker build` takes it on stdin, with another Dockerfile."""
     packed = io.BytesIO()
     # Docker tells an archive by its first 512 bytes, which must hold a file's header and no extension of it.
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:

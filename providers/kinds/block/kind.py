@@ -120,7 +120,7 @@ class BlockFacts(Facts):
 
 
 def _readable(lines: list[str]) -> str:
-    """Lines as text; bytes that are not UTF-8, which the rest of a file may hold, become question marks."""
+    """Return the lines as text; bytes that are not UTF-8, which the rest of a file may hold, become question marks."""
     return "".join(f"{line}\n" for line in lines).encode(errors="surrogateescape").decode(errors="replace")
 
 
@@ -129,7 +129,7 @@ def _text(stat: Stat | None) -> str:
 
 
 def facts_of(stat: Stat | None, inputs: BlockInputs) -> BlockFacts:
-    """What is there of the block. Damaged markers are a fact as well."""
+    """Return what is there of the block. Damaged markers are a fact as well."""
     if stat is None:
         return BlockFacts(present=False, existed=False)
     if stat.type != "file":
@@ -250,7 +250,7 @@ async def restore(session: Session, inputs: BlockInputs, before: BlockFacts) -> 
 
 
 async def _ours(session: Session, inputs: BlockInputs, before: BlockFacts) -> bool:
-    """Whether a block made the file, this one or another: an empty one that was there stays."""
+    """Return whether a block made the file, this one or another: an empty one that was there stays."""
     if before.existed is None:
         return not before.file
     return await made_files.was_made(session, inputs.path)

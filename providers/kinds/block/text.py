@@ -44,12 +44,15 @@ END_OF_FILE = Place()
 
 
 def lines_of(content: str) -> list[str]:
-    """The lines of a content; one final newline more or less is the same."""
+    """Return the lines of a content; one final newline more or less is the same."""
     return content.removesuffix("\n").split("\n") if content else []
 
 
 def find(lines: Sequence[str], name: str) -> Span | None:
-    """The block of that name. ValueError, with what is wrong, where its markers are not one BEGIN and then one END."""
+    """Return the block of that name.
+
+    ValueError, with what is wrong, where its markers are not one BEGIN and then one END.
+    """
     marks = [(number, found) for number, line in enumerate(lines) if (found := MARKER.fullmatch(line))]
     own = [(number, found) for number, found in marks if found[3] == name]
     if not own:
@@ -69,7 +72,7 @@ def find(lines: Sequence[str], name: str) -> Span | None:
 
 
 def in_blocks(lines: Sequence[str]) -> list[bool]:
-    """For each line, whether it belongs to a block, a marker included."""
+    """Return for each line whether it belongs to a block, a marker included."""
     result: list[bool] = []
     inside = False
     for line in lines:
@@ -96,20 +99,20 @@ def find_by_hand(lines: Sequence[str], content: str) -> int | None:
 
 
 def only_blocks(lines: Sequence[str]) -> bool:
-    """Whether there are blocks and nothing else."""
+    """Return whether there are blocks and nothing else."""
     taken = in_blocks(lines)
     return any(taken) and not any(line for line, inside in zip(lines, taken, strict=True) if not inside)
 
 
 def line_like(lines: Sequence[str], wished: str, *, last: bool) -> int | None:
-    """Number of the first or last line, outside of every block, that says the same but for blanks around it."""
+    """Return the number of the first or last line, outside of every block, that is the same but for outer blanks."""
     taken = in_blocks(lines)
     found = [n for n, line in enumerate(lines) if line.strip() == wished.strip() and not taken[n]]
     return None if not found else found[-1 if last else 0]
 
 
 def out_of_place(lines: Sequence[str], span: Span, place: Place) -> Place:
-    """Of the lines that a block is to stand before or after, those that it does not stand so to.
+    """Return those of the lines that a block is to stand before or after that it does not stand so to.
 
     A line that is not there is no reason to move a block.
     """
@@ -168,7 +171,7 @@ def _beside(lines: Sequence[str], place: Place) -> int:
 
 
 def without_block(text: str, name: str, instead: str = "") -> str:
-    """`text` without the block, or with the lines of `instead` in its place."""
+    """Return `text` without the block, or with the lines of `instead` in its place."""
     lines = text.split("\n")
     span = find(lines, name)
     if span is not None:
@@ -194,7 +197,7 @@ def _glued(lines: Sequence[str], line: str, name: str) -> tuple[str, str, str] |
 
 
 def _before_marker(lines: Sequence[str], name: str, begin: str) -> str:
-    """What stands right before a BEGIN marker on its line: as much as its END does not begin with."""
+    """Return what stands right before a BEGIN marker on its line: as much as its END does not begin with."""
     ends = [found[1] for line in lines if (found := MARKER.fullmatch(line)) and found[2] == "END" and found[3] == name]
     return next((begin.removesuffix(end) for end in ends if begin != end and begin.endswith(end)), "")
 
@@ -204,7 +207,7 @@ def _begins(lines: Sequence[str], name: str) -> bool:
 
 
 def mended(text: str, name: str, content: str) -> str:
-    """`text` with at most one whole block of `name`, empty, where the first part of a damaged one stood.
+    """Return `text` with at most one whole block of `name`, empty, where the first part of a damaged one stood.
 
     Of the lines beside a marker that has lost its other one, those go that are lines of `content`; whatever else there
     is may be somebody's, and stays.

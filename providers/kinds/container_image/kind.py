@@ -117,7 +117,7 @@ async def apply(session: Session, inputs: ContainerImageInputs, facts: Container
 
 
 def note_of(inputs: ContainerImageInputs) -> str:
-    """Where it is written down which image has the name."""
+    """Return where it is written down which image has the name."""
     return f"{NOTES}/{hashlib.sha256(identify(inputs).encode()).hexdigest()[:32]}"
 
 
@@ -155,7 +155,7 @@ async def _check(session: Session, inputs: ContainerImageInputs) -> None:
 
 
 def failure(machine: str, inputs: ContainerImageInputs, done: Completed, home: Stat | None = None) -> HearthError:
-    """What a failed podman means, and what to do about it. `home` is the account's."""
+    """Return what a failed podman means, and what to do about it. `home` is the account's."""
     what = f"the image {inputs.name} for {_owner(inputs)} on {machine}"
     scheme, _, place = inputs.source.partition(":")
     summary, remedy = (
@@ -240,7 +240,10 @@ def parse(identity: str) -> dict[str, str]:
 
 
 def locks(inputs: ContainerImageInputs) -> tuple[str, ...]:
-    """One at a time in a store: the runtime directory of an account that is not logged in comes and goes with it."""
+    """Name the lock of a store, in which one works at a time.
+
+    The runtime directory of an account that is not logged in comes and goes with it.
+    """
     stores = {_owner(inputs)}
     if inputs.source.startswith("user:"):
         stores.add(inputs.source.removeprefix("user:"))

@@ -89,7 +89,7 @@ systemctl stop "user-runtime-dir@$uid.service"
 
 
 def find_image(images: str, name: str) -> tuple[str, str] | None:
-    """(id, digest) of the image of that name, from the text of a store's images.json."""
+    """Return (id, digest) of the image of that name, from the text of a store's images.json."""
     wanted = {name} if re.search(r"[:@][^/]+$", name) else {f"{name}:latest"}
     if "@" in name:
         plain, _, digest = name.partition("@")
@@ -109,7 +109,7 @@ class Store:
         self._user = user
 
     async def inspect(self, name: str) -> tuple[str, str] | Completed | None:
-        """(id, digest) of an image; None where it is not there; what podman said where it could not tell."""
+        """Return (id, digest) of an image; None where it is not there; what podman said where it could not tell."""
         account = None
         if self._user is not None:
             account = await self._session.account(self._user)
@@ -154,14 +154,14 @@ class Store:
         return await self._session.run("sh", script=text, user=self._user, check=False)
 
     async def _images(self, account: Account | None) -> str | None:
-        """The store's own list of images, where podman can't be asked for it."""
+        """Return the store's own list of images, where podman can't be asked for it."""
         store = f"{account.home}/.local/share/containers/storage" if account else "/var/lib/containers/storage"
         found = await self._session.stat(f"{store}/overlay-images/images.json", content=True)
         return None if found is None else (found.content or b"").decode(errors="replace")
 
     @asynccontextmanager
     async def _runtime(self, user: str | None) -> AsyncGenerator[None]:
-        """An account's runtime directory, for as long as podman needs it, where the account is not logged in."""
+        """Yield an account's runtime directory, for as long as podman needs it, where the account is not logged in."""
         account = None if user in (None, "root") else await self._session.account(str(user))
         if account is None or await self._session.stat(f"/run/user/{account.uid}") is not None:
             yield

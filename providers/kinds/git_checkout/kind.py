@@ -102,7 +102,7 @@ class GitCheckoutFacts(TreeFacts):
 
 
 def split_credentials(url: str) -> tuple[str, str]:
-    """The address without its user and password, and a line for git's credential store; that is empty for none.
+    """Return the address without its user and password, and a line for git's credential store; that is empty for none.
 
     The user of an ssh address is no secret, and stays.
     """
@@ -115,18 +115,18 @@ def split_credentials(url: str) -> tuple[str, str]:
 
 
 def remote_section(url: str) -> str:
-    """The lines of `.git/config` for the remote `origin`. Syntax: git-config(1)."""
+    """Return the lines of `.git/config` for the remote `origin`. Syntax: git-config(1)."""
     quoted = url.replace("\\", "\\\\").replace('"', '\\"')
     return f'[remote "origin"]\n\turl = "{quoted}"\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n'
 
 
 def program(call: str, **values: str) -> str:
-    """The text that runs one function of git_checkout.sh with values, none of which is an argument of a command."""
+    """Return the text that runs one function of git_checkout.sh; no value is an argument of a command."""
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items()) + PROGRAM + f"\n{call}\n"
 
 
 def revision_of(wish: str, found: dict[str, list[str]]) -> str:
-    """What the field `revision` says: the wish itself where HEAD is there and no tracked file was changed."""
+    """Return what the field `revision` says: the wish itself where HEAD is there and no tracked file was changed."""
     commit = found["commit"][0]
     changed = found.get("modified", [])
     if wish == ANY:
@@ -179,7 +179,7 @@ async def observe(session: Session, inputs: GitCheckoutInputs) -> GitCheckoutFac
 
 
 def _explain(session: Session, inputs: GitCheckoutInputs, status: int, stderr: str) -> HearthError:
-    """The error behind an exit status of git_checkout.sh."""
+    """Return the error behind an exit status of git_checkout.sh."""
     here = f"{inputs.path} on {session.machine}"
     if status == 41:
         return InvalidInput(

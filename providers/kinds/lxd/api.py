@@ -66,7 +66,7 @@ class Answer:
 
 
 def at(*words: str, **parameters: str | None) -> str:
-    """The path of a thing in the API: `at("profiles", "default", target="bcn1")`."""
+    """Return the path of a thing in the API: `at("profiles", "default", target="bcn1")`."""
     path = "/".join(("/1.0", *(quote(word, safe="") for word in words)))
     given = "&".join(f"{key}={quote(value, safe='')}" for key, value in parameters.items() if value is not None)
     return f"{path}?{given}" if given else path
@@ -93,7 +93,7 @@ class Api:
         return [Answer(**each) for each in json.loads(done.stdout)]
 
     async def query(self, *requests: Request, missing_is_fine: bool = False) -> list[Answer]:
-        """The same, where each must succeed. Raises ApiError or NoAnswer."""
+        """Return the same, where each must succeed. Raises ApiError or NoAnswer."""
         answers = await self.ask(*requests)
         for request, answer in zip(requests, answers, strict=False):
             if answer.failure:
@@ -103,7 +103,7 @@ class Api:
         return answers
 
     async def get(self, *words: str, target: str | None = None) -> dict[str, Any] | None:
-        """What a thing is; None where there is none of that name."""
+        """Return what a thing is; None where there is none of that name."""
         (answer,) = await self.query(Request("GET", at(*words, target=target)), missing_is_fine=True)
         return answer.found
 
@@ -120,12 +120,15 @@ class Api:
         await self.query(request, missing_is_fine=True)
 
     async def members(self) -> list[dict[str, Any]]:
-        """The members of the cluster, as LXD lists them."""
+        """Return the members of the cluster, as LXD lists them."""
         (answer,) = await self.query(Request("GET", at("cluster", "members", recursion="1")))
         return cast(list[dict[str, Any]], answer.metadata)
 
     async def need_all_members(self, what: str) -> list[dict[str, Any]]:
-        """The members, all of them online. Raises ApiError that names those that are away, before anything is done."""
+        """Return the members, all of them online.
+
+        Raises ApiError that names those that are away, before anything is done.
+        """
         members = await self.members()
         away = [each["server_name"] for each in members if each["status"] not in ("Online", "Evacuated")]
         if away:
@@ -140,7 +143,7 @@ class Api:
         return members
 
     def refusal(self, request: Request, answer: Answer) -> ApiError:
-        """The error for a request that was refused. It names no value that was sent."""
+        """Return the error for a request that was refused. It names no value that was sent."""
         return ApiError(
             f"{self.name} on {self.session.machine} refused `{request.method} {request.path}`",
             status=answer.status,
@@ -149,7 +152,7 @@ class Api:
         )
 
     async def no_answer(self, answer: Answer) -> NoAnswer:
-        """The error for no answer, with the members that can't be reached from there."""
+        """Return the error for no answer, with the members that can't be reached from there."""
         machine = self.session.machine
         if answer.failure == "absent":
             return NoAnswer(
@@ -170,7 +173,7 @@ class Api:
         )
 
     async def away(self) -> list[str]:
-        """Addresses of the members that keep the database and can't be reached from this one."""
+        """Return the addresses of the members that keep the database and can't be reached from this one."""
         listed = await self.session.run(*self.about.database, check=False, timeout=20)
         addresses = addresses_in(listed.stdout)
         if not addresses:
@@ -193,11 +196,11 @@ json.dump(away, sys.stdout)
 
 
 def addresses_in(table: str) -> list[str]:
-    """Addresses in the table of `lxd cluster list-database`: one column within bars."""
+    """Return the addresses in the table of `lxd cluster list-database`: one column within bars."""
     cells = [line.strip("| \n") for line in table.splitlines() if line.startswith("|")]
     return [cell for cell in cells if ":" in cell and " " not in cell]
 
 
 def names_in(urls: Sequence[str]) -> list[str]:
-    """The last words of URLs as LXD lists them: /1.0/profiles/default is `default`."""
+    """Return the last words of URLs as LXD lists them: /1.0/profiles/default is `default`."""
     return [url.partition("?")[0].rpartition("/")[2] for url in urls]

@@ -43,7 +43,7 @@ class Wish:
 
 
 def files(wish: Wish, renderer: Renderer) -> dict[str, str]:
-    """Path -> text of what configures the bridge."""
+    """Return path -> text of what configures the bridge."""
     match renderer:
         case "netplan":
             return {f"/etc/netplan/99-hearth-{wish.name}.yaml": netplan(wish)}
@@ -139,7 +139,7 @@ def _gateway(wish: Wish, version: int) -> list[str]:
 
 
 def renderer_of(found: Mapping[str, bool]) -> Renderer:
-    """Which of the three configures a machine: what was found of `netplan`, `networkd` and `ifupdown`.
+    """Return which of the three configures a machine: what was found of `netplan`, `networkd` and `ifupdown`.
 
     netplan writes the files of networkd, so it comes first where it has files of its own.
     """
@@ -152,7 +152,9 @@ def renderer_of(found: Mapping[str, bool]) -> Renderer:
 
 
 def names_link(path: str, text: str, nic: str) -> bool:
-    """Whether a file of network configuration is about an interface: then it is taken over, and given back later.
+    """Return whether a file of network configuration is about an interface.
+
+    Then it is taken over, and given back later.
 
     Of netplan's by its keys, of networkd's by the match, of ifupdown's by the stanzas.
     """
@@ -170,13 +172,16 @@ def names_link(path: str, text: str, nic: str) -> bool:
 
 
 def _group(content: Any, key: str) -> dict[Any, Any]:
-    """A group of keys within another; an empty one where there is none."""
+    """Return a group of keys within another; an empty one where there is none."""
     found: Any = cast(dict[Any, Any], content).get(key) if isinstance(content, dict) else None
     return cast(dict[Any, Any], found) if isinstance(found, dict) else {}
 
 
 def _about(key: Any, entry: Any, nic: str) -> bool:
-    """Whether an entry of `ethernets` is about an interface: by its name, or by the name that it matches or sets."""
+    """Return whether an entry of `ethernets` is about an interface.
+
+    It is so by its name, or by the name that it matches or sets.
+    """
     if key == nic:
         return True
     if not isinstance(entry, dict):
@@ -187,12 +192,12 @@ def _about(key: Any, entry: Any, nic: str) -> bool:
 
 
 def _matches(pattern: str, nic: str) -> bool:
-    """A shell's pattern against a link's name, as networkd matches it; `!` turns it round."""
+    """Return a shell's pattern against a link's name, as networkd matches it; `!` turns it round."""
     if pattern.startswith("!"):
         return not fnmatchcase(nic, pattern[1:])
     return fnmatchcase(nic, pattern)
 
 
 def wish_of(name: str, nic: str, mac: str, addresses: Sequence[str], **rest: Any) -> Wish:
-    """A wish from texts."""
+    """Return a wish from texts."""
     return Wish(name, nic, mac, tuple(ip_interface(each) for each in addresses), **rest)

@@ -212,7 +212,7 @@ async def restore(session: Session, inputs: InstanceInputs, before: InstanceFact
 
 
 def objection(old: Mapping[str, Any], new: InstanceInputs) -> str:
-    """Why a change is refused before anything is touched; empty where it is not."""
+    """Return why a change is refused before anything is touched; empty where it is not."""
     names = {"image": new.image, "type": new.type}
     changed = [
         f"{name} from {old[name]} to {wish}" for name, wish in names.items() if old.get(name) not in (None, wish)

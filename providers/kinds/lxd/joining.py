@@ -31,7 +31,7 @@ Keys = Mapping[str, Mapping[str, str]]
 
 
 async def is_half_done(api: Api) -> bool:
-    """Whether a join or a bootstrap was cut short here: a database of a cluster, and no name in it."""
+    """Return whether a join or a bootstrap was cut short here: a database of a cluster, and no name in it."""
     server = await api.get() or {}
     return bool(server["environment"]["server_clustered"]) and not server["environment"]["server_name"]
 
@@ -102,12 +102,12 @@ class Clock(tuple[float, float]):
         return super().__new__(cls, (there, here))
 
     def ahead_of(self, other: Clock) -> float:
-        """Seconds by which this machine's clock is ahead of the other's."""
+        """Return the seconds by which this machine's clock is ahead of the other's."""
         return (self[0] - self[1]) - (other[0] - other[1])
 
 
 def token_of(metadata: Mapping[str, Any]) -> str:
-    """The token that `lxd init` takes, from the operation that made it. It lets in once, within three hours."""
+    """Return the token that `lxd init` takes, from the operation that made it. It lets in once, within three hours."""
     names = {
         "server_name": "serverName",
         "fingerprint": "fingerprint",
@@ -152,7 +152,7 @@ async def join(
 
 
 async def _try(api: Api, cluster: Api, name: str, address: str, brought: list[dict[str, str]]) -> str | None:
-    """One try to join; what it said where it failed, without the token."""
+    """Try once to join, and return what it said where it failed, without the token."""
     body = {"server_name": name}
     (answer,) = await cluster.query(Request("POST", at("cluster", "members"), body))
     operation: dict[str, Any] = answer.metadata
@@ -191,7 +191,7 @@ async def _clean_up(cluster: Api, name: str, address: str) -> None:
 
 
 async def _whole(cluster: Api, name: str) -> dict[str, list[str]]:
-    """Names of the pools and networks that a joiner gets. Raises ApiError where one of them is not whole."""
+    """Return the names of the pools and networks that a joiner gets. Raises ApiError where one of them is not whole."""
     found: dict[str, list[str]] = {}
     broken: list[str] = []
     for group in ("storage-pools", "networks"):

@@ -31,7 +31,7 @@ ConfigInput = Annotated[Config, AfterValidator(_keys)]
 
 
 def marked(config: Mapping[str, str]) -> tuple[frozenset[str], frozenset[str]]:
-    """The keys and the devices that Hearth has set, from the note in a configuration.
+    """Return the keys and the devices that Hearth has set, from the note in a configuration.
 
     A note that somebody has spoilt counts as none.
     """
@@ -43,12 +43,12 @@ def marked(config: Mapping[str, str]) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def ours(wish: Mapping[str, Any], noted: frozenset[str], found: Mapping[str, Any]) -> dict[str, Any]:
-    """Of what was found, what is compared with a wish: its keys, and those that Hearth has set before."""
+    """Return what of a finding is compared with a wish: its keys, and those that Hearth has set before."""
     return {key: value for key, value in found.items() if key != MARK and (key in wish or key in noted)}
 
 
 def note(config: Mapping[str, Any], devices: Mapping[str, Any] | None = None) -> str:
-    """The note of what Hearth sets."""
+    """Return the note of what Hearth sets."""
     content: dict[str, Sequence[str]] = {"config": sorted(config)}
     if devices is not None:
         content["devices"] = sorted(devices)
@@ -56,13 +56,13 @@ def note(config: Mapping[str, Any], devices: Mapping[str, Any] | None = None) ->
 
 
 def merged(found: Mapping[str, Any], wish: Mapping[str, Any], noted: frozenset[str]) -> dict[str, Any]:
-    """What is there, with the wish in place of what Hearth has set before."""
+    """Return what is there, with the wish in place of what Hearth has set before."""
     kept = {key: value for key, value in found.items() if key not in noted}
     return {**kept, **wish}
 
 
 def wished(found: Mapping[str, Any], config: Config, devices: Devices | None = None) -> dict[str, Any]:
-    """The part of a thing's object that a PUT takes: configuration and devices as wished, all else kept."""
+    """Return the part of a thing's object that a PUT takes: configuration and devices as wished, all else kept."""
     there = cast(Config, found.get("config") or {})
     keys, names = marked(there)
     result: dict[str, Any] = {"config": {**merged(there, config, keys), MARK: note(config, devices)}}

@@ -27,7 +27,7 @@ MEMBER_KEYS = {
 
 
 def split(kind: str, config: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """A pool's or network's keys: those of the cluster, and those that each member has for itself."""
+    """Return a pool's or network's keys: those of the cluster, and those that each member has for itself."""
     own = MEMBER_KEYS[kind]
     return (
         {key: value for key, value in config.items() if key not in own},
@@ -36,12 +36,12 @@ def split(kind: str, config: Mapping[str, str]) -> tuple[dict[str, str], dict[st
 
 
 def bootstrap(name: str, address: str) -> str:
-    """The preseed with which a member begins a cluster. `address` is host:port, IPv6 in brackets."""
+    """Return the preseed with which a member begins a cluster. `address` is host:port, IPv6 in brackets."""
     return _text({"config": {"core.https_address": address}, "cluster": {"server_name": name, "enabled": True}})
 
 
 def join(name: str, address: str, token: str, member_config: Sequence[Mapping[str, str]]) -> str:
-    """The preseed with which a member joins. It holds the token, which lets in once: for stdin only."""
+    """Return the preseed with which a member joins. It holds the token, which lets in once: for stdin only."""
     cluster = {
         "enabled": True,
         "server_name": name,
@@ -55,7 +55,7 @@ def join(name: str, address: str, token: str, member_config: Sequence[Mapping[st
 def member_config(
     pools: Mapping[str, Mapping[str, str]], networks: Mapping[str, Mapping[str, str]]
 ) -> list[dict[str, str]]:
-    """What a joining member brings for each pool and network that is there already: entity, name, key and value."""
+    """Return what a joining member brings for each pool and network: entity, name, key and value."""
     found: list[dict[str, str]] = []
     for entity, group in (("storage-pool", pools), ("network", networks)):
         for name, config in sorted(group.items()):

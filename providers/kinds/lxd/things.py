@@ -30,7 +30,7 @@ ThingName = Annotated[str, AfterValidator(_thing_name)]
 
 
 async def look(session: Session, daemon: Daemon, *words: str) -> dict[str, Any] | str | None:
-    """A thing as it is; None where there is none; a line that says why that can't be known."""
+    """Return a thing as it is; None where there is none; a line that says why that can't be known."""
     api = Api(session, daemon)
     (answer,) = await api.ask(Request("GET", at(*words)))
     if answer.failure or answer.status >= 500:
@@ -44,7 +44,7 @@ async def look(session: Session, daemon: Daemon, *words: str) -> dict[str, Any] 
 
 
 def compared(found: Mapping[str, Any], config: Config, devices: Devices | None = None) -> dict[str, Any]:
-    """The configuration and devices of a thing that are compared with a wish."""
+    """Return the configuration and devices of a thing that are compared with a wish."""
     there: Config = found.get("config") or {}
     keys, names = ours.marked(there)
     result: dict[str, Any] = {"config": ours.ours(config, keys, there)}
@@ -91,13 +91,13 @@ async def put_back(session: Session, daemon: Daemon, group: str, name: str, whol
 
 
 def in_use(found: Mapping[str, Any]) -> str:
-    """Who uses a thing, for a message; empty where nobody does."""
+    """Return who uses a thing, for a message; empty where nobody does."""
     users: list[str] = found.get("used_by") or []
     return ", ".join(f"{url.split('/')[2].rstrip('s')} {names_in([url])[0]}" for url in users)
 
 
 def parse(kind: str) -> Callable[[str], dict[str, Any]]:
-    """The inverse of `kind/NAME`, for import."""
+    """Return the inverse of `kind/NAME`, for import."""
 
     def inner(identity: str) -> dict[str, Any]:
         word, _, name = identity.partition("/")
@@ -109,13 +109,13 @@ def parse(kind: str) -> Callable[[str], dict[str, Any]]:
 
 
 def by_hand(daemon: Daemon, command: str, name: str) -> str:
-    """The line by which a person removes a thing."""
+    """Return the line by which a person removes a thing."""
     program = "lxc" if daemon == "lxd" else "incus"
     return f"{program} {command} {shlex.quote(name)}".replace("  ", " ")
 
 
 def not_managed(session: Session, name: str, what: str) -> InvalidInput:
-    """The error for a network that is an interface of the machine's own."""
+    """Return the error for a network that is an interface of the machine's own."""
     return InvalidInput(
         f"{name} on {session.machine} is an interface of the machine's own ({what.strip('<>')}), so LXD can't make a"
         " network of that name; nothing was changed",

@@ -38,7 +38,7 @@ class Archive:
 
 
 def read(source: Path) -> Archive:
-    """The plugin at `source`: an .mbp file, or a folder with a maubot.yaml. Raises InvalidInput."""
+    """Return the plugin at `source`: an .mbp file, or a folder with a maubot.yaml. Raises InvalidInput."""
     if source.is_dir():
         return _built(source)
     try:
@@ -59,7 +59,7 @@ def _refused(source: Path, rule: str, remedy: str) -> InvalidInput:
 
 
 def _definition(source: Path, text: bytes) -> dict[str, Any]:
-    """What maubot.yaml says, as far as it matters here."""
+    """Return what maubot.yaml says, as far as it matters here."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -99,7 +99,7 @@ def _built(folder: Path) -> Archive:
 
 
 def _module(folder: Path, module: str) -> dict[str, bytes]:
-    """The files of one module, by their names in the archive."""
+    """Return the files of one module, by their names in the archive."""
     single, package = folder / f"{module}.py", folder / module
     if single.is_file():
         return {single.name: single.read_bytes()}

@@ -96,7 +96,7 @@ async def observe(session: Session, inputs: MaubotClientInputs) -> MaubotClientF
 
 
 async def _logged_in(session: Session, inputs: MaubotClientInputs, found: dict[str, Any]) -> bool:
-    """What the homeserver says of the token that maubot has."""
+    """Return what the homeserver says of the token that maubot has."""
     from providers.kinds.matrix.homeserver import Homeserver
 
     address = str(found["homeserver"])

@@ -44,12 +44,12 @@ ConfigFile = Annotated[
 
 
 def identified(config_file: str, name: str) -> str:
-    """The id behind `machine/` of what maubot keeps."""
+    """Return the id behind `machine/` of what maubot keeps."""
     return f"{config_file.removeprefix('/')}#{name}"
 
 
 def parsed(identity: str) -> tuple[str, str]:
-    """The configuration file and the name in an id. Raises ValueError."""
+    """Return the configuration file and the name in an id. Raises ValueError."""
     path, mark, name = identity.rpartition("#")
     if not mark:
         raise ValueError("the id is MACHINE/PATH-OF-CONFIG#NAME")

@@ -13,7 +13,7 @@ Config = dict[str, Any]
 
 
 def loads(text: str) -> Config:
-    """The mapping in a config's text; an empty one where it holds none, or can't be read."""
+    """Return the mapping in a config's text; an empty one where it holds none, or can't be read."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -25,7 +25,7 @@ def loads(text: str) -> Config:
 
 
 def dumps(config: Mapping[str, Any]) -> str:
-    """The text of a config; `loads` gives the same mapping back."""
+    """Return the text of a config; `loads` gives the same mapping back."""
     import io
 
     from ruamel.yaml import YAML
@@ -40,7 +40,7 @@ def dumps(config: Mapping[str, Any]) -> str:
 
 
 def ours(found: Mapping[str, Any], wish: Mapping[str, Any]) -> Config:
-    """Of what was found, the keys that the wish has too, at every depth: the rest is the plugin's own business."""
+    """Return the keys found that the wish has too, at every depth: the rest is the plugin's own business."""
     result: Config = {}
     for key, wished in wish.items():
         if key not in found:
@@ -54,7 +54,7 @@ def ours(found: Mapping[str, Any], wish: Mapping[str, Any]) -> Config:
 
 
 def merged(found: Mapping[str, Any], wish: Mapping[str, Any]) -> Config:
-    """What was found, with the wish laid over it, at every depth."""
+    """Return what was found, with the wish laid over it, at every depth."""
     result = dict(found)
     for key, wished in wish.items():
         value = result.get(key)
@@ -64,7 +64,7 @@ def merged(found: Mapping[str, Any], wish: Mapping[str, Any]) -> Config:
 
 
 def missing(found: Mapping[str, Any], wish: Mapping[str, Any], path: str = "") -> list[str]:
-    """The wish's keys that were not found, as `limits.size`: a plugin drops what it does not know."""
+    """Return the wish's keys that were not found, as `limits.size`: a plugin drops what it does not know."""
     result: list[str] = []
     for key, wished in wish.items():
         name = f"{path}{key}"

@@ -64,7 +64,7 @@ class Homeserver:
     async def ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, token: str | None = None
     ) -> tuple[int, dict[str, Any]]:
-        """Status and answer of one request. Waits as long as a rate limit says, within LIMIT_PATIENCE."""
+        """Return status and answer of one request. Waits as long as a rate limit says, within LIMIT_PATIENCE."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         while True:
             try:
@@ -95,14 +95,14 @@ class Homeserver:
         await asyncio.sleep(seconds + 0.1)
 
     def refused(self, what: str, found: Mapping[str, Any], remedy: str) -> MatrixError:
-        """The error for an answer that is none: the homeserver's own words, and what to do."""
+        """Return the error for an answer that is none: the homeserver's own words, and what to do."""
         code, text = str(found.get("errcode", "")), str(found.get("error", "")) or str(dict(found))[:300]
         return MatrixError(
             f"the homeserver {self.name} refused to {what}", code=code, detail=f"{code} {text}".strip(), remedy=remedy
         )
 
     async def whoami(self, token: str) -> Login | None:
-        """Whose token it is; None where the homeserver does not know it (any more)."""
+        """Return whose token it is; None where the homeserver does not know it (any more)."""
         status, found = await self.ask("GET", f"{V3}/account/whoami", token=token)
         if status == 401:
             return None
@@ -111,14 +111,14 @@ class Homeserver:
         return Login(str(found["user_id"]), str(found.get("device_id") or ""), token)
 
     async def taken(self, user: str) -> bool | None:
-        """Whether there is an account of that name; None where the homeserver does not say."""
+        """Return whether there is an account of that name; None where the homeserver does not say."""
         status, found = await self.ask("GET", f"{V3}/register/available?username={quote(user, safe='')}")
         if status == 200:
             return not found.get("available", True)
         return True if found.get("errcode") == "M_USER_IN_USE" else None
 
     async def login(self, user: str, password: str, device_id: str) -> Login:
-        """A new token for the device; an older one of the same device ends. Raises MatrixError."""
+        """Return a new token for the device; an older one of the same device ends. Raises MatrixError."""
         body = {
             "type": "m.login.password",
             "identifier": {"type": "m.id.user", "user": user},
@@ -140,7 +140,7 @@ class Homeserver:
         await self.ask("POST", f"{V3}/logout", {}, token=token)
 
     async def register(self, user: str, password: str, device_id: str, token: str | None) -> Login | None:
-        """A new account, by whatever stages the homeserver asks for; None where the name is taken.
+        """Return a new account, by whatever stages the homeserver asks for; None where the name is taken.
 
         Raises MatrixError.
         """
@@ -177,7 +177,7 @@ class Homeserver:
         raise self._registration_refused(user, {"error": f"after {', '.join(sent)} it still asks for more"}, False)
 
     def _next_stage(self, found: Mapping[str, Any], token: str | None) -> str:
-        """The next stage of a flow that we can walk to its end."""
+        """Return the next stage of a flow that we can walk to its end."""
         flows = [
             [str(stage) for stage in flow.get("stages", [])] for flow in cast(list[dict[str, Any]], found["flows"])
         ]

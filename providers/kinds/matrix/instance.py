@@ -88,7 +88,7 @@ async def observe(session: Session, inputs: MaubotInstanceInputs) -> MaubotInsta
 
 
 def differs(name: str, wish: Any, found: Any) -> bool:
-    """Whether a found value falls short of the wish: of a config only the wished keys count."""
+    """Return whether a found value falls short of the wish: of a config only the wished keys count."""
     if name != "config":
         return bool(wish != found)
     from providers.kinds.matrix.config_text import ours
@@ -138,14 +138,14 @@ async def apply(session: Session, inputs: MaubotInstanceInputs, facts: MaubotIns
 
 
 def _databases(settings: Mapping[str, Any], name: str) -> str | None:
-    """The path of an instance's own SQLite database; None where maubot's folder for them is no absolute path."""
+    """Return the path of an instance's own SQLite database; None where maubot's folder for them is no absolute path."""
     folders = cast(dict[str, Any], settings.get("plugin_databases") or {})
     folder = str(folders.get("sqlite", ""))
     return posixpath.join(folder, f"{name}.db") if folder.startswith("/") else None
 
 
 async def _bring_back(session: Session, settings: Mapping[str, Any], name: str) -> None:
-    """What was put aside, if a removal was cut short."""
+    """Take back what was put aside, if a removal was cut short."""
     path = _databases(settings, name)
     if path is None or await session.stat(f"{path}{ASIDE}") is None or await session.stat(path) is not None:
         return

@@ -98,7 +98,7 @@ class Maubot:
     async def ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, content: bytes | None = None
     ) -> tuple[int, dict[str, Any]]:
-        """Status and answer of one request; `content` is sent as it is."""
+        """Return status and answer of one request; `content` is sent as it is."""
         try:
             answer = await self._client.request(method, f"{V1}{path}", json=body, content=content)
         except httpx.TransportError as error:
@@ -114,7 +114,7 @@ class Maubot:
         return answer.status_code, cast(dict[str, Any], found) if isinstance(found, dict) else {"list": found}
 
     async def get(self, kind: str, name: str) -> dict[str, Any] | None:
-        """A `client`, `plugin` or `instance`; None where there is none of that name."""
+        """Return a `client`, `plugin` or `instance`; None where there is none of that name."""
         status, found = await self.ask("GET", f"/{kind}/{quote(name, safe='')}")
         if status == 404:
             return None

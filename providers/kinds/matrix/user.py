@@ -78,7 +78,7 @@ async def _open(session: Session, inputs: MatrixUserInputs) -> Homeserver:
 
 
 async def _kept(session: Session, inputs: MatrixUserInputs) -> dict[str, str]:
-    """What the token file says; nothing where it is not ours."""
+    """Return what the token file says; nothing where it is not ours."""
     found = await session.stat(inputs.token_file, content=True)
     if found is None or not found.content:
         return {}
@@ -106,13 +106,13 @@ async def observe(session: Session, inputs: MatrixUserInputs) -> MatrixUserFacts
 
 
 def _as_kept(kept: Mapping[str, str], *, present: bool, unknown: bool = False) -> MatrixUserFacts:
-    """An account that is not logged in, as far as is known: what depends on its token still has the last one."""
+    """Return an account that is not logged in, as far as is known: what depends on its token still has the last one."""
     user_id, token = kept.get("user_id", ""), kept.get("access_token", "")
     return MatrixUserFacts(present=present, unknown=unknown, user_id=user_id, access_token=token)
 
 
 def _is(login: Login, inputs: MatrixUserInputs) -> bool:
-    """Whether a token is the wished account's and device's. Some homeservers don't name the device."""
+    """Return whether a token is the wished account's and device's. Some homeservers don't name the device."""
     user = login.user_id[1:].partition(":")[0]
     return user == inputs.user and login.device_id in ("", inputs.device_id)
 
@@ -145,7 +145,7 @@ async def apply(session: Session, inputs: MatrixUserInputs, facts: MatrixUserFac
 
 
 async def _password_must_fit(server: Homeserver, inputs: MatrixUserInputs) -> None:
-    """A password of the settings that is not the account's would be found out on the day on which it is needed."""
+    """Try a password of the settings: one that is not the account's would be found out on the day it is needed."""
     trial = await server.login(inputs.user, inputs.password, f"{inputs.device_id}-TRIAL")
     await server.logout(trial.access_token)
 

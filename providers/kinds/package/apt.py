@@ -66,7 +66,7 @@ class Plan:
 
 
 def parse_plan(text: str) -> Plan:
-    """From the output of `apt-get --simulate`. `Inst name [1.0] (...)` is an upgrade, which brings nothing new."""
+    """Read the output of `apt-get --simulate`. `Inst name [1.0] (...)` is an upgrade, which brings nothing new."""
     new = re.findall(r"^Inst (\S+) \(", text, re.MULTILINE)
     gone = re.findall(r"^(?:Remv|Purg) (\S+)", text, re.MULTILINE)
     return Plan(frozenset(new), frozenset(gone))
@@ -134,7 +134,7 @@ async def apt_get(session: Session, *arguments: str, check: bool = True) -> Comp
 
 
 def failure(machine: str, arguments: Sequence[str], done: Completed) -> HearthError:
-    """What a failed apt-get means, and what to do about it."""
+    """Return what a failed apt-get means, and what to do about it."""
     text = f"{done.stderr}\n{done.stdout}"
     errors = [line for line in text.splitlines() if line.startswith(("E:", "Err:", "dpkg: error", " No space left"))]
     detail = "\n".join(errors) or done.stderr or done.stdout

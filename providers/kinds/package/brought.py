@@ -51,7 +51,7 @@ class Brought:
 
 
 async def read(session: Session) -> Brought:
-    """What is written down; nothing, with a warning, where that can't be read."""
+    """Return what is written down; nothing, with a warning, where that can't be read."""
     found = await session.stat(BROUGHT, content=True)
     if found is None:
         return Brought()

@@ -106,7 +106,7 @@ async def observe(session: Session, inputs: PackageInputs) -> PackageFacts:
 
 
 async def _is(session: Session, found: str, wished: str) -> bool:
-    """Whether a version is the wished one. dpkg says so: `1.0` is `0:1.0`."""
+    """Return whether a version is the wished one. dpkg says so: `1.0` is `0:1.0`."""
     if wished.endswith("*"):
         return found.startswith(wished[:-1])
     return found == wished or (await session.run("dpkg", "--compare-versions", found, "eq", wished, check=False)).ok
@@ -178,12 +178,12 @@ async def _install(session: Session, inputs: PackageInputs, facts: PackageFacts)
 
 
 async def _madison(session: Session, name: str) -> list[str]:
-    """`name | version | source` of each version that can be had."""
+    """Return `name | version | source` of each version that can be had."""
     return (await session.run("apt-cache", "madison", name, check=False)).stdout.splitlines()
 
 
 def _lists_at_fault(name: str, done: Completed) -> str:
-    """Why a failed installation may succeed with newer package lists; empty where they are not to blame."""
+    """Return why a failed installation may succeed with newer package lists; empty where they are not to blame."""
     if _UNKNOWN.search(done.stderr):
         return f"apt does not know {name} yet"
     if re.search(r"404 +Not Found|Hash Sum mismatch", done.stderr + done.stdout):
@@ -192,7 +192,7 @@ def _lists_at_fault(name: str, done: Completed) -> str:
 
 
 async def _there(session: Session) -> frozenset[str]:
-    """All packages on the machine by the names that apt gives them, those half installed among them."""
+    """Return all packages on the machine by the names that apt gives them, those half installed among them."""
     architecture, listed = await asyncio.gather(
         session.run("dpkg", "--print-architecture"),
         session.run("dpkg-query", "-W", "-f", "${db:Status-Status}\\t${Package}\\t${Architecture}\\n"),
@@ -201,7 +201,7 @@ async def _there(session: Session) -> frozenset[str]:
 
 
 def names_of(listed: str, native: str) -> list[str]:
-    """From dpkg's `status<TAB>name<TAB>architecture`: the names of what is there, as apt's plans have them."""
+    """Read dpkg's `status<TAB>name<TAB>architecture`: the names of what is there, as apt's plans have them."""
     fields = [line.split("\t") for line in listed.splitlines()]
     return [
         name if architecture in {native, "all"} else f"{name}:{architecture}"
@@ -271,12 +271,15 @@ async def _version_back(session: Session, name: str, now: str, version: str, rec
 
 
 async def _can_go(session: Session, *names: str) -> bool:
-    """Whether all that stays installed can do without these. dpkg knows at once; apt weighs all packages of Debian."""
+    """Return whether all that stays installed can do without these.
+
+    dpkg knows at once; apt weighs all packages of Debian.
+    """
     return (await session.run("dpkg", "--no-act", "--purge", *names, check=False)).ok
 
 
 async def _plan_wide_removal(session: Session, name: str, record: Brought) -> apt.Plan:
-    """What would go with a package, if all went that nobody needs any more."""
+    """Return what would go with a package, if all went that nobody needs any more."""
     left = {key: value for key, value in record.asked.items() if key != name}
     important = "true" if any(left.values()) else "false"
     # What somebody merely recommends or suggests is not needed by them: else a machine never is as it was.

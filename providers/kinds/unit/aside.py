@@ -13,13 +13,13 @@ from providers.machine.session import Account, Session
 
 
 def network_of(inputs: UnitInputs) -> str:
-    """The name of the network that a `.network` file makes."""
+    """Return the name of the network that a `.network` file makes."""
     own = re.findall(r"^\s*NetworkName\s*=\s*(\S+)\s*$", inputs.text or "", re.MULTILINE)
     return own[-1] if own else f"systemd-{inputs.name.removesuffix('.network')}"
 
 
 def mounts_on(inputs: UnitInputs) -> str | None:
-    """The folder that a unit of Hearth's mounts on, which systemd makes where it is missing."""
+    """Return the folder that a unit of Hearth's mounts on, which systemd makes where it is missing."""
     if inputs.text is None or not inputs.name.endswith((".mount", ".automount")):
         return None
     found = re.findall(r"^\s*Where\s*=\s*(/\S*)\s*$", inputs.text, re.MULTILINE)
@@ -27,7 +27,7 @@ def mounts_on(inputs: UnitInputs) -> str | None:
 
 
 async def made_aside(session: Session, inputs: UnitInputs, account: Account | None) -> str:
-    """Its name, where it is there already; "" where not, or where the unit makes none.
+    """Return its name, where it is there already; "" where not, or where the unit makes none.
 
     Read from the disk: podman, asked as the account, would leave a process behind.
     """

@@ -46,7 +46,10 @@ exit 1
 
 
 def complaints(said: str, name: str, *, runs: bool) -> list[str]:
-    """The lines of the tool that are about this very unit. What it needs to run counts only where it shall run."""
+    """Return the lines of the tool that are about this very unit.
+
+    What it needs to run counts only where it shall run.
+    """
     about = [
         line
         for line in said.splitlines()

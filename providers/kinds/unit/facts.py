@@ -91,7 +91,7 @@ def differs(name: str, wish: Any, found: Any) -> bool:
 
 
 def folder_of(inputs: UnitInputs, home: str | None) -> str:
-    """Where the unit file belongs: systemd.unit(5) and podman-systemd.unit(5)."""
+    """Return where the unit file belongs: systemd.unit(5) and podman-systemd.unit(5)."""
     if systemd.is_quadlet(inputs.name):
         return "/etc/containers/systemd" if home is None else f"{home}/.config/containers/systemd"
     return "/etc/systemd/system" if home is None else f"{home}/.config/systemd/user"
@@ -109,7 +109,7 @@ def _enabled(inputs: UnitInputs, shown: dict[str, str], content: str | None, lin
 
 
 def obstacles_of(inputs: UnitInputs, path: str, file: Stat, shown: dict[str, str], owner: str) -> list[str]:
-    """What keeps a file of ours from being what its manager uses, or lets others say what that is."""
+    """Return what keeps a file of ours from being what its manager uses, or lets others say what that is."""
     found: list[str] = []
     mode, readers = int(file.mode, 8), (owner, "root")
     if file.owner not in readers:
@@ -192,7 +192,7 @@ def facts_of(
 
 
 async def _without_manager(session: Session, inputs: UnitInputs, path: str, *, there: bool) -> dict[str, str]:
-    """What the files say of a unit whose manager does not run."""
+    """Return what the files say of a unit whose manager does not run."""
     if not there:
         return {}
     folder = path.rpartition("/")[0]
@@ -203,7 +203,7 @@ async def _without_manager(session: Session, inputs: UnitInputs, path: str, *, t
 async def _links(
     session: Session, inputs: UnitInputs, account: Account | None, service: str
 ) -> tuple[dict[str, str], list[str]] | None:
-    """Those that Hearth may come to change."""
+    """Return those that Hearth may come to change."""
     if systemd.is_quadlet(inputs.name) or (inputs.enabled, inputs.text, inputs.running) == (None, None, None):
         return None
     folders = folders_of(None if account is None else inputs.home or account.home, account and account.uid)

@@ -77,7 +77,7 @@ async def apply(session: Session, inputs: UnitInputs, facts: UnitFacts) -> None:
 
 
 async def _reloaded(manager: Manager, inputs: UnitInputs) -> UnitFacts:
-    """What the manager knows after it has looked again. Raises InvalidInput where it is no such unit."""
+    """Return what the manager knows after it has looked again. Raises InvalidInput where it is no such unit."""
     await manager.reload()
     facts = await observe(manager.session, inputs)
     if inputs.text is None and not facts.known:
@@ -97,13 +97,13 @@ async def _write(session: Session, inputs: UnitInputs, facts: UnitFacts) -> None
 
 
 async def _owner(session: Session, inputs: UnitInputs) -> tuple[str, str]:
-    """Whose the unit's file is."""
+    """Return whose the unit's file is."""
     account = None if inputs.user is None else await session.account(inputs.user)
     return ("root", "root") if account is None else (account.name, account.group)
 
 
 async def _set_enabled(manager: Manager, inputs: UnitInputs, facts: UnitFacts, *, changed: bool, new: bool) -> bool:
-    """Whether links were changed that the manager knows."""
+    """Return whether links were changed that the manager knows."""
     if systemd.is_quadlet(inputs.name) or inputs.enabled is None:
         return False
     if inputs.enabled and not facts.enabled and not changed:
@@ -137,7 +137,7 @@ async def _set_running(manager: Manager, inputs: UnitInputs, facts: UnitFacts, *
 
 
 async def _owes_restart(manager: Manager, inputs: UnitInputs, facts: UnitFacts) -> bool:
-    """Whether the unit runs with older files than it is to run with, its drop-ins among them."""
+    """Return whether the unit runs with older files than it is to run with, its drop-ins among them."""
     if facts.stamp is not None:
         return facts.stamp != digest(inputs.restart_on or [])
     files = [path for path in (facts.fragment, *facts.drop_ins) if path]

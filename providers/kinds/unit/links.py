@@ -51,14 +51,14 @@ change
 
 
 def folders_of(home: str | None, uid: int | None) -> tuple[str, ...]:
-    """Where a manager looks for links that somebody made: the system's, or an account's own."""
+    """Return where a manager looks for links that somebody made: the system's, or an account's own."""
     if home is None:
         return SYSTEM
     return (f"{home}/.config/systemd/user", f"/run/user/{uid}/systemd/user")
 
 
 def also_of(text: str | None) -> str:
-    """The names behind `Also=` in a text."""
+    """Return the names behind `Also=` in a text."""
     lines = (line.partition("=") for line in (text or "").splitlines())
     return " ".join(value.strip() for key, _, value in lines if key.strip() == "Also")
 
@@ -66,7 +66,7 @@ def also_of(text: str | None) -> str:
 async def find_links(
     session: Session, name: str, text: str | None, user: str | None, folders: tuple[str, ...]
 ) -> tuple[dict[str, str], list[str]]:
-    """(path -> target of each link that is about the unit or what comes along with it, folders of links that exist)."""
+    """Return path -> target of each link about the unit or what comes along with it, and the folders of links there."""
     kind = "user" if user else "system"
     settings = {
         "name": name,
@@ -89,7 +89,7 @@ async def find_links(
 
 
 def wanted(links: Mapping[str, str], names: set[str]) -> bool:
-    """Whether any of the links starts one of the units: it lies in a folder of what wants or requires them."""
+    """Return whether any of the links starts one of the units: it lies in a folder of what wants or requires them."""
     return any(
         path.split("/")[-2].endswith((".wants", ".requires", ".upholds")) and path.rpartition("/")[2] in names
         for path in links
@@ -97,7 +97,7 @@ def wanted(links: Mapping[str, str], names: set[str]) -> bool:
 
 
 def starts_script(links: Mapping[str, str]) -> bool:
-    """Whether a System V script is started in any of the ordinary runlevels."""
+    """Return whether a System V script is started in any of the ordinary runlevels."""
     return any(path.startswith(f"/etc/rc{level}.d/S") for path in links for level in "2345")
 
 

@@ -32,7 +32,7 @@ async def check_way_in(session: Session, inputs: UnitInputs, facts: UnitFacts, *
 
 
 async def _would_not_serve(session: Session, inputs: UnitInputs, way: WayIn, *, changed: bool) -> str:
-    """Why the SSH server would not take us any more, once it has been started anew."""
+    """Return why the SSH server would not take us any more, once it has been started anew."""
     text = inputs.text or ""
     if changed and inputs.name.endswith(".socket"):
         ports = re.findall(r"^\s*ListenStream\s*=\s*(?:\S*:)?(\d+)\s*$", text, re.MULTILINE)
@@ -52,7 +52,7 @@ async def _would_not_serve(session: Session, inputs: UnitInputs, way: WayIn, *, 
 
 
 async def keeps_way_in(session: Session, inputs: UnitInputs, now: UnitFacts, *, stops: bool) -> bool:
-    """Whether destroy leaves a unit as it is, with a warning, because putting it back would close the way in."""
+    """Return whether destroy leaves a unit as it is, with a warning, because putting it back would close the way in."""
     if inputs.allow_lockout or inputs.user is not None or not stops:
         return False
     way = await way_in(session)

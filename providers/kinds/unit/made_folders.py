@@ -44,7 +44,7 @@ async def remove_made_folders(session: Session, folder: str) -> None:
 
 
 async def remove_if_empty(session: Session, folder: str) -> bool:
-    """Whether there is no such folder any more."""
+    """Return whether there is no such folder any more."""
     try:
         await session.remove(folder)
     except HearthError:

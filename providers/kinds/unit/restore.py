@@ -53,7 +53,7 @@ def _same_attributes(now: UnitFacts, before: UnitFacts) -> bool:
 
 
 async def _try(session: Session, work: Awaitable[object]) -> None:
-    """One part of the way back: where it fails, the others are still tried, and it is said."""
+    """Try one part of the way back: where it fails, the others are still tried, and it is said."""
     try:
         await work
     except HearthError as error:
@@ -89,7 +89,7 @@ async def _restore(manager: Manager, inputs: UnitInputs, now: UnitFacts, before:
 
 
 def _links_back(inputs: UnitInputs, now: UnitFacts, before: UnitFacts, *, gone: bool) -> list[str]:
-    """The changes of links that lead back to those of before."""
+    """Return the changes of links that lead back to those of before."""
     if now.links is None or before.links is None:
         return []
     if inputs.enabled is None and inputs.text is None and not before.masked:
@@ -112,7 +112,7 @@ async def _put_back(session: Session, now: UnitFacts, before: UnitFacts) -> None
 
 
 async def _restore_without_manager(session: Session, inputs: UnitInputs, now: UnitFacts, before: UnitFacts) -> None:
-    """The account's manager does not run, so nothing of it does: only files are left."""
+    """Put files back alone: the account's manager does not run, so nothing of it does."""
     if inputs.text is not None and not _same_file(now, before):
         await _put_back(session, now, before)
     gone = not before.known and not before.file_text and not before.link

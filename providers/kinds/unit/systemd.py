@@ -81,7 +81,7 @@ def is_template(name: str) -> bool:
 
 
 def service_of(name: str, text: str | None) -> str:
-    """The unit that `name` stands for: itself, or the service that Quadlet generates from it."""
+    """Return the unit that `name` stands for: itself, or the service that Quadlet generates from it."""
     stem, _, suffix = name.rpartition(".")
     if suffix not in QUADLET:
         return name
@@ -90,7 +90,7 @@ def service_of(name: str, text: str | None) -> str:
 
 
 def installs(text: str) -> bool:
-    """Whether a unit's text says what starts it: an [Install] section with a line that does something."""
+    """Return whether a unit's text says what starts it: an [Install] section with a line that does something."""
     section = ""
     for line in text.splitlines():
         stripped = line.strip()
@@ -102,13 +102,13 @@ def installs(text: str) -> bool:
 
 
 def wanted_by_targets(text: str) -> bool:
-    """Whether nothing but targets asks for the unit: those read their links at boot, when the unit is due."""
+    """Return whether nothing but targets asks for the unit: those read their links at boot, when the unit is due."""
     found = re.findall(r"^\s*(?:WantedBy|RequiredBy|UpheldBy|Alias|Also)\s*=(.*)$", text, re.MULTILINE)
     return all(word.endswith(".target") for words in found for word in words.split())
 
 
 def starts_at_once(name: str, text: str | None) -> bool:
-    """Whether it counts as started before it has shown that it can run."""
+    """Return whether it counts as started before it has shown that it can run."""
     if not name.endswith(".service"):
         return False
     types = re.findall(r"^\s*Type\s*=\s*(\w*)", text or "", re.MULTILINE)
@@ -136,7 +136,7 @@ class Manager:
         return await self.session.run("systemctl", *scope, *arguments, user=self.user, check=check, timeout=timeout)
 
     async def show(self, unit: str) -> dict[str, str]:
-        """Properties of a unit; nothing where the manager can't be asked. A template has a file state alone."""
+        """Return a unit's properties; nothing where the manager can't be asked. A template has a file state alone."""
         if is_template(unit):
             state = await self.ctl("is-enabled", unit, check=False)
             word = state.stdout.strip()
@@ -146,13 +146,13 @@ class Manager:
         return parse_show(done.stdout) if done.ok else {}
 
     async def started_before(self, unit: str, files: list[str]) -> bool:
-        """Whether the unit became active before one of the files was changed."""
+        """Return whether the unit became active before one of the files was changed."""
         names = " ".join(shlex.quote(file) for file in files)
         settings = f"scope={'--user' if self.user else ''} unit={shlex.quote(unit)}\nset -- {names}\n"
         return (await self.session.run("sh", script=settings + _STARTED_BEFORE, user=self.user, check=False)).ok
 
     def reads_new(self, name: str, text: str) -> bool:
-        """Whether a unit that the manager does not know yet can be added, and taken away, without a reload."""
+        """Return whether a unit that the manager does not know yet can be added, and taken away, without a reload."""
         return self.user is None and not is_quadlet(name) and wanted_by_targets(text)
 
     async def reload(self) -> None:
@@ -179,7 +179,7 @@ class Manager:
         await self.session.run("systemctl", "start", f"user@{account.uid}.service")
 
     async def journal(self, unit: str) -> str:
-        """The unit's last log lines, its own and the manager's about it."""
+        """Return the unit's last log lines, its own and the manager's about it."""
         match = (f"_SYSTEMD_UNIT={unit}", "+", f"UNIT={unit}")
         if self.user:
             account = await self.session.account(self.user)

@@ -40,7 +40,7 @@ mv -f "$new" "$path"
 
 
 async def read(session: Session, path: str) -> str | None:
-    """A list's text, whatever its bytes; None where there is none."""
+    """Return a list's text, whatever its bytes; None where there is none."""
     found = await session.stat(path, content=True)
     return None if found is None else (found.content or b"").decode(errors="surrogateescape")
 
@@ -80,7 +80,7 @@ def members(text: str, name: str) -> dict[str, list[str]]:
 
 
 def with_list(text: str, group: str, listed: list[str]) -> str:
-    """`text` of /etc/group or /etc/gshadow with just these members in a group."""
+    """Return `text` of /etc/group or /etc/gshadow with just these members in a group."""
     lines = (line.split(":") for line in text.splitlines())
     return "".join(
         ":".join([*fields[:3], ",".join(listed)] if fields[0] == group and len(fields) == 4 else fields) + "\n"
@@ -89,7 +89,7 @@ def with_list(text: str, group: str, listed: list[str]) -> str:
 
 
 def with_members(text: str, name: str, before: dict[str, list[str]]) -> str:
-    """`text` of /etc/group or /etc/gshadow with `name` in just the groups of `before`, each in the order of before.
+    """Return `text` of /etc/group or /etc/gshadow with `name` in just the groups of `before`, each in its old order.
 
     Who has come to a group or has left it since is as they are now, other members behind those of before.
     """

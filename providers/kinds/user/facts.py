@@ -134,14 +134,14 @@ class UserFacts(Facts):
 
 
 def new_home(inputs: UserInputs) -> str | None:
-    """Where the home of a new account is; None where it has none."""
+    """Return where the home of a new account is; None where it has none."""
     if inputs.home is None and not inputs.system:
         return f"/home/{inputs.name}"
     return inputs.home
 
 
 def makes(name: str, facts: UserFacts) -> bool:
-    """Whether Hearth makes that part of an account: a home may have been there before it."""
+    """Return whether Hearth makes that part of an account: a home may have been there before it."""
     return facts.home_made if name.startswith("home_") else not facts.present
 
 
@@ -167,7 +167,7 @@ def facts_of(
     shadow: str = "",
     useless: str = "",
 ) -> UserFacts:
-    """`home` is what is at the account's home, or where it is wished; `useless` are helpers that are not setuid."""
+    """Put the facts together. `home` is what is at the account's home, or where it is wished; `useless` are helpers."""
     at_home: dict[str, Any] = {"home_exists": home is not None, "home_mode": "missing"}
     if home is not None:
         own = account.group if account is not None and home.owner == account.name else home.owner
@@ -221,7 +221,7 @@ async def text_of(session: Session, path: str) -> str:
 
 
 async def _helpers(session: Session, inputs: UserInputs) -> str:
-    """Those that hand out subordinate ids and are not allowed to, where that is asked."""
+    """Return those that hand out subordinate ids and are not allowed to, where that is asked."""
     if inputs.subordinate_ids is None:
         return ""
     return (await session.run("sh", script=HELPERS, check=False)).stdout.strip()

@@ -77,13 +77,13 @@ async def check_home(session: Session, inputs: UserInputs, facts: UserFacts) -> 
 
 
 async def _others_at(session: Session, home: str, name: str) -> list[str]:
-    """Other accounts with the same home."""
+    """Return other accounts with the same home."""
     lines = (line.split(":") for line in (await text_of(session, "/etc/passwd")).splitlines())
     return [fields[0] for fields in lines if len(fields) == 7 and fields[5] == home and fields[0] != name]
 
 
 def _own(inputs: UserInputs, facts: UserFacts) -> bool:
-    """Whether what is where the home is wished is the account's, or would be: a number of one that is gone."""
+    """Return whether what is where the home is wished is the account's, or would be: a number of one that is gone."""
     return facts.wished_home_owner in (inputs.name, str(facts.uid)) or facts.wished_home_owner.isdigit()
 
 
@@ -112,7 +112,7 @@ async def make_home(session: Session, inputs: UserInputs, account: Account) -> N
 
 
 async def put_home_back(session: Session, inputs: UserInputs, now: UserFacts, before: UserFacts) -> None:
-    """The home of an account that was there before."""
+    """Put the home back of an account that was there before."""
     if inputs.home is not None and now.at != before.at:
         await set_home(session, inputs.name, now.uid, before.at)
     if before.home_exists and (inputs.home_mode is not None or inputs.home_owner is not None):

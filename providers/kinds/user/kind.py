@@ -55,7 +55,7 @@ async def apply(session: Session, inputs: UserInputs, facts: UserFacts) -> None:
 
 
 def creation(inputs: UserInputs, facts: UserFacts) -> list[str]:
-    """The useradd command that makes the account."""
+    """Return the useradd command that makes the account."""
     command = ["useradd", "--shell", inputs.shell or NOLOGIN]
     if inputs.system:
         command.append("--system")
@@ -157,7 +157,7 @@ async def restore(session: Session, inputs: UserInputs, before: UserFacts) -> No
 
 
 def groups_to_put_back(inputs: UserInputs, now: UserFacts, before: UserFacts) -> list[str]:
-    """The options of usermod that give an account its groups of before: all of them, or those that Hearth added."""
+    """Return the options of usermod that give an account its groups of before: all, or those that Hearth added."""
     if inputs.groups is not None:
         return [] if set(now.groups) == set(before.groups) else ["--groups", ",".join(before.groups)]
     added = set(inputs.more_groups or ()) - set(before.groups)

@@ -23,7 +23,7 @@ async def check_way_in(session: Session, inputs: UserInputs, facts: UserFacts) -
 
 
 async def keeps_way_in(session: Session, inputs: UserInputs, now: UserFacts, before: UserFacts) -> bool:
-    """Whether destroy leaves the account as it is, with a warning, because undoing it would close the way in."""
+    """Return whether destroy leaves the account as it is, with a warning, because undoing it would close the way in."""
     if inputs.allow_lockout or not now.present:
         return False
     if before.present:
@@ -55,7 +55,7 @@ async def closes(
     mode: str | None = None,
     owner: str | None = None,
 ) -> str:
-    """Why a change of the account would close our own way in; "" where it would not, or is another's account."""
+    """Return why a change of the account would close our own way in; "" where it would not, or is another's account."""
     if (await way_in(session)).account != name:
         return ""
     if shell is not None and not (await session.run(shell, "-c", "exit 0", user=name, check=False)).ok:

@@ -24,7 +24,10 @@ from providers.machine.session import Session
 
 
 async def wanted_range(session: Session, inputs: UserInputs, facts: UserFacts) -> Range | None:
-    """The range to write down; None where what is there will do. Raises InvalidInput for one that is another's."""
+    """Return the range to write down; None where what is there will do.
+
+    Raises InvalidInput for one that is another's.
+    """
     wish = inputs.subordinate_ids
     if wish is None or not differs("subordinate_ids", wish, facts.subordinate_ids):
         return None
@@ -69,7 +72,7 @@ async def wanted_range(session: Session, inputs: UserInputs, facts: UserFacts) -
 
 
 def lines_for(inputs: UserInputs, facts: UserFacts, wanted: Range) -> tuple[list[str], list[str]]:
-    """The account's lines in /etc/subuid and in /etc/subgid; `auto` leaves those that are there."""
+    """Return the account's lines in /etc/subuid and in /etc/subgid; `auto` leaves those that are there."""
     new = [f"{inputs.name}:{wanted}"]
     if inputs.subordinate_ids != "auto" or not facts.present:
         return new, new

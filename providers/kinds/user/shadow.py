@@ -61,7 +61,7 @@ def _number(field: str) -> int | None:
 
 
 def never(line: str) -> list[str]:
-    """The options of chage that make nothing expire any more."""
+    """Return the options of chage that make nothing expire any more."""
     shadow = Shadow.of(line)
     options: list[str] = []
     if shadow.expire is not None:

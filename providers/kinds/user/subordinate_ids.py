@@ -49,13 +49,13 @@ class Databases:
 
 
 def parse(text: str, source: str = "") -> list[Range]:
-    """The ranges of a subuid or subgid text; lines that are none are passed over, as shadow does."""
+    """Return the ranges of a subuid or subgid text; lines that are none are passed over, as shadow does."""
     found = (re.fullmatch(r"([^:#]+):(\d+):(\d+)", line.strip()) for line in text.splitlines())
     return [Range(int(m[2]), int(m[3]), m[1], source) for m in found if m]
 
 
 def parse_wish(text: str) -> Range:
-    """`START:COUNT` as a range. Raises ValueError."""
+    """Return `START:COUNT` as a range. Raises ValueError."""
     found = re.fullmatch(r"(\d+):(\d+)", text)
     if not found or int(found[2]) == 0 or int(found[1]) == 0 or int(found[1]) + int(found[2]) > 2**32 - 1:
         raise ValueError("must be 'auto' or START:COUNT with a count above 0, as 100000:65536, below 4294967295")
@@ -63,13 +63,13 @@ def parse_wish(text: str) -> Range:
 
 
 def lines_of(text: str, name: str, uid: int | None) -> list[str]:
-    """The lines of one account, by its name or its number."""
+    """Return the lines of one account, by its name or its number."""
     owners = {name} if uid is None else {name, str(uid)}
     return [line for line in text.splitlines() if line.partition(":")[0] in owners]
 
 
 def with_lines(text: str, name: str, uid: int | None, lines: Iterable[str]) -> str:
-    """`text` with the account's lines replaced by `lines`, one by one in their places; the rest byte for byte."""
+    """Return `text` with the account's lines replaced by `lines`, one by one in their places; the rest as it is."""
     owners = {name} if uid is None else {name, str(uid)}
     new = [f"{line}\n" for line in lines]
     kept: list[str] = []
@@ -88,7 +88,10 @@ def with_lines(text: str, name: str, uid: int | None, lines: Iterable[str]) -> s
 
 
 def own_range(databases: Databases, name: str, uid: int | None) -> str:
-    """The account's range as `START:COUNT`; where it has several, or others for groups, all of them; "" for none."""
+    """Return the account's range as `START:COUNT`; where it has several, or others for groups, all of them.
+
+    An empty text where there is none.
+    """
     users = [str(r) for line in lines_of(databases.subuid, name, uid) for r in parse(line)]
     groups = [str(r) for line in lines_of(databases.subgid, name, uid) for r in parse(line)]
     if users == groups:
@@ -97,7 +100,7 @@ def own_range(databases: Databases, name: str, uid: int | None) -> str:
 
 
 def has_enough(found: str, wish: str) -> bool:
-    """Whether what `own_range` found fulfils a wish: `auto` is content with any ranges, of users and of groups.
+    """Return whether what `own_range` found fulfils a wish: `auto` is content with any ranges, of users and of groups.
 
     Two ranges, or others for groups than for users, are nothing to put right: containers' files have those numbers.
     """
@@ -108,7 +111,7 @@ def has_enough(found: str, wish: str) -> bool:
 
 
 def taken(databases: Databases, name: str, uid: int | None) -> list[Range]:
-    """What belongs to anybody else: ranges that are written down, and accounts whose own number lies that high."""
+    """Return what belongs to anybody else: ranges written down, and accounts whose own number lies that high."""
     own = {name} if uid is None else {name, str(uid)}
     written = [*parse(databases.subuid, FILES[0]), *parse(databases.subgid, FILES[1])]
     accounts = [Range(number, 1, who, "/etc/passwd") for who, number in _accounts(databases.passwd) if number >= LOWEST]
@@ -127,12 +130,15 @@ def potential(databases: Databases, name: str) -> list[Range]:
 
 
 def clash(wish: Range, databases: Databases, name: str, uid: int | None) -> Range | None:
-    """The first range of anybody else that `wish` overlaps."""
+    """Return the first range of anybody else that `wish` overlaps."""
     return next((each for each in taken(databases, name, uid) if each.overlaps(wish)), None)
 
 
 def overlap(databases: Databases, name: str, uid: int | None) -> Range | None:
-    """The first range of anybody else that lies over one that the account has. Root's do no harm: it may do all."""
+    """Return the first range of anybody else that lies over one that the account has.
+
+    Root's do no harm: it may do all.
+    """
     own = [
         r for text in (databases.subuid, databases.subgid) for line in lines_of(text, name, uid) for r in parse(line)
     ]
@@ -141,7 +147,7 @@ def overlap(databases: Databases, name: str, uid: int | None) -> Range | None:
 
 
 def free_range(databases: Databases, name: str, uid: int | None) -> Range | None:
-    """The lowest range of COUNT ids, for users and groups alike, that is nobody else's and nobody's to come.
+    """Return the lowest range of COUNT ids, for users and groups alike, that is nobody else's and nobody's to come.
 
     None where there is none up to SUB_UID_MAX.
     """

@@ -105,12 +105,14 @@ class Installed:
 
 
 def normal_name(name: str) -> str:
-    """A package's name in the one form by which names are compared (specification: name normalization)."""
+    """Return a package's name in the one form by which names are compared (specification: name normalization)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def fulfils(version: str, wished: str) -> bool:
-    """Whether an installed version is one of those that `wished` allows, as `==1.0,!=1.0.1`. `packaging` says so, for
+    """Return whether an installed version is one of those that `wished` allows, as `==1.0,!=1.0.1`.
+
+    `packaging` says so, for
     which 2024.07.04 is 2024.7.4; where it knows no such version, they must be written alike."""
     # Not at the start of the plugin: most programs have no Venv.
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -123,7 +125,7 @@ def fulfils(version: str, wished: str) -> bool:
 
 
 def found_for(requirement: str, installed: Sequence[Installed]) -> str:
-    """The requirement itself where it holds; else a line that says what is there instead."""
+    """Return the requirement itself where it holds; else a line that says what is there instead."""
     parts = REQUIREMENT.fullmatch(requirement)
     assert parts is not None
     name = normal_name(parts["name"])
@@ -173,17 +175,17 @@ async def observe(session: Session, inputs: VenvInputs) -> VenvFacts:
 
 
 def program(call: str, **values: str) -> str:
-    """The text that runs one function of venv.sh with values, none of which is an argument of a command."""
+    """Return the text that runs one function of venv.sh with values, none of which is an argument of a command."""
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items()) + PROGRAM + f"\n{call}\n"
 
 
 def wanted_lines(inputs: VenvInputs) -> list[str]:
-    """The lines of a requirements file for what is wished."""
+    """Return the lines of a requirements file for what is wished."""
     return [*inputs.requirements, *([f"-e {shlex.quote(inputs.editable)}"] if inputs.editable else [])]
 
 
 def way_back(now: dict[str, str], before: dict[str, str]) -> tuple[list[str], list[str]]:
-    """(requirements to install, names to remove) to get from one list of packages to another."""
+    """Return (requirements to install, names to remove) to get from one list of packages to another."""
     install = [requirement for name, requirement in before.items() if now.get(name) != requirement]
     return install, [name for name in now if name not in before]
 
@@ -196,7 +198,7 @@ async def _run(session: Session, inputs: VenvInputs, owner: str, script: str, py
 
 
 def _explain(session: Session, inputs: VenvInputs, python: str, status: int, said: str) -> HearthError:
-    """The error behind an exit status of venv.sh."""
+    """Return the error behind an exit status of venv.sh."""
     where = f"the virtual environment {inputs.path} on {session.machine}"
     if status == 45:
         return CommandFailed(

@@ -31,7 +31,8 @@ def header(document, name):
 
 
 def origin(folder):
-    """What stands behind the name in a requirement, if it did not come from an index; and the path if editable."""
+    """Return what stands behind the name in a requirement, if it did not come from an index; and the path if editable.
+    """
     try:
         data = json.loads(text(os.path.join(folder, "direct_url.json")))
         url = data["url"]

@@ -37,7 +37,7 @@ def apply(cluster: Cluster, *objects: dict[str, Any]) -> None:
 
 
 def _web(space: str, name: str, replicas: int) -> list[dict[str, Any]]:
-    """A deployment that tells its node and its pod, spread over the nodes, and its service."""
+    """Return a deployment that tells its node and its pod, spread over the nodes, and its service."""
     labels = {"app": name}
     node = {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
     container = {
@@ -76,7 +76,7 @@ def _web(space: str, name: str, replicas: int) -> list[dict[str, Any]]:
 
 
 def living(kubectl: Callable[..., str], selector: str) -> list[dict[str, Any]]:
-    """The pods that a kubectl finds by their labels and that are not on their way out."""
+    """Return the pods that a kubectl finds by their labels and that are not on their way out."""
     found = json.loads(kubectl("get", "pods", "-l", selector, "-o", "json"))
     return [pod for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
 
@@ -107,11 +107,11 @@ class Space:
         self.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
 
     def pods(self, app: str) -> list[dict[str, Any]]:
-        """The pods of an app that are not on their way out."""
+        """Return the pods of an app that are not on their way out."""
         return living(self.kubectl, f"app={app}")
 
     def nodes(self, app: str) -> set[str]:
-        """Where they run."""
+        """Return where they run."""
         return {pod["spec"]["nodeName"] for pod in self.pods(app)}
 
     def inside(self, pod: str, command: str) -> str:
@@ -121,7 +121,7 @@ class Space:
 
 @contextlib.contextmanager
 def space_on(cluster: Cluster, name: str) -> Iterator[Space]:
-    """A namespace with two web servers in it, `web`, behind an Ingress for `web.example`."""
+    """Yield a namespace with two web servers in it, `web`, behind an Ingress for `web.example`."""
     apply(cluster, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     made = Space(cluster, name)
     backend = {"service": {"name": "web", "port": {"number": 80}}}

@@ -25,13 +25,13 @@ def brain(machine: MachineFactory) -> Machine:
 
 @pytest.fixture(scope="module")
 def carrier(machine: MachineFactory, registry: Service) -> Machine:
-    """A machine with podman, and the registry that it pulls from."""
+    """Return a machine with podman, and the registry that it pulls from."""
     return machine("carrier", image="machine-podman")
 
 
 @pytest.fixture
 def spare(lab: Lab, machine: MachineFactory) -> Machine:
-    """A machine that a test may spoil: the same one again, or a new one where the last test spoilt it."""
+    """Return a machine that a test may spoil: the same one again, or a new one where the last test spoilt it."""
     return lab.machine("spare") if "spare" in lab.hosts() else machine("spare")
 
 

@@ -27,7 +27,7 @@ LABS, TIMES = 3, 8
 
 @pytest.fixture
 def foreign(lab: Lab) -> Iterator[dict[str, str]]:
-    """A container, a network and a volume of somebody else, with names that look like the lab's."""
+    """Yield a container, a network and a volume of somebody else, with names that look like the lab's."""
     name = f"hearth-lab-somebody-else-{os.getpid()}"
     image = lab.images.ensure("tiny")
     cli.docker("network", "create", "--subnet", "10.214.77.0/24", name)
@@ -42,7 +42,7 @@ def foreign(lab: Lab) -> Iterator[dict[str, str]]:
 
 
 def belongings(made: Lab) -> dict[str, list[str]]:
-    """What Docker has of a lab, asked by its prefix and not by its labels."""
+    """Return what Docker has of a lab, asked by its prefix and not by its labels."""
     listed = {
         "container": cli.docker("ps", "--all", "--format", "{{.Names}}").stdout.split(),
         "network": cli.docker("network", "ls", "--format", "{{.Name}}").stdout.split(),
@@ -111,7 +111,10 @@ def test_up_twice_changes_nothing_and_switches_on_what_is_off(tmp_path: Path) ->
 
 @pytest.fixture
 def bare_machine(lab: Lab) -> Iterator[str]:
-    """A Debian without Docker and without a running systemd: what a container of the machine image is, not booted."""
+    """Yield a Debian without Docker and without a running systemd.
+
+    That is a container of the machine image, not booted.
+    """
     container = f"{lab.prefix}-bare"
     options = machine_options(container)
     # Its own restarts are not wanted here; the rest is what Docker inside a container needs.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def space(cluster: Cluster) -> Iterator[Space]:
-    """A namespace with web servers in it."""
+    """Yield a namespace with web servers in it."""
     with space_on(cluster, "lab-one-node") as made:
         yield made
 

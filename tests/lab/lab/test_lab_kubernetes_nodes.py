@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def space(cluster: Cluster) -> Iterator[Space]:
-    """A namespace with web servers in it."""
+    """Yield a namespace with web servers in it."""
     with space_on(cluster, "lab-two-nodes") as made:
         yield made
 
@@ -35,7 +35,7 @@ def test_a_network_policy_decides_who_reaches_a_pod_and_whom_it_reaches(space: S
     assert space.nodes("guarded") == {space.cluster.nodes[0].name, second_node.name}
 
     def reaches(asking: str, asked: str) -> set[bool]:
-        """From each pod of one to each of another, on the same node and across."""
+        """Ask from each pod of one to each of another, on the same node and across."""
         targets = [pod["status"]["podIP"] for pod in space.pods(asked)]
         ask = "; ".join(
             f"wget -q -O /dev/null -T 2 http://{address}:8000 && echo yes || echo no" for address in targets

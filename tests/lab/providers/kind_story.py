@@ -186,7 +186,7 @@ class Story:
         self._look("destroyed")
 
     def _refused(self) -> None:
-        """Imports of what is not there."""
+        """Import of what is not there."""
         self.wishes = {(name, "absent"): case.wish("absent") for name, case in self.cases.items()}
         self.write(importing=True)
         self._pulumi("refused", lambda: self.workspace.up("--continue-on-error", check=False))
@@ -194,7 +194,7 @@ class Story:
     # --- what they are made of ---
 
     def drifting(self) -> Iterator[tuple[Key, Case]]:
-        """What `drift` is tried on."""
+        """Yield what `drift` is tried on."""
         for name, case in self.cases.items():
             for variant in case.drifting:
                 if (name, variant) in self.wishes:

@@ -14,7 +14,10 @@ HEAD = "from providers.resources.host import ContainerImage, Package, Unit\n"
 
 @pytest.fixture(scope="module")
 def stack(box: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """One stack for a module that ends with `destroy`: the machine `box`, which the module names, is then as it was."""
+    """Yield one stack for a module that ends with `destroy`.
+
+    The machine `box`, which the module names, is then as it was.
+    """
     made = Project(tmp_path_factory.mktemp("software"), box)
     before = box.snapshot()
     yield made

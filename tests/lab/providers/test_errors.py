@@ -24,7 +24,7 @@ FOREVER = 86421
 
 
 def motd(text: str) -> str:
-    """A program with one file; every test has a text of its own, so that its `up` has something to do."""
+    """Return a program with one file; every test has a text of its own, so that its `up` has something to do."""
     return f'File("motd", host="box", path="/etc/motd-of-hearth", content={text!r})\n'
 
 
@@ -49,7 +49,7 @@ def one_project(box: Machine, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def project(one_project: Project) -> Iterator[Project]:
-    """One stack for all tests; each puts its own program in the place of the one before."""
+    """Yield one stack for all tests; each puts its own program in the place of the one before."""
     one_project.usual()
     yield one_project
     one_project.usual()
@@ -123,7 +123,7 @@ ENTRIES = {
 
 
 def ssh_files(machine: Machine, folder: Path) -> Path:
-    """An ssh_config with an entry of each name for one machine, and what is wrong with some of them."""
+    """Return an ssh_config with an entry of each name for one machine, and what is wrong with some of them."""
     right = (machine.folder / "id_ed25519").read_bytes()
     other = asyncssh.generate_private_key("ssh-ed25519")
     keys = {"right": right, "other": other.export_private_key(), "passphrase": right}

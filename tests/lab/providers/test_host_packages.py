@@ -73,7 +73,7 @@ sys.stdin.read()
 
 @pytest.fixture(scope="module")
 def box(machine: MachineFactory) -> Machine:
-    """With a repository of small packages, and no other: apt weighs all that it knows of at every step."""
+    """Give it a repository of small packages, and no other: apt weighs all that it knows of at every step."""
     made = machine("packages")
     made.run("rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*")
     made.write("/srv/make-packages.py", MAKE_PACKAGES)
@@ -85,7 +85,7 @@ def box(machine: MachineFactory) -> Machine:
 
 
 def package(name: str, *, after: str = "", seconds: int = 0) -> str:
-    """`after` names the package that goes first; two at once go in any order."""
+    """Declare a package. `after` names the package that goes first; two at once go in any order."""
     options = [f"depends_on=[{after.replace('-', '_')}]"] if after else []
     options += [f'custom_timeouts=CustomTimeouts(create="{seconds}s", update="{seconds}s")'] if seconds else []
     variable = name.replace("-", "_")
@@ -102,7 +102,7 @@ def accounts(pod: str) -> str:
 
 @contextlib.contextmanager
 def apt_held(box: Machine) -> Iterator[Callable[[], None]]:
-    """Apt's lock is held on the machine, until what this gives is called."""
+    """Hold apt's lock on the machine, until what this gives is called."""
     command = ["docker", "exec", "-i", box.container, "python3", "/srv/hold-apt.py"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdin is not None

@@ -122,14 +122,14 @@ class Story:
         return about(self.printed[step], name)
 
     def done(self, step: str) -> dict[str, str]:
-        """The resources that a step made or changed, each with the properties that differed."""
+        """Return the resources that a step made or changed, each with the properties that differed."""
         line = r"(?m)^ [+~] +hearth:host:\w+ (\S+) (?:created|updated)\b[^\[\n]*(?:\[diff: (.*?)\])?"
         return dict(re.findall(line, self.printed[step]))
 
 
 @pytest.fixture(scope="module")
 def box(lab: Lab, machine: MachineFactory) -> Machine:
-    """With an old account whose store holds the pod's image; it is not logged in any more, and does not linger."""
+    """Yield the machine with an old account whose store holds the pod's image; it is not logged in any more."""
     made = machine("units", image="machine-podman")
     lab.seed_old_containers(made)
     made.run("podman rm -f -a", user="backstage440")

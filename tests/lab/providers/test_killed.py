@@ -66,7 +66,7 @@ def project(box: Machine, before: Snapshot, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="module")
 def duration(project: Project, before: Snapshot) -> float:
-    """Seconds that an `up` from nothing takes here."""
+    """Return the seconds that an `up` from nothing takes here."""
     began = time.monotonic()
     went_well(project.run_make("up"))
     seconds = time.monotonic() - began
@@ -75,7 +75,7 @@ def duration(project: Project, before: Snapshot) -> float:
 
 
 def each_moment(sample: tuple[int, ...]) -> pytest.MarkDecorator:
-    """A test at each moment; those outside the sample are for `make soak`."""
+    """Return a test at each moment; those outside the sample are for `make soak`."""
     numbers = [pytest.param(n, marks=[] if n in sample else pytest.mark.soak) for n in range(MOMENTS)]
     return pytest.mark.parametrize("number", numbers)
 

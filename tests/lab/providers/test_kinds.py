@@ -22,7 +22,7 @@ every_case = pytest.mark.parametrize("name", list(CASES))
 
 
 def cases_with(what: str) -> pytest.MarkDecorator:
-    """The cases that have such a thing."""
+    """Return the cases that have such a thing."""
     return pytest.mark.parametrize("name", [name for name, case in CASES.items() if getattr(case, what)])
 
 
@@ -32,7 +32,7 @@ def story(machine: MachineFactory, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def of(story: Story, name: str) -> list[tuple[str, str]]:
-    """The wishes of one case."""
+    """Return the wishes of one case."""
     return [key for key in story.wishes if key[0] == name]
 
 

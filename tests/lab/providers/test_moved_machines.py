@@ -33,7 +33,7 @@ def both(machine: MachineFactory) -> tuple[Machine, Machine]:
 
 @pytest.fixture(scope="module")
 def project(both: tuple[Machine, Machine], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """The stack, brought up on the first machine; at the end both machines are as they were."""
+    """Yield the stack, brought up on the first machine; at the end both machines are as they were."""
     before = [machine.snapshot() for machine in both]
     folder = tmp_path_factory.mktemp("moved")
     made = Project(folder / "project", both[0])
@@ -47,7 +47,7 @@ def project(both: tuple[Machine, Machine], tmp_path_factory: pytest.TempPathFact
 
 
 def with_alias(one: Machine, folder: Path) -> Path:
-    """The lab's ssh_config with a second name for the first machine, whose host key is known under it."""
+    """Return the lab's ssh_config with a second name for the first machine, whose host key is known under it."""
     text = one.ssh_config.read_text()
     entry = text[text.index(f"Host {one.name}\n") :].partition("\n\n")[0]
     again = entry.replace(f"Host {one.name}\n", f"Host other-name\n  HostKeyAlias {one.name}\n")

@@ -13,7 +13,7 @@ PYTHON = str(Path(sys.executable).resolve())
 
 
 def wheel(folder: Path, name: str, version: str) -> Path:
-    """A package of one empty module, as its specification asks for it."""
+    """Return a package of one empty module, as its specification asks for it."""
     path = folder / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(path, "w") as file:

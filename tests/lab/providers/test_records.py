@@ -40,7 +40,7 @@ def box(machine: MachineFactory) -> Machine:
 
 
 def renamed(project: Project) -> Project:
-    """The project after `pulumi stack rename`, and with another name of the component that holds two of the files."""
+    """Return the project after `pulumi stack rename`, and with another name of the component of two files."""
     project.workspace.pulumi("stack", "rename", "--stack", "dev", "later")
     text = (project.workspace.folder / "__main__.py").read_text()
     text = text.replace('"system")', '"host", None, ResourceOptions(aliases=[pulumi.Alias(name="system")]))')

@@ -99,7 +99,7 @@ def story(machine: MachineFactory, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def steps(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A test for each step of the story."""
+    """Return a test for each step of the story."""
     names = ["preview", "up", "preview of a change", "preview of a drift", "refresh", "failed up", "up after that"]
     return pytest.mark.parametrize(name, [*names, "destroy"])
 

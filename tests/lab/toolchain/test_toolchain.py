@@ -99,7 +99,7 @@ Thing("second", {seconds}, [first])
 
 @pytest.fixture
 def killed(make_workspace: MakeWorkspace, tmp_path: Path) -> Workspace:
-    """A stack whose `up` was killed in the middle of the second creation."""
+    """Return a stack whose `up` was killed in the middle of the second creation."""
     plugin = tmp_path / "plugin" / "pulumi-resource-slow"
     plugin.parent.mkdir()
     plugin.write_text(PROVIDER.format(python=VIRTUAL_ENVIRONMENT / "bin" / "python"))

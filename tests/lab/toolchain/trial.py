@@ -20,13 +20,13 @@ END_SECONDS = 20.0
 
 @pytest.fixture(scope="session", autouse=True)
 def ready() -> None:
-    """The toolchain, made ready as a user makes it."""
+    """Make the toolchain ready as a user makes it."""
     subprocess.run([sys.executable, "-m", "toolchain", "setup"], cwd=ROOT, check=True)
 
 
 @pytest.fixture
 def make_workspace(tmp_path: Path) -> MakeWorkspace:
-    """Makes a project of a program in a folder of this test."""
+    """Make a project of a program in a folder of this test."""
 
     def make(program: str = "", **more: object) -> Workspace:
         return Workspace.create(tmp_path / "project", program, **more)  # type: ignore[arg-type]
@@ -35,7 +35,7 @@ def make_workspace(tmp_path: Path) -> MakeWorkspace:
 
 
 def children(pid: int) -> set[int]:
-    """The processes that a process has started and that live."""
+    """Return the processes that a process has started and that live."""
     found: set[int] = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -48,7 +48,7 @@ def children(pid: int) -> set[int]:
 
 
 def wait_until(what: Callable[[], bool], seconds: float = END_SECONDS) -> bool:
-    """Whether something comes true in time."""
+    """Return whether something comes true in time."""
     until = time.monotonic() + seconds
     while not what():
         if time.monotonic() > until:
@@ -58,5 +58,5 @@ def wait_until(what: Callable[[], bool], seconds: float = END_SECONDS) -> bool:
 
 
 def shown(answer: subprocess.CompletedProcess[str]) -> str:
-    """All that a command printed."""
+    """Return all that a command printed."""
     return answer.stdout + answer.stderr

@@ -31,7 +31,7 @@ def test_what_the_dockerignore_keeps_out_is_no_part_of_an_image(path: str, patte
 
 
 def context(folder: Path) -> BuildContext:
-    """Two applications and what they share, of which the first one's image is made of one and the shared."""
+    """Make two applications and what they share, of which the first one's image is made of one and the shared."""
     for name in ("one", "two", "shared"):
         (folder / name).mkdir()
         (folder / name / "code.py").write_text(name)

@@ -29,7 +29,7 @@ parts = names.filter(lambda name: name not in (".", ".."))
 
 
 def listed(text: str, folder: Path) -> list[dict[str, str]]:
-    """The lines of a file as libmount reads them."""
+    """Return the lines of a file as libmount reads them."""
     table = folder / "fstab"
     table.write_text(text)
     command = ["findmnt", "--fstab", "--tab-file", str(table), "--json", "--output", "SOURCE,TARGET,FSTYPE,OPTIONS"]

@@ -30,7 +30,7 @@ class NotRead(ValueError):
 
 
 def assignments(text: str) -> list[tuple[str, str, str]]:
-    """(section, key, value) of each line. A backslash at a line's end joins the next."""
+    """Return (section, key, value) of each line. A backslash at a line's end joins the next."""
     found: list[tuple[str, str, str]] = []
     section = ""
     for line in re.sub(r"\\\n", " ", text).split("\n"):
@@ -48,7 +48,7 @@ def assignments(text: str) -> list[tuple[str, str, str]]:
 
 
 def words(text: str) -> list[str]:
-    """A line split into words: quotes taken away, C escapes read. Raises NotRead for an open quote or escape."""
+    """Return a line split into words: quotes taken away, C escapes read. Raises NotRead for an open quote or escape."""
     found: list[str] = []
     word: str | None = None
     quote, position = "", 0
@@ -73,7 +73,7 @@ def words(text: str) -> list[str]:
 
 
 def _escape(rest: str) -> tuple[str, int]:
-    """What stands for a backslash and what follows, and how many characters follow."""
+    """Return what stands for a backslash and what follows, and how many characters follow."""
     if rest[:1] in ESCAPES and rest:
         return ESCAPES[rest[0]], 1
     if match := re.match(r"x([0-9a-fA-F]{2})", rest):
@@ -84,7 +84,7 @@ def _escape(rest: str) -> tuple[str, int]:
 
 
 def line_value(value: str, *, trims_all_quotes: bool) -> str:
-    """The rest of a line as podman's `Lookup` takes it: a pair of quotes around it goes; in older ones, each."""
+    """Return the rest of a line as podman's `Lookup` takes it: a pair of quotes around it goes; in older ones, each."""
     if trims_all_quotes:
         return value.rstrip().strip('"')
     stripped = value.rstrip()
@@ -92,7 +92,7 @@ def line_value(value: str, *, trims_all_quotes: bool) -> str:
 
 
 def exec_line(arguments: list[str]) -> str:
-    """A command as podman's generator writes it into ExecStart."""
+    """Return a command as podman's generator writes it into ExecStart."""
     return " ".join(_exec_word(argument) for argument in arguments)
 
 
@@ -105,7 +105,10 @@ def _exec_word(argument: str) -> str:
 
 
 def executed(line: str) -> list[str]:
-    """The arguments that systemd gives the program of an ExecStart line. NotRead where one would be another's value."""
+    """Return the arguments that systemd gives the program of an ExecStart line.
+
+    NotRead where one would be another's value.
+    """
     return [_expanded(word) for word in words(line)]
 
 

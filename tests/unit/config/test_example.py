@@ -19,7 +19,7 @@ TEXT = (ROOT / "Pulumi.prod.yaml").read_text()
 
 
 def whole() -> dict[str, Any]:
-    """The example's settings, with the systems that stand in it as comments."""
+    """Return the example's settings, with the systems that stand in it as comments."""
     lines = re.sub(r"^  # (hearth:\w+:$|  .*)", r"  \1", TEXT, flags=re.MULTILINE)
     digest = lines.replace("sha256:...", f"sha256:{'0' * 64}")
     content = cast(dict[str, Any], yaml.safe_load(digest)["config"])
@@ -27,7 +27,7 @@ def whole() -> dict[str, Any]:
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> set[str]:
-    """Every setting of a model, as `backend.port`."""
+    """Return every setting of a model, as `backend.port`."""
     found: set[str] = set()
     for name, field in model.model_fields.items():
         key = f"{prefix}{field.alias or name}"
@@ -40,7 +40,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> set[str]:
 
 
 def written(values: Mapping[str, Any], prefix: str = "") -> set[str]:
-    """Every setting that stands in a file, likewise."""
+    """Return every setting that stands in a file, likewise."""
     found: set[str] = set()
     for key, value in values.items():
         found |= written(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}"}

@@ -28,14 +28,14 @@ CANARY = "canary-7f3a"
 
 
 def values(secondbrain: dict[str, Any] | None = None, **further: Any) -> dict[str, Any]:
-    """A namespace as Pulumi hands it over: structured values are JSON texts."""
+    """Return a namespace as Pulumi hands it over: structured values are JSON texts."""
     found: dict[str, Any] = {"hosts": {"brain": {}}, "secondbrain": {**SECONDBRAIN, **(secondbrain or {})}}
     found |= {key.replace("_", "-"): value for key, value in further.items()}
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in found.items()}
 
 
 def mistakes(given: dict[str, Any], secret_keys: set[str] | None = None, project: Path = PROJECT) -> dict[str, str]:
-    """Path -> rule of every mistake."""
+    """Return path -> rule of every mistake."""
     with pytest.raises(WrongSettings) as caught:
         parse(given, secret_keys or set(), project)
     return {mistake.path: mistake.rule for mistake in caught.value.mistakes}
@@ -161,7 +161,7 @@ def test_an_unknown_secret_in_the_file_is_refused(tmp_path: Path):
 
 @pytest.fixture
 def stack_settings():
-    """Sets the settings of the running stack, as the language host would; and takes them away again."""
+    """Set the settings of the running stack, as the language host would, and take them away again."""
     before = dict(runtime_config.CONFIG.get())
 
     def set_all(given: dict[str, str], secret_keys: list[str]) -> None:

@@ -22,7 +22,7 @@ CANARY = "canary-d41e"
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with values put at dotted places."""
+    """Return `base` with values put at dotted places."""
     found = json.loads(json.dumps(base))
     for place, value in changes.items():
         at = found

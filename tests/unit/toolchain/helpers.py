@@ -8,11 +8,11 @@ import pytest
 
 
 def silent(text: str) -> None:
-    """Takes what is said, and drops it."""
+    """Take what is said, and drops it."""
 
 
 def script(path: Path, text: str) -> Path:
-    """An executable shell script."""
+    """Return an executable shell script."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)

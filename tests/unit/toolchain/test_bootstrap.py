@@ -16,12 +16,12 @@ LOCK = f"one==1\n    # via uv==3\n{UV}    # via hearth\n"
 
 
 def silent(text: str) -> None:
-    """Takes what is said, and drops it."""
+    """Take what is said, and drops it."""
 
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Records the commands that would install, and does the least of what they do."""
+    """Record the commands that would install, and do the least of what they do."""
     monkeypatch.setenv("HEARTH_CACHE", str(tmp_path / "cache"))
     commands: list[list[str]] = []
 

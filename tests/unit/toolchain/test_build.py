@@ -44,7 +44,7 @@ def test_an_older_go_is_made_to_do_where_it_can(found: tuple[int, ...] | None, c
 
 
 def fake_go(folder: Path, build: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A `go` that says it is new, and builds as told; `$out` is the file that was asked for."""
+    """Put in place a `go` that says it is new, and builds as told; `$out` is the file that was asked for."""
     find_out = 'while [ "$1" != -o ]; do shift; done; out=$2; mkdir -p "$(dirname "$out")"'
     go = script(
         folder / "go", f'case $1 in version) echo "go version go1.99.0 linux/amd64";; build) {find_out}; {build};; esac'

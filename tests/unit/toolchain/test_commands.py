@@ -13,7 +13,7 @@ from toolchain.versions import ROOT
 
 
 def words(*line: str) -> list[list[str]]:
-    """The processes of a command line, each without the Python that runs it."""
+    """Return the processes of a command line, each without the Python that runs it."""
     return [command[1:] for command in commands.steps(commands.arguments().parse_args(line))]
 
 

@@ -13,7 +13,7 @@ from toolchain.stack import git_filter
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Runs git in a folder: what it printed."""
+    """Run git in a folder: what it printed."""
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
     command = ["git", "-C", str(folder), *identity, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -39,7 +39,7 @@ SALTED = "config:\n  a: 1\nencryptionsalt: v1:abc\n"
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A clone with the filter, and settings without a salt in it."""
+    """Return a clone with the filter, and settings without a salt in it."""
     shutil.copy(versions.ROOT / ".gitattributes", tmp_path)
     git(tmp_path, "init", "-q")
     assert git_filter.ensure_filter(tmp_path)

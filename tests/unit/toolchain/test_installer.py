@@ -28,7 +28,7 @@ __all__ = ["own_cache"]
 
 
 def release(content: str = "echo official") -> bytes:
-    """An archive like Pulumi's."""
+    """Return an archive like Pulumi's."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz") as tar:
         for name in ("pulumi", "pulumi-language-python"):
@@ -41,7 +41,7 @@ def release(content: str = "echo official") -> bytes:
 
 @pytest.fixture
 def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that is served as Pulumi's releases."""
+    """Yield a folder that is served as Pulumi's releases."""
     folder = tmp_path / "releases"
     folder.mkdir()
 
@@ -64,7 +64,7 @@ ARCHIVE = f"pulumi-v{versions.ENGINE}-linux-x64.tar.gz"
 
 
 def publish(folder: Path, content: bytes, digest: str | None = None, name: str = ARCHIVE) -> None:
-    """Puts an archive and its list of checksums into the mirror."""
+    """Put an archive and its list of checksums into the mirror."""
     (folder / ARCHIVE).write_bytes(content)
     listed = digest or hashlib.sha256(content).hexdigest()
     (folder / f"pulumi-{versions.ENGINE}-checksums.txt").write_text(f"{listed}  {name}\n")

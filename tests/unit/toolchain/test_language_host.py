@@ -17,14 +17,14 @@ from toolchain.pulumi import language_host as host
 
 @pytest.fixture
 def reported(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was shown as errors of the stack."""
+    """Return what was shown as errors of the stack."""
     shown: list[str] = []
     monkeypatch.setattr(log, "error", shown.append)
     return shown
 
 
 def traceback_of(program: Path) -> str:
-    """The traceback that a user sees of a program that fails."""
+    """Return the traceback that a user sees of a program that fails."""
     try:
         host.run_file(program)
     except BaseException as error:  # noqa: BLE001 - the test's own program raises it

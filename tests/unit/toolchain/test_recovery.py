@@ -102,7 +102,7 @@ def test_a_state_on_a_file_system_of_several_machines_is_known(tmp_path: Path, k
 
 @pytest.fixture
 def project(tmp_path: Path) -> dict[str, str]:
-    """A project's environment whose `pulumi` records its arguments in `calls`."""
+    """Return a project's environment whose `pulumi` records its arguments in `calls`."""
     binary = tmp_path / "bin" / "pulumi"
     binary.parent.mkdir()
     binary.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/calls\n')
@@ -111,7 +111,7 @@ def project(tmp_path: Path) -> dict[str, str]:
 
 
 def write_lock(tmp_path: Path, pid: int, hostname: str | None = None) -> Path:
-    """A lock of the stack `trial`/`dev`, as the file backend writes it."""
+    """Return a lock of the stack `trial`/`dev`, as the file backend writes it."""
     path = tmp_path / ".state/.pulumi/locks/organization/trial/dev" / f"{pid}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = {
@@ -125,7 +125,7 @@ def write_lock(tmp_path: Path, pid: int, hostname: str | None = None) -> Path:
 
 
 def write_pending(tmp_path: Path, *names: str) -> None:
-    """A state in which creations are pending."""
+    """Write a state in which creations are pending."""
     path = tmp_path / ".state/.pulumi/stacks/trial/dev.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     operations: list[dict[str, Any]] = [
@@ -135,7 +135,7 @@ def write_pending(tmp_path: Path, *names: str) -> None:
 
 
 def recover(tmp_path: Path, project: dict[str, str]) -> tuple[list[tuple[str, str]], list[str], list[str]]:
-    """Runs the recovery: what was pending, what was said, what pulumi was asked."""
+    """Run the recovery: what was pending, what was said, what pulumi was asked."""
     said: list[str] = []
     pending = recovery.recover(tmp_path, "trial", "dev", project, said.append)
     calls = tmp_path / "calls"
@@ -143,7 +143,7 @@ def recover(tmp_path: Path, project: dict[str, str]) -> tuple[list[tuple[str, st
 
 
 def dead_pid() -> int:
-    """The number of a process that has ended."""
+    """Return the number of a process that has ended."""
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     return child.pid

@@ -17,7 +17,7 @@ from toolchain.stack import environment, run
 
 
 def silent(text: str) -> None:
-    """Takes what is said, and drops it."""
+    """Take what is said, and drops it."""
 
 
 # Files
@@ -145,13 +145,13 @@ def test_the_exports_are_what_a_shell_can_read() -> None:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A clone's folder with an empty virtual environment."""
+    """Return a clone's folder with an empty virtual environment."""
     (tmp_path / "clone" / ".venv" / "bin").mkdir(parents=True)
     return tmp_path / "clone"
 
 
 def an_engine(folder: Path, *, official: bool) -> Engine:
-    """An engine that prints its environment and arguments."""
+    """Return an engine that prints its environment and arguments."""
     path = folder / "cache" / "pulumi"
     path.parent.mkdir(exist_ok=True)
     path.write_text('#!/bin/sh\nenv\necho "arguments: $*"\n')

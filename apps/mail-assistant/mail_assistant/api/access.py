@@ -21,7 +21,7 @@ def _access(request: Request) -> Access:
 
 @router.get("/sign-in")
 async def show(request: Request, access: Access = Depends(_access)) -> Response:
-    """The page that asks for the password; who has given it goes on."""
+    """Return the page that asks for the password; who has given it goes on."""
     following = place(request.query_params.get("next", "/"))
     if access.is_signed_in(request.cookies):
         return RedirectResponse(following, 303)

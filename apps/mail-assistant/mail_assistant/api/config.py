@@ -26,7 +26,10 @@ MOST_FIELDS = 50
 
 
 async def submitted(request: Request) -> dict[str, str]:
-    """The fields of a form whose token is right. Raises 403, 415, 422, or WrongValues for a field that is no text."""
+    """Return the fields of a form whose token is right.
+
+    Raises 403, 415, 422, or WrongValues for a field that is no text.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind and kind not in FORM_TYPES:
         raise HTTPException(415, "Send it as a form: application/x-www-form-urlencoded.")
@@ -62,7 +65,7 @@ def _page(
     notice: str | None = None,
     status: int = 200,
 ) -> Response:
-    """The page, with a message beside each field that is wrong, and others above the form."""
+    """Return the page, with a message beside each field that is wrong, and others above the form."""
     found = dict(errors or {})
     context: dict[str, Any] = {
         "active": "config",
@@ -80,7 +83,7 @@ def _page(
 async def show(
     request: Request, state: PageState = Depends(page_state), opened: AsyncSession = Depends(session)
 ) -> Response:
-    """The settings as they are saved; for a program as JSON, with null where there is none."""
+    """Return the settings as they are saved; for a program as JSON, with null where there is none."""
     values = await ConfigService().get_all(opened)
     if wants_json(request):
         return JSONResponse(values)

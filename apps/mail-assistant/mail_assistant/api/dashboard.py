@@ -15,7 +15,7 @@ router = APIRouter()
 
 
 def days_left(text: str | None, today: date) -> str | None:
-    """How far away a day is, in words; None without a day."""
+    """Return how far away a day is, in words; None without a day."""
     if not text:
         return None
     days = (date.fromisoformat(text) - today).days
@@ -27,7 +27,7 @@ def days_left(text: str | None, today: date) -> str | None:
 
 @router.get("/")
 async def dashboard(request: Request, state: PageState = Depends(page_state)) -> Response:
-    """What the assistant prepares for, and how it is. Without its database it still shows the latter."""
+    """Return what the assistant prepares for, and how it is. Without its database it still shows the latter."""
     saved: dict[str, str | None] = {}
     try:
         async with request.app.state.sessions() as session:

@@ -23,14 +23,14 @@ _turn = asyncio.Semaphore(1)
 
 
 def why_disabled(state: PageState, saved: Mapping[str, str | None]) -> str:
-    """Why no draft can be written at this moment, in a sentence; empty where one can."""
+    """Return why no draft can be written at this moment, in a sentence; empty where one can."""
     if state.health is None:
         return "Asking whether the language model is there …"
     return state.health.without_model or ("" if saved.get("llm_model") else NO_MODEL)
 
 
 def prompt(saved: Mapping[str, str | None]) -> str:
-    """What the model is asked."""
+    """Return what the model is asked."""
     facts = {
         "Name": saved.get("event_name"),
         "Date": saved.get("event_date"),
@@ -43,7 +43,7 @@ def prompt(saved: Mapping[str, str | None]) -> str:
 
 @router.get("/draft")
 async def action(request: Request, state: PageState = Depends(page_state)) -> Response:
-    """The button, as it is at this moment: for htmx."""
+    """Return the button, as it is at this moment: for htmx."""
     async with request.app.state.sessions() as session:
         saved = await ConfigService().get_all(session)
     return TEMPLATES.TemplateResponse(request, "draft_action.html", {"disabled": why_disabled(state, saved)})
@@ -51,7 +51,7 @@ async def action(request: Request, state: PageState = Depends(page_state)) -> Re
 
 @router.post("/draft")
 async def write(request: Request) -> Response:
-    """A draft, or a sentence why there is none."""
+    """Return a draft, or a sentence why there is none."""
     await submitted(request)
     health: HealthService = request.app.state.health
     async with request.app.state.sessions() as session:

@@ -35,13 +35,13 @@ def as_json(health: Health) -> dict[str, Any]:
 
 @router.get("/health")
 async def health(service: HealthService = Depends(_service)) -> JSONResponse:
-    """Always 200: who only looks at the status code learns that the process runs. `checks.db` says the rest."""
+    """Answer always 200: who only looks at the status learns that the process runs. `checks.db` says the rest."""
     return JSONResponse(as_json(await service.in_time()))
 
 
 @router.get("/health/ready")
 async def ready(service: HealthService = Depends(_service)) -> JSONResponse:
-    """For probes: 200 while requests can be served, 503 while the database is away."""
+    """Answer probes: 200 while requests can be served, 503 while the database is away."""
     check = await service.ready()
     is_ready = check.status is Status.OK
     body = {"ready": is_ready, "db": check.status.value, "detail": check.detail}
@@ -50,11 +50,11 @@ async def ready(service: HealthService = Depends(_service)) -> JSONResponse:
 
 @router.get("/health/fragment")
 async def fragment(request: Request, service: HealthService = Depends(_service)) -> Response:
-    """The rows alone, for htmx; and the banner, which htmx puts into its own place."""
+    """Return the rows alone, for htmx; and the banner, which htmx puts into its own place."""
     return render(request, PageState(await service.in_time()), "health_fragment.html", {"is_fragment": True})
 
 
 @router.get("/status")
 async def page(request: Request, state: PageState = Depends(page_state)) -> Response:
-    """The same as a whole page."""
+    """Return the same as a whole page."""
     return render(request, state, "health.html", {"active": "health"})

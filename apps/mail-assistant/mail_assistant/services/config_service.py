@@ -16,7 +16,7 @@ class ConfigService:
     """The settings that are saved. Only keys of the allowlist, `known_settings.KNOWN`, go in."""
 
     async def get_all(self, session: AsyncSession) -> dict[str, str | None]:
-        """Every known key, with None where nothing is saved."""
+        """Return every known key, with None where nothing is saved."""
         rows = await session.execute(select(Setting.key, Setting.value).where(Setting.key.in_(BY_KEY)))
         saved = {row.key: row.value for row in rows}
         return {known.key: saved.get(known.key) for known in KNOWN}

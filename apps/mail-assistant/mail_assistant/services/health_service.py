@@ -87,7 +87,7 @@ class HealthService:
     # The three checks, each by itself.
 
     async def check_db(self, session: AsyncSession) -> ServiceStatus:
-        """Whether the database answers."""
+        """Return whether the database answers."""
         try:
             await session.execute(text("SELECT 1"))
         except UNREACHABLE as error:
@@ -95,23 +95,23 @@ class HealthService:
         return ServiceStatus.ok("PostgreSQL answers")
 
     async def check_llm(self, adapter: LLMAdapter) -> ServiceStatus:
-        """Whether the language model's server answers."""
+        """Return whether the language model's server answers."""
         return await adapter.ping()
 
     async def check_mail(self, settings: Settings, fresh: bool = False) -> ServiceStatus:
-        """Whether the mailbox lets us in."""
+        """Return whether the mailbox lets us in."""
         gmail = self._gmail if settings is self._settings else GmailAdapter(settings)
         return await gmail.ping(fresh)
 
     # What asks them.
 
     def forget(self) -> None:
-        """Settings have changed: the next who asks gets new checks."""
+        """Forget what is known, as settings have changed: the next who asks gets new checks."""
         self.latest = None
         self._round = None
 
     async def adapter(self, unsaved: Mapping[str, str | None] | None = None) -> LLMAdapter:
-        """The language model's server as the settings have it; `unsaved` values go first, as a form shows them."""
+        """Return the language model's server as the settings have it; `unsaved` values of a form go first."""
         saved = {**await self._settings_now(), **(unsaved or {})}
         endpoint = saved.get("llm_endpoint") or self._settings.ollama_base_url
         if not endpoint:
@@ -119,20 +119,20 @@ class HealthService:
         return OllamaAdapter(endpoint, saved.get("llm_model"), self._client)
 
     async def check(self, name: str, unsaved: Mapping[str, str | None] | None = None) -> ServiceStatus:
-        """One check now, with nothing remembered, within CHECK_SECONDS. Raises KeyError for an unknown name."""
+        """Return one check now, with nothing remembered, within CHECK_SECONDS. Raises KeyError for an unknown name."""
         if name not in NAMES:
             raise KeyError(name)
         return await self._timed(name, self._check(name, unsaved, fresh=True))
 
     async def now(self, oldest: float = 1.0) -> Health:
-        """All checks, not older than `oldest` seconds. Takes CHECK_SECONDS at most."""
+        """Return all checks, not older than `oldest` seconds. Takes CHECK_SECONDS at most."""
         if self.latest and time.monotonic() - self.latest.at <= oldest:
             return self.latest
         # Shielded: one who asks and goes away must not cancel it for the others.
         return await asyncio.shield(self._begun())
 
     async def in_time(self) -> Health:
-        """As `now`, but after ANSWER_SECONDS a service that has not answered yet is unreachable."""
+        """Check as `now` does, but after ANSWER_SECONDS a service that has not answered yet is unreachable."""
         if self.latest and time.monotonic() - self.latest.at <= 1.0:
             return self.latest
         begun = self._begun()
@@ -140,7 +140,7 @@ class HealthService:
         return begun.result() if done else Health({name: self._so_far(name) for name in NAMES})
 
     def _begun(self) -> asyncio.Task[Health]:
-        """The round of checks that is under way, or a new one."""
+        """Return the round of checks that is under way, or a new one."""
         if self._round is None or self._round.done():
             self._round = asyncio.create_task(self._run())
         return self._round
@@ -152,7 +152,7 @@ class HealthService:
         return ServiceStatus.unreachable(f"{NAMES[name]}: no answer within 2 s")
 
     async def soon(self, oldest: float = 5.0, patience: float = 0.5) -> Health | None:
-        """As `now`, but a page is not kept waiting: after `patience` seconds, what is known, be it old or nothing."""
+        """Check as `now` does, but keep no page waiting: after `patience` seconds, return what is known."""
         try:
             async with asyncio.timeout(patience):
                 return await self.now(oldest)
@@ -160,7 +160,7 @@ class HealthService:
             return self.latest
 
     async def ready(self) -> ServiceStatus:
-        """Whether requests can be served: whether the database answers."""
+        """Return whether requests can be served: whether the database answers."""
         return (await self.in_time()).checks["db"]
 
     async def close(self) -> None:

@@ -76,7 +76,10 @@ class KnownSetting:
     """The service that the setting belongs to: its group on the page, and its "Test connection"."""
 
     def checked(self, value: str) -> str | None:
-        """The value to store; None for an empty one, which clears the setting. Raises ValueError with a sentence."""
+        """Return the value to store; None for an empty one, which clears the setting.
+
+        Raises ValueError with a sentence.
+        """
         value = value.strip()
         if not value:
             return None
@@ -147,7 +150,7 @@ class WrongValues(ValueError):
 
 
 def check_all(values: Mapping[str, str]) -> dict[str, str | None]:
-    """Every value as it is stored. Raises WrongValues with every mistake at once."""
+    """Return every value as it is stored. Raises WrongValues with every mistake at once."""
     errors: dict[str, str] = {}
     checked: dict[str, str | None] = {}
     for key, value in values.items():

@@ -33,11 +33,11 @@ class LLMAdapter(ABC):
 
     @abstractmethod
     async def ping(self) -> ServiceStatus:
-        """Whether it answers and has the model. Raises nothing for a server that does not."""
+        """Return whether it answers and has the model. Raises nothing for a server that does not."""
 
     @abstractmethod
     async def generate(self, prompt: str) -> str:
-        """What the model makes of a prompt. Raises ModelAway where it gives no answer."""
+        """Return what the model makes of a prompt. Raises ModelAway where it gives no answer."""
 
 
 class NoLLM(LLMAdapter):
@@ -51,7 +51,7 @@ class NoLLM(LLMAdapter):
 
 
 def why(error: httpx.HTTPError) -> str:
-    """In a few words, why a server did not answer. Holds no address. For the log, and for servers of our own choice."""
+    """Say in a few words why a server did not answer. Holds no address. For the log, and for our own servers."""
     if isinstance(error, NotAsked):
         return "its address is a private one, and not the configured one"
     if isinstance(error, httpx.TimeoutException):
@@ -96,7 +96,7 @@ class OllamaAdapter(LLMAdapter):
             raise ModelAway("its answer is not Ollama's") from None
 
     async def _ask(self, method: str, path: str, seconds: float, content: object = None) -> Any:
-        """What it answers, read as JSON. Raises ModelAway for anything else."""
+        """Return what it answers, read as JSON. Raises ModelAway for anything else."""
         body = bytearray()
         try:
             async with self._client.stream(

@@ -25,7 +25,7 @@ class GmailAdapter:
         self._known: tuple[float, ServiceStatus] | None = None
 
     async def ping(self, fresh: bool = False) -> ServiceStatus:
-        """Whether Google lets us in. `fresh` asks anew, where a user wants to know it now."""
+        """Return whether Google lets us in. `fresh` asks anew, where a user wants to know it now."""
         missing = self._missing()
         if missing:
             what = "no GMAIL_ values in .env" if len(missing) == len(CREDENTIALS) else f"{', '.join(missing)} missing"

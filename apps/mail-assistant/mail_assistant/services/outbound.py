@@ -43,7 +43,7 @@ def is_public(text: str) -> bool:
 
 
 def _inside(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 one leads to: mapped, compatible, 6to4, Teredo, or by NAT64."""
+    """Return the IPv4 address that an IPv6 one leads to: mapped, compatible, 6to4, Teredo, or by NAT64."""
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     if address.sixtofour is not None:
@@ -61,7 +61,7 @@ def origin(url: httpx.URL) -> tuple[str, str, int]:
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a host, in the order in which they are to be tried. Raises OSError."""
+    """Return the addresses of a host, in the order in which they are to be tried. Raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
@@ -81,11 +81,11 @@ class Outbound(httpx.AsyncBaseTransport):
         self._resolve = resolve
 
     def is_configured(self, url: httpx.URL) -> bool:
-        """Whether this is the server that the environment names."""
+        """Return whether this is the server that the environment names."""
         return origin(url) == self._configured
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises NotAsked, or what httpx raises where the server does not answer."""
+        """Raise NotAsked, or what httpx raises where the server does not answer."""
         if self.is_configured(request.url):
             return await self._inner.handle_async_request(request)
         host = request.url.host

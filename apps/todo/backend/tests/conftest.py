@@ -31,7 +31,7 @@ os.environ["NO_PROXY"] = "127.0.0.1"
 
 @pytest.fixture(scope="session")
 async def cluster() -> AsyncIterator[Cluster]:
-    """A running PostgreSQL, with a database `migrated` that others are copied from."""
+    """Yield a running PostgreSQL, with a database `migrated` that others are copied from."""
     made = new_cluster()
     try:
         await _make_template(made)
@@ -49,14 +49,14 @@ async def _make_template(cluster: Cluster) -> None:
 
 @pytest.fixture
 async def empty_database(cluster: Cluster) -> AsyncIterator[str]:
-    """A database without tables; its address."""
+    """Yield a database without tables; its address."""
     async with temporary_database(cluster) as name:
         yield cluster.url(name)
 
 
 @pytest.fixture
 async def new_database(cluster: Cluster) -> AsyncIterator[str]:
-    """A database with empty tables, for what has to be alone in it; its address."""
+    """Yield a database with empty tables, for what has to be alone in it; its address."""
     async with temporary_database(cluster, "migrated") as name:
         yield cluster.url(name)
 
@@ -71,7 +71,7 @@ async def _shared_database(cluster: Cluster) -> AsyncIterator[tuple[str, asyncpg
 
 @pytest.fixture
 async def database(_shared_database: tuple[str, asyncpg.Connection[Any]]) -> str:
-    """A database with empty tables; its address. Emptying one takes a hundredth of making one."""
+    """Return a database with empty tables; its address. Emptying one takes a hundredth of making one."""
     url, connection = _shared_database
     await connection.execute("TRUNCATE users, sessions, todos, attempts")
     return url
@@ -79,7 +79,7 @@ async def database(_shared_database: tuple[str, asyncpg.Connection[Any]]) -> str
 
 @pytest.fixture
 def own_cluster() -> Iterator[Cluster]:
-    """A PostgreSQL that the test may stop."""
+    """Yield a PostgreSQL that the test may stop."""
     made = new_cluster()
     yield made
     made.remove()
@@ -94,13 +94,13 @@ def _shared_model() -> Iterator[LanguageModel]:
 
 @pytest.fixture
 def model(_shared_model: LanguageModel) -> LanguageModel:
-    """A server that answers as OpenAI's API does."""
+    """Return a server that answers as OpenAI's API does."""
     _shared_model.reset()
     return _shared_model
 
 
 def settings(**values: Any) -> Settings:
-    """Settings from these values alone, and an AUTH_SECRET: no environment."""
+    """Return settings from these values alone, and an AUTH_SECRET: no environment."""
 
     class OnlyGiven(Settings):
         @classmethod
@@ -151,7 +151,7 @@ class Application:
 
 @asynccontextmanager
 async def serving(chosen: Settings) -> AsyncIterator[Application]:
-    """The application, started, in this process."""
+    """Yield the application, started, in this process."""
     app = create_app(chosen)
     async with app.router.lifespan_context(app):
         yield Application(app)
@@ -169,7 +169,7 @@ def _shared_settings(_shared_database: tuple[str, asyncpg.Connection[Any]], _sha
 
 @pytest.fixture
 def chosen(_shared_settings: Settings, database: str, model: LanguageModel) -> Settings:
-    """Settings of an application with database and assistant."""
+    """Return settings of an application with database and assistant."""
     return _shared_settings
 
 
@@ -181,7 +181,7 @@ async def _shared_application(_shared_settings: Settings) -> AsyncIterator[Appli
 
 @pytest.fixture
 def application(_shared_application: Application, chosen: Settings) -> Application:
-    """A running application, without a visitor's trace."""
+    """Return a running application, without a visitor's trace."""
     return _shared_application
 
 
@@ -222,7 +222,7 @@ def _logs_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    """Starts the application as a process; all are ended with the test."""
+    """Start the application as a process; all are ended with the test."""
     started: list[Process] = []
 
     def start(environment: Mapping[str, str], *command: str) -> Process:

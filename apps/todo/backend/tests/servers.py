@@ -25,7 +25,7 @@ API_KEY = "canary-openai-key"
 
 
 def completion(content: object) -> str:
-    """What an API like OpenAI's answers, with `content` as the model's words."""
+    """Return what an API like OpenAI's answers, with `content` as the model's words."""
     words = content if isinstance(content, str) else json.dumps(content)
     message = {"role": "assistant", "content": words}
     return json.dumps({"object": "chat.completion", "choices": [{"index": 0, "message": message}]})
@@ -116,7 +116,7 @@ class Process:
         raise RuntimeError(f"it did not come up:\n{self.log.read_text()}")
 
     def client(self) -> httpx.Client:
-        """A visitor's browser, as far as it matters: keeps cookies, and knows the address."""
+        """Return a visitor's browser, as far as it matters: keeps cookies, and knows the address."""
         return httpx.Client(base_url=f"{self.url}/api/v1", timeout=30, trust_env=False)
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 30) -> int:
@@ -126,5 +126,5 @@ class Process:
         return self.process.wait(seconds)
 
     def lines(self) -> list[dict[str, Any]]:
-        """Its log; every line has to be a JSON object."""
+        """Return its log; every line has to be a JSON object."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]

@@ -14,7 +14,7 @@ JSON = {"content-type": "application/json"}
 
 
 def is_an_error(answer: Any, status: int) -> None:
-    """The one form that every error has, without anything of the inside."""
+    """Hold an answer to the one form that every error has, without anything of the inside."""
     assert answer.status_code == status, (answer.status_code, answer.text[:300])
     body = answer.json()
     assert body.keys() == {"detail", "fields"}

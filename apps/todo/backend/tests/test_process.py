@@ -25,7 +25,7 @@ ADA = {"email": "ada@example.test", "password": GOOD_PASSWORD}
 
 
 def registered(started: Process) -> httpx.Client:
-    """A visitor who is signed in."""
+    """Return a visitor who is signed in."""
     client = started.client()
     client.post("/auth/register", json=ADA).raise_for_status()
     return client

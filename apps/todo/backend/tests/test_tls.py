@@ -25,13 +25,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """An authority that signed nothing here."""
+    """Return an authority that signed nothing here."""
     return Authority(tmp_path_factory.mktemp("stranger"), "stranger")
 
 
 @pytest.fixture(scope="module")
 def secure(authority: Authority) -> Iterator[Cluster]:
-    """A PostgreSQL that refuses who comes without TLS; its certificate is for `localhost`."""
+    """Yield a PostgreSQL that refuses who comes without TLS; its certificate is for `localhost`."""
     made = new_cluster()
     try:
         made.stop()
@@ -49,7 +49,7 @@ def address(secure: Cluster, parameters: str, host: str = HOST) -> str:
 
 
 async def state(url: str, **more: str) -> str:
-    """What /health says of a database."""
+    """Return what /health says of a database."""
     async with serving(settings(database_url=url, **more)) as application:
         return (await application.visitor().get("/health")).json()["checks"]["database"]
 
@@ -121,7 +121,10 @@ def test_a_migration_says_that_a_database_offers_no_tls(process: Start, new_data
 
 @pytest.fixture(scope="module")
 async def pooler(cluster: Cluster, authority: Authority) -> AsyncIterator[Pooler]:
-    """What Neon puts before a database: PgBouncer, by TLS alone, each transaction on whichever connection is free."""
+    """Yield what Neon puts before a database.
+
+    PgBouncer, by TLS alone, each transaction on whichever connection is free.
+    """
     if Pooler.program() is None:
         skip_or_fail("PgBouncer is not installed: apt install pgbouncer")
     made = Pooler(cluster, *authority.issue(HOST))

@@ -12,5 +12,5 @@ SERVICE = "todo-backend"
 
 
 def version() -> str:
-    """The version, as pyproject.toml beside the package says."""
+    """Return the version, as pyproject.toml beside the package says."""
     return about.version(ROOT)

@@ -68,7 +68,10 @@ class Accounts:
         self.limiter = RateLimiter(secret)
 
     async def register(self, session: AsyncSession, email: str, password: str, address: str) -> tuple[Account, str]:
-        """A new account and its first cookie. Raises HTTPException 409 where there is one, 429 after too many."""
+        """Return a new account and its first cookie.
+
+        Raises HTTPException 409 where there is one, 429 after too many.
+        """
         await self.limiter.count(session, [Limit("register", address, self._registrations, 3600)])
         # Before the address is looked up: a known one is refused no sooner than a new one is taken.
         hashed = await self._passwords.hash(password)
@@ -83,7 +86,10 @@ class Accounts:
     async def sign_in(
         self, session: AsyncSession, email: str, password: str, address: str, device: str = ""
     ) -> tuple[Account, str]:
-        """The account and a new cookie; `device`: the browser's DEVICE_COOKIE. Raises HTTPException 401 or 429."""
+        """Return the account and a new cookie; `device`: the browser's DEVICE_COOKIE.
+
+        Raises HTTPException 401 or 429.
+        """
         limits = sign_in_limits(email, address, self._device(device, email))
         await self.limiter.count(session, limits)
         known = (await session.execute(select(User).where(User.email == email))).scalar_one_or_none()
@@ -108,7 +114,7 @@ class Accounts:
             await session.commit()
 
     async def who(self, session: AsyncSession, cookie: str) -> Account:
-        """Whose cookie it is. Raises HTTPException 401 where it is nobody's, or no longer."""
+        """Return whose cookie it is. Raises HTTPException 401 where it is nobody's, or no longer."""
         token = self._token(cookie)
         if token:
             asking = select(User.id, User.email).join(Session, Session.user_id == User.id)
@@ -119,7 +125,7 @@ class Accounts:
         raise HTTPException(401, "You are not signed in, or no longer." if cookie else "You are not signed in.")
 
     def device_cookie(self, email: str) -> str:
-        """What tells later that this browser has signed in to the account: it opens nothing by itself."""
+        """Return what tells later that this browser has signed in to the account: it opens nothing by itself."""
         token = secrets.token_hex(16)
         return f"{token}.{self._device_signature(token, email)}"
 
@@ -127,7 +133,7 @@ class Accounts:
         return hmac.new(self._device_key, f"{token} {email}".encode(), hashlib.sha256).hexdigest()
 
     def _device(self, cookie: str, email: str) -> str | None:
-        """The device's token, if we signed it for this account."""
+        """Return the device's token, if we signed it for this account."""
         token, _, signature = cookie.partition(".")
         good = hmac.compare_digest(self._device_signature(token, email).encode(), signature.encode(errors="replace"))
         return token if good else None
@@ -142,7 +148,7 @@ class Accounts:
         return hmac.new(self._key, token.encode(), hashlib.sha256).hexdigest()
 
     def _token(self, cookie: str) -> str | None:
-        """The cookie's token, if we signed it: a forged one costs no question to the database."""
+        """Return the cookie's token, if we signed it: a forged one costs no question to the database."""
         token, _, signature = cookie.partition(".")
         good = hmac.compare_digest(self._signature(token).encode(), signature.encode(errors="replace"))
         return token if good else None

@@ -58,7 +58,7 @@ class Assistant:
             raise HTTPException(503, OFF)
 
     async def todos_of(self, sentence: str, today: date) -> list[NewTodo]:
-        """The todos in it. Raises HTTPException 503, or Refusal 422 where there is nothing to do."""
+        """Return the todos in it. Raises HTTPException 503, or Refusal 422 where there is nothing to do."""
         self.require()
         found = read(await self._ask(sentence, today))
         if found is None:
@@ -106,7 +106,7 @@ class Assistant:
 
 
 def _content(body: bytes) -> str:
-    """What the model said, out of the API's answer; nothing where that is none."""
+    """Return what the model said, out of the API's answer; nothing where that is none."""
     try:
         said: Any = json.loads(body)["choices"][0]["message"]["content"]
     except (ValueError, LookupError, TypeError, RecursionError):
@@ -115,7 +115,7 @@ def _content(body: bytes) -> str:
 
 
 def read(said: str) -> list[NewTodo] | None:
-    """The todos that a model named; None where it said something else."""
+    """Return the todos that a model named; None where it said something else."""
     # Models like to wrap their JSON in a fence, whatever they are told.
     fenced = re.search(r"```(?:json)?\s*(.*?)```", said, re.DOTALL)
     try:

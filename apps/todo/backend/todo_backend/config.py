@@ -59,7 +59,7 @@ class MigrationSettings(BaseSettings):
         return database_address.read(self.database_url.get_secret_value(), self.database_ca)
 
     def secrets(self) -> list[str]:
-        """Every secret value, so that the logs can be kept free of them."""
+        """Return every secret value, so that the logs can be kept free of them."""
         return secret_values(self, self.database.url.password)
 
 
@@ -96,5 +96,5 @@ class Settings(MigrationSettings):
 
 
 def problems(error: ValidationError) -> list[str]:
-    """One sentence for each mistake: the variable's name and the rule, never the value."""
+    """Return one sentence for each mistake: the variable's name and the rule, never the value."""
     return problems_of(error, {"AUTH_SECRET": "for example to what `openssl rand -hex 32` prints"})

@@ -33,7 +33,7 @@ POOL_SECONDS = 10
 def create_engine(
     address: DatabaseAddress, statement_seconds: float = database.STATEMENT_SECONDS, connections: int = 10
 ) -> AsyncEngine:
-    """An engine that has patience: see CONNECT_SECONDS and POOL_SECONDS."""
+    """Return an engine that has patience: see CONNECT_SECONDS and POOL_SECONDS."""
     return database.create_engine(
         address.url,
         SERVICE,
@@ -59,12 +59,12 @@ def _pooled() -> dict[str, Any]:
 
 
 def is_unmigrated(error: BaseException) -> bool:
-    """Whether a table or a column is missing: `todo-backend migrate` has not run yet."""
+    """Return whether a table or a column is missing: `todo-backend migrate` has not run yet."""
     return isinstance(cause_of(error), asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError)
 
 
 def reason(error: BaseException) -> str:
-    """In a few words, why the database did not answer. Holds no address and no password."""
+    """Say in a few words why the database did not answer. Holds no address and no password."""
     if is_unmigrated(error):
         return "its tables are missing: `todo-backend migrate` has not run"
     return database.reason(error)

@@ -46,7 +46,7 @@ class DatabaseAddress:
 
 
 def read(text: str, authority: str | None = None) -> DatabaseAddress:
-    """The address of DATABASE_URL; `authority`: certificates in PEM that sign the database's own.
+    """Return the address of DATABASE_URL; `authority`: certificates in PEM that sign the database's own.
 
     Raises ValueError with the rule, which begins with "must" or "has" and never holds the value.
     """
@@ -87,7 +87,7 @@ def _tls(given: Mapping[str, str], authority: str | None) -> bool | str | ssl.SS
 
 
 def _context(authority: str | None, file: str | None, *, check_hostname: bool) -> ssl.SSLContext:
-    """What accepts certificates of this authority alone; without one, of those that the system trusts."""
+    """Return what accepts certificates of this authority alone; without one, of those that the system trusts."""
     try:
         if file is not None:
             authority = Path(file).read_text()
@@ -103,7 +103,7 @@ def _context(authority: str | None, file: str | None, *, check_hostname: bool) -
 
 
 def _is_pooled(url: URL, given: Mapping[str, str]) -> bool:
-    """By `pgbouncer=true`, as other programs have it too; by Neon's names, and by ports."""
+    """Tell a pooler by `pgbouncer=true`, as other programs have it too; by Neon's names, and by ports."""
     told = given.get("pgbouncer")
     if told is not None:
         if told not in ("true", "false"):

@@ -42,7 +42,7 @@ class Refusal(HTTPException):
 def answer(
     status: int, detail: str, fields: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """An error as every address gives it."""
+    """Return an error as every address gives it."""
     return JSONResponse({"detail": detail, "fields": dict(fields or {})}, status, dict(headers or {}))
 
 
@@ -51,7 +51,7 @@ def _message(kind: str, text: str) -> str:
 
 
 async def on_invalid_request(_request: Request, error: Exception) -> JSONResponse:
-    """What FastAPI could not read, field by field. Nothing of what was sent is sent back."""
+    """Return what FastAPI could not read, field by field. Nothing of what was sent is sent back."""
     assert isinstance(error, RequestValidationError)
     fields: dict[str, str] = {}
     for detail in error.errors():
@@ -79,7 +79,7 @@ async def on_http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def on_database_error(request: Request, error: Exception) -> JSONResponse:
-    """The database went away in the middle of a request; or a mistake of ours that looks like it."""
+    """Answer where the database went away in the middle of a request, or a mistake of ours looks like it."""
     if isinstance(error, database.MISTAKES) and not database.is_unmigrated(error):
         return await on_error(request, error)
     get_logger().error("database_error", path=request.url.path, reason=database.reason(error))
@@ -87,7 +87,7 @@ async def on_database_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def on_error(request: Request, error: Exception) -> JSONResponse:
-    """A mistake of ours: the log has the details, the visitor a number to find them by."""
+    """Return a mistake of ours: the log has the details, the visitor a number to find them by."""
     identity = getattr(request.state, "request_id", "")
     get_logger().error("unhandled_error", path=request.url.path, request=identity, exc_info=error)
     return answer(500, f"Something went wrong here. In the logs it has the number {identity}.")

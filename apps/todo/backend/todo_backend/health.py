@@ -27,7 +27,7 @@ class Health:
     """Asks by a connection of its own: a busy pool says nothing about the database."""
 
     def __init__(self, address: DatabaseAddress, when_empty: Callable[[], None] = lambda: None) -> None:
-        """`when_empty`: called each time that the database is found without any table."""
+        """Begin to ask. `when_empty` is called each time that the database is found without any table."""
         self._when_empty = when_empty
         self._engine = create_engine(address, statement_seconds=ANSWER_SECONDS, connections=1)
         self._turn = asyncio.Lock()
@@ -35,7 +35,7 @@ class Health:
         self._known: str | None = None
 
     async def database(self) -> str:
-        """`ok`, `unreachable`, or `unmigrated` while its tables are missing."""
+        """Return `ok`, `unreachable`, or `unmigrated` while its tables are missing."""
         async with self._turn:
             if time.monotonic() - self._asked >= FRESH_SECONDS:
                 found, why = await self._ask()

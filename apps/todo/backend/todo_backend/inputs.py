@@ -29,7 +29,7 @@ def _without_controls(value: str, allowed: str = "") -> str:
 
 
 def clean_title(value: str) -> str:
-    """A title: one line, not empty. Raises ValueError with the message for its field."""
+    """Return a title: one line, not empty. Raises ValueError with the message for its field."""
     value = _without_controls(value.strip())
     if not value:
         raise ValueError("A todo needs a title.")
@@ -39,7 +39,7 @@ def clean_title(value: str) -> str:
 
 
 def clean_notes(value: str) -> str:
-    """Notes: any lines. Raises ValueError with the message for its field."""
+    """Note: any lines. Raises ValueError with the message for its field."""
     value = _without_controls(value.replace("\r\n", "\n").replace("\r", "\n"), "\n\t").strip()
     if len(value) > LONGEST_NOTES:
         raise ValueError(f"Notes may have {LONGEST_NOTES} characters; these have {len(value)}.")
@@ -47,7 +47,7 @@ def clean_notes(value: str) -> str:
 
 
 def read_day(value: Any) -> date | None:
-    """A day as YYYY-MM-DD; None or nothing for no day. Raises ValueError with the message for its field."""
+    """Return a day as YYYY-MM-DD; None or nothing for no day. Raises ValueError with the message for its field."""
     if value is None or isinstance(value, date) or value == "":
         return value or None
     rule = "A day is written as 2026-12-24."
@@ -63,7 +63,7 @@ def read_day(value: Any) -> date | None:
 
 
 def normal_email(value: str) -> str:
-    """An address as it is kept: in small letters. Its two spellings in Unicode are one."""
+    """Return an address as it is kept: in small letters. Its two spellings in Unicode are one."""
     return unicodedata.normalize("NFC", value.strip()).lower()
 
 
@@ -117,7 +117,7 @@ def _anchor(value: Any) -> uuid.UUID | None:
 
 
 def todo_id(value: Any) -> uuid.UUID | None:
-    """A todo's id; None for what can't be one."""
+    """Return a todo's id; None for what can't be one."""
     try:
         return uuid.UUID(value) if isinstance(value, str) and len(value) == 36 else None
     except ValueError:

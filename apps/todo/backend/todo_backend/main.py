@@ -52,7 +52,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application itself."""
+    """Return the application itself."""
     # No documentation pages: they load scripts from elsewhere.
     app = FastAPI(
         title="Todo",
@@ -72,5 +72,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def wrapped(app: FastAPI, stopping: Callable[[], bool] = lambda: False) -> RequestLog:
-    """The application inside what must see every answer. `stopping`: whether the process has been asked to end."""
+    """Return the application inside what must see every answer.
+
+    `stopping`: whether the process has been asked to end.
+    """
     return RequestLog(AnswerHeaders(Gate(app), POLICY, stopping), often=(f"{PREFIX}/health",))

@@ -29,16 +29,16 @@ class Passwords:
         self._nobodys = self._hasher.hash(secrets.token_hex(16))
 
     async def hash(self, password: str) -> str:
-        """The hash to keep, with its salt and parameters."""
+        """Return the hash to keep, with its salt and parameters."""
         return await self._run(self._hash, password)
 
     async def verify(self, known: str | None, password: str) -> bool:
-        """Whether the password belongs to the hash. Without a hash: never, but not sooner."""
+        """Return whether the password belongs to the hash. Without a hash: never, but not sooner."""
         matches = await self._run(self._verify, known or self._nobodys, password)
         return matches and known is not None
 
     def is_outdated(self, known: str) -> bool:
-        """Whether the hash was made with other parameters than today's."""
+        """Return whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(known)
 
     def _hash(self, password: str) -> str:

@@ -27,7 +27,7 @@ class Limit:
 
 
 def _identity(secret: str, limit: Limit) -> str:
-    """The row's name. A keyed hash: the table tells nobody which addresses were tried."""
+    """Return the row's name. A keyed hash: the table tells nobody which addresses were tried."""
     return hmac.new(secret.encode(), f"limit:{limit.name}:{limit.subject}".encode(), hashlib.sha256).hexdigest()
 
 

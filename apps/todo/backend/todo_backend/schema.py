@@ -33,19 +33,19 @@ class MigrationFailed(Exception):
 
 
 def alembic_config() -> Config:
-    """Alembic's configuration, wherever the process was started."""
+    """Return Alembic's configuration, wherever the process was started."""
     config = Config(MIGRATIONS / "alembic.ini")
     config.set_main_option("script_location", str(MIGRATIONS))
     return config
 
 
 def known_revisions() -> set[str]:
-    """Every revision that this version of the application knows."""
+    """Return every revision that this version of the application knows."""
     return {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
 
 
 async def _revision(engine: AsyncEngine) -> str | None:
-    """The database's revision; None where it has none. Raises what UNREACHABLE names."""
+    """Return the database's revision; None where it has none. Raises what UNREACHABLE names."""
     async with asyncio.timeout(TRY_SECONDS), engine.connect() as connection:
         if await connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
             return None
@@ -79,7 +79,7 @@ async def _wait_for(engine: AsyncEngine, seconds: float) -> str | None:
 
 
 async def migrate(settings: MigrationSettings) -> None:
-    """`alembic upgrade head`, once at a time however many start. Raises MigrationFailed where it fails."""
+    """Run `alembic upgrade head`, once at a time however many start. Raises MigrationFailed where it fails."""
     log, config = get_logger(), alembic_config()
 
     def run(connection: Connection) -> None:

@@ -28,13 +28,13 @@ POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancesto
 
 
 def is_https(headers: Headers, scheme: str) -> bool:
-    """Whether the visitor came by https; the proxy before us ends it, and says so."""
+    """Return whether the visitor came by https; the proxy before us ends it, and says so."""
     forwarded = headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
     return (forwarded or scheme) == "https"
 
 
 def client_address(headers: Headers, peer: str, proxies: int | Literal["auto"]) -> str:
-    """The visitor's address, as the outermost of our own proxies saw it. What a visitor claims is further left.
+    """Return the visitor's address, as the outermost of our own proxies saw it. What a visitor claims is further left.
 
     `auto` takes whoever has an address of an internal network for a proxy: an ingress controller, and a balancer before
     it. Where nobody else is named, the visitor is in that network too, or the balancer hides everybody (`is_internal`).
@@ -49,7 +49,7 @@ def client_address(headers: Headers, peer: str, proxies: int | Literal["auto"]) 
 
 
 def is_internal(address: str) -> bool:
-    """Whether an address may stand for many visitors: it belongs to an internal network, as a balancer's does."""
+    """Return whether an address may stand for many visitors: an internal network's, as a balancer's is."""
     # Some write the port too, and IPv6 in brackets then.
     bare = address[1:].partition("]")[0] if address.startswith("[") else address
     bare = bare.partition(":")[0] if bare.count(":") == 1 else bare
@@ -62,7 +62,7 @@ def is_internal(address: str) -> bool:
 
 
 def _same_host(origin: str, headers: Headers) -> bool:
-    """Whether `origin` (a value of Origin or Referer) names the host that the request was sent to."""
+    """Return whether `origin` (a value of Origin or Referer) names the host that the request was sent to."""
     try:
         parts = urlsplit(origin)
         given = (parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme))
@@ -79,7 +79,7 @@ def _same_host(origin: str, headers: Headers) -> bool:
 
 
 def refusal(method: str, headers: Headers) -> tuple[int, str] | None:
-    """Why a request is refused whatever it asks: a status and a sentence. None where it is not."""
+    """Return why a request is refused whatever it asks: a status and a sentence. None where it is not."""
     length = headers.get("content-length", "0")
     if length.isascii() and length.isdigit() and (len(length) > 9 or int(length) > LARGEST_BODY):
         return 413, TOO_MUCH

@@ -24,7 +24,7 @@ class Server(uvicorn.Server):
     listen_seconds = LISTEN_SECONDS
 
     def handle_exit(self, sig: int, frame: object) -> None:
-        """The first signal starts the end; a second one hurries it."""
+        """Start the end at the first signal; hurry it at a second one."""
         if self.asked_to_stop is None:
             self.asked_to_stop = time.monotonic()
             return

@@ -39,7 +39,7 @@ class Wanted:
 
 
 def as_json(todo: Todo) -> dict[str, Any]:
-    """A todo as visitors read it."""
+    """Return a todo as visitors read it."""
     return {
         "id": str(todo.id),
         "title": todo.title,
@@ -78,7 +78,7 @@ def _filtered(query: Select[Any], user: uuid.UUID, wanted: Wanted) -> Select[Any
 
 
 async def listed(session: AsyncSession, user: uuid.UUID, wanted: Wanted) -> tuple[Sequence[Todo], int]:
-    """One page of the todos that are wanted, in order; and how many there are on all pages."""
+    """Return one page of the todos that are wanted, in order; and how many there are on all pages."""
     page = _filtered(select(Todo), user, wanted).order_by(Todo.position).limit(wanted.limit).offset(wanted.offset)
     found = (await session.scalars(page)).all()
     if wanted.offset == 0 and len(found) < wanted.limit:
@@ -153,7 +153,10 @@ async def move(session: AsyncSession, user: uuid.UUID, identity: uuid.UUID | Non
 def placed(
     others: Sequence[uuid.UUID], places: Mapping[uuid.UUID, int], identity: uuid.UUID, index: int
 ) -> dict[uuid.UUID, int]:
-    """The positions to write so that `identity` comes at `index` among the others: its own; all where none is free."""
+    """Return the positions to write so that `identity` comes at `index` among the others.
+
+    That is its own alone, or all where none is free.
+    """
     before = places[others[index - 1]] if index else None
     behind = places[others[index]] if index < len(others) else None
     if before is None and behind is None:

@@ -26,10 +26,10 @@ def _write(folder, files):
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    """A wheel with the package in it."""
+    """Return a wheel with the package in it."""
     return _write(wheel_directory, {f"podmgr/{path.name}": path.read_text() for path in Path("podmgr").glob("*.py")})
 
 
 def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
-    """A wheel that only says where this folder is."""
+    """Return a wheel that only says where this folder is."""
     return _write(wheel_directory, {"podmgr-stand-in.pth": f"{Path.cwd()}\n"})

@@ -76,7 +76,7 @@ class Case:
 
 
 def all_cases() -> dict[str, Case]:
-    """Every case by its kind's name (and a number where a kind has several), in the order of the modules' names."""
+    """Return every case by its kind's name (and a number where there are several), by the modules' names."""
     cases: dict[str, Case] = {}
     for module in sorted(each.name for each in pkgutil.iter_modules(__path__)):
         for case in importlib.import_module(f"{__name__}.{module}").CASES:

@@ -33,7 +33,10 @@ def case(
     text: Callable[[str], str],
     changed: Callable[[str], str],
 ) -> Case:
-    """How to try one kind of unit of one manager. `suffix` is the file's, `service` what is behind the unit's stem."""
+    """Return how to try one kind of unit of one manager.
+
+    `suffix` is the file's, `service` what is behind the unit's stem.
+    """
     as_user = f"setpriv --reuid={USER} --regid={USER} --init-groups --reset-env env XDG_RUNTIME_DIR=/run/user/{UID} "
     systemctl = f"{as_user}systemctl --user" if user else "systemctl"
     word = "-user" if user else ""

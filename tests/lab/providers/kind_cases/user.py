@@ -56,7 +56,7 @@ def importable(variant: str) -> Inputs:
 
 
 def odd(variant: str) -> str:
-    """An account as people have them: a shell, a home that others may read, two ranges, a password, a group."""
+    """Return an account as people have them: a shell, a home that others may read, two ranges, a password, a group."""
     name = f"kinds-{variant}"
     return (
         f"home=/srv/kinds/odd-home-{variant}\n"

@@ -23,7 +23,7 @@ guard = threading.Lock()
 
 
 def ask(path):
-    """One request on a connection of its own: `right`, `refused`, or what was wrong."""
+    """Make one request on a connection of its own, and return `right`, `refused`, or what was wrong."""
     connection = http.client.HTTPConnection(url.hostname, url.port, timeout=10)
     begun = time.monotonic()
     try:

@@ -55,7 +55,7 @@ def ask(machine: Machine, path: str, **values: str) -> tuple[int, str]:
 
 
 def saved(machine: Machine, name: str) -> str:
-    """A saved setting, as the page Config shows it."""
+    """Return a saved setting, as the page Config shows it."""
     status, text = ask(machine, "/config")
     assert status == 200, text
     found = re.search(rf'name="{name}" type="[a-z]+" value="([^"]*)"', text)
@@ -64,7 +64,7 @@ def saved(machine: Machine, name: str) -> str:
 
 
 def version(machine: Machine) -> str:
-    """The major version of the component's database, as its server says."""
+    """Return the major version of the component's database, as its server says."""
     query = "psql -U mail_assistant -d mail_assistant -Atc 'SHOW server_version'"
     return machine.run(f"docker exec mail-assistant-postgres {query}").stdout.partition(".")[0]
 

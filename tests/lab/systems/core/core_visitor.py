@@ -24,7 +24,7 @@ PATIENCE = 120
 
 
 def ask(path, values=None):
-    """The status and the text of an answer; status 0 where there is none."""
+    """Return the status and the text of an answer; status 0 where there is none."""
     jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), jar)
 
@@ -59,7 +59,7 @@ def wait(state, seconds):
 
 
 def kill(times, rate):
-    """What the load saw, and the numbers of the kills after which a setting saved before was gone."""
+    """Return what the load saw, and the numbers of the kills after which a setting saved before was gone."""
     flag = Path("/root/load.flag")
     flag.touch()
     command = [sys.executable, "/root/core_load.py", URL, str(rate), str(flag)]

@@ -155,14 +155,14 @@ class Carrier:
 
 
 def _nanoseconds(text: str) -> int:
-    """`1m0s`, as the provider takes it, as Docker's interface wants it."""
+    """Return `1m0s`, as the provider takes it, as Docker's interface wants it."""
     parts = re.findall(r"([0-9]+)([hms])", text)
     return sum(int(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in parts) * 1_000_000_000
 
 
 @contextlib.contextmanager
 def docker_engine(machine: Machine) -> Iterator[DockerClient]:
-    """The engine of a machine, reached as an operator reaches it: by ssh, by name, with the lab's configuration.
+    """Yield the engine of a machine, reached as an operator reaches it: by ssh, by name, with the lab's configuration.
 
     The SDK's own ssh knows no other configuration than the user's, so its socket is brought here by ssh itself.
     """
@@ -199,7 +199,7 @@ async def _kind(session: Session, token: str, plain: Mapping[str, Any]) -> dict[
 
 
 def plain_values(value: Any) -> Any:
-    """A value without the wrapping of a secret."""
+    """Return a value without the wrapping of a secret."""
     if isinstance(value, Mapping):
         if "4dabf18193072939515e22adb298388d" in value:
             return plain_values(value.get("value"))
@@ -210,5 +210,5 @@ def plain_values(value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value as one text, to look for something in it."""
+    """Return a value as one text, to look for something in it."""
     return json.dumps(value, default=str)

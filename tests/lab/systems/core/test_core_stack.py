@@ -46,7 +46,7 @@ BACK_SECONDS = 10
 
 @pytest.fixture(scope="module")
 def pi(lab: Lab, registry: Service) -> Iterator[Machine]:
-    """A machine with Docker, and the application's folder on it."""
+    """Yield a machine with Docker, and the application's folder on it."""
     machine = lab.machine("pi", image="machine-docker", fresh=True)
     send(machine)
     filled = with_secrets(machine.read(f"{FOLDER}/.env.example"))
@@ -61,7 +61,7 @@ def machines(lab: Lab, pi: Machine) -> Machines:
 
 
 def deployed(suffix: str = "") -> dict[str, Any]:
-    """What the component says of itself; compose adds a number to its containers' names."""
+    """Return what the component says of itself; compose adds a number to its containers' names."""
     limits = {"postgres": 512, "backend": 512, "ollama": 1024}
     return {
         "host": "pi",
@@ -89,7 +89,7 @@ def failed(found: list[CheckResult]) -> list[CheckResult]:
 
 
 def with_secrets(example: str) -> str:
-    """The example, filled in."""
+    """Return the example, filled in."""
     quoted = PASSWORD.replace("'", "\\'")
     filled = example.replace("POSTGRES_PASSWORD=\n", f"POSTGRES_PASSWORD='{quoted}'\n")
     filled = filled.replace("ACCESS_PASSWORD=\n", f"ACCESS_PASSWORD={ACCESS_PASSWORD}\n")

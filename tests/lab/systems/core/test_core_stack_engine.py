@@ -62,11 +62,11 @@ class Stack:
         self.workspace.configure("hearth:core", json.dumps(core))
 
     def up(self, *flags: str) -> str:
-        """`pulumi up`, which must go well; what it printed."""
+        """Run `pulumi up`, which must go well; return what it printed."""
         return shown(went_well(self.workspace.up(*flags, check=False)))
 
     def failed_checks(self) -> list[Any]:
-        """What does not work of what the stack says that it has."""
+        """Return what does not work of what the stack says that it has."""
         what = self.workspace.outputs()["core"]
         machines = Machines.from_namespace(
             {"hosts": {self.machine.name: {}}, "ssh-config": str(self.machine.ssh_config)}
@@ -85,7 +85,7 @@ class Stack:
 
 @pytest.fixture(scope="module")
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The stack, brought up; nothing of it is on the machine afterwards."""
+    """Yield the stack, brought up; nothing of it is on the machine afterwards."""
     folder = plugins(*PROVIDERS)
     lab: Lab = request.getfixturevalue("lab")
     _: Service = request.getfixturevalue("registry")

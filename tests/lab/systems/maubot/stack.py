@@ -69,16 +69,16 @@ class Stack:
         self.workspace.configure("hearth:maubot", json.dumps(given))
 
     def up(self, *flags: str) -> str:
-        """`pulumi up`, which must go well; what it printed."""
+        """Run `pulumi up`, which must go well; return what it printed."""
         return went_well(self.try_up(*flags))
 
     def try_up(self, *flags: str) -> subprocess.CompletedProcess[str]:
-        """`pulumi up`, however it goes."""
+        """Run `pulumi up`, however it goes."""
         command = ("up", "--yes", "--skip-preview", "--stack", self.workspace.stack, *flags)
         return self.workspace.pulumi(*command, check=False, timeout=PATIENCE)
 
     def failed_up(self, *flags: str) -> str:
-        """`pulumi up`, which must fail in words; what it printed."""
+        """Run `pulumi up`, which must fail in words; return what it printed."""
         answer = self.try_up(*flags)
         assert answer.returncode != 0, shown(answer)
         printed = shown(answer)
@@ -87,12 +87,12 @@ class Stack:
         return printed
 
     def destroy(self) -> str:
-        """`pulumi destroy`, which must go well; what it printed."""
+        """Run `pulumi destroy`, which must go well; return what it printed."""
         command = ("destroy", "--yes", "--skip-preview", "--run-program", "--stack", self.workspace.stack)
         return went_well(self.workspace.pulumi(*command, check=False, timeout=PATIENCE))
 
     def drifted(self) -> dict[str, str]:
-        """What `make drift` shows: resource -> its part of the preview. Empty where nothing drifted."""
+        """Return what `make drift` shows: resource -> its part of the preview. Empty where nothing drifted."""
         answer = self.workspace.drift()
         assert answer.returncode in (0, 7), shown(answer)
         parts: dict[str, str] = {}
@@ -104,7 +104,7 @@ class Stack:
         return parts
 
     def check(self) -> list[CheckResult]:
-        """The rows of `make check`."""
+        """Return the rows of `make check`."""
         deployed = DeployedStack(self.workspace.outputs(), Machines.from_namespace(self.hosts))
         return list(asyncio.run(run_checks(deployed, self.workspace.folder))["maubot"])
 
@@ -131,7 +131,7 @@ print(json.dumps({"token": token} if path == "/token" else ask(method, path, bod
 
 
 def settings(rooms: Mapping[str, str], bots: int = 1, **more: Any) -> Json:
-    """Settings of `bots` bots, each with one instance that answers in its room."""
+    """Return settings of `bots` bots, each with one instance that answers in its room."""
     names = BOTS[:bots]
     return {
         "plugins": {"org.example.echo": str(ECHO)},

@@ -48,13 +48,13 @@ class Vps:
     alone: list[float] = field(default_factory=list)
 
     def says(self, bot: str, text: str = "hello", **how: float) -> float | None:
-        """Seconds until a bot's reply in its room; None where none came."""
+        """Return the seconds until a bot's reply in its room; None where none came."""
         answer = self.homeserver.ask("say", room=self.rooms[bot], text=text, **how)
         assert answer["text"] is None or answer["text"].startswith(f"{bot}: {text}"), answer
         return answer["seconds"]
 
     def device(self, bot: str) -> str:
-        """The device by which maubot's client speaks, as the homeserver names it."""
+        """Return the device by which maubot's client speaks, as the homeserver names it."""
         token = self.stack.api("GET", f"/client/@{bot}:lab.test")["access_token"]
         return self.homeserver.ask("ask", method="GET", path="/_matrix/client/v3/account/whoami", token=token)[
             "device_id"
@@ -72,7 +72,7 @@ def vps(machine: MachineFactory, tmp_path_factory: pytest.TempPathFactory) -> Vp
 
 @pytest.fixture(scope="module")
 def up(vps: Vps) -> str:
-    """The first `up`, and the second, which knows the room that the bot is in by then."""
+    """Return the first `up`, and the second, which knows the room that the bot is in by then."""
     printed = vps.stack.up()
     vps.rooms["echo-a"] = vps.homeserver.ask("room", bots=["@echo-a:lab.test"])
     vps.stack.settings(settings(vps.rooms))
@@ -82,7 +82,7 @@ def up(vps: Vps) -> str:
 
 @pytest.fixture(scope="module")
 def three(vps: Vps, up: str) -> Vps:
-    """With three bots, each in a room of its own; registered one after the other within the homeserver's limits."""
+    """Make three bots, each in a room of its own; registered one after the other within the homeserver's limits."""
     if len(vps.rooms) < 3:
         vps.alone = [vps.says("echo-a", f"alone {number}") or 99.0 for number in range(7)]
         vps.stack.settings(settings(vps.rooms, 3))
@@ -95,7 +95,7 @@ def three(vps: Vps, up: str) -> Vps:
 
 @pytest.fixture
 def tunnel(vps: Vps) -> Iterator[str]:
-    """The operator's tunnel, open: its near end."""
+    """Yield the operator's tunnel, open: its near end."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     near = f"127.0.0.1:{port}"

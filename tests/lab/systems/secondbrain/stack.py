@@ -50,22 +50,22 @@ class Stack:
         self.workspace.configure("hearth:secondbrain", json.dumps({"host": "brain", **settings}))
 
     def up(self, *flags: str) -> str:
-        """`pulumi up`, which must go well; what it printed."""
+        """Run `pulumi up`, which must go well; return what it printed."""
         command = ("up", "--yes", "--skip-preview", "--stack", self.workspace.stack, *flags)
         return went_well(self.workspace.pulumi(*command, check=False, timeout=PATIENCE))
 
     def destroy(self) -> str:
-        """`pulumi destroy`, which must go well; what it printed."""
+        """Run `pulumi destroy`, which must go well; return what it printed."""
         command = ("destroy", "--yes", "--skip-preview", "--run-program", "--stack", self.workspace.stack)
         return went_well(self.workspace.pulumi(*command, check=False, timeout=PATIENCE))
 
     def make(self, command: str, *arguments: str) -> list[str]:
-        """The command line of what `make <command>` runs, for this stack."""
+        """Return the command line of what `make <command>` runs, for this stack."""
         where = ["--stack", self.workspace.stack, "--project", str(self.workspace.folder)]
         return [sys.executable, "-m", "toolchain", command, *where, *(["--", *arguments] if arguments else [])]
 
     def environment(self) -> Mapping[str, str]:
-        """The environment of `make`."""
+        """Return the environment of `make`."""
         return self.workspace.environment
 
     def run_make(self, command: str) -> str:
@@ -82,7 +82,7 @@ class Stack:
         return went_well(answer)
 
     def made(self) -> int:
-        """How many resources on machines the state holds at this moment, while an `up` may be at work."""
+        """Return how many resources on machines the state holds at this moment, while an `up` may be at work."""
         path = self.workspace.folder / ".state" / ".pulumi" / "stacks" / "hearth" / f"{self.workspace.stack}.json"
         try:
             found = json.loads(path.read_text())["checkpoint"]["latest"].get("resources", [])
@@ -91,7 +91,7 @@ class Stack:
         return sum(each["type"].startswith("hearth:host:") for each in found)
 
     def drifted(self) -> dict[str, str]:
-        """What `make drift` shows: resource -> its part of the preview. Empty where nothing drifted."""
+        """Return what `make drift` shows: resource -> its part of the preview. Empty where nothing drifted."""
         answer = self.workspace.drift()
         assert answer.returncode in (0, 7), shown(answer)
         parts = resources_in(answer.stdout)
@@ -99,7 +99,7 @@ class Stack:
         return parts
 
     def check(self) -> list[CheckResult]:
-        """The rows of `make check`."""
+        """Return the rows of `make check`."""
         deployed = DeployedStack(self.workspace.outputs(), Machines.from_namespace(self.hosts))
         return asyncio.run(run_checks(deployed, self.workspace.folder))["secondbrain"]
 
@@ -109,7 +109,7 @@ class Stack:
 
 
 def shown(answer: Answer) -> str:
-    """All that a command printed."""
+    """Return all that a command printed."""
     return f"{answer.stdout}\n{answer.stderr}"
 
 
@@ -120,7 +120,10 @@ def went_well(answer: Answer) -> str:
 
 
 def resources_in(preview: str) -> dict[str, str]:
-    """The resources that a preview would change, with the lines about each. Those that stay the same are left out."""
+    """Return the resources that a preview would change, with the lines about each.
+
+    Those that stay the same are left out.
+    """
     parts: dict[str, str] = {}
     for block in re.split(r"(?m)^(?= *[-+~<>]+ hearth:)", preview):
         name = re.search(r"urn=[^\]]*::([^\]:]+)\]", block)
@@ -130,12 +133,12 @@ def resources_in(preview: str) -> dict[str, str]:
 
 
 def failures(rows: list[CheckResult]) -> list[str]:
-    """What does not hold, as `question: reason`."""
+    """Return what does not hold, as `question: reason`."""
     return [f"{row.question}: {row.reason}" for row in rows if row.status is Status.FAIL]
 
 
 def skips(rows: list[CheckResult]) -> list[str]:
-    """What could not be asked."""
+    """Return what could not be asked."""
     return [row.question for row in rows if row.status is Status.SKIP]
 
 

@@ -54,7 +54,7 @@ def brain(
 
 @pytest.fixture(scope="module")
 def up(brain: Brain) -> str:
-    """What the first `up` printed."""
+    """Return what the first `up` printed."""
     return brain.stack.up()
 
 
@@ -140,7 +140,7 @@ systemctl --user stop secondbrain-pod.service
 
 @pytest.fixture(scope="module")
 def drifted(brain: Brain, up: str) -> dict[str, str]:
-    """What `make drift` shows after everything of DRIFTS has happened at once."""
+    """Return what `make drift` shows after everything of DRIFTS has happened at once."""
     for _, _, command in DRIFTS.values():
         brain.machine.run(command)
     return brain.stack.drifted()
@@ -161,7 +161,7 @@ def test_up_repairs_all_of_it(brain: Brain, drifted: dict[str, str]):
 
 @pytest.fixture(scope="module")
 def pod_drifted(brain: Brain, drifted: dict[str, str]) -> dict[str, str]:
-    """What `make drift` shows after the pod has been taken apart."""
+    """Return what `make drift` shows after the pod has been taken apart."""
     brain.stack.as_account(REMOVE_CONTAINERS)
     brain.machine.run(f"loginctl disable-linger {ACCOUNT}")
     return brain.stack.drifted()

@@ -52,7 +52,7 @@ def brain(
 
 
 def moment(brain: Brain, number: int) -> tuple[int, float]:
-    """How many resources are there at a moment, and seconds after that."""
+    """Return how many resources are there at a moment, and seconds after that."""
     chance = random.Random(SEED + number)
     return int(brain.resources * (number + chance.random()) / MOMENTS), chance.random() * 2
 

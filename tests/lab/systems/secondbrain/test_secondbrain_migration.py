@@ -27,7 +27,7 @@ class Brain:
     before: Snapshot
 
     def old(self) -> dict[str, str]:
-        """The old user's containers: name -> state."""
+        """Return the old user's containers: name -> state."""
         listed = self.machine.run("podman ps --all --format '{{.Names}} {{.State}}'", user=OLD).stdout
         return dict(line.split() for line in listed.splitlines())
 
@@ -42,7 +42,7 @@ def brain(machine: MachineFactory, lab: Lab, registry: Service, tmp_path_factory
 
 @pytest.fixture(scope="module")
 def up(brain: Brain) -> str:
-    """What the first `up` printed, which takes over and removes nothing."""
+    """Return what the first `up` printed, which takes over and removes nothing."""
     return brain.stack.up()
 
 

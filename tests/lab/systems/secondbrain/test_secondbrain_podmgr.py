@@ -57,7 +57,7 @@ def brain(machine: MachineFactory, registry: Service, tmp_path_factory: pytest.T
 
 @pytest.fixture(scope="module")
 def up(brain: Brain) -> str:
-    """What the first `up` printed."""
+    """Return what the first `up` printed."""
     return brain.stack.up()
 
 

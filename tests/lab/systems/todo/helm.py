@@ -24,7 +24,7 @@ TEMPLATE = ("template", "--kube-version", build.KUBERNETES)
 
 @functools.cache
 def program() -> str:
-    """The helm that the lab's cluster comes with; else the machine's own; else it is built, once."""
+    """Return the helm that the lab's cluster comes with; else the machine's own; else it is built, once."""
     folder = build.built()
     if folder is None and (found := shutil.which("helm")):
         return found
@@ -59,13 +59,13 @@ class Rendered:
         return any(each["kind"] == kind and each["metadata"]["name"] == own for each in self.objects)
 
     def one(self, name: str) -> dict[str, Any]:
-        """An object by `Kind/name`."""
+        """Return an object by `Kind/name`."""
         kind, _, own = name.partition("/")
         (found,) = (each for each in self.objects if each["kind"] == kind and each["metadata"]["name"] == own)
         return found
 
     def at(self, name: str, *steps: str | int) -> Any:
-        """What stands at a place in an object; None where there is no such place."""
+        """Return what stands at a place in an object; None where there is no such place."""
         place: Any = self.one(name)
         for step in steps:
             try:
@@ -80,7 +80,7 @@ class Rendered:
 
 
 def render(values: Mapping[str, Any] | None = None, *files: str, release: str = "todo") -> Rendered:
-    """The chart with these values over what nobody can do without. Hooks and tests are among the objects."""
+    """Return the chart with these values over what nobody can do without. Hooks and tests are among the objects."""
     return _rendered(json.dumps(values or {}, sort_keys=True), files, release)
 
 
@@ -96,7 +96,7 @@ def _rendered(values: str, files: tuple[str, ...], release: str) -> Rendered:
 
 
 def refusal(values: Mapping[str, Any]) -> str:
-    """What helm says of values that it refuses."""
+    """Return what helm says of values that it refuses."""
     secrets = {**GIVEN["secrets"], **values.get("secrets", {})}
     done = helm(*TEMPLATE, "todo", str(CHART), values={**values, "secrets": secrets})
     assert done.returncode != 0, done.stdout

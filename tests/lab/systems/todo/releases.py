@@ -41,7 +41,7 @@ class Releases:
         return self.cluster.kubectl("-n", self.space, *words, stdin=stdin).stdout
 
     def environment(self, release: str) -> str:
-        """What a release's pages say of themselves."""
+        """Return what a release's pages say of themselves."""
         status, text, _ = Visitor(self.cluster.ingress_address, f"{release}.example").ask("GET", "/api/v1/health")
         return str(json.loads(text)["environment"]) if status == 200 else f"{status}: {text}"
 
@@ -50,7 +50,7 @@ class Releases:
         until(lambda: self.environment(release) == environment, f"{release} says {environment}", 60)
 
     def deployed(self, release: str) -> dict[str, Any]:
-        """What the checks need to know, as the component would say it."""
+        """Return what the checks need to know, as the component would say it."""
         return {
             "kubeconfig": str(self.cluster.kubeconfig),
             "context": "hearth-lab",
@@ -68,13 +68,13 @@ class Releases:
         }
 
     def remove(self) -> None:
-        """The namespace, with all that is in it."""
+        """Remove the namespace, with all that is in it."""
         self.cluster.kubectl("delete", "namespace", self.space, "--timeout=180s", timeout=200)
 
 
 @contextmanager
 def volume_by_hand(cluster: Cluster, name: str) -> Iterator[str]:
-    """A class of volumes with one volume, made by hand: the lab's cluster makes none by itself."""
+    """Yield a class of volumes with one volume, made by hand: the lab's cluster makes none by itself."""
     folder = f"/var/lib/{name}"
     cluster.nodes[0].run(f"install -d -o 999 -g 999 {folder}")
     volume = {

@@ -48,11 +48,11 @@ class Stack:
         self.workspace.configure("hearth:todo", json.dumps(self.whole))
 
     def up(self, *flags: str) -> str:
-        """`pulumi up`, which must go well; what it printed."""
+        """Run `pulumi up`, which must go well; return what it printed."""
         return shown(went_well(self.workspace.up(*flags, check=False)))
 
     def wrong(self) -> list[CheckResult]:
-        """What does not work of what the stack says that it has."""
+        """Return what does not work of what the stack says that it has."""
         rows = check_todo(DeployedTodo.parse("todo", self.workspace.outputs()["todo"]))
         assert rows
         return [row for row in rows if row.status is Status.FAIL]
@@ -61,18 +61,18 @@ class Stack:
         return self.cluster.kubectl("-n", SPACE, *words, timeout=270).stdout
 
     def pods(self, part: str) -> set[str]:
-        """Names of a part's pods that are not on their way out."""
+        """Return the names of a part's pods that are not on their way out."""
         return {pod["metadata"]["name"] for pod in living(self.kubectl, f"app.kubernetes.io/component={part}")}
 
     def migrations(self) -> set[str]:
-        """The migrations' Jobs, each by what is never used twice."""
+        """Return the migrations' Jobs, each by what is never used twice."""
         return {job["metadata"]["uid"] for job in json.loads(self.kubectl("get", "jobs", "-o", "json"))["items"]}
 
     def namespaces(self) -> set[str]:
         return set(self.cluster.kubectl("get", "namespaces", "-o", "name").stdout.split())
 
     def cluster_wide(self) -> set[str]:
-        """Every object of the cluster that is in no namespace."""
+        """Return every object of the cluster that is in no namespace."""
         kinds = self.cluster.kubectl("api-resources", "--namespaced=false", "--verbs=list", "-o", "name").stdout.split()
         wanted = ",".join(kind for kind in kinds if kind.partition(".")[0] not in LATE)
         return set(self.cluster.kubectl("get", wanted, "-o", "name", timeout=120).stdout.split())

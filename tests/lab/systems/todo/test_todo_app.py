@@ -37,7 +37,7 @@ def app(cluster: Cluster, lab: Lab) -> Iterator[Deployed]:
 
 
 def cookies(browser: Page) -> str:
-    """What the browser sends, the session included."""
+    """Return what the browser sends, the session included."""
     return "; ".join(f"{each['name']}={each['value']}" for each in browser.context.cookies())
 
 
@@ -105,7 +105,7 @@ def test_the_namespace_refuses_a_pod_that_is_not_restricted(app: Deployed) -> No
 
 
 def roll(app: Deployed, visitor: Visitor, environment: str) -> Load:
-    """A change of settings that both parts read, so every pod is replaced, under load."""
+    """Return a change of settings that both parts read, so every pod is replaced, under load."""
     before = names(app)
     with Load(visitor) as load:
         app.up(environment=environment)
@@ -119,18 +119,18 @@ def roll(app: Deployed, visitor: Visitor, environment: str) -> Load:
 
 
 def told(app: Deployed, load: Load) -> str:
-    """What failed, and what the backends that are still there say of it."""
+    """Return what failed, and what the backends that are still there say of it."""
     lines = app.kubectl("logs", "-l", "app.kubernetes.io/component=backend", "--prefix", "--tail=-1").splitlines()
     return "\n".join([*load.wrong, *(line for line in lines if "database" in line)][:60])
 
 
 def names(app: Deployed) -> set[str]:
-    """The app's pods."""
+    """Return the app's pods."""
     return {pod["metadata"]["name"] for part in PARTS for pod in app.pods(part)}
 
 
 def nodes(app: Deployed, part: str) -> set[str]:
-    """Where a part's pods are."""
+    """Return where a part's pods are."""
     return {pod["spec"]["nodeName"] for pod in app.pods(part)}
 
 
@@ -140,7 +140,7 @@ def settle(app: Deployed) -> None:
 
 
 def drain(app: Deployed, node: Machine, visitor: Visitor) -> Load:
-    """Everything leaves a node, under load; the node takes pods again afterwards."""
+    """Have everything leave a node, under load; the node takes pods again afterwards."""
     app.kubectl("rollout", "restart", *(f"deployment/todo-{part}" for part in PARTS))
     settle(app)
     first = app.cluster.nodes[0].name

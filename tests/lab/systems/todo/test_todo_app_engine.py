@@ -28,7 +28,7 @@ DRIFT = 7
 
 @pytest.fixture(scope="module")
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The stack, brought up; nothing of it is on the cluster afterwards."""
+    """Yield the stack, brought up; nothing of it is on the cluster afterwards."""
     folder = plugins("kubernetes")
     cluster: Cluster = request.getfixturevalue("cluster")
     lab: Lab = request.getfixturevalue("lab")

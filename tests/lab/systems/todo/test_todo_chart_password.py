@@ -47,7 +47,7 @@ class Database:
             subprocess.run(command, cwd=self._folder, check=True, timeout=60, stdout=output, stderr=output, **USER)
 
     def lets_in(self, password: str) -> bool:
-        """Whether somebody who comes by TCP gets in."""
+        """Return whether somebody who comes by TCP gets in."""
         environment = {**os.environ, "PGPASSWORD": password}
         command = [
             self._programs / "psql",
@@ -65,7 +65,7 @@ class Database:
         return subprocess.run(command, env=environment, capture_output=True, timeout=30, check=False).returncode == 0
 
     def watch(self) -> subprocess.Popen[bytes]:
-        """The chart's own script, with this database's places in it."""
+        """Return the chart's own script, with this database's places in it."""
         pod = render(DATABASE).at(DATABASE_POD, *POD)
         (container,) = (each for each in pod["containers"] if each["name"] == "password")
         script = container["args"][0].replace("/secret/", f"{self.secret.parent}/")

@@ -20,7 +20,7 @@ OPENSHIFT = ("--api-versions", "security.openshift.io/v1", "--api-versions", "se
 
 
 def mark(**values: Any) -> str:
-    """What shows of the secrets in the description of the backend's pods."""
+    """Return what shows of the secrets in the description of the backend's pods."""
     return render({"secrets": values}).at(BACKEND, *MARK)
 
 
@@ -54,13 +54,13 @@ def _password(data: dict[str, str]) -> dict[str, Any]:
 
 
 def specs(made: Rendered) -> list[dict[str, Any]]:
-    """The descriptions of all pods."""
+    """Return the descriptions of all pods."""
     found = [each["spec"]["template"]["spec"] for each in made.objects if "template" in each.get("spec", {})]
     return found + [each["spec"] for each in made.objects if each["kind"] == "Pod"]
 
 
 def numbers(made: Rendered) -> dict[str, set[str]]:
-    """Kind of number -> which are asked for, by pods and by containers."""
+    """Return the kind of number -> which are asked for, by pods and by containers."""
     contexts = [
         part.get("securityContext", {})
         for spec in specs(made)

@@ -38,13 +38,13 @@ def releases(cluster: Cluster, lab: Lab) -> Iterator[Releases]:
 
 @pytest.fixture(scope="module")
 def authority() -> certificates.Pair:
-    """Who signs the certificate of the pages."""
+    """Return who signs the certificate of the pages."""
     return certificates.make_authority()
 
 
 @pytest.fixture(scope="module")
 def installed(releases: Releases, authority: certificates.Pair) -> Releases:
-    """The release `todo`, with values-dev.yaml, by an Ingress with a certificate."""
+    """Return the release `todo`, with values-dev.yaml, by an Ingress with a certificate."""
     pair = certificates.issue(authority, "todo.example", server_names=["todo.example"])
     secret = {
         "apiVersion": "v1",

@@ -30,7 +30,7 @@ def releases(cluster: Cluster, lab: Lab) -> Iterator[Releases]:
 
 @pytest.fixture(scope="module")
 def lost(releases: Releases) -> Releases:
-    """The release `lost`: its database has no volume, and its pods have numbers that the images do not know."""
+    """Return the release `lost`: its database has no volume, and its pods have numbers that the images do not know."""
     ingress = {"host": "lost.example", "className": "traefik"}
     releases.install("lost", fullnameOverride="lost", backend=GIVEN, frontend=GIVEN, ingress=ingress)
     return releases
@@ -41,7 +41,7 @@ def visitor(releases: Releases, release: str) -> Visitor:
 
 
 def pod(releases: Releases, name: str) -> str:
-    """What is never used twice of a pod."""
+    """Return what is never used twice of a pod."""
     return releases.kubectl("get", "pod", name, "-o", "jsonpath={.metadata.uid}")
 
 

@@ -62,7 +62,7 @@ def advisories() -> Iterator[str]:
 
 
 def scan(folder: Path, address: str) -> tuple[int, list[str]]:
-    """The code and the lines of a scan that asks for its data at an address."""
+    """Return the code and the lines of a scan that asks for its data at an address."""
     command = [SCAN, folder, "--osv-url", f"{address}/osv", "--npm-registry", f"{address}/"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.stderr == ""
@@ -76,7 +76,7 @@ def row(found: list[str], half: str) -> str:
 
 @pytest.fixture(scope="module")
 def scanned(tmp_path_factory: pytest.TempPathFactory, advisories: str) -> tuple[Path, int, list[str]]:
-    """The folder, the code and the lines of a scan that finds something."""
+    """Return the folder, the code and the lines of a scan that finds something."""
     folder = tmp_path_factory.mktemp("scanned")
     return folder, *scan(folder, advisories)
 

@@ -14,7 +14,7 @@ SECRETS = {
 
 
 def trial(cluster: Cluster, images: Mapping[str, str], space: str, host: str) -> dict[str, Any]:
-    """The settings, for a namespace and a host name of its own."""
+    """Return the settings, for a namespace and a host name of its own."""
     return {
         "kubeconfig": str(cluster.kubeconfig),
         "context": "hearth-lab",

@@ -34,7 +34,7 @@ class Visitor:
     """With it over HTTPS; `address` is then that of HTTPS."""
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, str, http.client.HTTPMessage]:
-        """One request on a connection of its own. Raises OSError or HTTPException where there is no answer."""
+        """Make one request on a connection of its own. Raises OSError or HTTPException where there is no answer."""
         connection = http.client.HTTPConnection(self.address, timeout=SECONDS)
         if self.tls is not None:
             plain = socket.create_connection((connection.host, connection.port), SECONDS)
@@ -53,7 +53,10 @@ class Visitor:
             connection.close()
 
     def signed_up(self, email: str) -> Visitor:
-        """The same, with an account. The ingress controller may learn of new pods seconds after they are ready."""
+        """Ask the same, with an account.
+
+        The ingress controller may learn of new pods seconds after they are ready.
+        """
         for path, part in (("/api/v1/health/live", "backend"), ("/", "frontend")):
             until(lambda path=path: self.ask("GET", path)[0] == 200, f"{self.host} leads to the {part}", 60)
         status, text, headers = self.ask("POST", "/api/v1/auth/register", {"email": email, "password": PASSWORD})
@@ -65,7 +68,7 @@ class Visitor:
         return self.ask("POST", "/api/v1/todos", {"title": title})[0]
 
     def titles(self) -> set[str]:
-        """The titles of all todos."""
+        """Return the titles of all todos."""
         found: list[str] = []
         while len(found) % 100 == 0:
             status, text, _ = self.ask("GET", f"/api/v1/todos?status=all&limit=100&offset={len(found)}")

@@ -59,7 +59,7 @@ class FakeSession:
         self.files[path] = Stat("file", mode, owner, group, len(data), data)
 
     def lines(self) -> list[str]:
-        """The command lines that were run, in order."""
+        """Return the command lines that were run, in order."""
         return [call.line for call in self.calls]
 
     async def stat(
@@ -148,7 +148,7 @@ class FakeSession:
 
     @asynccontextmanager
     async def elsewhere(self, machine: str) -> AsyncGenerator[FakeSession]:
-        """The machine of that name among `others`."""
+        """Yield the machine of that name among `others`."""
         yield self if machine == self.machine else self.others[machine]
 
     def progress(self, message: str) -> None:

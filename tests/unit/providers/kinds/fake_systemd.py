@@ -74,7 +74,7 @@ class SystemdMachine(FakeSession):
         self.link(f"{folder}/multi-user.target.wants/{name}", f"{folder}/{name}")
 
     def bring(self, name: str, text: str) -> None:
-        """A unit that a package brings."""
+        """Add a unit that a package brings."""
         self.vendor[name] = text
         self.units[name] = Loaded(text)
 
@@ -103,7 +103,7 @@ class SystemdMachine(FakeSession):
         return "/etc/containers/systemd" if quadlet else SYSTEM_FOLDER
 
     def add(self, name: str, text: str, *, state: str = "inactive", enabled: bool = False) -> None:
-        """A unit of the system that is there already."""
+        """Add a unit of the system that is there already."""
         self.put(f"{SYSTEM_FOLDER}/{name}", text)
         self.units[name] = Loaded(text, state)
         if enabled:
@@ -128,7 +128,7 @@ class SystemdMachine(FakeSession):
         return self.verdict
 
     def _text(self, name: str, user: str | None) -> str | None:
-        """What is on the disk for a unit, from its own file or from the Quadlet file that becomes it."""
+        """Return what is on the disk for a unit, from its own file or from the Quadlet file that becomes it."""
         for path, stat in self.files.items():
             folder, _, file = path.rpartition("/")
             if folder != self.folder(user, file) or stat.type != "file":

@@ -58,7 +58,7 @@ class Place:
         git(self.origin.parent, "clone", "-q", self.url, str(self.path))
 
     def picture(self) -> dict[str, str]:
-        """All that a destroy has to put back."""
+        """Return all that a destroy has to put back."""
         return {
             "head": (self.path / ".git/HEAD").read_text(),
             "config": (self.path / ".git/config").read_text(),

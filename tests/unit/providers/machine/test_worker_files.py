@@ -75,7 +75,7 @@ def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(mine: Path):
 
 @pytest.fixture
 def planted(mine: Path) -> Path:
-    """A folder of a user's, with a link in it that the user made, to a folder that is not theirs."""
+    """Return a folder of a user's, with a link in it that the user made, to a folder that is not theirs."""
     (mine / "theirs").mkdir()
     (mine / "target").mkdir()
     (mine / "target" / "file").write_text("kept")

@@ -70,7 +70,7 @@ class Agent:
 
 
 def altered(**constants: Any) -> bytes:
-    """The worker's source with other constants."""
+    """Return the worker's source with other constants."""
     lines = SOURCE.decode().splitlines(keepends=True)
     for name, value in constants.items():
         (number,) = (at for at, line in enumerate(lines) if line.startswith(f"{name} = "))
@@ -101,7 +101,7 @@ def eventually(holds: Callable[[], bool]) -> bool:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits for its parent does not."""
+    """Return whether a process runs; one that has ended and waits for its parent does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except FileNotFoundError:
@@ -109,7 +109,7 @@ def alive(pid: int) -> bool:
 
 
 def pids_with(text: str) -> list[int]:
-    """Processes whose argument list or environment holds a text."""
+    """Return processes whose argument list or environment holds a text."""
     found: list[int] = []
     for folder in Path("/proc").glob("[0-9]*"):
         for name in ("cmdline", "environ"):

@@ -50,7 +50,7 @@ class MemoryMachine:
         return [json.loads(self.text(path) or "") for path in sorted(self.files) if path.startswith(f"{RECORDS}/")]
 
     def changes(self) -> list[str]:
-        """What was written, made or removed outside Hearth's own folder, in order."""
+        """Return what was written, made or removed outside Hearth's own folder, in order."""
         reading = {"stat", "identity", "lock", "unlock"}
         return [
             f"{op} {args['path']}"
@@ -159,7 +159,7 @@ class World:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world with the one machine `box`."""
+    """Return a world with the one machine `box`."""
     made = World({"box": MemoryMachine("id-of-box")})
     monkeypatch.setattr(connection, "Connection", lambda name, host, _config: MemoryConnection(made, name, host))
     monkeypatch.setattr(outage, "RECONNECT", 0.0)

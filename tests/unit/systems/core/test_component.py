@@ -31,7 +31,7 @@ MACHINES = Machines.from_namespace({"hosts": {"pi": {"address": "192.168.1.20", 
 
 
 def build(preview: bool = False, **settings: Any) -> Recorder:
-    """What the component registers for these settings."""
+    """Return what the component registers for these settings."""
     return _built(json.dumps({"host": "pi", **settings}), preview)
 
 

@@ -30,7 +30,7 @@ CANARY = "canary-91ac"
 
 
 def wished(members: int = 2, **more: Any) -> Lxd:
-    """Settings of a cluster with an instance on each member."""
+    """Return settings of a cluster with an instance on each member."""
     names_ = [f"bcn{number}" for number in range(1, members + 1)]
     content: dict[str, Any] = {
         "members": {name: {"address": f"192.168.1.{100 + number}"} for number, name in enumerate(names_, 1)},

@@ -40,14 +40,14 @@ GOOD: dict[str, Any] = {
 
 
 def mistakes(settings: dict[str, Any]) -> dict[str, Mistake]:
-    """Path -> everything that is wrong."""
+    """Return path -> everything that is wrong."""
     with pytest.raises(ValidationError) as caught:
         Lxd.model_validate(settings)
     return {each.path.removeprefix("hearth:lxd."): each for each in mistakes_of(caught.value, "hearth:lxd")}
 
 
 def changed(*path: str, value: Any) -> dict[str, Any]:
-    """The good settings with one place changed."""
+    """Return the good settings with one place changed."""
     settings = copy.deepcopy(GOOD)
     place = settings
     for key in path[:-1]:

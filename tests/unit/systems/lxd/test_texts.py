@@ -84,7 +84,7 @@ def serial(text: str) -> int:
 
 
 def checked(domain: str, text: str, tmp_path: Path) -> str:
-    """What named-checkzone makes of a zone: its own form, every record on a line."""
+    """Return what named-checkzone makes of a zone: its own form, every record on a line."""
     file = tmp_path / "zone"
     file.write_text(text)
     done = subprocess.run(

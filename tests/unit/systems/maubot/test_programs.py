@@ -37,7 +37,7 @@ health, backup = program("health"), program("backup")
 
 
 def served(answers: Callable[[httpx.Request], httpx.Response]) -> ThreadingHTTPServer:
-    """A server on a port of its own that answers as the memory server does."""
+    """Return a server on a port of its own that answers as the memory server does."""
 
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self) -> None:

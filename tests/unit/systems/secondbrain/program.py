@@ -22,7 +22,7 @@ CANARY = "canary-31c9"
 
 
 def answer(token: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the provider would add to a resource."""
+    """Return what the provider would add to a resource."""
     match token.rpartition(":")[2]:
         case "User":
             return {"uid": 990, "gid": 985, "subordinateStart": 165536, "subordinateCount": 65536}
@@ -43,7 +43,10 @@ def answer(token: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any
 
 
 def build(settings: dict[str, Any], *, podman: str = "5.4.2", preview: bool = False, environment: str = "") -> Recorder:
-    """What the component registers for these settings. A preview is one of a machine of which nothing is known."""
+    """Return what the component registers for these settings.
+
+    A preview is one of a machine of which nothing is known.
+    """
     return _built(json.dumps(settings), podman, preview, environment)
 
 

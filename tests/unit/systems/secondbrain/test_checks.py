@@ -54,7 +54,7 @@ SHOWN = "\n\n".join(
 
 
 def working() -> FakeSession:
-    """A machine on which everything is as it should be, but for a kernel without CIFS."""
+    """Return a machine on which everything is as it should be, but for a kernel without CIFS."""
     session = FakeSession(machine="brain")
     session.accounts["secondbrain"] = Account(
         "secondbrain", 990, 985, "secondbrain", (), "/var/lib/secondbrain", "/usr/sbin/nologin", ""

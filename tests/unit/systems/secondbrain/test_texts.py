@@ -127,7 +127,7 @@ esac"""
 
 
 def old_user(folder: Path, **containers: str) -> Path:
-    """A podman whose containers are files, which hold whether they run."""
+    """Return a podman whose containers are files, which hold whether they run."""
     program(folder, "podman", PODMAN)
     for name, running in containers.items():
         (folder / f"box-{name}").write_text(f"{running}\n")

@@ -40,7 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeApiServer]:
 
 @pytest.fixture(scope="module")
 def build(server: FakeApiServer) -> Build:
-    """What the component registers for these settings; each set of them is built once."""
+    """Return what the component registers for these settings; each set of them is built once."""
 
     @functools.cache
     def built(text: str, preview: bool, secret: str) -> Recorder:

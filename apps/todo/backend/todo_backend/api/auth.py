@@ -76,5 +76,5 @@ async def sign_out(
 
 @router.get("/me")
 async def me(who: Account = Depends(account)) -> Response:
-    """Who is signed in."""
+    """Return who is signed in."""
     return JSONResponse({"id": str(who.id), "email": who.email})

@@ -12,19 +12,19 @@ from todo_backend.security import client_address
 
 
 def accounts(request: Request) -> Accounts:
-    """Everything about accounts, as a dependency."""
+    """Return everything about accounts, as a dependency."""
     found: Accounts = request.app.state.accounts
     return found
 
 
 def settings(request: Request) -> Settings:
-    """The settings, as a dependency."""
+    """Return the settings, as a dependency."""
     found: Settings = request.app.state.settings
     return found
 
 
 def address(request: Request) -> str:
-    """Where the visitor is, as a dependency."""
+    """Return where the visitor is, as a dependency."""
     peer = request.client.host if request.client else ""
     return client_address(request.headers, peer, settings(request).proxies)
 
@@ -32,5 +32,5 @@ def address(request: Request) -> str:
 async def account(
     request: Request, known: Accounts = Depends(accounts), session: AsyncSession = Depends(database.session)
 ) -> Account:
-    """Who asks, as a dependency. Raises HTTPException 401."""
+    """Return who asks, as a dependency. Raises HTTPException 401."""
     return await known.who(session, request.cookies.get(COOKIE, ""))

@@ -13,7 +13,7 @@ router = APIRouter(prefix="/health")
 
 @router.get("")
 async def ready(request: Request) -> JSONResponse:
-    """For readiness: 503 while the database is away. Such a pod gets no visitors, and needs no restart."""
+    """Answer for readiness: 503 while the database is away. Such a pod gets no visitors, and needs no restart."""
     database = await request.app.state.health.database()
     body = {
         "status": "ok" if database == OK else "degraded",
@@ -26,5 +26,5 @@ async def ready(request: Request) -> JSONResponse:
 
 @router.get("/live")
 async def live() -> JSONResponse:
-    """For liveness: that we answer at all. Never asks the database: a restart of ours would not bring it back."""
+    """Answer for liveness, without asking the database: a restart of ours would not bring it back."""
     return JSONResponse({"status": "ok"})

@@ -25,7 +25,7 @@ def wanted(
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     today: Annotated[Day, Query()] = None,
 ) -> todos.Wanted:
-    """What the address asks for. `today` is the visitor's day where it is not the server's (UTC)."""
+    """Return what the address asks for. `today` is the visitor's day where it is not the server's (UTC)."""
     return todos.Wanted(today or server_day(), status, due, q, limit, offset)
 
 
@@ -40,7 +40,7 @@ async def listed(
     who: Account = Depends(account),
     session: AsyncSession = Depends(database.session),
 ) -> Response:
-    """One page of them, in order."""
+    """Return one page of them, in order."""
     items, total = await todos.listed(session, who.id, chosen)
     return JSONResponse({"items": [todos.as_json(item) for item in items], "total": total})
 

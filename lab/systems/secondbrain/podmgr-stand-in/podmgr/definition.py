@@ -46,7 +46,7 @@ def _block(lines, indent):
 
 
 def validated(text):
-    """The definition as a mapping. Raises WrongDefinition."""
+    """Return the definition as a mapping. Raises WrongDefinition."""
     found = parse(text)
     for key in ("name", "restart_policy", "services"):
         if not isinstance(found, dict) or key not in found:
