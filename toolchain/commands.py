@@ -12,6 +12,8 @@ import subprocess
 import sys
 from typing import NoReturn
 
+from toolchain.errors import ToolchainError
+from toolchain.stack.alone import hold_stack
 from toolchain.versions import ROOT
 
 PYTHON = str(ROOT / ".venv" / "bin" / "python")
@@ -69,7 +71,15 @@ def run(commands: list[list[str]]) -> int:
 
 def main() -> NoReturn:
     """Run the command that the command line names."""
-    sys.exit(run(steps(arguments().parse_args())))
+    parsed = arguments().parse_args()
+    try:
+        # The lab's machines are made and removed outside of what the stack's own lock covers.
+        if parsed.command in ("up", "down"):
+            hold_stack(ROOT / ".state" / f".hearth-command-{parsed.stack}.lock", parsed.stack, parsed.command)
+    except ToolchainError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    sys.exit(run(steps(parsed)))
 
 
 if __name__ == "__main__":

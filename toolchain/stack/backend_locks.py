@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -17,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 # A file system that other machines see too: a lock there that names "this" host may be another's of the same name.
 SHARED_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "ceph", "fuse.sshfs", "glusterfs", "fuse.s3fs")
 CLOCK_TOLERANCE_SECONDS = 2.0
+# The engine writes a lock at one go.
+HALF_WRITTEN_SECONDS = 1.0
 
 
 class Holder(Enum):
@@ -143,17 +146,49 @@ def is_shared(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
     return False
 
 
+def is_made(backend: Path, project: str, stack: str) -> bool:
+    """Tell whether a stack is there: its state, compressed or not.
+
+    What the engine writes right before it (`.attrs`, a temporary file) is none yet.
+    """
+    states = backend / ".pulumi" / "stacks" / project
+    return any((states / f"{stack}.json{ending}").is_file() for ending in ("", ".gz", ".zst"))
+
+
+def lock_files(backend: Path, project: str, stack: str) -> list[Path]:
+    """List all that the engine takes for a lock of a stack: also what a kill left before it got its name."""
+    folder = backend / ".pulumi" / "locks" / "organization" / project / stack
+    return sorted(path for path in folder.glob("*") if path.is_file() and path.suffix != ".attrs")
+
+
+def read_lock(path: Path) -> Lock | None:
+    """Read a lock; None where it vanishes or is half written."""
+    try:
+        content = json.loads(path.read_text())
+        taken = datetime.fromisoformat(trim_nanoseconds(content["timestamp"])).timestamp()
+        return Lock(path, int(content["pid"]), content["username"], content["hostname"], taken)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def read_locks(backend: Path, project: str, stack: str) -> list[Lock]:
-    """Return the locks of a stack. One that vanishes or is half written while it is read belongs to a live process."""
-    locks: list[Lock] = []
-    for path in sorted((backend / ".pulumi" / "locks" / "organization" / project / stack).glob("*.json")):
-        try:
-            content = json.loads(path.read_text())
-            taken = datetime.fromisoformat(trim_nanoseconds(content["timestamp"])).timestamp()
-            locks.append(Lock(path, int(content["pid"]), content["username"], content["hostname"], taken))
-        except (OSError, ValueError, KeyError):
-            continue
-    return locks
+    """Return the locks of a stack that can be read."""
+    found = (read_lock(path) for path in lock_files(backend, project, stack))
+    return [lock for lock in found if lock is not None]
+
+
+def unreadable_locks(backend: Path, project: str, stack: str) -> list[Path]:
+    """Return those that can't: a live process is just writing them, or a dead one was."""
+    return [path for path in lock_files(backend, project, stack) if read_lock(path) is None and path.exists()]
+
+
+def stay_unreadable(paths: Sequence[Path], seconds: float = HALF_WRITTEN_SECONDS) -> bool:
+    """Tell whether nobody ends what was begun to be written, within a time in which a live process would."""
+    before = {path: path.stat().st_mtime_ns for path in paths if path.exists()}
+    time.sleep(seconds)
+    return all(
+        path.exists() and path.stat().st_mtime_ns == seen and not read_lock(path) for path, seen in before.items()
+    )
 
 
 def trim_nanoseconds(timestamp: str) -> str:

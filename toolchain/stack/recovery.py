@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolchain.errors import ToolchainError
-from toolchain.files import exclusive
+from toolchain.files import exclusive, write_whole
 from toolchain.stack import backend_locks
-from toolchain.stack.backend_locks import Holder
+from toolchain.stack.backend_locks import Holder, Lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ def recover(
     Raises ToolchainError if the lock is held by a living process or another machine.
     """
     backend = backend_locks.backend_folder(environment.get("PULUMI_BACKEND_URL", ""))
-    if backend is None:
+    if backend is None or not backend_locks.is_made(backend, project, stack):
         return []
     with exclusive(backend / ".hearth-recovery.lock", say):
         break_dead_locks(folder, project, stack, environment, backend, say)
@@ -46,25 +46,75 @@ def recover(
     return pending
 
 
+def settings_aside(backend: Path, project: str, stack: str) -> Path:
+    """Return where a stack's settings are kept while the engine writes them."""
+    return backend / f".hearth-settings-{project}-{stack}"
+
+
+def is_ready(backend: Path, project: str, stack: str) -> bool:
+    """Tell whether a stack is there, and whoever made it came to the end."""
+    return backend_locks.is_made(backend, project, stack) and not settings_aside(backend, project, stack).exists()
+
+
+def make(folder: Path, project: str, stack: str, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Make a stack that is not there yet, also where one that was about to be made was killed in that moment.
+
+    The engine then empties the file of settings before it writes into it what encrypts the secrets: what was in it is
+    kept aside the while.
+    """
+    backend = backend_locks.backend_folder(environment.get("PULUMI_BACKEND_URL", ""))
+    create = ("stack", "select", "--create", stack)
+    if backend is None:
+        pulumi(folder, environment, *create)
+        return
+    settings, aside = folder / f"Pulumi.{stack}.yaml", settings_aside(backend, project, stack)
+    with exclusive(backend / ".hearth-recovery.lock", say):
+        if aside.is_file() and not (settings.is_file() and settings.read_text().strip()):
+            say(f"The last run was killed while it wrote {settings.name}: what was in it is put back.")
+            write_whole(settings, aside.read_text(), 0o644)
+        if not backend_locks.is_made(backend, project, stack):
+            break_dead_locks(folder, project, stack, environment, backend, say)
+            if settings.is_file():
+                write_whole(aside, settings.read_text(), 0o600)
+            pulumi(folder, environment, *create)
+        aside.unlink(missing_ok=True)
+
+
 def break_dead_locks(
     folder: Path, project: str, stack: str, environment: Mapping[str, str], backend: Path, say: Callable[[str], None]
 ) -> None:
     """Cancel the locks of a stack if every one is held by a dead process of this machine."""
     found = backend_locks.read_locks(backend, project, stack)
-    if not found:
+    unread = backend_locks.unreadable_locks(backend, project, stack)
+    if not found and not unread:
         return
     machine = backend_locks.this_machine(lock.pid for lock in found)
     shared = backend_locks.is_shared(backend)
     for lock in found:
         who = backend_locks.holder(lock, machine, shared=shared)
         if who is not Holder.DEAD:
-            raise ToolchainError(
-                f"The stack {stack} is locked by {lock.describe()}: {who.value}. Nothing was changed. "
-                f"Wait for it to end; if you know that it has, run `pulumi cancel --stack {stack}` and try again."
-            )
-    held = "; ".join(lock.describe() for lock in found)
+            what = f"The stack {stack} is locked by {lock.describe()}: {who.value}"
+            raise ToolchainError(f"{what}. Nothing was changed. {_wait(lock, who, stack)}")
+    if unread and (shared or not backend_locks.stay_unreadable(unread)):
+        raise ToolchainError(
+            f"The stack {stack} is just being locked by another process ({unread[0]}). Nothing was changed. "
+            "Wait for it to end and try again; if you know that it has, remove that file."
+        )
+    held = "; ".join(lock.describe() for lock in found) or "in the moment in which it took its lock"
     say(f"The last run of {stack} was killed ({held}); its lock is taken away.")
-    pulumi(folder, environment, "cancel", "--yes", "--stack", stack)
+    if not unread and backend_locks.is_made(backend, project, stack):
+        pulumi(folder, environment, "cancel", "--yes", "--stack", stack)
+        return
+    # `pulumi cancel` knows no stack that was only about to be made, and can't read half a lock.
+    for path in (*(lock.path for lock in found), *unread):
+        path.unlink(missing_ok=True)
+
+
+def _wait(lock: Lock, who: Holder, stack: str) -> str:
+    """Say what to do about a lock that is not a dead process's."""
+    if who is Holder.ALIVE:
+        return f"Wait for it to end, or have it end in its own way (Ctrl-C where it runs, or kill -INT {lock.pid})."
+    return f"Wait for it to end; if you know that it has, run `pulumi cancel --stack {stack}` and try again."
 
 
 def forget_pending(folder: Path, stack: str, environment: Mapping[str, str]) -> None:

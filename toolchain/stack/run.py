@@ -12,20 +12,22 @@ from typing import TYPE_CHECKING, NoReturn
 
 from toolchain.errors import ToolchainError
 from toolchain.stack import backend_locks
+from toolchain.stack.alone import hold_stack
 from toolchain.stack.environment import VIRTUAL_ENVIRONMENT, defaults, prepare_state, pulumi_environment
 from toolchain.stack.git_filter import settle
-from toolchain.stack.recovery import pulumi, recover
+from toolchain.stack.recovery import is_ready, make, recover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 # Brought up on this very machine, so nobody need be asked; any other stack is shown first, and confirmed on a terminal.
 STACK_WITHOUT_QUESTIONS = "dev"
+CHANGING = ("up", "down")
 
 
 def up(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
     """Bring a stack up, after a killed run from where that ended."""
-    environment = ready(folder, stack)
+    environment = ready(folder, stack, "up")
     pending = recover(folder, project_name(folder), stack, environment, say)
     refresh = ["--refresh"] if pending else []
     become(folder, environment, ["up", "--stack", stack, *consent(stack), *refresh, *rest])
@@ -33,13 +35,13 @@ def up(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
 
 def preview(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
     """Show what `up` would change."""
-    become(folder, ready(folder, stack), ["preview", "--stack", stack, "--diff", *rest])
+    become(folder, ready(folder, stack, "preview"), ["preview", "--stack", stack, "--diff", *rest])
 
 
 def drift(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
     """Read every resource from its machine and show what differs; Pulumi's exit code 7 says that something does."""
     flags = ["--refresh", "--diff", "--expect-no-changes"]
-    become(folder, ready(folder, stack), ["preview", "--stack", stack, *flags, *rest])
+    become(folder, ready(folder, stack, "drift"), ["preview", "--stack", stack, *flags, *rest])
 
 
 def down(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
@@ -47,7 +49,7 @@ def down(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
 
     It is told that nothing is to be made: so it needs no secrets, and mistakes in the settings do not stop it.
     """
-    environment = ready(folder, stack)
+    environment = ready(folder, stack, "down")
     pending = recover(folder, project_name(folder), stack, environment, say)
     creations = [urn for kind, urn in pending if kind == "creating"]
     if creations:
@@ -85,8 +87,8 @@ def consent(stack: str) -> list[str]:
     return [] if sys.stdin.isatty() and sys.stdout.isatty() else ["--yes"]
 
 
-def ready(folder: Path, stack: str) -> dict[str, str]:
-    """Return the environment, with the state's folder and the stack in being."""
+def ready(folder: Path, stack: str, verb: str) -> dict[str, str]:
+    """Return the environment, with the state's folder and the stack in being, and held where `verb` changes it."""
     environment = pulumi_environment(folder)
     launcher = VIRTUAL_ENVIRONMENT / "bin" / "pulumi"
     if not launcher.exists():
@@ -95,10 +97,16 @@ def ready(folder: Path, stack: str) -> dict[str, str]:
     if defaults(folder, os.environ).keys() & {"PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"}:
         prepare_state(folder)
     # For a folder that is seen here, without the half second that asking Pulumi takes.
-    there = backend is not None and any((backend / ".pulumi/stacks" / project_name(folder)).glob(f"{stack}.json*"))
+    project = project_name(folder)
+    there = backend is not None and is_ready(backend, project, stack)
+    held: int | None = None
+    if backend is not None and (verb in CHANGING or not there):
+        held = hold_stack(backend / f".hearth-{project}-{stack}.lock", stack, verb)
     if not there:
-        pulumi(folder, environment, "stack", "select", "--create", stack)
+        make(folder, project, stack, environment, say)
         settle(folder)
+    if held is not None and verb not in CHANGING:
+        os.close(held)
     return environment
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -167,6 +168,29 @@ def test_a_lock_of_a_living_run_is_left_alone(make_workspace: MakeWorkspace) -> 
         process.kill()
         process.communicate()
     assert wait_until(lambda: not backend_locks.this_machine(hosts).processes)
+
+
+def test_up_and_down_at_once_are_told_of_each_other_and_do_nothing_to_each_other(make_workspace: MakeWorkspace) -> None:
+    work = make_workspace("import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(300)\n")
+    begun = work.folder / "begun"
+    command = [sys.executable, "-m", "toolchain", "up", "--stack", work.stack, "--project", str(work.folder)]
+    process = subprocess.Popen(command, cwd=ROOT, env=work.environment, stdout=subprocess.DEVNULL)
+    try:
+        assert wait_until(begun.exists)
+        for verb in ("down", "up"):
+            answer = work.make(verb)
+            assert answer.returncode == 1
+            assert f"at work on the stack dev already: `up`, pid {process.pid}. Nothing was changed" in answer.stderr
+            assert "cancel" not in shown(answer)
+        assert process.poll() is None
+    finally:
+        started = children(process.pid)
+        process.kill()
+        process.wait()
+    assert wait_until(lambda: not backend_locks.this_machine(started).processes)
+    work.write("")
+    for verb in ("down", "up"):
+        assert work.make(verb).returncode == 0
 
 
 # Setting up and git

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import pytest
 
 from toolchain import commands
+from toolchain.stack.alone import hold_stack
 from toolchain.versions import ROOT
 
 
@@ -61,3 +63,18 @@ def test_the_launcher_runs_from_any_folder_and_keeps_the_exit_code_that_make_doe
 def test_make_calls_the_launcher_for_each_of_its_commands() -> None:
     recipes = (ROOT / "Makefile").read_text()
     assert set(re.findall(r"@\$\(HEARTH\) (\w+)", recipes)) == set(commands.HELP)
+
+
+@pytest.mark.parametrize("verb", ["up", "down"])
+def test_a_command_that_comes_upon_another_at_work_changes_nothing_and_says_whose_it_is(verb: str) -> None:
+    stack = f"busy-{os.getpid()}"
+    lock = ROOT / ".state" / f".hearth-command-{stack}.lock"
+    held = hold_stack(lock, stack, "up")
+    try:
+        told = subprocess.run([ROOT / "hearth", verb, "--stack", stack], capture_output=True, text=True, check=False)
+    finally:
+        os.close(held)
+        lock.unlink()
+    assert told.returncode == 1
+    assert told.stdout == ""
+    assert f"at work on the stack {stack} already: `up`, pid {os.getpid()}. Nothing was changed." in told.stderr
