@@ -1,13 +1,12 @@
-"""A lock between processes of this machine that leaves no file behind and dies with its holder."""
+"""The lab's locks: names on the whole machine, so that all labs of it wait for each other."""
 
 from __future__ import annotations
 
 import contextlib
-import socket
-import time
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError
+from toolchain.locks import LockHeldError, exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -15,21 +14,13 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def machine_lock(name: str, timeout: float = 900) -> Generator[None]:
-    """Hold a lock named `name`; wait for `timeout` seconds at most, then raise LabError.
-
-    It is an abstract socket (unix(7)): the kernel releases it when the process ends, however that happens.
-    """
-    deadline = time.monotonic() + timeout
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as lock:
-        while True:
-            try:
-                lock.bind(f"\0hearth-lab-{name}")
-                break
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise LabError(
-                        f"Another process has held the lab's lock {name!r} for {timeout:g} s; two at once would "
-                        "spoil each other's work. Nothing was made. Wait for it, or end it, and try again."
-                    ) from error
-                time.sleep(0.2)
+    """Hold a lock named `name`; wait for `timeout` seconds at most, then raise LabError."""
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(exclusive(f"hearth-lab-{name}", lambda _: None, timeout))
+        except LockHeldError as error:
+            raise LabError(
+                f"Another process has held the lab's lock {name!r} for {timeout:g} s; two at once would "
+                "spoil each other's work. Nothing was made. Wait for it, or end it, and try again."
+            ) from error
         yield

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import time
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,10 +14,12 @@ from lab.docker.cli import Result
 from lab.errors import EngineError, LabError
 from lab.locks import machine_lock
 from lab.ssh_files import write_private
+from toolchain.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import NoReturn
 
     from lab.docker.images import Images
 
@@ -64,15 +65,18 @@ class Service:
         # Asked from inside, so that the answer does not depend on this machine's own network or proxy.
         hexadecimal = f"{self.port:04X}"
         script = f"grep -qE ' (0{{8}}|0{{32}}):{hexadecimal} ' /proc/net/tcp /proc/net/tcp6"
-        deadline = time.monotonic() + START_SECONDS
-        while not cli.docker("exec", self.container, "sh", "-c", script, check=False).ok:
-            if time.monotonic() > deadline:
-                log = cli.docker("logs", "--tail", "12", self.container, check=False)
-                raise LabError(
-                    f"The lab's {self.name} did not listen on port {self.port} within {START_SECONDS} s. It is left as "
-                    f"it is: look with `docker logs {self.container}`. Its last words:\n{log.stdout}{log.stderr}"
-                )
-            time.sleep(0.1)
+
+        def deaf(_: bool) -> NoReturn:
+            log = cli.docker("logs", "--tail", "12", self.container, check=False)
+            raise LabError(
+                f"The lab's {self.name} did not listen on port {self.port} within {START_SECONDS} s. It is left as "
+                f"it is: look with `docker logs {self.container}`. Its last words:\n{log.stdout}{log.stderr}"
+            )
+
+        def listens() -> bool:
+            return cli.docker("exec", self.container, "sh", "-c", script, check=False).ok
+
+        wait_until(listens, START_SECONDS, deaf)
 
 
 @dataclass(frozen=True)
@@ -129,17 +133,18 @@ def _fill(server: str, published: dict[str, str], tag: str) -> None:
 
 def _wait_for_registry(port: int) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + START_SECONDS
-    while True:
+
+    def refusal() -> OSError | None:
         try:
             with opener.open(f"http://127.0.0.1:{port}/v2/", timeout=5):
-                return
-        except (urllib.error.URLError, OSError) as error:
-            if time.monotonic() > deadline:
-                raise EngineError(
-                    f"The registry that is being filled does not answer on port {port}: {error}"
-                ) from error
-            time.sleep(0.2)
+                return None
+        except OSError as error:
+            return error
+
+    def silent(error: OSError | None) -> NoReturn:
+        raise EngineError(f"The registry that is being filled does not answer on port {port}: {error}") from error
+
+    wait_until(refusal, START_SECONDS, silent, good=lambda error: error is None)
 
 
 def share_password(folder: Path) -> str:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from toolchain import apt
 from toolchain.errors import ToolchainError
-from toolchain.files import exclusive, write_whole
+from toolchain.files import write_whole
+from toolchain.locks import exclusive
 from toolchain.versions import PYTHON_FLOOR, cache_folder, show
 
 if TYPE_CHECKING:

@@ -6,15 +6,14 @@ takes a session on the machine and changes nothing there. Secrets are compared o
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from collections.abc import Mapping
 from typing import Any, cast
 
 from checks.result import CheckResult, Code, Story
 from components.core.deployed import DeployedCore
 from providers.machine.session import Session
+from toolchain.waiting import as_it_is, wait_until_async
 
 MAKE_UP = "Run `make up` again"
 LOGS = "See `docker logs` of the container"
@@ -109,15 +108,14 @@ async def look(session: Session, deployed: DeployedCore) -> Seen:
 
 async def _settled(session: Session, deployed: DeployedCore) -> Seen:
     """Return what is seen once every container is healthy, or the time for a start is over."""
-    begun = time.monotonic()
-    while True:
-        seen = await look(session, deployed)
+
+    def healthy(seen: Seen) -> bool:
         states = [entry["health"] for entry in seen["containers"].values()]
-        if states == ["healthy"] * len(deployed.containers):
-            return seen
-        if time.monotonic() - begun > deployed.start_timeout:
-            return seen
-        await asyncio.sleep(POLL_SECONDS)
+        return states == ["healthy"] * len(deployed.containers)
+
+    return await wait_until_async(
+        lambda: look(session, deployed), deployed.start_timeout, as_it_is, good=healthy, pause=POLL_SECONDS
+    )
 
 
 async def check_core(session: Session, deployed: DeployedCore) -> list[CheckResult]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 
 from checks.result import CheckResult, Code, Story
 from components.secondbrain.deployed import DeployedSecondBrain
 from providers.machine.session import Completed, Session
+from toolchain.waiting import as_it_is, wait_until_async
 
 COMMANDS = ("podman", "systemctl", "loginctl", "machinectl", "newuidmap")
 MAKE_UP = "Run `make up` again"
@@ -161,16 +161,17 @@ async def _running(session: Session, deployed: DeployedSecondBrain) -> CheckResu
     """Wait as long as a start may take, and return whether every service is active, which it is once healthy."""
     story, units = Story("US2", Code.NOT_RUNNING), [str(unit) for unit in deployed.units]
     question = f"all containers run and are healthy within {deployed.start_timeout} s"
-    begun = time.monotonic()
-    while True:
-        result = await _account_run(session, deployed, "systemctl", "--user", "is-active", *units)
-        states = result.stdout.split()
-        late = [f"{unit} is {state}" for unit, state in zip(units, states, strict=False) if state != "active"]
-        if not late and len(states) == len(units):
-            return story.passed(question, f"{len(units)} units active")
-        if time.monotonic() - begun > deployed.start_timeout:
-            break
-        await asyncio.sleep(POLL_SECONDS)
+    result = await wait_until_async(
+        lambda: _account_run(session, deployed, "systemctl", "--user", "is-active", *units),
+        deployed.start_timeout,
+        as_it_is,
+        good=lambda found: found.stdout.split() == ["active"] * len(units),
+        pause=POLL_SECONDS,
+    )
+    states = result.stdout.split()
+    late = [f"{unit} is {state}" for unit, state in zip(units, states, strict=False) if state != "active"]
+    if not late and len(states) == len(units):
+        return story.passed(question, f"{len(units)} units active")
     unit = late[0].split()[0] if late else units[0]
     log = await _account_run(
         session, deployed, "journalctl", "--user", "--no-pager", "--lines=3", "--output=cat", "--unit", unit
@@ -182,17 +183,21 @@ async def _podmgr_running(session: Session, deployed: DeployedSecondBrain) -> Ch
     """T015, with the task list's own command."""
     story, pod = Story("US2", Code.NOT_RUNNING), deployed.pod
     command = f"source /opt/podmgr/.venv/bin/activate && podmgr pod status {pod}"
-    begun = time.monotonic()
-    while True:
-        result = await _account_run(session, deployed, "/bin/bash", "-c", command)
-        running = result.ok and all(
-            re.search(rf"(?m)^.*\b{name}\b.*\brunning\b", result.stdout) for name in ("ollama", "backend")
-        )
-        if running or time.monotonic() - begun > deployed.start_timeout:
-            break
-        await asyncio.sleep(POLL_SECONDS)
+
+    def running(found: Completed) -> bool:
+        names = ("ollama", "backend")
+        return found.ok and all(re.search(rf"(?m)^.*\b{name}\b.*\brunning\b", found.stdout) for name in names)
+
+    result = await wait_until_async(
+        lambda: _account_run(session, deployed, "/bin/bash", "-c", command),
+        deployed.start_timeout,
+        as_it_is,
+        good=running,
+        pause=POLL_SECONDS,
+    )
     question = "podmgr says that all containers run"
-    return story.verdict(running, question, " / ".join(result.stdout.split("\n")).strip(" /") or _said(result), MAKE_UP)
+    seen = " / ".join(result.stdout.split("\n")).strip(" /") or _said(result)
+    return story.verdict(running(result), question, seen, MAKE_UP)
 
 
 async def _answers(session: Session, deployed: DeployedSecondBrain) -> list[CheckResult]:

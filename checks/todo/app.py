@@ -9,9 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import statistics
-import time
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from checks.cluster import ClusterView, View
 from checks.result import CheckResult, Code, Status, Story
@@ -19,9 +18,9 @@ from checks.todo.disruption import check_disruption, check_network_policies
 from checks.todo.objects import fragments, lacks, path_of, pods_of, probe_paths, ready_endpoints, replicas
 from components.todo.deployed import DeployedTodo
 from providers.errors import CommandFailed
+from toolchain.waiting import as_it_is, wait_until
 
 Item = Mapping[str, Any]
-T = TypeVar("T")
 MAKE_UP = "Run `make up` again"
 PARTS = ("backend", "frontend")
 LIVE, HEALTH = "/api/v1/health/live", "/api/v1/health"
@@ -80,17 +79,13 @@ def _settled(view: View, deployed: DeployedTodo) -> dict[str, tuple[bool, str]]:
             for part, wanted in deployed.replicas.items()
         }
 
-    return _patiently(ask, lambda found: all(holds for holds, _ in found.values()), deployed.start_timeout)
-
-
-def _patiently(ask: Callable[[], T], good: Callable[[T], bool], seconds: float) -> T:
-    """Return the first answer that is good, or the last one before the time is over."""
-    begun = time.monotonic()
-    while True:
-        found = ask()
-        if good(found) or time.monotonic() - begun > seconds:
-            return found
-        time.sleep(POLL_SECONDS)
+    return wait_until(
+        ask,
+        deployed.start_timeout,
+        as_it_is,
+        good=lambda found: all(holds for holds, _ in found.values()),
+        pause=POLL_SECONDS,
+    )
 
 
 def _service(view: View, deployed: DeployedTodo, part: str) -> CheckResult:
@@ -109,7 +104,13 @@ def _service(view: View, deployed: DeployedTodo, part: str) -> CheckResult:
 def _routed(view: View, deployed: DeployedTodo) -> list[CheckResult]:
     """Return whether the ingress leads where it should; asks again while it may not have learnt of the pods yet."""
     patience = min(ROUTE_SECONDS, deployed.start_timeout)
-    return _patiently(lambda: _routing(view), lambda rows: all(row.status is Status.PASS for row in rows), patience)
+    return wait_until(
+        lambda: _routing(view),
+        patience,
+        as_it_is,
+        good=lambda rows: all(row.status is Status.PASS for row in rows),
+        pause=POLL_SECONDS,
+    )
 
 
 def _routing(view: View) -> list[CheckResult]:
@@ -137,7 +138,9 @@ def _quick(view: View, deployed: DeployedTodo) -> CheckResult:
         }
 
     patience = min(ROUTE_SECONDS, float(deployed.start_timeout))
-    found = _patiently(ask, lambda times: max(times.values()) <= MEDIAN_SECONDS, patience)
+    found = wait_until(
+        ask, patience, as_it_is, good=lambda times: max(times.values()) <= MEDIAN_SECONDS, pause=POLL_SECONDS
+    )
     seen = ", ".join(f"{path} {seconds * 1000:.0f} ms" for path, seconds in found.items())
     return Story("US1", Code.NOT_RUNNING).verdict(
         max(found.values()) <= MEDIAN_SECONDS,

@@ -16,6 +16,7 @@ from checks.todo.objects import Item, path_of, pods_of, ready_endpoints
 from components.blocks.kubernetes_cluster import ClusterUnusable
 from components.todo.deployed import DeployedTodo
 from providers.errors import CommandFailed
+from toolchain.waiting import as_it_is, wait_until
 
 MAKE_UP = "Run `make up` again"
 POLL_SECONDS = 1.0
@@ -91,11 +92,8 @@ def ready(pod: Item) -> bool:
 def _until(holds: Callable[[], bool], seconds: float) -> float | None:
     """Return the seconds until something holds; None where it does not in time."""
     begun = time.monotonic()
-    while not holds():
-        if time.monotonic() - begun > seconds:
-            return None
-        time.sleep(POLL_SECONDS)
-    return time.monotonic() - begun
+    in_time = wait_until(holds, seconds, as_it_is, pause=POLL_SECONDS)
+    return time.monotonic() - begun if in_time else None
 
 
 def _hung(view: View, deployed: DeployedTodo, story: Story) -> CheckResult:

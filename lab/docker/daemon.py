@@ -9,7 +9,6 @@ import platform
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,11 @@ from lab.docker.host_settings import os_release
 from lab.docker.requirements import HostFacts, Plan, decide
 from lab.errors import EngineError, RequirementError
 from lab.names import LABEL_LAB
+from toolchain.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import NoReturn
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # In /run, and not in a lab's folder: several labs may use the Docker that one of them started.
@@ -100,14 +101,14 @@ def end_docker_if_ours(say: Callable[[str], None]) -> None:
             say(f"Docker (process {pid}), which a lab started, has other users: left running")
             return
         os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while _start_time(pid) == record["start_time"]:
-            if time.monotonic() > deadline:
-                raise EngineError(
-                    f"Docker (process {pid}), which the lab started, did not end within {STOP_SECONDS} s of "
-                    "SIGTERM. Everything of the lab is removed but for this process. End it by its id."
-                )
-            time.sleep(0.2)
+
+        def still_there(_: bool) -> NoReturn:
+            raise EngineError(
+                f"Docker (process {pid}), which the lab started, did not end within {STOP_SECONDS} s of "
+                "SIGTERM. Everything of the lab is removed but for this process. End it by its id."
+            )
+
+        wait_until(lambda: _start_time(pid) != record["start_time"], STOP_SECONDS, still_there)
         say(f"ended Docker (process {pid}), which a lab had started")
     shutil.rmtree(RECORD_FOLDER, ignore_errors=True)
 
@@ -167,18 +168,23 @@ def _start(how: str, say: Callable[[str], None]) -> None:
                 env={**os.environ, "PATH": PATH},
             )
         RECORD.write_text(json.dumps({"pid": process.pid, "start_time": _start_time(process.pid)}))
-    deadline = time.monotonic() + START_SECONDS
-    while not engine_answers():
+
+    def answers() -> bool:
+        if engine_answers():
+            return True
         if process is not None and process.poll() is not None:
             told = why_it_ended(log.read_text(errors="replace"))
             shutil.rmtree(RECORD_FOLDER, ignore_errors=True)
             raise RequirementError(f"dockerd ended with {process.returncode} right after its start:\n{told}")
-        if time.monotonic() > deadline:
-            raise RequirementError(
-                f"Docker did not answer within {START_SECONDS} s of being started. Look at {log} "
-                "or `journalctl -u docker`, then try again."
-            )
-        time.sleep(0.3)
+        return False
+
+    def silent(_: bool) -> NoReturn:
+        raise RequirementError(
+            f"Docker did not answer within {START_SECONDS} s of being started. Look at {log} "
+            "or `journalctl -u docker`, then try again."
+        )
+
+    wait_until(answers, START_SECONDS, silent)
     if process is not None:
         say(f"started dockerd (process {process.pid}); the last `lab down` ends it")
 

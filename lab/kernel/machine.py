@@ -10,8 +10,11 @@ from lab.docker import cli
 from lab.errors import LabError
 from lab.kernel.options import OWN, STOP_SECONDS, as_tar
 from lab.machine import AS_AFTER_A_LOGIN, Machine
+from toolchain.waiting import wait_until
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from lab.docker.cli import Result
     from lab.kernel.options import KernelOptions
 
@@ -26,7 +29,7 @@ class KernelMachine(Machine):
     """A virtual machine in a container. `run` goes through QEMU's guest agent, so it works with the network cut."""
 
     def __post_init__(self) -> None:
-        """Have what is put into this folder of the container on the machine's disk at its next start."""
+        """Name the folder of the container whose files are on the machine's disk at its next start."""
         self.root = f"{OWN}/seed"
 
     def set_up(self, options: KernelOptions) -> None:
@@ -56,15 +59,21 @@ class KernelMachine(Machine):
 
     def wait_for_a_shell(self, timeout: float = BOOT_SECONDS) -> None:
         """After the start, wait until `run` works; raise LabError with the console's last lines otherwise."""
-        deadline = time.monotonic() + timeout
-        while not cli.docker("exec", self.container, GUEST, "ping", timeout=60, check=False).ok:
-            if time.monotonic() > deadline or not self.is_running():
-                log = cli.docker("logs", "--tail", "20", self.container, check=False)
-                raise LabError(
-                    f"The machine {self.name!r} ({self.container}) did not boot within {timeout:g} s. It is left as it "
-                    f"is: `docker logs {self.container}` shows its console.\n{log.stdout}{log.stderr}"
-                )
-            time.sleep(0.5)
+
+        def answers() -> bool:
+            pinged = cli.docker("exec", self.container, GUEST, "ping", timeout=60, check=False).ok
+            if not pinged and not self.is_running():
+                not_booted(False)
+            return pinged
+
+        def not_booted(_: bool) -> NoReturn:
+            log = cli.docker("logs", "--tail", "20", self.container, check=False)
+            raise LabError(
+                f"The machine {self.name!r} ({self.container}) did not boot within {timeout:g} s. It is left as it "
+                f"is: `docker logs {self.container}` shows its console.\n{log.stdout}{log.stderr}"
+            )
+
+        wait_until(answers, timeout, not_booted, pause=0.5)
 
     def wait_until_up(self, timeout: float = BOOT_SECONDS) -> str:
         """Wait for the end of the boot; return the machine's public host key, read out through the guest agent."""
@@ -80,11 +89,11 @@ class KernelMachine(Machine):
         """Restart from inside: the kernel begins anew in the same emulator; waits for the end of the boot."""
         before = self.boot_id()
         self.run("systemctl reboot", check=False)
-        deadline = time.monotonic() + BOOT_SECONDS
-        while self._boot_id_or_none() in {before, None}:
-            if time.monotonic() > deadline:
-                raise LabError(f"{self.name!r} did not come back from its restart within {BOOT_SECONDS} s.")
-            time.sleep(0.5)
+
+        def away(_: str | None) -> NoReturn:
+            raise LabError(f"{self.name!r} did not come back from its restart within {BOOT_SECONDS} s.")
+
+        wait_until(self._boot_id_or_none, BOOT_SECONDS, away, good=lambda now: now not in {before, None}, pause=0.5)
         self.wait_until_up()
 
     def boot_id(self) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolchain.errors import UnavailableError
-from toolchain.files import exclusive
+from toolchain.locks import exclusive
 from toolchain.pulumi.gobuild import last_lines, ready_go, run_visibly
 from toolchain.versions import ROOT, cache_folder, go_floor
 

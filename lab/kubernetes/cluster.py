@@ -19,9 +19,11 @@ from lab.kubernetes.node_files import CONTROL_UNITS, FOLDER, NODE_UNITS, Node
 from lab.kubernetes.node_options import NODE_IMAGE
 from lab.locks import machine_lock
 from lab.ssh_files import write_private
+from toolchain.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import NoReturn
 
     from lab.docker.cli import Result
     from lab.lab import Lab
@@ -96,14 +98,14 @@ class Cluster:
 
     def wait_until_ready(self, timeout: float = READY_SECONDS) -> None:
         """Wait until each node is Ready and so is everything of kube-system; raise LabError with what is not."""
-        deadline = time.monotonic() + timeout
-        while missing := self._missing():
-            if time.monotonic() > deadline:
-                raise LabError(
-                    f"The cluster was not ready within {timeout:g} s: {'; '.join(missing)}. It is left as it is: look "
-                    f"with `KUBECONFIG={self.kubeconfig} kubectl describe`, or on the machine kube1 with journalctl."
-                )
-            time.sleep(0.3)
+
+        def not_ready(missing: list[str]) -> NoReturn:
+            raise LabError(
+                f"The cluster was not ready within {timeout:g} s: {'; '.join(missing)}. It is left as it is: look "
+                f"with `KUBECONFIG={self.kubeconfig} kubectl describe`, or on the machine kube1 with journalctl."
+            )
+
+        wait_until(self._missing, timeout, not_ready, good=lambda missing: not missing)
 
     def node_states(self) -> dict[str, str]:
         """Return each node's state, `Ready` or `NotReady`; nothing where the API server does not answer."""
@@ -169,15 +171,19 @@ class Cluster:
         return Node(machine.name, int(machine.name.removeprefix(NODE_NAME)), machine.address)
 
     def _wait_for_api_server(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not (answer := self.kubectl("get", "--raw", "/readyz", check=False, timeout=20)).ok:
-            if time.monotonic() > deadline:
-                log = self.nodes[0].run("journalctl --no-pager -n 15 -u kube-apiserver", check=False).stdout
-                raise LabError(
-                    f"The API server did not get ready within {START_SECONDS} s: {answer.stderr.strip()[-300:]}. It is "
-                    f"left as it is, on the machine {self.nodes[0].name}. Its last words:\n{log}"
-                )
-            time.sleep(0.2)
+        def not_ready(answer: Result) -> NoReturn:
+            log = self.nodes[0].run("journalctl --no-pager -n 15 -u kube-apiserver", check=False).stdout
+            raise LabError(
+                f"The API server did not get ready within {START_SECONDS} s: {answer.stderr.strip()[-300:]}. It is "
+                f"left as it is, on the machine {self.nodes[0].name}. Its last words:\n{log}"
+            )
+
+        wait_until(
+            lambda: self.kubectl("get", "--raw", "/readyz", check=False, timeout=20),
+            START_SECONDS,
+            not_ready,
+            good=lambda answer: answer.ok,
+        )
 
     def _apply_system(self) -> None:
         apply = ("apply", "--server-side", "--force-conflicts", "-f")

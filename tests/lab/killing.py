@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +14,7 @@ from typing import Protocol
 from lab import Machine, Snapshot, difference
 from tests.lab.project import Project, went_well
 from tests.lab.workspace import Workspace
+from toolchain.waiting import as_it_is, wait_until
 
 MOMENTS = 10
 SEED = int(os.environ["HEARTH_SEED"])
@@ -107,12 +107,7 @@ def workers(machine: Machine) -> list[str]:
 
 
 def eventually(holds: Callable[[], bool], seconds: float = PATIENCE) -> bool:
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.1)
-    return True
+    return wait_until(holds, seconds, as_it_is, pause=0.1)
 
 
 def nothing_is_left_running(project: Killable, seconds: float = PATIENCE) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -12,15 +11,16 @@ import pytest
 
 from lab.docker.daemon import engine_answers, look
 from lab.docker.requirements import decide
+from toolchain.waiting import wait_until
 
 
 def until(answer: Callable[[], Any], what: str, seconds: float = 90) -> Any:
     """Ask again until the answer is true, for as long as a slow machine may take; the answer."""
-    deadline = time.monotonic() + seconds
-    while not (found := answer()):
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.3)
-    return found
+
+    def late(last: Any) -> NoReturn:
+        raise AssertionError(f"not within {seconds:g} s: {what} (the last answer: {last!r})")
+
+    return wait_until(answer, seconds, late)
 
 
 def skip_or_fail(reason: str) -> NoReturn:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from toolchain import apt
 from toolchain.errors import UnavailableError
-from toolchain.files import exclusive
+from toolchain.locks import exclusive
 from toolchain.versions import (
     ENGINE,
     ENGINE_PACKAGE,

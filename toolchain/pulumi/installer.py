@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolchain.errors import UnavailableError
-from toolchain.files import exclusive
+from toolchain.locks import exclusive
 from toolchain.versions import ENGINE, cache_folder
 
 if TYPE_CHECKING:

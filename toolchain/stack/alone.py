@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from toolchain.errors import ToolchainError
-from toolchain.files import Busy, hold
+from toolchain.locks import Busy, hold
 
 if TYPE_CHECKING:
     from pathlib import Path

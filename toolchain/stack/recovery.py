@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolchain.errors import ToolchainError
-from toolchain.files import exclusive, write_whole
+from toolchain.files import write_whole
+from toolchain.locks import exclusive
 from toolchain.stack import backend_locks
 from toolchain.stack.backend_locks import Holder, Lock
 

@@ -17,11 +17,12 @@ from pydantic import Field
 from providers.errors import HearthError
 from providers.kind import Facts, Inputs, Kind
 from providers.kinds.lxd import daemons
-from providers.kinds.lxd.api import Api, NoAnswer, Request, at, names_in
+from providers.kinds.lxd.api import Answer, Api, NoAnswer, Request, at, names_in
 from providers.kinds.lxd.daemons import ABOUT, Daemon
 from providers.kinds.lxd.reset import reset
 from providers.kinds.package import kind as package
 from providers.machine.session import Session
+from toolchain.waiting import as_it_is, wait_until_async
 
 START_SECONDS = 60.0
 
@@ -131,14 +132,14 @@ async def apply(session: Session, inputs: DaemonInputs, facts: DaemonFacts) -> N
     units = [unit for unit in about.units if unit.endswith(".socket")]
     await session.run("systemctl", "start", *units, about.start, timeout=START_SECONDS)
     api = Api(session, inputs.daemon)
-    end = asyncio.get_running_loop().time() + START_SECONDS
-    while True:
+
+    async def ask() -> Answer:
         (answer,) = await api.ask(Request("GET", "/1.0", timeout=START_SECONDS))
-        if not answer.failure:
-            return
-        if asyncio.get_running_loop().time() > end:
-            raise await api.no_answer(answer)
-        await asyncio.sleep(1)
+        return answer
+
+    last = await wait_until_async(ask, START_SECONDS, as_it_is, good=lambda answer: not answer.failure, pause=1.0)
+    if last.failure:
+        raise await api.no_answer(last)
 
 
 async def restore(session: Session, inputs: DaemonInputs, before: DaemonFacts) -> None:

@@ -7,7 +7,6 @@ So what would make it fail is looked for before: pools and networks that are not
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import time
@@ -15,12 +14,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from providers.errors import CommandFailed, DeadlineExceeded, HearthError, InvalidInput
-from providers.kinds.lxd.api import Api, ApiError, Request, at
+from providers.kinds.lxd.api import Answer, Api, ApiError, Request, at
 from providers.kinds.lxd.daemons import Daemon
 from providers.kinds.lxd.preseed import join as join_preseed
 from providers.kinds.lxd.preseed import member_config
 from providers.kinds.lxd.reset import reset
 from providers.machine.session import Session
+from toolchain.waiting import as_it_is, wait_until_async
 
 JOIN_SECONDS = 120.0
 TRIES = 2
@@ -211,19 +211,22 @@ async def _whole(cluster: Api, name: str) -> dict[str, list[str]]:
 
 async def wait_until_online(api: Api, name: str, seconds: float = 60) -> None:
     """Wait until the cluster sees a member as online."""
-    end = time.monotonic() + seconds
-    while True:
+
+    async def ask() -> Answer:
         (answer,) = await api.ask(Request("GET", at("cluster", "members", name)))
-        if answer.found and answer.found["status"] in ("Online", "Evacuated"):
-            return
-        if time.monotonic() > end:
-            if answer.failure:
-                raise await api.no_answer(answer)
-            state = answer.found["message"] if answer.found else "it is no member"
-            raise ApiError(
-                f"the cluster does not see {name} as online after {seconds:.0f} s",
-                status=503,
-                detail=state,
-                remedy=f"see on its machine: journalctl -u {api.about.start} -n 50",
-            )
-        await asyncio.sleep(0.5)
+        return answer
+
+    def online(answer: Answer) -> bool:
+        return bool(answer.found) and answer.found["status"] in ("Online", "Evacuated")
+
+    answer = await wait_until_async(ask, seconds, as_it_is, good=online, pause=0.5)
+    if online(answer):
+        return
+    if answer.failure:
+        raise await api.no_answer(answer)
+    raise ApiError(
+        f"the cluster does not see {name} as online after {seconds:.0f} s",
+        status=503,
+        detail=answer.found["message"] if answer.found else "it is no member",
+        remedy=f"see on its machine: journalctl -u {api.about.start} -n 50",
+    )

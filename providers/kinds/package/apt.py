@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from providers.errors import CommandFailed, DeadlineExceeded, HearthError
 from providers.machine.session import Completed, Session
+from toolchain.waiting import wait_until_async
 
 LOCK_WAIT = 400.0
 """Seconds to wait for somebody else's apt or dpkg. An unattended upgrade takes minutes."""
@@ -78,23 +79,26 @@ async def lock_holders(session: Session) -> list[Holder]:
 
 async def wait_for_locks(session: Session, wait: float = LOCK_WAIT) -> None:
     """Wait until nobody else is at work with apt or dpkg. Raises DeadlineExceeded that names the holder."""
-    end = time.monotonic() + wait
     told = ""
-    while True:
+
+    async def holder() -> str:
+        """Return who is at work, and tell of each once; an empty text for nobody."""
+        nonlocal told
         try:
-            holders = await lock_holders(session)
+            found = await lock_holders(session)
         except DeadlineExceeded:
             if not told:
                 raise
             raise _held(session, told) from None
-        if not holders:
-            return
-        if str(holders[0]) != told:
-            told = str(holders[0])
+        if found and str(found[0]) != told:
+            told = str(found[0])
             session.progress(f"waiting for apt on {session.machine}: {told}")
-        if time.monotonic() > end:
-            raise _held(session, told)
-        await asyncio.sleep(POLL)
+        return told if found else ""
+
+    def give_up(at_work: str) -> NoReturn:
+        raise _held(session, at_work)
+
+    await wait_until_async(holder, wait, give_up, good=lambda at_work: not at_work, pause=POLL)
 
 
 def _held(session: Session, holder: str) -> DeadlineExceeded:

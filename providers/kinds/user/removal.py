@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import NoReturn
 
 from providers.errors import NotConverged
 from providers.kinds.user.databases import GROUP, GSHADOW, edit, with_list
 from providers.kinds.user.facts import LINGER, UserFacts, UserInputs, new_home
 from providers.machine.session import Session
+from toolchain.waiting import wait_until_async
 
 PATIENCE = 10.0
 """Seconds for killed processes to go. One that waits for a dead network share does not."""
@@ -30,16 +31,17 @@ async def end_processes(session: Session, name: str, facts: UserFacts) -> None:
     await session.run("loginctl", "disable-linger", name, check=False)
     await session.run("systemctl", "stop", f"user@{uid}.service", f"user-runtime-dir@{uid}.service", check=False)
     script = f"uid={uid} start={start} end={start + facts.subordinate_count}\n{_END}"
-    left = ""
-    for _ in range(int(PATIENCE / 0.1)):
-        left = (await session.run("sh", script=script, check=False)).stdout.strip()
-        if not left:
-            return
-        await asyncio.sleep(0.1)
-    raise NotConverged(
-        f"processes of {name} on {session.machine} do not end: {', '.join(left.split())}; the account is still there",
-        remedy="see what they wait for (ps -o pid,stat,wchan,cmd -p PID), then run destroy again",
-    )
+
+    async def left() -> list[str]:
+        return (await session.run("sh", script=script, check=False)).stdout.split()
+
+    def stuck(found: list[str]) -> NoReturn:
+        raise NotConverged(
+            f"processes of {name} on {session.machine} do not end: {', '.join(found)}; the account is still there",
+            remedy="see what they wait for (ps -o pid,stat,wchan,cmd -p PID), then run destroy again",
+        )
+
+    await wait_until_async(left, PATIENCE, stuck, good=lambda found: not found, pause=0.1)
 
 
 async def remove_account(session: Session, inputs: UserInputs, now: UserFacts, before: UserFacts) -> None:

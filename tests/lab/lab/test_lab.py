@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import socket
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import asyncssh
 import pytest
 
 from lab import Lab, Machine, Service, difference
+from tests.lab.support import until
 
 if TYPE_CHECKING:
     from tests.lab.conftest import MachineFactory
@@ -108,11 +109,8 @@ def test_stopping_a_machine_lets_its_services_stop_in_order(brain: Machine) -> N
 def test_a_machine_can_restart_itself(brain: Machine) -> None:
     first = brain.run("cut -d ' ' -f 22 /proc/1/stat").stdout
     brain.ssh("sudo systemctl reboot", check=False)
-    deadline = 60
-    brain.run("true", check=False)
-    while deadline and brain.run("cut -d ' ' -f 22 /proc/1/stat", check=False).stdout in {first, ""}:
-        time.sleep(0.5)
-        deadline -= 1
+    started = functools.partial(brain.run, "cut -d ' ' -f 22 /proc/1/stat", check=False)
+    until(lambda: started().stdout not in {first, ""}, "the machine has started again")
     brain.wait_until_up()
     assert brain.run("cut -d ' ' -f 22 /proc/1/stat").stdout != first
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.support import require
-from tests.lab.toolchain.trial import MakeWorkspace, children, make_workspace, ready, shown, wait_until
+from tests.lab.toolchain.trial import MakeWorkspace, children, eventually, make_workspace, ready, shown
 from tests.lab.workspace import Workspace
 from toolchain.pulumi import engine, gobuild, launchers
 from toolchain.stack import backend_locks, git_filter, recovery
@@ -110,14 +110,14 @@ def killed(make_workspace: MakeWorkspace, tmp_path: Path) -> Workspace:
     work = make_workspace(SLOW.format(folder=folder, seconds=300), providers={"slow": plugin.parent})
     process = work.start("up", "--yes", "--skip-preview")
     try:
-        assert wait_until((folder / "second").exists), "the second creation never began"
+        assert eventually((folder / "second").exists), "the second creation never began"
         started = children(process.pid)
         names = {Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[2].decode() for pid in started}
         assert any(name.endswith("language_host.py") for name in names), names
     finally:
         process.kill()
         process.communicate()
-    assert wait_until(lambda: not [pid for pid in started if pid in backend_locks.this_machine(started).processes])
+    assert eventually(lambda: not [pid for pid in started if pid in backend_locks.this_machine(started).processes])
     work.write(SLOW.format(folder=folder, seconds=0))
     return work
 
@@ -158,7 +158,7 @@ def test_a_lock_of_a_living_run_is_left_alone(make_workspace: MakeWorkspace) -> 
     try:
         backend = backend_locks.backend_folder(work.environment["PULUMI_BACKEND_URL"])
         assert backend is not None
-        assert wait_until(lambda: bool(backend_locks.read_locks(backend, "trial", "dev")))
+        assert eventually(lambda: bool(backend_locks.read_locks(backend, "trial", "dev")))
         with pytest.raises(recovery.ToolchainError, match=f"locked by pid {process.pid} .* is running. Nothing"):
             recovery.recover(work.folder, "trial", "dev", work.environment, print)
         assert backend_locks.read_locks(backend, "trial", "dev")
@@ -167,7 +167,7 @@ def test_a_lock_of_a_living_run_is_left_alone(make_workspace: MakeWorkspace) -> 
     finally:
         process.kill()
         process.communicate()
-    assert wait_until(lambda: not backend_locks.this_machine(hosts).processes)
+    assert eventually(lambda: not backend_locks.this_machine(hosts).processes)
 
 
 def test_up_and_down_at_once_are_told_of_each_other_and_do_nothing_to_each_other(make_workspace: MakeWorkspace) -> None:

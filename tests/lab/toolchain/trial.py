@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
+from toolchain.waiting import as_it_is, wait_until
 
 MakeWorkspace = Callable[..., Workspace]
 # How long a process may take to see that its engine is gone: it looks twice a second, on a machine that may be busy.
@@ -47,14 +47,9 @@ def children(pid: int) -> set[int]:
     return found
 
 
-def wait_until(what: Callable[[], bool], seconds: float = END_SECONDS) -> bool:
+def eventually(what: Callable[[], bool], seconds: float = END_SECONDS) -> bool:
     """Return whether something comes true in time."""
-    until = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.05)
-    return True
+    return wait_until(what, seconds, as_it_is, pause=0.05)
 
 
 def shown(answer: subprocess.CompletedProcess[str]) -> str:

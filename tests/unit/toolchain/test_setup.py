@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from toolchain.files import exclusive, write_whole
+from toolchain.files import write_whole
+from toolchain.locks import exclusive
 from toolchain.pulumi import engine, launchers
 from toolchain.pulumi.engine import Engine
 from toolchain.stack import environment, run

@@ -13,10 +13,9 @@ import re
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from docker import DockerClient
 from docker.errors import NotFound
@@ -28,6 +27,8 @@ from lab import Machine
 from providers.kinds.table import KINDS
 from providers.machine.inventory import operate
 from providers.machine.session import Session
+from tests.lab.support import until
+from toolchain.waiting import wait_until
 
 Result = TypeVar("Result")
 PULL_SECONDS = 300
@@ -146,12 +147,16 @@ class Carrier:
 
     def _wait_until_healthy(self, name: str, seconds: float) -> None:
         """Wait as the provider does; its log where it takes too long."""
-        deadline = time.monotonic() + seconds
         container = self._engine.containers.get(name)
-        while container.health != "healthy":
-            assert time.monotonic() < deadline, container.logs(tail=20).decode()
-            time.sleep(0.3)
+
+        def healthy() -> bool:
             container.reload()
+            return container.health == "healthy"
+
+        def late(_: bool) -> NoReturn:
+            raise AssertionError(container.logs(tail=20).decode())
+
+        wait_until(healthy, seconds, late)
 
 
 def _nanoseconds(text: str) -> int:
@@ -172,11 +177,12 @@ def docker_engine(machine: Machine) -> Iterator[DockerClient]:
         command = [*words, "-L", f"{near}:/var/run/docker.sock", machine.name]
         tunnel = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
-            deadline = time.monotonic() + CONNECT_SECONDS
-            while not near.exists():
+
+            def there() -> bool:
                 assert tunnel.poll() is None, tunnel.communicate()[1]
-                assert time.monotonic() < deadline, f"no connection to {machine.name} within {CONNECT_SECONDS} s"
-                time.sleep(0.05)
+                return near.exists()
+
+            until(there, f"a connection to {machine.name}", CONNECT_SECONDS)
             client = DockerClient(base_url=f"unix://{near}", timeout=PULL_SECONDS)
             try:
                 yield client

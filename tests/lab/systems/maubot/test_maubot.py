@@ -23,7 +23,9 @@ from lab import Machine, Snapshot, difference
 from lab.systems.maubot.homeserver import Homeserver
 from tests.lab import browser
 from tests.lab.conftest import MachineFactory
+from tests.lab.support import until
 from tests.lab.systems.maubot.stack import ADMIN_PASSWORD, BOT_PASSWORD, BOTS, KEY, Stack, settings
+from toolchain.waiting import as_it_is, wait_until
 
 pytestmark = pytest.mark.timeout(1200)
 REPLY_SECONDS = 5.0
@@ -102,10 +104,13 @@ def tunnel(vps: Vps) -> Iterator[str]:
     ssh = ["ssh", "-F", str(vps.machine.ssh_config), "-N", "-L", f"{near}:127.0.0.1:29316", vps.machine.name]
     process = subprocess.Popen([*ssh[:-1], "-o", "ExitOnForwardFailure=yes", ssh[-1]])
     try:
-        for _ in range(100):
+
+        def open_now() -> bool:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.1)
+                return True
+            return False
+
+        until(open_now, "the tunnel is open")
         yield near
     finally:
         process.terminate()
@@ -122,11 +127,8 @@ def test_up_brings_the_bot_up_from_nothing_and_a_second_up_changes_nothing(vps: 
 
 
 def test_every_check_passes(vps: Vps, up: str):
-    for _ in range(4):  # a busy machine may take longer for the page than an operator would wait
-        rows = vps.stack.check()
-        if not failures(rows):
-            break
-        time.sleep(10)
+    # A busy machine may take longer for the page than an operator would wait.
+    rows = wait_until(vps.stack.check, 40, as_it_is, good=lambda found: not failures(found), pause=10)
     assert failures(rows) == []
     assert sum(row.status is Status.PASS for row in rows) >= 14
 

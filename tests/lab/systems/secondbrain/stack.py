@@ -17,6 +17,7 @@ from checks.run import run_checks
 from checks.stack import DeployedStack
 from config.hosts import Machines
 from lab import Machine
+from tests.lab.support import until
 from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
 
@@ -145,7 +146,5 @@ def skips(rows: list[CheckResult]) -> list[str]:
 def eventually(holds: Callable[[], bool], within: float) -> float:
     """Wait until something holds, and return the seconds that took; fails after `within` seconds."""
     begun = time.monotonic()
-    while not holds():
-        assert time.monotonic() - begun < within, f"it did not hold within {within:g} s"
-        time.sleep(0.5)
+    until(holds, "it holds", within)
     return time.monotonic() - begun

@@ -8,14 +8,15 @@ refuses, or that does not work, is seen. It waits as the provider waits.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from lab.kubernetes.cluster import Cluster
+from tests.lab.support import until
 from tests.lab.systems.core.docker_carrier import plain_values
+from toolchain.waiting import as_it_is, wait_until
 
 WAIT_SECONDS = 240
 KINDS = {
@@ -70,21 +71,17 @@ class Carrier:
                 self._wait_for_address(space, name)
 
     def _wait_for_job(self, metadata: Mapping[str, Any]) -> None:
-        deadline = time.monotonic() + WAIT_SECONDS
         where = ("-n", metadata["namespace"])
-        while True:
+
+        def ended() -> set[str]:
             found = json.loads(self._cluster.kubectl(*where, "get", "job", metadata["name"], "-o", "json").stdout)
             kinds = {each["type"] for each in found["status"].get("conditions", []) if each["status"] == "True"}
-            if "Complete" in kinds:
-                return
+            return kinds & {"Complete", "Failed"}
+
+        if "Complete" not in wait_until(ended, WAIT_SECONDS, as_it_is, pause=0.5):
             log = self._cluster.kubectl(*where, "logs", f"job/{metadata['name']}", check=False)
-            assert "Failed" not in kinds, log.stdout + log.stderr
-            assert time.monotonic() < deadline, log.stdout + log.stderr
-            time.sleep(0.5)
+            raise AssertionError(log.stdout + log.stderr)
 
     def _wait_for_address(self, space: str, name: str) -> None:
-        deadline = time.monotonic() + WAIT_SECONDS
-        path = "jsonpath={.status.loadBalancer.ingress[0].ip}"
-        while not self._cluster.kubectl("-n", space, "get", "ingress", name, "-o", path).stdout:
-            assert time.monotonic() < deadline, f"the ingress {name} got no address"
-            time.sleep(0.3)
+        words = ("-n", space, "get", "ingress", name, "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}")
+        until(lambda: self._cluster.kubectl(*words).stdout, f"the ingress {name} has an address", WAIT_SECONDS)

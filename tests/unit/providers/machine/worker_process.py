@@ -7,7 +7,6 @@ import contextlib
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from providers.machine.remote_worker import BOOT, READY, SOURCE, program
+from toolchain.waiting import as_it_is, wait_until
 
 PATIENCE = 20.0
 """Seconds after which a test gives up; nothing here takes that long."""
@@ -92,12 +92,7 @@ def start() -> Iterator[Callable[..., Agent]]:
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
+    return wait_until(holds, PATIENCE, as_it_is, pause=0.02)
 
 
 def alive(pid: int) -> bool:

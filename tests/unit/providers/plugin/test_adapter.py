@@ -23,6 +23,7 @@ from providers.plugin.schema import schema
 from providers.plugin.values import Properties, decode, encode
 from tests.unit.providers.plugin.adapter_client import CANARY, DIFF, URN, Start, start, wish
 from tests.unit.providers.plugin.memory_machine import NOTE, World, world
+from toolchain.waiting import as_it_is, wait_until_async
 
 __all__ = ["start", "world"]
 
@@ -251,10 +252,11 @@ async def test_a_secret_is_in_no_error_and_in_no_message(start: Start, world: Wo
     details = str(caught.value.details())
     assert CANARY not in details
     assert "[secret]" in details
-    for _ in range(100):
-        if len(client.engine.shown) == 2:
-            break
-        await asyncio.sleep(0.02)
+
+    async def shown() -> bool:
+        return len(client.engine.shown) == 2
+
+    await wait_until_async(shown, 30, as_it_is, pause=0.02)
     assert sorted(client.engine.shown) == ["careful with [secret]", "trying [secret]"]
 
 

@@ -29,9 +29,8 @@ from tests.unit.systems.todo.memory_cluster import DEPLOYED, RESTRICTED, SECRETS
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(10**6))
-    for module in (app, disruption):
-        monkeypatch.setattr(module.time, "sleep", lambda _seconds: None)
-        monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
 
 
 def asked(cluster: Cluster, disruptive: bool = False, **changed: Any) -> list[CheckResult]:
