@@ -176,7 +176,7 @@ def test_up_and_down_at_once_are_told_of_each_other_and_do_nothing_to_each_other
     command = [sys.executable, "-m", "toolchain", "up", "--stack", work.stack, "--project", str(work.folder)]
     process = subprocess.Popen(command, cwd=ROOT, env=work.environment, stdout=subprocess.DEVNULL)
     try:
-        assert wait_until(begun.exists)
+        assert eventually(begun.exists)
         for verb in ("down", "up"):
             answer = work.make(verb)
             assert answer.returncode == 1
@@ -187,7 +187,7 @@ def test_up_and_down_at_once_are_told_of_each_other_and_do_nothing_to_each_other
         started = children(process.pid)
         process.kill()
         process.wait()
-    assert wait_until(lambda: not backend_locks.this_machine(started).processes)
+    assert eventually(lambda: not backend_locks.this_machine(started).processes)
     work.write("")
     for verb in ("down", "up"):
         assert work.make(verb).returncode == 0
