@@ -73,6 +73,10 @@ class Group:
     start_timeout: int
     """Seconds until a container that is not healthy counts as failed."""
 
+    def container(self, role: str) -> Container:
+        """Return the container of that role: its name is the group's, a dash and the role. Raises KeyError."""
+        return {each.name: each for each in self.containers}[f"{self.name}-{role}"]
+
 
 @dataclass(frozen=True)
 class UnitFile:

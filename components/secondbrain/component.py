@@ -1,7 +1,7 @@
 """The SecondBrain host: a service account, its pod of containers (ollama, then the backend), and the Windows share.
 
-The pod's units (and podmgr) are in pod.py, the old user's containers in migration.py, the
-share in share.py. docs/systems/secondbrain.md tells what it does for those who run it.
+Its containers are described in containers.py and kept by pod.py; migration.py has the old user's, share.py the share.
+docs/systems/secondbrain.md tells what it does for those who run it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import Any
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
-from components.blocks.quadlet import Container, Form, Group, Publication, form_for, http_health_command, shared_folder
+from components.blocks.quadlet import Form, Group, form_for
+from components.secondbrain.containers import described
 from components.secondbrain.deployed import DeployedSecondBrain
 from components.secondbrain.migration import Migration
-from components.secondbrain.pod import PodmgrPod, QuadletPod
+from components.secondbrain.pod import Images, Owner, PodArgs, PodmgrPod, QuadletPod
 from components.secondbrain.prerequisites import Podman
 from components.secondbrain.share import ShareAccess, WindowsShare
 from components.system import SystemArgs
@@ -63,9 +64,16 @@ class SecondBrain(pulumi.ComponentResource):
     def __init__(self, name: str, args: SecondBrainArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("hearth:secondbrain:SecondBrain", name, None, opts)
         self._name, self._settings = name, args.settings
-        settings = args.settings
-        self._backend_environment = args.secrets.get("secondbrain-backend-environment")
-        podman = Podman(name, settings, self)
+        settings, secret = args.settings, args.secrets.get("secondbrain-backend-environment")
+        podman = Podman(
+            name,
+            host=settings.host,
+            install=settings.prerequisites == "install",
+            version=settings.pod.podman_version,
+            podmgr=settings.manager == "podmgr",
+            share=settings.share is not None,
+            parent=self,
+        )
         self._gate = podman.gate
         account = self._account(podman)
         self._private_homes()
@@ -88,21 +96,30 @@ class SecondBrain(pulumi.ComponentResource):
             purge=settings.data == "remove",
             opts=self._options(account, protect=settings.protect_data),
         )
-        migration = Migration(name, settings, self, podman.base) if settings.migrate else None
+        migration = self._migration(podman)
         images = self._images(account, migration)
-        share = None
-        if settings.share is not None:
-            access = ShareAccess.of(args.secrets)
-            share = WindowsShare(name, settings, access, account, self, gate=self._gate, after=[online])
-        ready: list[pulumi.Resource] = [online, models, *images, *([share.mount_point] if share else [])]
+        share = self._share(account, args.secrets, online)
+        both = [images.ollama, images.backend]
+        ready: list[pulumi.Resource] = [online, models, *both, *([share.mount_point] if share else [])]
         ready += self._network_folder()
         if migration:
-            ready.append(migration.stop(after=images))
-        group = Output.all(
-            port=self._backend_port(migration), image=self._backend_image(migration), ollama=settings.pod.ollama_image
-        ).apply(lambda found: self._group(found["port"], found["image"]))
-        make = QuadletPod if settings.manager == "quadlet" else PodmgrPod
-        pod = make(name, settings, account, group, self, podman, ready, images, self._backend_environment)
+            ready.append(migration.stop(after=both))
+        group = Output.all(self._backend_port(migration), self._backend_image(migration)).apply(
+            lambda found: described(settings, found[0], found[1], secret_environment=secret is not None)
+        )
+        pod_args = PodArgs(
+            settings=settings.pod,
+            owner=Owner(settings.host, account, settings.account.home),
+            group=group,
+            images=images,
+            podman=podman,
+            ready=ready,
+            secret_environment=secret,
+        )
+        if settings.manager == "quadlet":
+            pod = QuadletPod(name, pod_args, parent=self)
+        else:
+            pod = PodmgrPod(name, pod_args, settings.podmgr, parent=self)
         if migration:
             migration.remove(after=pod.healthy)
         self._outputs(account, group, pod.units)
@@ -129,6 +146,36 @@ class SecondBrain(pulumi.ComponentResource):
             remove_home=self._settings.data == "remove",
             # Its own manager starts with linger, and must find D-Bus installed.
             opts=self._options(*podman.base, protect=self._settings.protect_data),
+        )
+
+    def _migration(self, podman: Podman) -> Migration | None:
+        settings = self._settings
+        if settings.migrate is None:
+            return None
+        return Migration(
+            self._name,
+            settings.migrate,
+            settings.pod,
+            host=settings.host,
+            account=settings.account.name,
+            after=podman.base,
+            parent=self,
+        )
+
+    def _share(self, account: User, secrets: Mapping[str, Input[str]], online: Unit) -> WindowsShare | None:
+        settings = self._settings
+        if settings.share is None:
+            return None
+        return WindowsShare(
+            self._name,
+            settings.share,
+            ShareAccess.of(secrets),
+            host=settings.host,
+            account=account,
+            install=settings.prerequisites == "install",
+            gate=self._gate,
+            after=[online],
+            parent=self,
         )
 
     def _network_folder(self) -> list[Directory]:
@@ -173,8 +220,8 @@ class SecondBrain(pulumi.ComponentResource):
         assert known is not None, "the settings' model asks for an image where there is no old container"
         return known
 
-    def _images(self, account: User, migration: Migration | None) -> list[ContainerImage]:
-        """Return the two images in the account's own store."""
+    def _images(self, account: User, migration: Migration | None) -> Images:
+        """Register the two images in the account's own store."""
         settings = self._settings
         source = "pull"
         if settings.migrate:
@@ -182,62 +229,26 @@ class SecondBrain(pulumi.ComponentResource):
         elif settings.pod.backend_archive:
             source = f"archive:{settings.pod.backend_archive}"
         after = [account, *migration.recorded] if migration else [account]
-        return [
-            ContainerImage(
+
+        def image(role: str, name: Input[str], source: str) -> ContainerImage:
+            return ContainerImage(
                 f"{self._name}-image-{role}",
                 host=settings.host,
-                name=image,
+                name=name,
                 user=account.name,
-                source=origin,
+                source=source,
                 opts=self._options(*after),
             )
-            for role, image, origin in (
-                ("ollama", settings.pod.ollama_image, "pull"),
-                ("backend", self._backend_image(migration), source),
-            )
-        ]
 
-    def _group(self, port: int, image: str) -> Group:
-        """Return the two containers, as they are described to Quadlet or podmgr.
-
-        A pure function of settings and arguments.
-        """
-        settings, pod = self._settings, self._settings.pod
-        if port == pod.ollama_port:
-            raise pulumi.RunError(
-                f"the old backend's port {port} is also hearth:secondbrain.pod.ollama-port, so one of the two "
-                "containers could not be reached; give ollama-port another value"
-            )
-        ollama = Container(
-            name=f"{pod.name}-ollama",
-            description="Ollama, the models of SecondBrain",
-            image=pod.ollama_image,
-            health_command="ollama list",
-            publications=tuple(Publication(str(address), pod.ollama_port) for address in pod.ollama_addresses),
-            volumes=(f"{settings.account.home}/ollama:/root/.ollama",),
-            environment={"OLLAMA_HOST": f"0.0.0.0:{pod.ollama_port}"},
+        return Images(
+            ollama=image("ollama", settings.pod.ollama_image, "pull"),
+            backend=image("backend", self._backend_image(migration), source),
         )
-        backend = Container(
-            name=f"{pod.name}-backend",
-            description="The backend of SecondBrain",
-            image=image,
-            health_command=pod.backend_health_command or http_health_command(port, pod.backend_health_path),
-            publications=tuple(Publication(str(address), port) for address in pod.backend_addresses),
-            volumes=(shared_folder(str(settings.share.mount_point)),) if settings.share else (),
-            environment=pod.backend_environment,
-            peers={"OLLAMA_HOST": (ollama.name, pod.ollama_port)},
-            environment_file=f"{settings.account.home}/backend.env" if self._backend_environment else None,
-            after=(ollama.name,),
-            # The share's files are the account's group's to read, and that is group 0 in its containers: so a
-            # backend whose user is not root reads them too.
-            groups=("0",) if settings.share else (),
-        )
-        return Group(pod.name, "The containers of SecondBrain", (ollama, backend), pod.start_timeout)
 
     def _outputs(self, account: User, group: Output[Group], units: Output[Sequence[str]]) -> None:
         settings, pod = self._settings, self._settings.pod
         host = bracketed(asked_at(pod.backend_addresses[0]))
-        port = group.apply(lambda found: found.containers[-1].publications[0].port)
+        port = group.apply(lambda found: found.container("backend").publications[0].port)
         self.backend_url = port.apply(lambda number: f"http://{host}:{number}")
         self.account_uid = account.uid
         # Numbers arrive as the protocol's only kind, and are whole.

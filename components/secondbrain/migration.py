@@ -8,7 +8,7 @@ import pulumi
 from pulumi import Output, ResourceOptions
 
 from components.secondbrain.scripts import remove_old, stop_old
-from config.systems.secondbrain import Migrate, SecondBrain
+from config.systems.secondbrain import Migrate, Pod
 from providers.resources.host import ContainerRecord, Script
 
 
@@ -19,23 +19,33 @@ class Migration:
     """What must be there before anything happens to the old containers; empty where the settings say everything."""
 
     def __init__(
-        self, name: str, settings: SecondBrain, parent: pulumi.Resource, prerequisites: Sequence[pulumi.Resource]
+        self,
+        name: str,
+        migrate: Migrate,
+        pod: Pod,
+        *,
+        host: str,
+        account: str,
+        after: Sequence[pulumi.Resource],
+        parent: pulumi.Resource,
     ) -> None:
-        assert settings.migrate is not None
-        self._name, self._settings, self._parent = name, settings, parent
-        self._prerequisites = prerequisites
-        self._migrate: Migrate = settings.migrate
+        """Register what comes first: the record of the old backend, where `pod` does not say all that it tells.
+
+        `account` is the name of the new one, `after` what has to be there before anything of this.
+        """
+        self._name, self._host, self._parent = name, host, parent
+        self._after, self._migrate, self._pod = after, migrate, pod
         self._record: ContainerRecord | None = None
-        if settings.pod.backend_port is None or settings.pod.backend_image is None:
+        if pod.backend_port is None or pod.backend_image is None:
             self._record = ContainerRecord(
                 f"{name}-record",
-                host=settings.host,
+                host=host,
                 # Beside the account's home and not in it: the account must not be able to rewrite it.
-                path=f"/var/lib/{settings.account.name}-migration.json",
+                path=f"/var/lib/{account}-migration.json",
                 user=self._migrate.user,
                 container=self._migrate.backend_container,
-                port_needed=settings.pod.backend_port is None,
-                opts=ResourceOptions(parent=parent, depends_on=list(prerequisites)),
+                port_needed=pod.backend_port is None,
+                opts=ResourceOptions(parent=parent, depends_on=list(after)),
             )
         self.recorded = [self._record] if self._record else []
 
@@ -61,26 +71,26 @@ class Migration:
         apply, check, undo = stop_old(self._containers)
         return Script(
             f"{self._name}-old-stopped",
-            host=self._settings.host,
+            host=self._host,
             name=f"{self._name}-old-stopped",
             user=self._migrate.user,
             apply=apply,
             check=check,
             undo=undo,
-            opts=ResourceOptions(parent=self._parent, depends_on=[*self._prerequisites, *self.recorded, *after]),
+            opts=ResourceOptions(parent=self._parent, depends_on=[*self._after, *self.recorded, *after]),
         )
 
     def remove(self, after: Sequence[pulumi.Resource]) -> Script | None:
         """Remove the old containers once the new ones are healthy, if the settings say so. There is no way back."""
         if not self._migrate.remove_old:
             return None
-        image = self._settings.pod.backend_image
+        image = self._pod.backend_image
         named = Output.from_input(image if image is not None else self.image)
         with_image = self._migrate.remove_image
         texts = named.apply(lambda found: remove_old(self._containers, found if with_image else None))
         return Script(
             f"{self._name}-old-removed",
-            host=self._settings.host,
+            host=self._host,
             name=f"{self._name}-old-removed",
             user=self._migrate.user,
             apply=texts.apply(lambda found: found[0]),

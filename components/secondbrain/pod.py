@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import pulumi
 from pulumi import CustomTimeouts, Input, Output, ResourceOptions
@@ -11,11 +13,43 @@ from pulumi import CustomTimeouts, Input, Output, ResourceOptions
 from components.blocks.quadlet import Form, Group, UnitFile, container_file, group_file
 from components.secondbrain import podmgr
 from components.secondbrain.prerequisites import Podman
-from config.systems.secondbrain import SecondBrain
+from config.systems.secondbrain import Pod as PodSettings
+from config.systems.secondbrain import Podmgr
 from providers.resources.host import ContainerImage, File, GitCheckout, Script, Unit, User, Venv
 
 GRACE_SECONDS = 60
 """Beyond the containers' own time to start: for reloading the manager, stopping what runs, and reading logs."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The account that the pod runs as, on its machine."""
+
+    host: str
+    user: User
+    home: PurePosixPath
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of the pod's containers, in the account's own store."""
+
+    ollama: ContainerImage
+    backend: ContainerImage
+
+
+@dataclass(frozen=True)
+class PodArgs:
+    """What a pod is made of, whichever way it is kept."""
+
+    settings: PodSettings
+    owner: Owner
+    group: Output[Group]
+    images: Images
+    podman: Podman
+    ready: Sequence[pulumi.Resource]
+    """What must be there before the pod."""
+    secret_environment: Input[str] | None
 
 
 class _Pod:
@@ -25,31 +59,16 @@ class _Pod:
     """Once these are there, every container is healthy."""
     units: Output[Sequence[str]]
 
-    def __init__(
-        self,
-        name: str,
-        settings: SecondBrain,
-        account: User,
-        group: Output[Group],
-        parent: pulumi.Resource,
-        podman: Podman,
-        ready: Sequence[pulumi.Resource],
-        images: Sequence[ContainerImage],
-        secret_environment: Input[str] | None,
-    ) -> None:
-        self._name, self._settings, self._account, self._group = name, settings, account, group
-        self._parent, self._podman, self._images = parent, podman, images
-        self._environment = self._environment_file(secret_environment)
-        self._ready = [*podman.helpers, *ready, *self._environment]
+    def __init__(self, name: str, args: PodArgs, parent: pulumi.Resource) -> None:
+        self._name, self._args, self._parent = name, args, parent
+        secret = args.secret_environment
+        self._environment = self._environment_file(secret)
+        self._ready = [*args.podman.helpers, *args.ready, *self._environment]
         self._secret_digest = (
-            Output.secret(secret_environment).apply(lambda text: hashlib.sha256(text.encode()).hexdigest())
-            if secret_environment is not None
+            Output.secret(secret).apply(lambda text: hashlib.sha256(text.encode()).hexdigest())
+            if secret is not None
             else None
         )
-        self._make()
-
-    def _make(self) -> None:
-        raise NotImplementedError
 
     def _options(self, *after: pulumi.Resource, timeout: int | None = None) -> ResourceOptions:
         seconds = f"{timeout}s" if timeout is not None else None
@@ -59,15 +78,16 @@ class _Pod:
     def _environment_file(self, text: Input[str] | None) -> list[pulumi.Resource]:
         if text is None:
             return []
+        owner = self._args.owner
         file = File(
             f"{self._name}-backend-environment",
-            host=self._settings.host,
-            path=f"{self._settings.account.home}/backend.env",
+            host=owner.host,
+            path=f"{owner.home}/backend.env",
             content=Output.secret(text),
             mode="0600",
-            owner=self._account.name,
-            group=self._account.name,
-            opts=self._options(self._account),
+            owner=owner.user.name,
+            group=owner.user.name,
+            opts=self._options(owner.user),
         )
         return [file]
 
@@ -75,44 +95,53 @@ class _Pod:
 class QuadletPod(_Pod):
     """The pod as Quadlet units of the account: systemd itself starts, watches and restarts the containers."""
 
-    def _make(self) -> None:
-        described = Output.all(self._group, self._podman.form)
-        pod = self._unit(
-            "pod", described.apply(lambda found: group_file(found[0], found[1])), [], [self._account, *self._ready]
-        )
-        ollama = self._container("ollama", 0, described, [pod])
-        backend = self._container("backend", 1, described, [ollama])
+    def __init__(self, name: str, args: PodArgs, parent: pulumi.Resource) -> None:
+        super().__init__(name, args, parent)
+        described = Output.all(args.group, args.podman.form)
+        file = described.apply(lambda found: group_file(found[0], found[1]))
+        pod = self._unit("pod", file, after=[args.owner.user, *self._ready])
+        ollama = self._container("ollama", args.images.ollama, described, after=[pod])
+        secret = [self._secret_digest] if self._secret_digest is not None else []
+        backend = self._container("backend", args.images.backend, described, after=[ollama], restart_on=secret)
         self.healthy = [backend]
         self.units = Output.all(pod.service, ollama.service, backend.service)
 
     def _container(
-        self, role: str, position: int, described: Output[list[object]], after: Sequence[pulumi.Resource]
+        self,
+        role: str,
+        image: ContainerImage,
+        described: Output[list[object]],
+        *,
+        after: Sequence[pulumi.Resource],
+        restart_on: Sequence[Input[str]] = (),
     ) -> Unit:
         def text(found: Sequence[object]) -> UnitFile:
             group, form = found
             assert isinstance(group, Group)
             assert isinstance(form, Form)
-            return container_file(group.containers[position], group, form)
+            return container_file(group.container(role), group, form)
 
-        restart_on: list[Input[str]] = [self._images[position].image_id]
-        if role == "backend" and self._secret_digest is not None:
-            restart_on.append(self._secret_digest)
-        return self._unit(role, described.apply(text), restart_on, after)
+        return self._unit(role, described.apply(text), after=after, restart_on=[image.image_id, *restart_on])
 
     def _unit(
-        self, role: str, file: Output[UnitFile], restart_on: Sequence[Input[str]], after: Sequence[pulumi.Resource]
+        self,
+        role: str,
+        file: Output[UnitFile],
+        *,
+        after: Sequence[pulumi.Resource],
+        restart_on: Sequence[Input[str]] = (),
     ) -> Unit:
-        timeout = self._settings.pod.start_timeout
+        owner, timeout = self._args.owner, self._args.settings.start_timeout
         return Unit(
             f"{self._name}-{role}",
-            host=self._settings.host,
+            host=owner.host,
             name=file.apply(lambda found: found.name),
-            user=self._account.name,
+            user=owner.user.name,
             # Where the account's home moves, the unit moves with it.
-            home=str(self._settings.account.home),
+            home=str(owner.home),
             text=file.apply(lambda found: found.text),
             running=True,
-            restart_on=restart_on or None,
+            restart_on=list(restart_on) or None,
             start_timeout=float(timeout),
             opts=self._options(*after, timeout=timeout + GRACE_SECONDS),
         )
@@ -121,16 +150,16 @@ class QuadletPod(_Pod):
 class PodmgrPod(_Pod):
     """The pod as podmgr keeps it: its own program, from git, driven by the commands of the task list."""
 
-    def _make(self) -> None:
-        settings, account, name = self._settings, self._account, self._name
-        host, timeout = settings.host, settings.pod.start_timeout
+    def __init__(self, name: str, args: PodArgs, source: Podmgr, parent: pulumi.Resource) -> None:
+        super().__init__(name, args, parent)
+        settings, group, host, account = args.settings, args.group, args.owner.host, args.owner.user
         checkout = GitCheckout(
             f"{name}-podmgr",
             host=host,
             path=podmgr.FOLDER,
-            url=settings.podmgr.url,
-            revision=settings.podmgr.revision,
-            opts=self._options(*self._podman.base),
+            url=source.url,
+            revision=source.revision,
+            opts=self._options(*args.podman.base),
         )
         venv = Venv(
             f"{name}-podmgr-venv",
@@ -139,18 +168,18 @@ class PodmgrPod(_Pod):
             editable=podmgr.FOLDER,
             opts=self._options(checkout),
         )
-        yaml_path = f"{settings.account.home}/{settings.pod.name}-pod.yaml"
-        health = self._group.apply(
-            lambda group: {
-                group.containers[0].name: (settings.pod.ollama_port, "/"),
-                group.containers[1].name: (
-                    group.containers[1].publications[0].port,
-                    settings.pod.backend_health_path,
-                ),
+        yaml_path = f"{args.owner.home}/{settings.name}-pod.yaml"
+
+        def health_of(group: Group) -> dict[str, tuple[int, str]]:
+            ollama, backend = group.container("ollama"), group.container("backend")
+            return {
+                ollama.name: (settings.ollama_port, "/"),
+                backend.name: (backend.publications[0].port, settings.backend_health_path),
             }
-        )
-        text = Output.all(self._group, health).apply(lambda found: podmgr.pod_yaml(found[0], found[1]))
-        described = Output.all(self._group, text)
+
+        health = group.apply(health_of)
+        text = Output.all(group, health).apply(lambda found: podmgr.pod_yaml(found[0], found[1]))
+        described = Output.all(group, text)
         definition = File(
             f"{name}-pod-definition",
             host=host,
@@ -168,8 +197,8 @@ class PodmgrPod(_Pod):
             interpreter="/bin/bash",
             apply=described.apply(lambda found: podmgr.apply_script(found[0], yaml_path, found[1])),
             check=described.apply(lambda found: podmgr.check_script(found[0], yaml_path, found[1])),
-            undo=self._group.apply(lambda group: podmgr.undo_script(group, yaml_path)),
-            opts=self._options(venv, definition, *self._ready, timeout=timeout + GRACE_SECONDS),
+            undo=group.apply(lambda group: podmgr.undo_script(group, yaml_path)),
+            opts=self._options(venv, definition, *self._ready, timeout=settings.start_timeout + GRACE_SECONDS),
         )
         self.healthy = [pod]
         none: list[str] = []

@@ -9,7 +9,6 @@ from pulumi import Output, ResourceOptions
 
 from components.blocks.quadlet import Form, form_for
 from components.secondbrain.scripts import COMMANDS, HELPERS, PACKAGES, require_script
-from config.systems.secondbrain import SecondBrain
 from providers.resources.host import CommandOutput, Package, Script
 
 
@@ -24,13 +23,23 @@ class Podman:
     """Before everything: a prerequisite that is only looked for is there, or nothing at all is done."""
     form: Output[Form]
 
-    def __init__(self, name: str, settings: SecondBrain, parent: pulumi.Resource) -> None:
-        self._name, self._settings, self._parent = name, settings, parent
-        install = settings.prerequisites == "install"
-        podmgr = ("git", "python3-venv") if settings.manager == "podmgr" else ()
-        self.gate = [] if install else [self._require(podmgr)]
-        self.base = [self._package(package, package) for package in (*PACKAGES, *podmgr)] if install else self.gate
-        self.form = self._form()
+    def __init__(
+        self,
+        name: str,
+        *,
+        host: str,
+        install: bool,
+        version: str | None,
+        podmgr: bool,
+        share: bool,
+        parent: pulumi.Resource,
+    ) -> None:
+        """Register them. `version` is podman's where the settings say it; `podmgr` and `share` need more beside."""
+        self._name, self._host, self._parent = name, host, parent
+        more = ("git", "python3-venv") if podmgr else ()
+        self.gate = [] if install else [self._require(more, share=share)]
+        self.base = [self._package(package, package) for package in (*PACKAGES, *more)] if install else self.gate
+        self.form = self._form(version)
         roles = sorted(HELPERS[Form.POD])
         self.helpers = (
             [self._package(role, self.form.apply(lambda form, role=role: HELPERS[form][role])) for role in roles]
@@ -42,19 +51,17 @@ class Podman:
         return ResourceOptions(parent=self._parent, depends_on=list(after) or None)
 
     def _package(self, role: str, package: pulumi.Input[str]) -> Package:
-        host = self._settings.host
-        return Package(f"{self._name}-package-{role}", host=host, name=package, opts=self._options())
+        return Package(f"{self._name}-package-{role}", host=self._host, name=package, opts=self._options())
 
-    def _require(self, podmgr: Sequence[str]) -> Script:
+    def _require(self, podmgr: Sequence[str], *, share: bool) -> Script:
         """Return a check that stops with the names of what is missing."""
-        share = self._settings.share is not None
         helpers = [package for packages in HELPERS.values() for package in packages.values()]
         commands = (*COMMANDS, *(("git",) if podmgr else ()), *(("mount.cifs",) if share else ()))
         packages = (*PACKAGES, *helpers, *podmgr, *(("cifs-utils",) if share else ()))
         apply, check = require_script(commands, packages)
         return Script(
             f"{self._name}-prerequisites",
-            host=self._settings.host,
+            host=self._host,
             name=f"{self._name}-prerequisites",
             apply=apply,
             check=check,
@@ -62,13 +69,12 @@ class Podman:
             opts=self._options(),
         )
 
-    def _form(self) -> Output[Form]:
-        known = self._settings.pod.podman_version
+    def _form(self, known: str | None) -> Output[Form]:
         if known is not None:
             return Output.from_input(form_for(known))
         asked = CommandOutput(
             f"{self._name}-podman-version",
-            host=self._settings.host,
+            host=self._host,
             name="podman-version",
             command=["podman", "--version"],
             opts=self._options([*self.gate, *self.base[:1]]),

@@ -9,7 +9,7 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 
 from components.blocks.fstab import CifsMount, cifs_block, credentials, unit_of
-from config.systems.secondbrain import SecondBrain, Share
+from config.systems.secondbrain import Share
 from providers.resources.host import Block, Directory, File, MountPoint, Package, Unit, User
 
 
@@ -39,21 +39,24 @@ class WindowsShare:
     def __init__(
         self,
         name: str,
-        settings: SecondBrain,
+        share: Share,
         access: ShareAccess,
+        *,
+        host: str,
         account: User,
-        parent: pulumi.Resource,
+        install: bool,
         gate: Sequence[pulumi.Resource],
         after: Sequence[pulumi.Resource],
+        parent: pulumi.Resource,
     ) -> None:
-        """`gate` comes before all of it, `after` before the line in /etc/fstab."""
-        assert settings.share is not None
-        share: Share = settings.share
-        host = settings.host
+        """Register it. `gate` comes before all of it, `after` before the line in /etc/fstab.
+
+        `install`: what the kernel's mount needs is installed, and not only looked for.
+        """
         below = ResourceOptions(parent=parent, depends_on=list(gate))
         packages: list[pulumi.Resource] = []
         wanted = [
-            *(["cifs-utils"] if settings.prerequisites == "install" else []),
+            *(["cifs-utils"] if install else []),
             *(["smbclient"] if share.smbclient else []),
         ]
         for package in wanted:
