@@ -11,7 +11,7 @@ import urllib3
 from kubernetes import client, stream
 from urllib3.exceptions import HTTPError
 
-from components.blocks.kubernetes_cluster import Cluster, DeployedOnCluster
+from components.blocks.kubernetes_cluster import DeployedOnCluster, KubernetesCluster
 from providers.errors import CommandFailed
 
 PAGE_SECONDS = 10.0
@@ -50,7 +50,7 @@ class ClusterView:
     """The real one, from a system's output."""
 
     def __init__(self, deployed: DeployedOnCluster) -> None:
-        self._cluster = Cluster(Path(deployed.kubeconfig), deployed.context)
+        self._cluster = KubernetesCluster(Path(deployed.kubeconfig), deployed.context)
         self._namespace = deployed.namespace
         self._host = deployed.host
         self._tls = deployed.tls

@@ -16,17 +16,21 @@ from config.systems import SYSTEMS
 SCHEMA_FILE = Path(__file__).with_name("settings.schema.json")
 
 
-def _of_model(model: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of one model; the models it refers to go into `definitions`."""
-    schema = model.model_json_schema(ref_template="#/$defs/{model}")
-    definitions.update(cast(dict[str, Any], schema.pop("$defs", {})))
+def _of_model(key: str, model: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of one model; the models it refers to go into `definitions`.
+
+    They stand there by `key` and their own name: the models of two systems may have one name, as `Backup` is.
+    """
+    schema = model.model_json_schema(ref_template=f"#/$defs/{key}.{{model}}")
+    found = cast(dict[str, Any], schema.pop("$defs", {}))
+    definitions.update({f"{key}.{name}": definition for name, definition in found.items()})
     return schema
 
 
 def schema() -> dict[str, Any]:
     """Return the schema of a whole file of settings."""
     definitions: dict[str, Any] = {}
-    machines = _of_model(Machines, definitions)
+    machines = _of_model("machines", Machines, definitions)
     properties: dict[str, Any] = {
         f"{NAMESPACE}:{key}": value for key, value in cast(dict[str, Any], machines["properties"]).items()
     }
@@ -35,7 +39,7 @@ def schema() -> dict[str, Any]:
         "description": "A JSON file of secrets by key, mode 0600, outside git. Without it: Pulumi's settings.",
     }
     for key, system in SYSTEMS.items():
-        definition = _of_model(system.settings, definitions)
+        definition = _of_model(key, system.settings, definitions)
         properties[f"{NAMESPACE}:{key}"] = definition
     for key, description in SECRETS.items():
         properties[f"{NAMESPACE}:{key}"] = {

@@ -3,17 +3,17 @@
 from lab.errors import EngineError, LabError, RequirementError
 from lab.lab import Lab
 from lab.machine import Machine
-from lab.service import Service, WindowsShare
+from lab.service import LabShare, Service
 from lab.snapshot import Snapshot, difference
 
 __all__ = [
     "EngineError",
     "Lab",
     "LabError",
+    "LabShare",
     "Machine",
     "RequirementError",
     "Service",
     "Snapshot",
-    "WindowsShare",
     "difference",
 ]

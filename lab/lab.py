@@ -178,14 +178,14 @@ class Lab:
         options = ["--restart", "unless-stopped", "--entrypoint", NAMES_PROGRAM]
         return self._service("names", self.images.ensure("emulator"), 53, options)
 
-    def share(self) -> service.WindowsShare:
+    def share(self) -> service.LabShare:
         """Return how to reach the share of the Windows stand-in."""
         path = self.folder / "windows.json"
         if not path.exists():
             raise LabError(
                 "The Windows stand-in was not made yet, so its share has no password. Call `windows()` first."
             )
-        return service.WindowsShare(**json.loads(path.read_text()))
+        return service.LabShare(**json.loads(path.read_text()))
 
     def kubernetes(self, nodes: int = 1) -> Cluster:
         """Return the lab's Kubernetes cluster, up and ready, on machines `kube1`, `kube2`, ...; made if there is none.

@@ -24,7 +24,7 @@ def write(folder: Path, name: str, entry: dict[str, Any] | None) -> None:
     if entry is not None:
         hosts[name] = entry
     machines = [
-        ssh_files.Host(key, value["address"], value["port"], value["user"], value["host-key"])
+        ssh_files.SshHost(key, value["address"], value["port"], value["user"], value["host-key"])
         for key, value in hosts.items()
         if value["kind"] == "machine"
     ]

@@ -80,7 +80,7 @@ class Service:
 
 
 @dataclass(frozen=True)
-class WindowsShare:
+class LabShare:
     """How to reach the share of the stand-in for the Windows machine."""
 
     host: str
@@ -155,11 +155,9 @@ def share_password(folder: Path) -> str:
     return secrets.token_urlsafe(18)
 
 
-def set_share_password(service: Service, folder: Path) -> WindowsShare:
+def set_share_password(service: Service, folder: Path) -> LabShare:
     """Give the share's user the kept password and write down how to reach the share."""
-    share = WindowsShare(
-        "windows", service.address, "PersonalAssistantHub", "share", share_password(folder), "WORKGROUP"
-    )
+    share = LabShare("windows", service.address, "PersonalAssistantHub", "share", share_password(folder), "WORKGROUP")
     service.run("smbpasswd -s -a share", stdin=f"{share.password}\n{share.password}\n")
     write_private(folder / "windows.json", json.dumps(share.__dict__, indent=2) + "\n")
     # The same under the names of the dev stack's secrets: `hearth:secrets-file` of its settings names this file.

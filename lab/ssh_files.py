@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Host:
+class SshHost:
     """What is known of a machine that sshd runs on."""
 
     name: str
@@ -26,7 +26,7 @@ class Host:
     host_key: str
 
 
-def render_ssh_config(hosts: Iterable[Host], folder: Path) -> str:
+def render_ssh_config(hosts: Iterable[SshHost], folder: Path) -> str:
     """Return the ssh_config(5) of the lab: one entry per machine, its host key verified, no other key offered."""
     entries = [
         f"Host {host.name}\n"
@@ -42,7 +42,7 @@ def render_ssh_config(hosts: Iterable[Host], folder: Path) -> str:
     return "# Written by the Hearth lab; `python -m lab down` removes it.\n" + "\n".join(entries)
 
 
-def render_known_hosts(hosts: Iterable[Host]) -> str:
+def render_known_hosts(hosts: Iterable[SshHost]) -> str:
     """Return the known_hosts of the lab, by address and by name."""
     lines: list[str] = []
     for host in sorted(hosts, key=lambda host: host.name):

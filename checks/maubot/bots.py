@@ -10,7 +10,7 @@ from checks.result import CheckResult, Code, Story
 from components.maubot.deployed import DeployedMaubot
 from providers.errors import HearthError
 from providers.kinds.matrix.homeserver import Homeserver
-from providers.kinds.matrix.maubot_api import Maubot
+from providers.kinds.matrix.maubot_api import MaubotApi
 from providers.machine.session import Session
 
 REPAIR = "Run `pulumi up --refresh`"
@@ -22,7 +22,7 @@ async def check_bots(session: Session, deployed: DeployedMaubot) -> list[CheckRe
     rows = [await _page(session, deployed)]
     story = Story("US2", Code.NOT_RUNNING)
     try:
-        async with Maubot(session, deployed.config_file) as maubot:
+        async with MaubotApi(session, deployed.config_file) as maubot:
             rows += [await _client(session, maubot, user) for user, bot in deployed.bots.items() if bot.enabled]
             for name, wish in deployed.instances.items():
                 found = await maubot.get("instance", name) or {}
@@ -59,7 +59,7 @@ async def _page(session: Session, deployed: DeployedMaubot) -> CheckResult:
     return story.verdict(right, question, f"{answer.status_code} after {seconds:.2f} s", "journalctl -u maubot -n 50")
 
 
-async def _client(session: Session, maubot: Maubot, user: str) -> CheckResult:
+async def _client(session: Session, maubot: MaubotApi, user: str) -> CheckResult:
     """T020, T032, T035: the client runs, and its token is good, as the homeserver says."""
     story = Story("US1", Code.ACCOUNT)
     question = f"{user} is logged in and runs"

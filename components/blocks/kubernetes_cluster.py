@@ -29,7 +29,7 @@ class ClusterUnusable(HearthError, pulumi.RunError, ConnectionError):
 
 
 @dataclass(frozen=True)
-class Cluster:
+class KubernetesCluster:
     """One cluster, by kubeconfig and context. Each call opens a connection of its own."""
 
     kubeconfig: Path

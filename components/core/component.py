@@ -17,7 +17,7 @@ from pulumi_command import local
 from components.blocks.build_context import MAIL_ASSISTANT
 from components.blocks.docker_build import BuiltImage
 from components.core import backup, image, memory, ssh, upgrade
-from components.core.containers import Container, containers, duration
+from components.core.containers import StackContainer, containers, duration
 from components.core.deployed import DeployedCore
 from components.system import SystemArgs
 from config.address import asked_at, bracketed
@@ -114,7 +114,7 @@ class CoreStack(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self, depends_on=list(after)),
         )
 
-    def _image(self, container: Container) -> Input[str]:
+    def _image(self, container: StackContainer) -> Input[str]:
         """Return what the container is made from. An id rather than a name, where there is one: names move."""
         settings, role = self._settings, f"{self._name}-{container.service}-image"
         if container.image is not None:
@@ -145,7 +145,7 @@ class CoreStack(pulumi.ComponentResource):
         pulled = docker.RemoteImage(role, name=image, keep_locally=True, opts=self._docker_options(self._memory))
         return pulled.image_id
 
-    def _environment(self, container: Container) -> Output[Sequence[str]]:
+    def _environment(self, container: StackContainer) -> Output[Sequence[str]]:
         secrets = self._args.secrets
         given = [
             (name, variable.secret) for name, variable in container.variables.items() if variable.secret in secrets
@@ -157,7 +157,7 @@ class CoreStack(pulumi.ComponentResource):
         )
         return Output.secret(lines)
 
-    def _container(self, container: Container, after: Sequence[pulumi.Resource]) -> docker.Container:
+    def _container(self, container: StackContainer, after: Sequence[pulumi.Resource]) -> docker.Container:
         settings, health = self._settings, container.health
         mebibytes = memory_bytes(container.memory) // MEBIBYTE
         return docker.Container(
@@ -238,7 +238,7 @@ class CoreStack(pulumi.ComponentResource):
                 )
             )
 
-    def _outputs(self, wanted: Sequence[Container]) -> None:
+    def _outputs(self, wanted: Sequence[StackContainer]) -> None:
         settings = self._settings
         reachable = bracketed(asked_at(settings.backend.addresses[0]))
         self.url = Output.from_input(f"http://{reachable}:{settings.backend.port}")

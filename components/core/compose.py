@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from components.core.containers import Container, containers
+from components.core.containers import StackContainer, containers
 from config.systems.core import Core
 
 COMPOSE_FILE = Path(__file__).resolve().parents[2] / "apps" / "mail-assistant" / "compose.yaml"
@@ -36,13 +36,13 @@ def _escaped(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def _published_on(container: Container) -> list[str]:
+def _published_on(container: StackContainer) -> list[str]:
     """Return the addresses on which a port is published; where it is one, .env may name another."""
     addresses = [entry.address for entry in container.publications]
     return [f"${{BACKEND_ADDRESS:-{addresses[0]}}}"] if len(addresses) == 1 else addresses
 
 
-def _environment(container: Container) -> dict[str, str]:
+def _environment(container: StackContainer) -> dict[str, str]:
     values = {
         name: f"${{{name}{CHANGEABLE[name]}{value}}}" if name in CHANGEABLE else _escaped(value)
         for name, value in container.environment.items()
@@ -54,7 +54,7 @@ def _environment(container: Container) -> dict[str, str]:
     return values
 
 
-def _service(container: Container) -> dict[str, Any]:
+def _service(container: StackContainer) -> dict[str, Any]:
     health = container.health
     service: dict[str, Any] = {}
     if container.profile:

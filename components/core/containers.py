@@ -33,7 +33,7 @@ class HealthCheck:
 
 
 @dataclass(frozen=True)
-class Publication:
+class PublishedPort:
     """A port of the container, published on the machine."""
 
     address: str
@@ -42,7 +42,7 @@ class Publication:
 
 
 @dataclass(frozen=True)
-class Container:
+class StackContainer:
     """One container, as compose.yaml and the component both describe it."""
 
     service: str
@@ -56,7 +56,7 @@ class Container:
     """The most memory, swap included."""
     volumes: Mapping[str, str] = field(default_factory=dict[str, str])
     """Volume -> where it is mounted."""
-    publications: tuple[Publication, ...] = ()
+    publications: tuple[PublishedPort, ...] = ()
     after: tuple[str, ...] = ()
     """Services that have to be healthy first."""
     profile: str | None = None
@@ -65,12 +65,12 @@ class Container:
     stop_seconds: int = 10
 
 
-def containers(core: Core, *, with_ollama: bool) -> tuple[Container, ...]:
+def containers(core: Core, *, with_ollama: bool) -> tuple[StackContainer, ...]:
     """Return the containers, in the order in which they start.
 
     `with_ollama`: whether there is one, be it in a profile.
     """
-    postgres = Container(
+    postgres = StackContainer(
         service="postgres",
         image=core.postgres.image,
         environment={
@@ -89,11 +89,11 @@ def containers(core: Core, *, with_ollama: bool) -> tuple[Container, ...]:
         stop_seconds=60,
     )
     published = tuple(
-        Publication(str(address), core.backend.port, BACKEND_PORT)
+        PublishedPort(str(address), core.backend.port, BACKEND_PORT)
         # In the order in which Docker lists them since 27: its provider takes another one for drift.
         for address in sorted(core.backend.addresses, key=lambda address: (address.version, int(address)))
     )
-    backend = Container(
+    backend = StackContainer(
         service="backend",
         image=core.backend.image,
         environment={
@@ -125,7 +125,7 @@ def containers(core: Core, *, with_ollama: bool) -> tuple[Container, ...]:
         read_only=True,
         stop_seconds=15,
     )
-    ollama = Container(
+    ollama = StackContainer(
         service="ollama",
         image=core.ollama.image,
         environment={},

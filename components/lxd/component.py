@@ -35,7 +35,7 @@ VM_PACKAGES = ("qemu-system-x86", "qemu-utils", "ovmf", "lxd-agent")
 """What LXD's virtual machines need beside it. Source: lxd 5.0.2 of Debian 13, its recommends and suggests."""
 
 
-class Cluster(pulumi.ComponentResource):
+class LxdCluster(pulumi.ComponentResource):
     """An LXD (or Incus) cluster of one to sixteen machines. It only composes resources.
 
     Does not manage firewalls, the machines' clocks, or backups of the instances. Their disks outlive destroy unless

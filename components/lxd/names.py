@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from components.lxd import zone
-from components.lxd.zone import Address, Record, Subnet
+from components.lxd.zone import Address, DnsRecord, Subnet
 from config.systems.lxd import Lxd
 from config.systems.lxd.parts import Dns
 
@@ -44,7 +44,7 @@ def names_of(settings: Lxd, dns: Dns) -> Names:
     wildcard = list(dns.records.get("*", ())) or (names.get(dns.wildcard, []) if dns.wildcard else [])
     records = [each for name, addresses in names.items() if name != SERVER for each in _records(name, addresses)]
     records += _records("*", wildcard)
-    records += [Record(name, "CNAME", f"{target}.") for name, target in dns.aliases.items()]
+    records += [DnsRecord(name, "CNAME", f"{target}.") for name, target in dns.aliases.items()]
     zones = [zone.Zone(dns.domain, f"{FOLDER}/{dns.domain}.zone")]
     files = {zones[0].file: zone.zone_file(dns.domain, SERVER, own, records)}
     if dns.parent:
@@ -70,7 +70,7 @@ def names_of(settings: Lxd, dns: Dns) -> Names:
     return Names(own, names, wildcard, files, zones, options, reverse)
 
 
-def _records(name: str, addresses: list[Address]) -> list[Record]:
+def _records(name: str, addresses: list[Address]) -> list[DnsRecord]:
     return zone.address_records(name, addresses)
 
 

@@ -12,7 +12,7 @@ Devices = Mapping[str, Config]
 
 
 @dataclass(frozen=True)
-class Profile:
+class DesiredProfile:
     """A profile as it is wished for."""
 
     description: str
@@ -37,32 +37,32 @@ def nic(settings: Lxd, link: str, number: int, address: str | None = None) -> di
     return {**where, "ipv6.address" if ":" in address else "ipv4.address": address}
 
 
-def _built_in(settings: Lxd) -> dict[str, Profile]:
+def _built_in(settings: Lxd) -> dict[str, DesiredProfile]:
     links = [*settings.networks, *settings.bridges]
     first = {"eth0": nic(settings, links[0], 0)} if links else {}
     always = {"boot.autostart": "true"}
     # A driver that was built on the machine itself is signed by nobody that its firmware trusts.
     unsigned = {"security.secureboot": "false"}
     return {
-        "default": Profile("What every instance has", devices={"root": root_disk(settings), **first}),
-        "container": Profile("Containers, also such as run containers", {**always, "security.nesting": "true"}),
-        "vm-base": Profile("Virtual machines", {**always, **unsigned}),
-        "vm-networks": Profile(
+        "default": DesiredProfile("What every instance has", devices={"root": root_disk(settings), **first}),
+        "container": DesiredProfile("Containers, also such as run containers", {**always, "security.nesting": "true"}),
+        "vm-base": DesiredProfile("Virtual machines", {**always, **unsigned}),
+        "vm-networks": DesiredProfile(
             "Every network", devices={f"eth{number}": nic(settings, link, number) for number, link in enumerate(links)}
         ),
-        "vm-resources": Profile("A usual size", {"limits.cpu": "4", "limits.memory": "8GiB"}),
-        "vm-gpu": Profile("Virtual machines with a card", unsigned),
+        "vm-resources": DesiredProfile("A usual size", {"limits.cpu": "4", "limits.memory": "8GiB"}),
+        "vm-gpu": DesiredProfile("Virtual machines with a card", unsigned),
         # The card itself is a device of the one instance that has it.
-        "gpu-passthrough": Profile("A card of its machine's", {"migration.stateful": "false"}),
+        "gpu-passthrough": DesiredProfile("A card of its machine's", {"migration.stateful": "false"}),
     }
 
 
-def profiles(settings: Lxd) -> dict[str, Profile]:
+def profiles(settings: Lxd) -> dict[str, DesiredProfile]:
     """Name -> profile: the usual ones, with what the settings add to them, and those of the settings."""
     found = _built_in(settings)
     for name, more in settings.profiles.items():
-        old = found.get(name, Profile(""))
-        found[name] = Profile(
+        old = found.get(name, DesiredProfile(""))
+        found[name] = DesiredProfile(
             more.description or old.description, {**old.config, **more.config}, {**old.devices, **more.devices}
         )
     return found

@@ -20,7 +20,7 @@ NEGATIVE_TTL = 60
 
 
 @dataclass(frozen=True)
-class Record:
+class DnsRecord:
     """One line of a zone: a name in it (`@` for the zone itself), a type, and a value."""
 
     name: str
@@ -31,18 +31,18 @@ class Record:
         return f"{self.name} IN {self.type} {self.value}"
 
 
-def address_records(name: str, addresses: Iterable[Address]) -> list[Record]:
+def address_records(name: str, addresses: Iterable[Address]) -> list[DnsRecord]:
     """Return the A and AAAA records of a name."""
-    return [Record(name, "A" if each.version == 4 else "AAAA", str(each)) for each in addresses]
+    return [DnsRecord(name, "A" if each.version == 4 else "AAAA", str(each)) for each in addresses]
 
 
-def serial_of(records: Sequence[Record]) -> int:
+def serial_of(records: Sequence[DnsRecord]) -> int:
     """Return a serial that changes with the content and nothing else: the zone has no secondaries to compare it."""
     text = "\n".join(sorted(map(str, records)))
     return zlib.crc32(text.encode()) % 4294967294 + 1
 
 
-def zone_file(domain: str, server: str, server_addresses: Sequence[Address], records: Sequence[Record]) -> str:
+def zone_file(domain: str, server: str, server_addresses: Sequence[Address], records: Sequence[DnsRecord]) -> str:
     """Return a whole zone.
 
     `server` is the name server's own name: one label in the zone, or a whole name with a dot at its end, which then
@@ -50,7 +50,7 @@ def zone_file(domain: str, server: str, server_addresses: Sequence[Address], rec
     """
     glue = [] if server.endswith(".") else address_records(server, server_addresses)
     every = sorted({*glue, *records}, key=lambda each: (each.name != "@", each.name, each.type, each.value))
-    serial = serial_of([*every, Record("@", "NS", server)])
+    serial = serial_of([*every, DnsRecord("@", "NS", server)])
     head = [
         f"$ORIGIN {domain}.",
         f"$TTL {TTL}",
@@ -83,22 +83,22 @@ def _reverse(address: Address, parts: int) -> str:
     return ".".join(labels[len(labels) - 2 - parts :])
 
 
-def reverse_records(names: Mapping[str, Address], domain: str, zone: str) -> list[Record]:
+def reverse_records(names: Mapping[str, Address], domain: str, zone: str) -> list[DnsRecord]:
     """PTR records of every address that lies in a reverse zone."""
     return [
-        Record(reverse_name(address, zone), "PTR", f"{name}.{domain}.")
+        DnsRecord(reverse_name(address, zone), "PTR", f"{name}.{domain}.")
         for name, address in sorted(names.items())
         if address.reverse_pointer.endswith(f".{zone}")
     ]
 
 
-def delegation(child: str, parent: str, server: str, addresses: Sequence[Address]) -> list[Record]:
+def delegation(child: str, parent: str, server: str, addresses: Sequence[Address]) -> list[DnsRecord]:
     """Return what a parent zone has about a child.
 
     Its name server, and that server's address (RFC 1034, section 4.2.1).
     """
     name = child.removesuffix(f".{parent}")
-    return [Record(name, "NS", f"{server}.{child}."), *address_records(f"{server}.{name}", addresses)]
+    return [DnsRecord(name, "NS", f"{server}.{child}."), *address_records(f"{server}.{name}", addresses)]
 
 
 @dataclass(frozen=True)

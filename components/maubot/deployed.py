@@ -17,7 +17,7 @@ class DeployedBot(DeployedPart):
     """The rooms that its instances' configs name."""
 
 
-class DeployedInstance(DeployedPart):
+class DeployedPluginInstance(DeployedPart):
     """An instance."""
 
     plugin: str
@@ -48,4 +48,4 @@ class DeployedMaubot(Deployed):
     """Folder of the backups; None where there are none."""
     bots: Mapping[str, DeployedBot]
     """By user id."""
-    instances: Mapping[str, DeployedInstance]
+    instances: Mapping[str, DeployedPluginInstance]

@@ -16,7 +16,7 @@ from components.blocks.quadlet import Form, Group, form_for
 from components.secondbrain.containers import described
 from components.secondbrain.deployed import DeployedSecondBrain
 from components.secondbrain.migration import Migration
-from components.secondbrain.pod import Images, Owner, PodArgs, PodmgrPod, QuadletPod
+from components.secondbrain.pod import Owner, PodArgs, PodImages, PodmgrPod, QuadletPod
 from components.secondbrain.prerequisites import Podman
 from components.secondbrain.share import ShareAccess, WindowsShare
 from components.system import SystemArgs
@@ -220,7 +220,7 @@ class SecondBrain(pulumi.ComponentResource):
         assert known is not None, "the settings' model asks for an image where there is no old container"
         return known
 
-    def _images(self, account: User, migration: Migration | None) -> Images:
+    def _images(self, account: User, migration: Migration | None) -> PodImages:
         """Register the two images in the account's own store."""
         settings = self._settings
         source = "pull"
@@ -240,7 +240,7 @@ class SecondBrain(pulumi.ComponentResource):
                 opts=self._options(*after),
             )
 
-        return Images(
+        return PodImages(
             ollama=image("ollama", settings.pod.ollama_image, "pull"),
             backend=image("backend", self._backend_image(migration), source),
         )

@@ -31,7 +31,7 @@ class Owner:
 
 
 @dataclass(frozen=True)
-class Images:
+class PodImages:
     """The images of the pod's containers, in the account's own store."""
 
     ollama: ContainerImage
@@ -45,7 +45,7 @@ class PodArgs:
     settings: PodSettings
     owner: Owner
     group: Output[Group]
-    images: Images
+    images: PodImages
     podman: Podman
     ready: Sequence[pulumi.Resource]
     """What must be there before the pod."""

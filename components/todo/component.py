@@ -17,7 +17,7 @@ from pulumi_kubernetes.helm.v4 import Chart
 
 from components.blocks.build_context import TODO
 from components.blocks.docker_build import BuiltImage
-from components.blocks.kubernetes_cluster import Cluster
+from components.blocks.kubernetes_cluster import KubernetesCluster
 from components.system import SystemArgs
 from components.todo import migration, secrets, values
 from components.todo.deployed import DeployedTodo
@@ -44,7 +44,7 @@ class TodoApp(pulumi.ComponentResource):
     def __init__(self, name: str, args: TodoAppArgs, opts: ResourceOptions | None = None) -> None:
         settings = args.settings
         kubeconfig = settings.kubeconfig_file()
-        self._cluster = Cluster(kubeconfig, settings.context)
+        self._cluster = KubernetesCluster(kubeconfig, settings.context)
         super().__init__("hearth:todo:TodoApp", name, None, opts)
         self._name, self._settings = name, settings
         self._provider = Provider(

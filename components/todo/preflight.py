@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
-from components.blocks.kubernetes_cluster import Cluster
+from components.blocks.kubernetes_cluster import KubernetesCluster
 from components.todo import values
 from config.systems.todo import Todo
 from providers.errors import HearthError
@@ -20,13 +20,13 @@ def reach(settings: Todo) -> None:
     The Kubernetes provider would say it once for every object, after minutes of trying, while other systems are half
     done. Raises NamespaceTaken where `up` would take over somebody else's namespace.
     """
-    cluster = Cluster(settings.kubeconfig_file(), settings.context)
+    cluster = KubernetesCluster(settings.kubeconfig_file(), settings.context)
     cluster.reach(settings.reach_timeout)
     if settings.keeps_data:
         _refuse_what_is_not_ours(cluster, settings)
 
 
-def _refuse_what_is_not_ours(cluster: Cluster, settings: Todo) -> None:
+def _refuse_what_is_not_ours(cluster: KubernetesCluster, settings: Todo) -> None:
     """Refuse a namespace that is not ours: one with kept data is there when the app comes back, and is taken over.
 
     So that no other is, it has to bear our labels, or hold what only this app leaves there.

@@ -77,7 +77,7 @@ class Bot(Settings):
     )
 
 
-class Instance(Settings):
+class PluginInstance(Settings):
     """A plugin, run by a bot, with a config of its own."""
 
     plugin: PluginId = Field(description="Its plugin: a key of `plugins`.")
@@ -180,7 +180,7 @@ class Maubot(SystemSettings):
         default_factory=dict, description="Id -> an .mbp file or a plugin's folder, from the project's folder."
     )
     bots: dict[Localpart, Bot] = Field(default_factory=dict, description="Name of each account -> what it is.")
-    instances: dict[InstanceName, Instance] = Field(default_factory=dict, description="Id -> what it runs.")
+    instances: dict[InstanceName, PluginInstance] = Field(default_factory=dict, description="Id -> what it runs.")
     health: Health = Field(default_factory=Health, description="How it is watched.")
     backup: Backup = Field(default_factory=Backup, description="The nightly backup.")
     nixos: NixOs | None = Field(default=None, description="Needed where the platform is nixos.")

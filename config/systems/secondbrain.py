@@ -102,7 +102,7 @@ HealthPath = Annotated[
 Loopback = (IPv4Address("127.0.0.1"),)
 
 
-class Account(Settings):
+class ServiceAccount(Settings):
     """The service account that everything runs as."""
 
     name: OwnAccountName = Field(
@@ -268,7 +268,7 @@ class SecondBrain(SystemSettings):
         default=False, description="Whether Pulumi refuses to destroy what holds data until this is off again."
     )
     manager: Literal["quadlet", "podmgr"] = Field(default="quadlet", description="What turns the pod into units.")
-    account: Account = Field(default_factory=Account, description="The service account.")
+    account: ServiceAccount = Field(default_factory=ServiceAccount, description="The service account.")
     migrate: Migrate | None = Field(default=None, description="The old user's containers. Without it: there are none.")
     pod: Pod = Field(default_factory=Pod, description="The containers.")
     share: Share | None = Field(default=None, description="The Windows share. Without it: no share.")

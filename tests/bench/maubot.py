@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from lab.systems.maubot.homeserver import Homeserver
+from lab.systems.maubot.homeserver import Synapse
 from tests.bench.figures import Figure, timed
 from tests.lab.systems.maubot.stack import BOTS, Stack, settings
 
@@ -21,7 +21,7 @@ REPLIES = 40
 def measure(lab: Lab, folder: Path) -> list[Figure]:
     """Measure everything, on a machine of its own."""
     machine = lab.machine("maubot", image="machine-matrix")
-    homeserver = Homeserver(machine)
+    homeserver = Synapse(machine)
     homeserver.begin()
     stack = Stack(folder / "maubot", machine, homeserver, settings({}))
     rooms: dict[str, str] = {}
@@ -49,7 +49,7 @@ def measure(lab: Lab, folder: Path) -> list[Figure]:
     return found
 
 
-def _replies(homeserver: Homeserver, rooms: Sequence[str]) -> list[float]:
+def _replies(homeserver: Synapse, rooms: Sequence[str]) -> list[float]:
     """Return the seconds until each reply; 15 where none came."""
     return [
         homeserver.ask("say", room=rooms[number % len(rooms)], text=f"turn {number}", patience=15.0)["seconds"] or 15.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lab.kubernetes.node_options import NODE_IMAGE
 from tests.bench.figures import Figure, since, timed
 from tests.lab.engine_providers import lacking, pulumi_home
-from tests.lab.systems.todo.deployed import Deployed
+from tests.lab.systems.todo.deployed import CarriedOut
 from tests.lab.systems.todo.stack import Stack
 from tests.lab.systems.todo.visitor import Load, Visitor
 
@@ -36,7 +36,7 @@ def measure(lab: Lab, folder: Path) -> list[Figure]:
     begun = time.monotonic()
     cluster = lab.kubernetes()
     found = [Figure("cluster of one node, from nothing to ready", since(begun))]
-    app = Deployed(cluster, images)
+    app = CarriedOut(cluster, images)
     found.append(Figure("first deploy to ready, images not on the node", timed(app.up)))
     found.append(Figure("the same again, nothing to change", timed(app.up)))
     visitor = app.visitor("bench@example.org")

@@ -43,24 +43,24 @@ USUAL_PLACES = ("/usr/local/go/bin/go", "/usr/lib/go/bin/go")
 
 
 @dataclass(frozen=True)
-class Plan:
+class GoPlan:
     """How to come by a Go that is new enough: as it is, with a newer one it fetches, or with one fetched for it."""
 
     action: str  # "use", "self-update", "fetch", "install" or "none"
     reason: str = ""
 
 
-def plan(found: Version | None, needed: Version, can_install: bool) -> Plan:
+def plan(found: Version | None, needed: Version, can_install: bool) -> GoPlan:
     """Return what to do about Go, given the version found and whether a package can be installed."""
     if found is None:
-        return Plan("install" if can_install else "none", "Go is not installed")
+        return GoPlan("install" if can_install else "none", "Go is not installed")
     if found >= needed:
-        return Plan("use")
+        return GoPlan("use")
     if found >= SELF_UPDATING:
-        return Plan("self-update", f"Go {show(found)} is older than {show(needed)}")
+        return GoPlan("self-update", f"Go {show(found)} is older than {show(needed)}")
     if found >= CHECKING:
-        return Plan("fetch", f"Go {show(found)} is too old to update itself")
-    return Plan("none", f"Go {show(found)} is too old; {show(needed)} is needed")
+        return GoPlan("fetch", f"Go {show(found)} is too old to update itself")
+    return GoPlan("none", f"Go {show(found)} is too old; {show(needed)} is needed")
 
 
 def required() -> Version:

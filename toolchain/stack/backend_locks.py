@@ -60,14 +60,14 @@ class Process:
 
 
 @dataclass(frozen=True)
-class Machine:
+class ThisMachine:
     """What this machine knows of itself: its name, and those of the asked-for processes that live."""
 
     hostname: str
     processes: Mapping[int, Process]
 
 
-def holder(lock: Lock, machine: Machine, *, shared: bool) -> Holder:
+def holder(lock: Lock, machine: ThisMachine, *, shared: bool) -> Holder:
     """Return who holds a lock.
 
     A process that began after the lock was taken only has the number of the one that took it.
@@ -83,15 +83,15 @@ def holder(lock: Lock, machine: Machine, *, shared: bool) -> Holder:
     return Holder.ALIVE
 
 
-def this_machine(pids: Iterable[int], proc: Path = Path("/proc")) -> Machine:
+def this_machine(pids: Iterable[int], proc: Path = Path("/proc")) -> ThisMachine:
     """Return the machine that this runs on, with those of the processes that live on it."""
     try:
         boot = next(float(line.split()[1]) for line in (proc / "stat").open() if line.startswith("btime "))
     except (OSError, StopIteration):
         # Without /proc (macOS) all that can be asked is whether the number is in use.
-        return Machine(socket.gethostname(), {pid: Process("", 0.0) for pid in pids if exists(pid)})
+        return ThisMachine(socket.gethostname(), {pid: Process("", 0.0) for pid in pids if exists(pid)})
     found = {pid: read_process(proc / str(pid) / "stat", boot) for pid in pids}
-    return Machine(socket.gethostname(), {pid: process for pid, process in found.items() if process is not None})
+    return ThisMachine(socket.gethostname(), {pid: process for pid, process in found.items() if process is not None})
 
 
 def exists(pid: int) -> bool:

@@ -58,7 +58,7 @@ def quote(text):
     return urllib.parse.quote(text, safe="")
 
 
-class Maubot:
+class MaubotApi:
     """maubot's API, entered with the key that systemd hands over."""
 
     def __init__(self, told):
@@ -235,7 +235,7 @@ def check(told):
         status, _ = ask("GET", told["api"] + V1 + "/version")
         if status not in (200, 401):
             raise Away(f"it answers {status}")
-        maubot = Maubot(told)
+        maubot = MaubotApi(told)
         clients = {user: look_at(maubot, user, kicks) for user in told["clients"]}
         for name in told["instances"]:
             found = maubot.instance(name)
@@ -278,7 +278,7 @@ def wait(told):
     """Until the API answers and the clients have heard of something: maubot drops what a first sync brings."""
     while True:
         try:
-            maubot = Maubot(told)
+            maubot = MaubotApi(told)
             break
         except Away:
             time.sleep(0.2)

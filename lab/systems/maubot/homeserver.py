@@ -15,7 +15,7 @@ SERVER_NAME = "lab.test"
 PASSWORD = "a-persons-password"
 
 
-class Homeserver:
+class Synapse:
     """Synapse on a machine; `ann` is its admin."""
 
     def __init__(self, machine: Machine) -> None:

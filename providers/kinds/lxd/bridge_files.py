@@ -22,7 +22,7 @@ PREFIX = "10-hearth-"
 
 
 @dataclass(frozen=True)
-class Wish:
+class DesiredBridge:
     """A bridge as it is wished for."""
 
     name: str
@@ -42,7 +42,7 @@ class Wish:
             raise ValueError(f"{self.mac!r} is no hardware address; look at `ip link`")
 
 
-def files(wish: Wish, renderer: Renderer) -> dict[str, str]:
+def files(wish: DesiredBridge, renderer: Renderer) -> dict[str, str]:
     """Return path -> text of what configures the bridge."""
     match renderer:
         case "netplan":
@@ -58,7 +58,7 @@ def files(wish: Wish, renderer: Renderer) -> dict[str, str]:
             return {f"/etc/network/interfaces.d/hearth-{wish.name}": ifupdown(wish)}
 
 
-def netplan(wish: Wish) -> str:
+def netplan(wish: DesiredBridge) -> str:
     """Return one file that says everything about the interface and its bridge.
 
     netplan merges it over all others' keys, so those that name the interface are taken away.
@@ -87,17 +87,17 @@ def _ini(sections: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> str:
     return "\n".join(parts)
 
 
-def networkd_device(wish: Wish) -> str:
+def networkd_device(wish: DesiredBridge) -> str:
     device = (("Name", wish.name), ("Kind", "bridge"), ("MACAddress", wish.mac))
     return _ini([("NetDev", device), ("Bridge", (("STP", "no"), ("ForwardDelaySec", "0")))])
 
 
-def networkd_port(wish: Wish) -> str:
+def networkd_port(wish: DesiredBridge) -> str:
     keys = (("Bridge", wish.name), ("LinkLocalAddressing", "no"), ("IPv6AcceptRA", "no"))
     return _ini([("Match", (("Name", wish.nic),)), ("Network", keys)])
 
 
-def networkd_bridge(wish: Wish) -> str:
+def networkd_bridge(wish: DesiredBridge) -> str:
     keys = [("DHCP", "ipv4" if wish.dhcp else "no"), ("IPv6AcceptRA", "yes")]
     keys += [("Address", str(each)) for each in wish.addresses]
     keys += [("Gateway", wish.gateway)] if wish.gateway else []
@@ -105,7 +105,7 @@ def networkd_bridge(wish: Wish) -> str:
     return _ini([("Match", (("Name", wish.name),)), ("Network", keys)])
 
 
-def ifupdown(wish: Wish) -> str:
+def ifupdown(wish: DesiredBridge) -> str:
     """Stanzas for ifupdown with bridge-utils; the first address stands in the stanza that makes the bridge."""
     bridge = [
         f"    bridge_ports {wish.nic}",
@@ -134,7 +134,7 @@ def ifupdown(wish: Wish) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _gateway(wish: Wish, version: int) -> list[str]:
+def _gateway(wish: DesiredBridge, version: int) -> list[str]:
     return [f"    gateway {wish.gateway}"] if wish.gateway and ip_address(wish.gateway).version == version else []
 
 
@@ -198,6 +198,6 @@ def _matches(pattern: str, nic: str) -> bool:
     return fnmatchcase(nic, pattern)
 
 
-def wish_of(name: str, nic: str, mac: str, addresses: Sequence[str], **rest: Any) -> Wish:
+def wish_of(name: str, nic: str, mac: str, addresses: Sequence[str], **rest: Any) -> DesiredBridge:
     """Return a wish from texts."""
-    return Wish(name, nic, mac, tuple(ip_interface(each) for each in addresses), **rest)
+    return DesiredBridge(name, nic, mac, tuple(ip_interface(each) for each in addresses), **rest)

@@ -14,7 +14,7 @@ import sys
 import time
 
 
-class Connection(http.client.HTTPConnection):
+class SocketConnection(http.client.HTTPConnection):
     def __init__(self, path, timeout):
         super().__init__("lxd", timeout=timeout)
         self.path = path
@@ -26,7 +26,7 @@ class Connection(http.client.HTTPConnection):
 
 
 def send(path, method, place, timeout, body=None, file=None):
-    connection = Connection(path, timeout)
+    connection = SocketConnection(path, timeout)
     try:
         if file is not None:
             with open(file, "rb") as data:

@@ -76,10 +76,10 @@ PLAIN = (
 
 
 async def observe(session: Session, inputs: MaubotClientInputs) -> MaubotClientFacts:
-    from providers.kinds.matrix.maubot_api import Maubot
+    from providers.kinds.matrix.maubot_api import MaubotApi
 
     try:
-        async with Maubot(session, inputs.config_file) as maubot:
+        async with MaubotApi(session, inputs.config_file) as maubot:
             found = await maubot.get("client", inputs.user_id)
     except HearthError as error:
         session.warn(f"whether maubot runs the client {inputs.user_id} can't be told: {error.summary}")
@@ -112,9 +112,9 @@ async def _logged_in(session: Session, inputs: MaubotClientInputs, found: dict[s
 
 
 async def apply(session: Session, inputs: MaubotClientInputs, facts: MaubotClientFacts) -> None:
-    from providers.kinds.matrix.maubot_api import Maubot
+    from providers.kinds.matrix.maubot_api import MaubotApi
 
-    async with Maubot(session, inputs.config_file) as maubot:
+    async with MaubotApi(session, inputs.config_file) as maubot:
         body = {name: getattr(inputs, name) for name in PLAIN if getattr(inputs, name) is not None}
         found = await maubot.put("client", inputs.user_id, body)
         if inputs.started not in (None, bool(found.get("started"))):
@@ -130,10 +130,10 @@ async def apply(session: Session, inputs: MaubotClientInputs, facts: MaubotClien
 
 
 async def restore(session: Session, inputs: MaubotClientInputs, before: MaubotClientFacts) -> None:
-    from providers.kinds.matrix.maubot_api import Maubot
+    from providers.kinds.matrix.maubot_api import MaubotApi
 
     try:
-        async with Maubot(session, inputs.config_file) as maubot:
+        async with MaubotApi(session, inputs.config_file) as maubot:
             if not before.present or before.unknown:
                 await maubot.delete("client", inputs.user_id)
                 return

@@ -57,10 +57,10 @@ class MaubotInstanceFacts(Facts):
 
 async def observe(session: Session, inputs: MaubotInstanceInputs) -> MaubotInstanceFacts:
     from providers.kinds.matrix.config_text import loads, ours
-    from providers.kinds.matrix.maubot_api import Maubot
+    from providers.kinds.matrix.maubot_api import MaubotApi
 
     try:
-        async with Maubot(session, inputs.config_file) as maubot:
+        async with MaubotApi(session, inputs.config_file) as maubot:
             found = await maubot.get("instance", inputs.name)
     except HearthError as error:
         session.warn(f"whether maubot runs the instance {inputs.name} can't be told: {error.summary}")
@@ -98,9 +98,9 @@ def differs(name: str, wish: Any, found: Any) -> bool:
 
 async def apply(session: Session, inputs: MaubotInstanceInputs, facts: MaubotInstanceFacts) -> None:
     from providers.kinds.matrix.config_text import dumps, loads, merged, missing
-    from providers.kinds.matrix.maubot_api import Maubot
+    from providers.kinds.matrix.maubot_api import MaubotApi
 
-    async with Maubot(session, inputs.config_file) as maubot:
+    async with MaubotApi(session, inputs.config_file) as maubot:
         await _bring_back(session, maubot.settings, inputs.name)
         found = await maubot.get("instance", inputs.name)
         runs = inputs.started if inputs.started is not None else found is not None and bool(found.get("started"))
@@ -155,10 +155,10 @@ async def _bring_back(session: Session, settings: Mapping[str, Any], name: str) 
 
 
 async def restore(session: Session, inputs: MaubotInstanceInputs, before: MaubotInstanceFacts) -> None:
-    from providers.kinds.matrix.maubot_api import Maubot
+    from providers.kinds.matrix.maubot_api import MaubotApi
 
     try:
-        async with Maubot(session, inputs.config_file) as maubot:
+        async with MaubotApi(session, inputs.config_file) as maubot:
             if before.present and not before.unknown:
                 body = {"type": before.type, "primary_user": before.primary_user, "config": before.text}
                 await maubot.put("instance", inputs.name, {**body, "enabled": before.enabled})

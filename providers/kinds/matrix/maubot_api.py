@@ -43,8 +43,8 @@ class MaubotError(HearthError):
         self.code = code
 
 
-class Maubot:
-    """maubot on a session's machine: `async with Maubot(session, config_file) as maubot`.
+class MaubotApi:
+    """maubot on a session's machine: `async with MaubotApi(session, config_file) as maubot`.
 
     Raises NotAnswering where it is not there, or does not run.
     """

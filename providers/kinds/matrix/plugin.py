@@ -44,10 +44,10 @@ class MaubotPluginFacts(Facts):
 
 
 async def observe(session: Session, inputs: MaubotPluginInputs) -> MaubotPluginFacts:
-    from providers.kinds.matrix.maubot_api import Maubot
+    from providers.kinds.matrix.maubot_api import MaubotApi
 
     try:
-        async with Maubot(session, inputs.config_file) as maubot:
+        async with MaubotApi(session, inputs.config_file) as maubot:
             found = await maubot.get("plugin", inputs.plugin)
     except HearthError as error:
         session.warn(f"whether maubot has the plugin {inputs.plugin} can't be told: {error.summary}")
@@ -66,7 +66,7 @@ async def observe(session: Session, inputs: MaubotPluginInputs) -> MaubotPluginF
 
 async def apply(session: Session, inputs: MaubotPluginInputs, facts: MaubotPluginFacts) -> None:
     from providers.kinds.matrix.archive import read
-    from providers.kinds.matrix.maubot_api import Maubot
+    from providers.kinds.matrix.maubot_api import MaubotApi
 
     if facts.sha256 == inputs.sha256:
         return
@@ -81,15 +81,15 @@ async def apply(session: Session, inputs: MaubotPluginInputs, facts: MaubotPlugi
             f"{inputs.source} has changed since the settings were read; nothing was uploaded",
             remedy="run up again: it takes the plugin as it is then",
         )
-    async with Maubot(session, inputs.config_file) as maubot:
+    async with MaubotApi(session, inputs.config_file) as maubot:
         await maubot.put("plugin", inputs.plugin, content=archive.content)
 
 
 async def restore(session: Session, inputs: MaubotPluginInputs, before: MaubotPluginFacts) -> None:
-    from providers.kinds.matrix.maubot_api import Maubot
+    from providers.kinds.matrix.maubot_api import MaubotApi
 
     try:
-        async with Maubot(session, inputs.config_file) as maubot:
+        async with MaubotApi(session, inputs.config_file) as maubot:
             if not before.present or before.unknown:
                 await maubot.delete("plugin", inputs.plugin)
             elif before.archive:

@@ -43,7 +43,7 @@ done
 
 
 @dataclass(frozen=True)
-class Holder:
+class LockHolder:
     """A process that holds a lock of apt's or dpkg's."""
 
     pid: str
@@ -54,26 +54,26 @@ class Holder:
         return f"process {self.pid} ({self.command.strip()[:80] or 'its command is hidden'}) holds {self.file}"
 
 
-def parse_holders(text: str) -> list[Holder]:
-    return [Holder(*line.split("\t")) for line in text.splitlines() if line.count("\t") == 2]
+def parse_holders(text: str) -> list[LockHolder]:
+    return [LockHolder(*line.split("\t")) for line in text.splitlines() if line.count("\t") == 2]
 
 
 @dataclass(frozen=True)
-class Plan:
+class Simulation:
     """What apt would do: names of packages that are new, and names of those that would go."""
 
     new: frozenset[str]
     gone: frozenset[str]
 
 
-def parse_plan(text: str) -> Plan:
+def parse_plan(text: str) -> Simulation:
     """Read the output of `apt-get --simulate`. `Inst name [1.0] (...)` is an upgrade, which brings nothing new."""
     new = re.findall(r"^Inst (\S+) \(", text, re.MULTILINE)
     gone = re.findall(r"^(?:Remv|Purg) (\S+)", text, re.MULTILINE)
-    return Plan(frozenset(new), frozenset(gone))
+    return Simulation(frozenset(new), frozenset(gone))
 
 
-async def lock_holders(session: Session) -> list[Holder]:
+async def lock_holders(session: Session) -> list[LockHolder]:
     return parse_holders((await session.run("sh", script=_HOLDERS, check=False)).stdout)
 
 

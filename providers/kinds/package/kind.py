@@ -278,7 +278,7 @@ async def _can_go(session: Session, *names: str) -> bool:
     return (await session.run("dpkg", "--no-act", "--purge", *names, check=False)).ok
 
 
-async def _plan_wide_removal(session: Session, name: str, record: Brought) -> apt.Plan:
+async def _plan_wide_removal(session: Session, name: str, record: Brought) -> apt.Simulation:
     """Return what would go with a package, if all went that nobody needs any more."""
     left = {key: value for key, value in record.asked.items() if key != name}
     important = "true" if any(left.values()) else "false"

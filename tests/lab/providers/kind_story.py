@@ -56,7 +56,7 @@ Key = tuple[str, str]
 
 
 @dataclass
-class Story:
+class Trial:
     machine: Machine
     workspace: Workspace
     cases: Mapping[str, Case]
@@ -79,7 +79,7 @@ class Story:
     _done: dict[str, BaseException | None] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, machine: Machine, folder: Path, cases: Mapping[str, Case], project: str = "kinds") -> Story:
+    def begin(cls, machine: Machine, folder: Path, cases: Mapping[str, Case], project: str = "kinds") -> Trial:
         workspace = Workspace.create(
             folder,
             PROGRAM,

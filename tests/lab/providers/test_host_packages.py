@@ -115,7 +115,7 @@ def apt_held(box: Machine) -> Iterator[Callable[[], None]]:
 
 
 @dataclass(frozen=True)
-class Step:
+class Outcome:
     """What a run of Pulumi printed, and what was on the machine after it."""
 
     printed: str
@@ -124,7 +124,7 @@ class Step:
     ranges: dict[str, list[str]]
 
     @classmethod
-    def taken(cls, box: Machine, printed: str) -> Step:
+    def taken(cls, box: Machine, printed: str) -> Outcome:
         query = "dpkg-query -W -f '${db:Status-Status} ${Package}\\n' 'kinds-*'"
         packages = [line.split() for line in box.run(query, check=False).stdout.splitlines()]
         lines = {path: box.read(path).splitlines() for path in ("/etc/passwd", "/etc/subuid", "/etc/subgid")}
@@ -138,32 +138,32 @@ class Step:
 
 
 @pytest.fixture(scope="module")
-def story(stack: Project) -> dict[str, Step]:
+def story(stack: Project) -> dict[str, Outcome]:
     project, box = stack, stack.machine
-    steps: dict[str, Step] = {}
+    steps: dict[str, Outcome] = {}
     with apt_held(box) as release:
         write(project, package("kinds-one", seconds=4), accounts("100000:65536"))
-        steps["held"] = Step.taken(box, project.failed_up("--continue-on-error"))
+        steps["held"] = Outcome.taken(box, project.failed_up("--continue-on-error"))
 
         users = accounts("auto")
         installed = [package("kinds-one"), package("kinds-two"), package("kinds-needed")]
         box.run(f"mkdir {FULL} && mount -t tmpfs -o size=64k tmpfs {FULL}")
         threading.Timer(3, release).start()
         write(project, *installed, package("kinds-big"), package("kinds-nonesuch", after="kinds-one"), users)
-        steps["full"] = Step.taken(box, project.failed_up("--continue-on-error"))
+        steps["full"] = Outcome.taken(box, project.failed_up("--continue-on-error"))
 
     box.run(f"mount -o remount,size=1m {FULL}")
     box.run(f"dpkg --unpack {REPOSITORY}/kinds-half.deb")
     # The one that is cut off comes last: another would finish its configuration.
     write(project, *installed, package("kinds-big"), package("kinds-slow", after="kinds-big", seconds=3), users)
-    steps["cut off"] = Step.taken(box, project.failed_up("--continue-on-error"))
+    steps["cut off"] = Outcome.taken(box, project.failed_up("--continue-on-error"))
 
     box.run(f"touch {QUICK}")
     write(project, *installed[1:], package("kinds-big"), package("kinds-slow"), users)
-    steps["mended"] = Step.taken(box, shown(project.up()))
+    steps["mended"] = Outcome.taken(box, shown(project.up()))
 
     box.run(f"dpkg -i {REPOSITORY}/kinds-foreign.deb")
-    steps["destroyed"] = Step.taken(box, shown(project.destroy()))
+    steps["destroyed"] = Outcome.taken(box, shown(project.destroy()))
     box.run("dpkg --purge kinds-foreign kinds-needed kinds-base kinds-half kinds-rest")
     box.run(f"umount {FULL}; rmdir {FULL}; rm {QUICK}")
     return steps
@@ -172,28 +172,28 @@ def story(stack: Project) -> dict[str, Step]:
 # --- packages ---
 
 
-def test_lists_that_do_not_know_a_package_yet_are_fetched(story: dict[str, Step]):
+def test_lists_that_do_not_know_a_package_yet_are_fetched(story: dict[str, Outcome]):
     assert "apt-get update on box: apt does not know kinds-" in story["full"].printed
     assert story["full"].packages == {"kinds-one", "kinds-two", "kinds-library", "kinds-needed", "kinds-base"}
 
 
-def test_a_dependency_goes_with_its_last_user(story: dict[str, Step]):
+def test_a_dependency_goes_with_its_last_user(story: dict[str, Outcome]):
     assert {"kinds-one", "kinds-two", "kinds-library"} & story["mended"].packages == {"kinds-two", "kinds-library"}
     assert {"kinds-one", "kinds-two", "kinds-library"} & story["destroyed"].packages == set()
 
 
-def test_a_package_that_somebody_elses_needs_by_now_stays_and_is_said(story: dict[str, Step]):
+def test_a_package_that_somebody_elses_needs_by_now_stays_and_is_said(story: dict[str, Outcome]):
     said = "kinds-needed stays on box: kinds-foreign was installed later by somebody else and needs it"
     assert said in story["destroyed"].about("kinds-needed")
     assert story["destroyed"].packages >= {"kinds-foreign", "kinds-needed", "kinds-base"}
 
 
-def test_an_unknown_package_is_named(story: dict[str, Step]):
+def test_an_unknown_package_is_named(story: dict[str, Outcome]):
     printed = story["full"].about("kinds-nonesuch")
     assert "apt on box knows no package 'kinds-nonesuch', also after `apt-get update`" in printed
 
 
-def test_apt_in_somebody_elses_hands_is_waited_for_and_then_named(story: dict[str, Step]):
+def test_apt_in_somebody_elses_hands_is_waited_for_and_then_named(story: dict[str, Outcome]):
     printed = story["held"].about("kinds-one")
     assert "apt on box is still locked: process" in printed
     assert "hold-apt.py" in printed
@@ -203,19 +203,19 @@ def test_apt_in_somebody_elses_hands_is_waited_for_and_then_named(story: dict[st
     assert story["full"].packages >= {"kinds-one", "kinds-library"}
 
 
-def test_a_dpkg_that_was_interrupted_is_finished_first(story: dict[str, Step]):
+def test_a_dpkg_that_was_interrupted_is_finished_first(story: dict[str, Outcome]):
     assert "an earlier dpkg on box was interrupted: finishing its work" in story["cut off"].printed
     assert story["cut off"].packages >= {"kinds-half", "kinds-rest"}
 
 
-def test_an_installation_that_was_cut_off_goes_on_and_is_taken_back(story: dict[str, Step]):
+def test_an_installation_that_was_cut_off_goes_on_and_is_taken_back(story: dict[str, Outcome]):
     assert "took longer than " in story["cut off"].about("kinds-slow")
     assert "kinds-slow" not in story["cut off"].packages
     assert "kinds-slow" in story["mended"].packages
     assert "kinds-slow" not in story["destroyed"].packages
 
 
-def test_a_disk_that_is_full_is_said_and_the_next_up_goes_on(story: dict[str, Step]):
+def test_a_disk_that_is_full_is_said_and_the_next_up_goes_on(story: dict[str, Outcome]):
     printed = story["full"].about("kinds-big")
     assert "found the disk full" in printed
     assert "df -h" in printed
@@ -226,7 +226,7 @@ def test_a_disk_that_is_full_is_said_and_the_next_up_goes_on(story: dict[str, St
 # --- accounts ---
 
 
-def test_a_range_that_is_somebody_elses_is_refused_with_the_owner_and_nothing_is_made(story: dict[str, Step]):
+def test_a_range_that_is_somebody_elses_is_refused_with_the_owner_and_nothing_is_made(story: dict[str, Outcome]):
     printed = story["held"].about("pod")
     assert "overlap those of 'backstage440' (100000:65536 in /etc/subuid)" in printed
     assert "which is free" in printed
@@ -234,6 +234,6 @@ def test_a_range_that_is_somebody_elses_is_refused_with_the_owner_and_nothing_is
     assert "kinds-pod" in story["full"].accounts
 
 
-def test_many_accounts_at_once_get_ranges_of_their_own(story: dict[str, Step]):
+def test_many_accounts_at_once_get_ranges_of_their_own(story: dict[str, Outcome]):
     for starts in story["held"].ranges.values():
         assert len(starts) == len(set(starts)) == 7

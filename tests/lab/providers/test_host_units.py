@@ -67,7 +67,7 @@ unit("kinds-ollama.container", container, [pod], user=user.name, running=True, e
 
 
 @dataclass(frozen=True)
-class Wish:
+class Declared:
     """What the program reads; the fields are its variables."""
 
     mended: bool = True
@@ -102,14 +102,14 @@ LOOKS = {
 
 
 @dataclass
-class Story:
+class Trial:
     """What each step printed, and how the machine was after it: step -> what of LOOKS -> what that said."""
 
     project: Project
     printed: dict[str, str] = field(default_factory=dict[str, str])
     seen: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
 
-    def wish(self, wish: Wish) -> None:
+    def wish(self, wish: Declared) -> None:
         write(self.project, wish.variables(), PROGRAM)
 
     def keep(self, step: str, printed: str) -> None:
@@ -140,18 +140,18 @@ def box(lab: Lab, machine: MachineFactory) -> Machine:
 
 
 @pytest.fixture(scope="module")
-def story(stack: Project) -> Story:
-    project, box, story = stack, stack.machine, Story(stack)
+def story(stack: Project) -> Trial:
+    project, box, story = stack, stack.machine, Trial(stack)
     for name in ("kinds-enabled", "kinds-masked"):
         text = "[Service]\nExecStart=/bin/sleep 1000000\n[Install]\nWantedBy=multi-user.target\n"
         box.write(f"{SYSTEM}/{name}.service", text)
     box.run("systemctl daemon-reload; systemctl enable --now kinds-enabled; systemctl mask --runtime kinds-masked")
 
-    story.wish(Wish(mended=False))
+    story.wish(Declared(mended=False))
     story.keep("made", project.failed_up("--continue-on-error"))
 
     box.run("touch /srv/auto/file")  # whoever looks there has it mounted
-    wish = Wish(restart="2")
+    wish = Declared(restart="2")
     story.wish(wish)
     story.keep("mended", shown(project.up("--refresh")))
 
@@ -172,7 +172,7 @@ def story(stack: Project) -> Story:
     return story
 
 
-def test_an_invalid_text_is_refused_in_systemds_own_words(story: Story):
+def test_an_invalid_text_is_refused_in_systemds_own_words(story: Trial):
     printed = story.about("made", "kinds-bad.service")
     assert "the text of kinds-bad.service for box is not valid, so nothing was changed" in printed
     assert "Unknown key 'Restrat'" in printed
@@ -180,38 +180,38 @@ def test_an_invalid_text_is_refused_in_systemds_own_words(story: Story):
     assert story.seen["mended"]["texts"] == "kinds-bad.service srv-auto.mount"
 
 
-def test_a_start_that_fails_shows_the_last_lines_of_the_log(story: Story):
+def test_a_start_that_fails_shows_the_last_lines_of_the_log(story: Trial):
     printed = story.about("made", "kinds-fails.service")
     assert "kinds-fails.service on box did not start" in printed
     assert "the port is taken" in printed
 
 
-def test_a_start_that_takes_too_long_is_given_up_with_its_last_lines(story: Story):
+def test_a_start_that_takes_too_long_is_given_up_with_its_last_lines(story: Trial):
     printed = story.about("made", "kinds-late.service")
     assert "kinds-late.service on box has not started within 2 s" in printed
     assert "still looking" in printed
 
 
-def test_after_a_start_that_failed_the_next_up_goes_on(story: Story):
+def test_after_a_start_that_failed_the_next_up_goes_on(story: Trial):
     assert "active" not in story.seen["made"]["mended"].split()
     assert story.seen["mended"]["mended"] == "active active active"
 
 
-def test_a_refresh_after_an_up_finds_nothing_to_do_but_what_failed_or_is_wished_anew(story: Story):
+def test_a_refresh_after_an_up_finds_nothing_to_do_but_what_failed_or_is_wished_anew(story: Trial):
     failed = {"kinds-bad.service", "kinds-fails.service", "kinds-late.service"}
     assert story.done("mended").keys() == {*failed, MANY[0], "kinds-ollama.container"}
     # A pod stops when its last container can't be started.
     assert story.done("repaired").keys() - {"kinds.pod"} == {"srv-auto.automount", "kinds-ollama.container"}
 
 
-def test_sockets_timers_mounts_and_instances_of_templates_run_and_are_restarted_by_a_new_text(story: Story):
+def test_sockets_timers_mounts_and_instances_of_templates_run_and_are_restarted_by_a_new_text(story: Trial):
     assert story.seen["made"]["of each"] == "active active active active"
     assert story.done("changed")["kinds-s.socket"] == "~text"
     assert story.seen["changed"]["of each"] == "active active active active"
     assert story.seen["changed"]["socket"] == "active /run/kinds-two"
 
 
-def test_an_automount_and_its_mount_are_made_repaired_changed_while_in_use_and_taken_away(story: Story):
+def test_an_automount_and_its_mount_are_made_repaired_changed_while_in_use_and_taken_away(story: Trial):
     assert story.seen["made"]["mounts"] == "autofs"
     assert story.seen["mended"]["mounts"] == "autofs tmpfs"
     assert story.seen["changed"]["automount"] == "active"
@@ -222,7 +222,7 @@ def test_an_automount_and_its_mount_are_made_repaired_changed_while_in_use_and_t
     assert story.seen["destroyed"]["texts"] == ""
 
 
-def test_twenty_units_at_once_do_not_meet_and_a_change_restarts_only_its_own(story: Story):
+def test_twenty_units_at_once_do_not_meet_and_a_change_restarts_only_its_own(story: Trial):
     assert story.seen["made"]["many"].split() == ["active"] * 20
     assert story.done("mended")[MANY[0]] == "~restartOn"
     before, after = (story.seen[step]["processes"].split() for step in ("made", "mended"))
@@ -230,14 +230,14 @@ def test_twenty_units_at_once_do_not_meet_and_a_change_restarts_only_its_own(sto
     assert before[1:] == after[1:]
 
 
-def test_a_unit_of_the_system_gets_its_enabled_running_and_masked_state_back(story: Story):
+def test_a_unit_of_the_system_gets_its_enabled_running_and_masked_state_back(story: Trial):
     assert story.seen["made"]["enabled"] == "inactive disabled"
     assert story.seen["destroyed"]["enabled"] == "active enabled"
     assert story.seen["made"]["masked"] == "active disabled"
     assert story.seen["destroyed"]["masked"] == "inactive masked-runtime"
 
 
-def test_a_pod_runs_with_the_image_of_an_account_that_is_not_logged_in(story: Story):
+def test_a_pod_runs_with_the_image_of_an_account_that_is_not_logged_in(story: Trial):
     assert story.seen["made"]["old account"] == ""
     first, health = story.seen["made"]["container"].split()
     assert health == "healthy"
@@ -246,7 +246,7 @@ def test_a_pod_runs_with_the_image_of_an_account_that_is_not_logged_in(story: St
     assert second != first, "restart_on has changed"
 
 
-def test_a_container_that_does_not_get_healthy_is_said_and_the_next_up_goes_on(story: Story):
+def test_a_container_that_does_not_get_healthy_is_said_and_the_next_up_goes_on(story: Trial):
     printed = story.about("changed", "kinds-ollama.container")
     assert "kinds-ollama.service on box (services of kinds-pod) did not start" in printed, printed
     assert "start operation timed out" in printed, printed

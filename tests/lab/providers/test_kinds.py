@@ -15,7 +15,7 @@ from providers.kinds.table import KINDS
 from tests.lab.conftest import MachineFactory
 from tests.lab.project import about
 from tests.lab.providers.kind_cases import CANARY, all_cases
-from tests.lab.providers.kind_story import UNKNOWN, Story
+from tests.lab.providers.kind_story import UNKNOWN, Trial
 
 CASES = all_cases()
 every_case = pytest.mark.parametrize("name", list(CASES))
@@ -27,11 +27,11 @@ def cases_with(what: str) -> pytest.MarkDecorator:
 
 
 @pytest.fixture(scope="module")
-def story(machine: MachineFactory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    return Story.begin(machine("kinds", image="machine-podman"), tmp_path_factory.mktemp("kinds"), CASES)
+def story(machine: MachineFactory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    return Trial.begin(machine("kinds", image="machine-podman"), tmp_path_factory.mktemp("kinds"), CASES)
 
 
-def of(story: Story, name: str) -> list[tuple[str, str]]:
+def of(story: Trial, name: str) -> list[tuple[str, str]]:
     """Return the wishes of one case."""
     return [key for key in story.wishes if key[0] == name]
 
@@ -42,7 +42,7 @@ def test_every_kind_is_tried():
 
 
 @every_case
-def test_a_first_preview_names_what_it_will_make_and_changes_nothing(story: Story, name: str):
+def test_a_first_preview_names_what_it_will_make_and_changes_nothing(story: Trial, name: str):
     story.reach("previewed")
     plan = story.plans["created"]
     for key in of(story, name):
@@ -51,21 +51,21 @@ def test_a_first_preview_names_what_it_will_make_and_changes_nothing(story: Stor
 
 
 @every_case
-def test_a_preview_goes_on_with_an_input_that_is_not_known_yet(story: Story, name: str):
+def test_a_preview_goes_on_with_an_input_that_is_not_known_yet(story: Trial, name: str):
     story.reach("previewed")
     inputs = story.plans["created"][name, "new"]["newState"]["inputs"]
     assert inputs[CASES[name].unknown] == UNKNOWN
 
 
 @every_case
-def test_up_makes_what_is_wished(story: Story, name: str):
+def test_up_makes_what_is_wished(story: Trial, name: str):
     story.reach("created")
     assert story.said["created"].returncode == 0, story.said["created"].stdout
     assert [key for key in of(story, name) if not story.held["created"][key]] == []
 
 
 @cases_with("right")
-def test_what_is_right_already_is_adopted_without_a_change(story: Story, name: str):
+def test_what_is_right_already_is_adopted_without_a_change(story: Trial, name: str):
     story.reach("created")
     for variant in ("right", "imported") if CASES[name].identity else ("right",):
         assert story.held["created"][name, variant]
@@ -74,20 +74,20 @@ def test_what_is_right_already_is_adopted_without_a_change(story: Story, name: s
 
 
 @cases_with("least")
-def test_what_is_left_out_stays_as_it_was_on_a_thing_that_was_there(story: Story, name: str):
+def test_what_is_left_out_stays_as_it_was_on_a_thing_that_was_there(story: Trial, name: str):
     story.reach("caught_up")
     assert story.kept[name, "odd"].strip()
     for step in ("created", "drifted", "repaired", "changed", "caught_up"):
         assert story.held[step][name, "odd"], step
 
 
-def test_a_second_up_changes_nothing_and_does_without_the_machine(story: Story):
+def test_a_second_up_changes_nothing_and_does_without_the_machine(story: Trial):
     story.reach("unchanged")
     assert story.said["unchanged"].returncode == 0, story.said["unchanged"].stdout
 
 
 @cases_with("drifting")
-def test_drift_is_named_by_a_refreshing_preview(story: Story, name: str):
+def test_drift_is_named_by_a_refreshing_preview(story: Trial, name: str):
     story.reach("drifted")
     assert story.said["plan of repaired"].returncode != 0
     drifted = [key for key, _ in story.drifting() if key[0] == name]
@@ -100,14 +100,14 @@ def test_drift_is_named_by_a_refreshing_preview(story: Story, name: str):
 
 
 @cases_with("remove")
-def test_what_is_missing_is_seen_by_a_refreshing_preview(story: Story, name: str):
+def test_what_is_missing_is_seen_by_a_refreshing_preview(story: Trial, name: str):
     story.reach("drifted")
     assert not story.held["drifted"][name, "new"]
     assert story.plans["repaired"][name, "new"]["op"] in ("create", "update")
 
 
 @every_case
-def test_a_refreshing_preview_changes_nothing_and_names_nothing_else(story: Story, name: str):
+def test_a_refreshing_preview_changes_nothing_and_names_nothing_else(story: Trial, name: str):
     story.reach("drifted")
     touched = {key for key, _ in story.drifting()} | {(name, "new")}
     for key in of(story, name):
@@ -116,14 +116,14 @@ def test_a_refreshing_preview_changes_nothing_and_names_nothing_else(story: Stor
 
 
 @every_case
-def test_a_refreshing_up_repairs_what_drifted(story: Story, name: str):
+def test_a_refreshing_up_repairs_what_drifted(story: Trial, name: str):
     story.reach("repaired")
     assert story.said["repaired"].returncode == 0, story.said["repaired"].stdout
     assert [key for key in of(story, name) if not story.held["repaired"][key]] == []
 
 
 @cases_with("changed")
-def test_a_change_is_an_update_in_place(story: Story, name: str):
+def test_a_change_is_an_update_in_place(story: Trial, name: str):
     case = CASES[name]
     story.reach("changed")
     assert story.said["changed"].returncode == 0, story.said["changed"].stdout
@@ -137,7 +137,7 @@ def test_a_change_is_an_update_in_place(story: Story, name: str):
 
 
 @cases_with("moves")
-def test_a_change_of_identity_replaces_and_puts_back_what_was_there(story: Story, name: str):
+def test_a_change_of_identity_replaces_and_puts_back_what_was_there(story: Trial, name: str):
     case = CASES[name]
     story.reach("changed")
     assert "replace" in story.plans["changed"][name, "new"]["op"]
@@ -147,7 +147,7 @@ def test_a_change_of_identity_replaces_and_puts_back_what_was_there(story: Story
 
 
 @cases_with("changed")
-def test_past_its_deadline_an_update_fails_with_the_reason(story: Story, name: str):
+def test_past_its_deadline_an_update_fails_with_the_reason(story: Trial, name: str):
     case = CASES[name]
     story.reach("late")
     said = story.said["late"].stdout + story.said["late"].stderr
@@ -160,7 +160,7 @@ def test_past_its_deadline_an_update_fails_with_the_reason(story: Story, name: s
 
 
 @cases_with("slow")
-def test_what_takes_too_long_is_ended_at_its_deadline(story: Story, name: str):
+def test_what_takes_too_long_is_ended_at_its_deadline(story: Trial, name: str):
     story.reach("late")
     failure = about(story.said["late"].stdout, f"{name}-slow")
     assert "took longer than" in failure
@@ -169,14 +169,14 @@ def test_what_takes_too_long_is_ended_at_its_deadline(story: Story, name: str):
 
 
 @every_case
-def test_the_up_after_a_deadline_goes_on(story: Story, name: str):
+def test_the_up_after_a_deadline_goes_on(story: Trial, name: str):
     story.reach("caught_up")
     assert story.said["caught_up"].returncode == 0, story.said["caught_up"].stdout
     assert [key for key in of(story, name) if not story.held["caught_up"][key]] == []
 
 
 @every_case
-def test_destroy_puts_back_what_was_there(story: Story, name: str):
+def test_destroy_puts_back_what_was_there(story: Trial, name: str):
     story.reach("destroyed")
     assert story.said["destroyed"].returncode == 0, story.said["destroyed"].stdout
     for key, before in story.looks["prepared"].items():
@@ -184,24 +184,24 @@ def test_destroy_puts_back_what_was_there(story: Story, name: str):
             assert story.looks["destroyed"][key] == before, key
 
 
-def test_destroy_leaves_no_record_of_its_own(story: Story):
+def test_destroy_leaves_no_record_of_its_own(story: Trial):
     story.reach("destroyed")
     assert not story.machine.exists("/var/lib/hearth")
 
 
 @every_case
-def test_an_import_of_what_is_not_there_is_refused_with_the_reason(story: Story, name: str):
+def test_an_import_of_what_is_not_there_is_refused_with_the_reason(story: Trial, name: str):
     story.reach("refused")
     said = story.said["refused"].stdout + story.said["refused"].stderr
     kind = CASES[name].kind
     assert (f"there is no {kind} " if CASES[name].identity else f"a {kind} can't be imported") in said
 
 
-def test_two_programs_at_once_lose_none_of_their_blocks_in_one_file(story: Story, tmp_path: Path):
+def test_two_programs_at_once_lose_none_of_their_blocks_in_one_file(story: Trial, tmp_path: Path):
     story.reach("refused")
     block, machine = CASES["block"], story.machine
     before = machine.read("/srv/kinds/shared.conf")
-    programs = {name: Story.begin(machine, tmp_path / name, {"block": block}, name) for name in ("one", "two")}
+    programs = {name: Trial.begin(machine, tmp_path / name, {"block": block}, name) for name in ("one", "two")}
     names = [f"{program}{number}" for program in programs for number in range(6)]
     for name, program in programs.items():
         program.wishes = {("block", each): block.wish(each) for each in names if each.startswith(name)}
@@ -219,7 +219,7 @@ def test_two_programs_at_once_lose_none_of_their_blocks_in_one_file(story: Story
     assert text == before
 
 
-def test_a_secret_turns_up_nowhere(story: Story):
+def test_a_secret_turns_up_nowhere(story: Trial):
     story.reach("refused")
     assert story.leaks == set()
     for step, said in story.said.items():
@@ -230,6 +230,6 @@ def test_a_secret_turns_up_nowhere(story: Story):
     assert story.machine.run(f"journalctl --no-pager | grep -c {CANARY}", check=False).stdout.strip() == "0"
 
 
-def test_no_step_shows_a_traceback(story: Story):
+def test_no_step_shows_a_traceback(story: Trial):
     story.reach("refused")
     assert [step for step, said in story.said.items() if "Traceback" in said.stdout + said.stderr] == []

@@ -51,7 +51,7 @@ class Found:
 
 
 @dataclass
-class Story:
+class Trial:
     project: Project
     steps: dict[str, Found] = field(default_factory=dict[str, Found])
 
@@ -77,12 +77,12 @@ UP = ("up", "--yes", "--skip-preview")
 
 
 @pytest.fixture(scope="module")
-def story(machine: MachineFactory, tmp_path_factory: pytest.TempPathFactory) -> Story:
+def story(machine: MachineFactory, tmp_path_factory: pytest.TempPathFactory) -> Trial:
     box = machine("secrets")
     box.write("/etc/shared-of-hearth", "the line of others\n")
     project = Project(tmp_path_factory.mktemp("secrets"), box)
     project.workspace.configure("trial:word", CANARY, secret=True)
-    story = Story(project)
+    story = Trial(project)
     project.program(program())
     story.take("preview", "preview", "--diff")
     story.take("up", *UP)
@@ -105,41 +105,41 @@ def steps(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 @pytest.fixture(scope="module")
-def ended(story: Story) -> Story:
+def ended(story: Trial) -> Trial:
     story.take("destroy", "destroy", "--yes", "--run-program")
     return story
 
 
 @steps("step")
-def test_a_secret_is_not_printed(ended: Story, step: str):
+def test_a_secret_is_not_printed(ended: Trial, step: str):
     printed = shown(ended.steps[step].answer)
     assert CANARY not in printed, [line for line in printed.splitlines() if CANARY in line][:3]
     assert (ended.steps[step].answer.returncode != 0) == (step == "failed up"), printed[-3000:]
 
 
 @steps("step")
-def test_a_secret_shows_in_no_process(ended: Story, step: str):
+def test_a_secret_shows_in_no_process(ended: Trial, step: str):
     assert ended.steps[step].processes == set()
 
 
 @steps("step")
-def test_a_secret_is_in_no_file_of_the_project_and_so_in_no_state(ended: Story, step: str):
+def test_a_secret_is_in_no_file_of_the_project_and_so_in_no_state(ended: Trial, step: str):
     assert ended.steps[step].project_files == []
 
 
 @steps("step")
-def test_a_secret_is_on_the_machine_in_its_place_only(ended: Story, step: str):
+def test_a_secret_is_on_the_machine_in_its_place_only(ended: Trial, step: str):
     expected = TARGETS if step not in ("preview", "destroy") else set[str]()
     assert ended.steps[step].machine_files <= expected
     assert ended.steps[step].journal == ""
 
 
-def test_a_secret_is_where_it_belongs(ended: Story):
+def test_a_secret_is_where_it_belongs(ended: Trial):
     assert ended.steps["up"].machine_files == TARGETS
     assert ended.project.machine.read("/srv/during") == ""  # nor was it in a temporary file
 
 
-def test_an_error_says_what_it_can_without_the_secret(ended: Story):
+def test_an_error_says_what_it_can_without_the_secret(ended: Trial):
     printed = shown(ended.steps["failed up"].answer)
     for part in ("exit status 4", "it trips over [secret]", "user 'nobody-yet' does not exist"):
         assert part in printed

@@ -209,6 +209,15 @@ def test_the_schema_in_the_repository_is_current():
     assert SCHEMA_FILE.read_text() == text(), "stale: run `python -m config schema`"
 
 
+def test_two_systems_with_a_part_of_one_name_have_each_its_own_in_the_schema():
+    schema = json.loads(text())
+    at = {}
+    for key in ("core", "maubot"):
+        place = schema["properties"]["config"]["properties"][f"hearth:{key}"]["properties"]["backup"]["$ref"]
+        at[key] = schema["$defs"][place.removeprefix("#/$defs/")]["properties"]["at"]["default"]
+    assert at == {"core": "03:15", "maubot": "*-*-* 03:30:00"}
+
+
 def test_the_schema_knows_every_key_of_the_examples():
     keys = json.loads(text())["properties"]["config"]["properties"]
     for stack in ("dev", "prod"):

@@ -15,9 +15,9 @@ from lab.__main__ import main
 from lab.docker import cli
 from lab.errors import EngineError
 from lab.locks import machine_lock
-from lab.ssh_files import Host, ensure_key, render_known_hosts, render_ssh_config, write_private
+from lab.ssh_files import SshHost, ensure_key, render_known_hosts, render_ssh_config, write_private
 
-BRAIN = Host("brain", "10.213.7.10", 22, "admin", "ssh-ed25519 AAAAkey comment")
+BRAIN = SshHost("brain", "10.213.7.10", 22, "admin", "ssh-ed25519 AAAAkey comment")
 CACHE = "/var/lib/containers/cache/blob-info-cache-v1.sqlite"
 EMPTY = Snapshot({}, [], [], [], [], [], [], {})
 

@@ -12,7 +12,7 @@ from tests.unit.toolchain.helpers import own_cache, script, silent
 from toolchain import apt, versions
 from toolchain.errors import UnavailableError
 from toolchain.pulumi import gobuild
-from toolchain.pulumi.gobuild import Plan, plan
+from toolchain.pulumi.gobuild import GoPlan, plan
 
 if TYPE_CHECKING:
     pass
@@ -38,7 +38,7 @@ NEEDED = (1, 25, 11)
     ],
 )
 def test_an_older_go_is_made_to_do_where_it_can(found: tuple[int, ...] | None, can_install: bool, action: str) -> None:
-    decision: Plan = plan(found, NEEDED, can_install)
+    decision: GoPlan = plan(found, NEEDED, can_install)
     assert decision.action == action
     assert (decision.reason == "") is (action == "use")
 

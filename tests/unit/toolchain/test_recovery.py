@@ -16,7 +16,7 @@ import pytest
 from toolchain.errors import ToolchainError
 from toolchain.stack import affected, backend_locks, recovery, run
 from toolchain.stack.alone import hold_stack
-from toolchain.stack.backend_locks import Holder, Lock, Machine, Process
+from toolchain.stack.backend_locks import Holder, Lock, Process, ThisMachine
 from toolchain.versions import ROOT
 
 TAKEN = 1_000_000.0
@@ -38,7 +38,7 @@ LOCK = Lock(Path("lock.json"), 41, "root", "here", TAKEN)
 def test_a_lock_is_dead_only_if_its_process_of_this_machine_is_gone(
     hostname: str, process: Process | None, shared: bool, expected: Holder
 ) -> None:
-    machine = Machine(hostname, {} if process is None else {41: process})
+    machine = ThisMachine(hostname, {} if process is None else {41: process})
     assert backend_locks.holder(LOCK, machine, shared=shared) is expected
 
 

@@ -16,7 +16,7 @@ from checks.run import run_checks
 from checks.stack import DeployedStack
 from config.hosts import Machines
 from lab import Machine
-from lab.systems.maubot.homeserver import SERVER_NAME, Homeserver
+from lab.systems.maubot.homeserver import SERVER_NAME, Synapse
 from tests.lab.systems.secondbrain.stack import shown, went_well
 from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
@@ -33,7 +33,7 @@ Json = dict[str, Any]
 class Stack:
     """One stack of the real program, whose machine is called `vps` in the settings."""
 
-    def __init__(self, folder: Path, machine: Machine, homeserver: Homeserver, settings: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, machine: Machine, homeserver: Synapse, settings: Mapping[str, Any]) -> None:
         self.machine, self.homeserver = machine, homeserver
         self.workspace = Workspace.create(
             folder,

@@ -20,7 +20,7 @@ import pytest
 
 from checks.result import CheckResult, Status
 from lab import Machine, Snapshot, difference
-from lab.systems.maubot.homeserver import Homeserver
+from lab.systems.maubot.homeserver import Synapse
 from tests.lab import browser
 from tests.lab.conftest import MachineFactory
 from tests.lab.support import until
@@ -42,7 +42,7 @@ class Vps:
     """The machine, its homeserver, the stack, and how the machine was before."""
 
     machine: Machine
-    homeserver: Homeserver
+    homeserver: Synapse
     stack: Stack
     before: Snapshot
     users: list[str]
@@ -66,7 +66,7 @@ class Vps:
 @pytest.fixture(scope="module")
 def vps(machine: MachineFactory, tmp_path_factory: pytest.TempPathFactory) -> Vps:
     made = machine("maubot", image="machine-matrix")
-    homeserver = Homeserver(made)
+    homeserver = Synapse(made)
     homeserver.begin()
     stack = Stack(tmp_path_factory.mktemp("maubot"), made, homeserver, settings({}))
     return Vps(made, homeserver, stack, made.snapshot(), homeserver.users())

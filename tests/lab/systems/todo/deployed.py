@@ -20,7 +20,7 @@ SPACE = "todo-component"
 HOST = "todo.example"
 
 
-class Deployed:
+class CarriedOut:
     """The component on the cluster; `up` carries it out, again and again if need be."""
 
     def __init__(self, cluster: Cluster, images: Mapping[str, str]) -> None:

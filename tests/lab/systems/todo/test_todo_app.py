@@ -24,13 +24,13 @@ from lab.kubernetes.cluster import Cluster
 from lab.systems.todo.images import PARTS
 from tests.lab.browser import page
 from tests.lab.support import until
-from tests.lab.systems.todo.deployed import HOST, SPACE, Deployed
+from tests.lab.systems.todo.deployed import HOST, SPACE, CarriedOut
 from tests.lab.systems.todo.visitor import PASSWORD, Load, Visitor
 
 
 @pytest.fixture(scope="module")
-def app(cluster: Cluster, lab: Lab) -> Iterator[Deployed]:
-    made = Deployed(cluster, lab.todo_images())
+def app(cluster: Cluster, lab: Lab) -> Iterator[CarriedOut]:
+    made = CarriedOut(cluster, lab.todo_images())
     made.up()
     yield made
     made.down(wait=False)
@@ -45,7 +45,7 @@ def wrong(found: list[CheckResult]) -> list[CheckResult]:
     return [row for row in found if row.status is Status.FAIL]
 
 
-def test_the_database_comes_first_then_the_migration_then_the_app(cluster: Cluster, app: Deployed) -> None:
+def test_the_database_comes_first_then_the_migration_then_the_app(cluster: Cluster, app: CarriedOut) -> None:
     assert app.carrier.done == [
         "todo-namespace",
         "todo-secret",
@@ -57,7 +57,7 @@ def test_the_database_comes_first_then_the_migration_then_the_app(cluster: Clust
     assert app.output["replicas"] == {"backend": 2, "frontend": 2}
 
 
-def test_the_component_passes_every_check_the_disruptive_ones_too(app: Deployed) -> None:
+def test_the_component_passes_every_check_the_disruptive_ones_too(app: CarriedOut) -> None:
     found = check_todo(DeployedTodo.parse("todo", app.output), disruptive=True)
     assert wrong(found) == []
     # Policies too: the lab's cluster enforces them.
@@ -65,13 +65,13 @@ def test_the_component_passes_every_check_the_disruptive_ones_too(app: Deployed)
     assert {row.story for row in found} == {"US1", "US2", "US3"}
 
 
-def test_no_secret_is_in_any_plain_input(app: Deployed) -> None:
+def test_no_secret_is_in_any_plain_input(app: CarriedOut) -> None:
     for each in app.recorder.resources.values():
         plain = {name: value for name, value in each.inputs.items() if name not in each.secrets}
         assert "canary" not in json.dumps(plain), each.name
 
 
-def test_a_visitor_signs_up_adds_a_todo_completes_it_and_finds_it_again(app: Deployed) -> None:
+def test_a_visitor_signs_up_adds_a_todo_completes_it_and_finds_it_again(app: CarriedOut) -> None:
     with page(HOST, app.cluster.ingress_address) as browser:
         browser.goto(f"http://{HOST}/")
         browser.get_by_role("button", name="Create an account").click()
@@ -98,13 +98,13 @@ def test_a_visitor_signs_up_adds_a_todo_completes_it_and_finds_it_again(app: Dep
         expect(browser.get_by_role("checkbox", name="Water the plants")).to_be_checked()
 
 
-def test_the_namespace_refuses_a_pod_that_is_not_restricted(app: Deployed) -> None:
+def test_the_namespace_refuses_a_pod_that_is_not_restricted(app: CarriedOut) -> None:
     answer = app.cluster.kubectl("-n", SPACE, "run", "loose", "--image=registry:5000/tiny", check=False)
     assert not answer.ok
     assert "violates PodSecurity" in answer.stderr
 
 
-def roll(app: Deployed, visitor: Visitor, environment: str) -> Load:
+def roll(app: CarriedOut, visitor: Visitor, environment: str) -> Load:
     """Return a change of settings that both parts read, so every pod is replaced, under load."""
     before = names(app)
     with Load(visitor) as load:
@@ -118,28 +118,28 @@ def roll(app: Deployed, visitor: Visitor, environment: str) -> Load:
     return load
 
 
-def told(app: Deployed, load: Load) -> str:
+def told(app: CarriedOut, load: Load) -> str:
     """Return what failed, and what the backends that are still there say of it."""
     lines = app.kubectl("logs", "-l", "app.kubernetes.io/component=backend", "--prefix", "--tail=-1").splitlines()
     return "\n".join([*load.wrong, *(line for line in lines if "database" in line)][:60])
 
 
-def names(app: Deployed) -> set[str]:
+def names(app: CarriedOut) -> set[str]:
     """Return the app's pods."""
     return {pod["metadata"]["name"] for part in PARTS for pod in app.pods(part)}
 
 
-def nodes(app: Deployed, part: str) -> set[str]:
+def nodes(app: CarriedOut, part: str) -> set[str]:
     """Return where a part's pods are."""
     return {pod["spec"]["nodeName"] for pod in app.pods(part)}
 
 
-def settle(app: Deployed) -> None:
+def settle(app: CarriedOut) -> None:
     for part in PARTS:
         app.kubectl("rollout", "status", f"deployment/todo-{part}", "--timeout=240s")
 
 
-def drain(app: Deployed, node: Machine, visitor: Visitor) -> Load:
+def drain(app: CarriedOut, node: Machine, visitor: Visitor) -> Load:
     """Have everything leave a node, under load; the node takes pods again afterwards."""
     app.kubectl("rollout", "restart", *(f"deployment/todo-{part}" for part in PARTS))
     settle(app)
@@ -160,25 +160,25 @@ def drain(app: Deployed, node: Machine, visitor: Visitor) -> Load:
     return load
 
 
-def test_a_rolling_update_under_load_fails_no_request_and_loses_nothing(app: Deployed) -> None:
+def test_a_rolling_update_under_load_fails_no_request_and_loses_nothing(app: CarriedOut) -> None:
     load = roll(app, app.visitor("rolling@example.org"), "updated")
     print(f"rolling update: {load.right} requests, {load.milliseconds}")
 
 
-def test_the_migration_ran_once_for_one_image_and_one_database(app: Deployed) -> None:
+def test_the_migration_ran_once_for_one_image_and_one_database(app: CarriedOut) -> None:
     jobs = json.loads(app.kubectl("get", "jobs", "-o", "json"))["items"]
     assert len(jobs) == 1
     assert jobs[0]["status"]["succeeded"] == 1
 
 
-def test_a_drain_of_a_node_under_load_fails_no_request_and_loses_nothing(app: Deployed, second_node: Machine) -> None:
+def test_a_drain_of_a_node_under_load_fails_no_request_and_loses_nothing(app: CarriedOut, second_node: Machine) -> None:
     app.up(environment="drained")
     load = drain(app, second_node, app.visitor("drain@example.org"))
     print(f"drain: {load.right} requests, {load.milliseconds}")
 
 
 @pytest.mark.soak
-def test_many_rolling_updates_under_load_fail_no_request(app: Deployed) -> None:
+def test_many_rolling_updates_under_load_fail_no_request(app: CarriedOut) -> None:
     visitor = app.visitor("many-updates@example.org")
     for turn in range(10):
         load = roll(app, visitor, f"turn-{turn}")
@@ -186,7 +186,7 @@ def test_many_rolling_updates_under_load_fail_no_request(app: Deployed) -> None:
 
 
 @pytest.mark.soak
-def test_many_drains_under_load_fail_no_request(app: Deployed, second_node: Machine) -> None:
+def test_many_drains_under_load_fail_no_request(app: CarriedOut, second_node: Machine) -> None:
     visitor = app.visitor("many-drains@example.org")
     for turn in range(5):
         load = drain(app, second_node, visitor)
@@ -194,7 +194,7 @@ def test_many_drains_under_load_fail_no_request(app: Deployed, second_node: Mach
 
 
 @pytest.mark.soak
-def test_backends_that_are_killed_under_load_lose_nothing_that_was_answered(app: Deployed) -> None:
+def test_backends_that_are_killed_under_load_lose_nothing_that_was_answered(app: CarriedOut) -> None:
     visitor, chance = app.visitor("killed@example.org"), random.Random(5)
     with Load(visitor) as load:
         for _ in range(10):

@@ -33,7 +33,7 @@ def commit(folder: Path, text: str) -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
-class Place:
+class Repository:
     """An origin with the tags v1 and v2 and the branch main at v2, and a path for the checkout."""
 
     def __init__(self, folder: Path, template: Path) -> None:
@@ -80,12 +80,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(tmp_path: Path, template: Path) -> Place:
-    return Place(tmp_path, template)
+def place(tmp_path: Path, template: Path) -> Repository:
+    return Repository(tmp_path, template)
 
 
 @pytest.mark.parametrize("revision", ["v1", "main", "commit", "short"])
-async def test_a_checkout_is_made_at_a_tag_a_branch_or_a_commit_and_removed(place: Place, revision: str):
+async def test_a_checkout_is_made_at_a_tag_a_branch_or_a_commit_and_removed(place: Repository, revision: str):
     revision = {"commit": place.first, "short": place.first[:9]}.get(revision, revision)
     wish = place.wish(revision)
     before, after = await place.up(wish)
@@ -96,7 +96,7 @@ async def test_a_checkout_is_made_at_a_tag_a_branch_or_a_commit_and_removed(plac
     assert not place.path.exists()
 
 
-async def test_an_empty_folder_that_was_there_is_empty_again(place: Place):
+async def test_an_empty_folder_that_was_there_is_empty_again(place: Repository):
     place.path.mkdir(mode=0o700)
     before, _ = await place.up(place.wish())
     await restore(place.session, place.wish(), before)
@@ -104,7 +104,7 @@ async def test_an_empty_folder_that_was_there_is_empty_again(place: Place):
     assert place.path.stat().st_mode & 0o777 == 0o700
 
 
-async def test_a_change_of_the_revision_is_named_and_carried_out(place: Place):
+async def test_a_change_of_the_revision_is_named_and_carried_out(place: Repository):
     before, _ = await place.up(place.wish("v1"))
     assert KIND.differences(place.wish("v2"), await observe(place.session, place.wish("v2"))) == {
         "revision": ("v2", f"<commit {place.first[:12]}>")
@@ -115,7 +115,7 @@ async def test_a_change_of_the_revision_is_named_and_carried_out(place: Place):
     assert not place.path.exists()
 
 
-async def test_a_checkout_that_is_right_is_adopted_and_left_with_its_local_changes(place: Place):
+async def test_a_checkout_that_is_right_is_adopted_and_left_with_its_local_changes(place: Repository):
     place.clone()
     wish = place.wish("main")
     before = await observe(place.session, wish)
@@ -126,7 +126,7 @@ async def test_a_checkout_that_is_right_is_adopted_and_left_with_its_local_chang
     assert place.picture() == picture
 
 
-async def test_a_checkout_at_another_revision_and_remote_is_put_back_exactly(place: Place):
+async def test_a_checkout_at_another_revision_and_remote_is_put_back_exactly(place: Repository):
     place.clone()
     git(place.path, "remote", "set-url", "origin", "https://user:token@example.org/other.git")
     git(place.path, "tag", "of-mine")
@@ -142,7 +142,7 @@ async def test_a_checkout_at_another_revision_and_remote_is_put_back_exactly(pla
     assert place.picture() == picture
 
 
-async def test_a_checkout_without_a_remote_and_on_no_branch_is_put_back_exactly(place: Place):
+async def test_a_checkout_without_a_remote_and_on_no_branch_is_put_back_exactly(place: Repository):
     place.clone()
     git(place.path, "remote", "remove", "origin")
     git(place.path, "checkout", "-q", "--detach", place.first)
@@ -152,7 +152,7 @@ async def test_a_checkout_without_a_remote_and_on_no_branch_is_put_back_exactly(
     assert place.picture() == picture
 
 
-async def test_local_changes_of_a_checkout_that_was_there_are_refused_and_kept(place: Place):
+async def test_local_changes_of_a_checkout_that_was_there_are_refused_and_kept(place: Repository):
     place.clone()
     (place.path / "a.txt").write_text("mine")
     picture = place.picture()
@@ -164,7 +164,7 @@ async def test_local_changes_of_a_checkout_that_was_there_are_refused_and_kept(p
 
 
 @pytest.mark.parametrize("drift", ["edited", "deleted", "moved"])
-async def test_drift_of_a_checkout_is_named_and_repaired(place: Place, drift: str):
+async def test_drift_of_a_checkout_is_named_and_repaired(place: Repository, drift: str):
     wish = place.wish("v1")
     await place.up(wish)
     if drift == "edited":
@@ -179,7 +179,7 @@ async def test_drift_of_a_checkout_is_named_and_repaired(place: Place, drift: st
     assert (place.path / "a.txt").read_text() == "one"
 
 
-async def test_a_refresh_asks_no_network_and_changes_nothing(place: Place):
+async def test_a_refresh_asks_no_network_and_changes_nothing(place: Repository):
     wish = place.wish("main")
     await place.up(wish)
     index = (place.path / ".git/index").read_bytes()
@@ -189,7 +189,7 @@ async def test_a_refresh_asks_no_network_and_changes_nothing(place: Place):
     assert (place.path / ".git/index").read_bytes() == index
 
 
-async def test_a_creation_that_was_cut_short_goes_on(place: Place):
+async def test_a_creation_that_was_cut_short_goes_on(place: Repository):
     place.path.mkdir()
     git(place.path, "init", "-q", "--bare", ".git.hearth")
     before, _ = await place.up(place.wish())
@@ -197,19 +197,19 @@ async def test_a_creation_that_was_cut_short_goes_on(place: Place):
     assert not (place.path / ".git.hearth").exists()
 
 
-async def test_an_unknown_revision_is_named(place: Place):
+async def test_an_unknown_revision_is_named(place: Repository):
     with pytest.raises(NotConverged, match="'v9' is no branch, tag or commit"):
         await apply(place.session, place.wish("v9"), await observe(place.session, place.wish("v9")))
 
 
-async def test_an_origin_that_is_not_there_is_an_error_with_what_git_said(place: Place):
+async def test_an_origin_that_is_not_there_is_an_error_with_what_git_said(place: Repository):
     wish = place.wish(url="file:///nowhere/at/all")
     with pytest.raises(CommandFailed, match="can't be fetched") as caught:
         await apply(place.session, wish, await observe(place.session, wish))
     assert "/nowhere/at/all" in caught.value.detail
 
 
-async def test_a_folder_with_other_things_is_refused(place: Place):
+async def test_a_folder_with_other_things_is_refused(place: Repository):
     place.path.mkdir()
     (place.path / "letter").write_text("dear")
     before = await observe(place.session, place.wish())
@@ -219,14 +219,14 @@ async def test_a_folder_with_other_things_is_refused(place: Place):
     assert (place.path / "letter").exists()
 
 
-async def test_a_repository_without_a_commit_is_refused(place: Place):
+async def test_a_repository_without_a_commit_is_refused(place: Repository):
     place.path.mkdir()
     git(place.path, "init", "-q")
     with pytest.raises(InvalidInput, match="without any commit"):
         await apply(place.session, place.wish(), await observe(place.session, place.wish()))
 
 
-async def test_a_damaged_repository_is_an_error_with_what_git_said(place: Place):
+async def test_a_damaged_repository_is_an_error_with_what_git_said(place: Repository):
     (place.path / ".git").mkdir(parents=True)
     found = await observe(place.session, place.wish())
     assert found.revision.startswith("<unreadable: fatal")
@@ -235,7 +235,7 @@ async def test_a_damaged_repository_is_an_error_with_what_git_said(place: Place)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a checkout to another account")
-async def test_root_does_not_take_over_a_checkout_of_another_account(place: Place):
+async def test_root_does_not_take_over_a_checkout_of_another_account(place: Repository):
     place.clone()
     os.chown(place.path, 65534, 65534)
     wish = place.wish("v1", owner="root")
@@ -244,13 +244,13 @@ async def test_root_does_not_take_over_a_checkout_of_another_account(place: Plac
         await apply(place.session, wish, found)
 
 
-async def test_an_owner_that_does_not_exist_is_named(place: Place):
+async def test_an_owner_that_does_not_exist_is_named(place: Repository):
     wish = place.wish(owner="no-such-user")
     with pytest.raises(InvalidInput, match="user no-such-user"):
         await apply(place.session, wish, await observe(place.session, wish))
 
 
-async def test_no_value_is_an_argument_of_a_command(place: Place):
+async def test_no_value_is_an_argument_of_a_command(place: Repository):
     await place.up(place.wish())
     assert not [line for line in place.session.lines if place.url in line or "v1" in line]
 
@@ -258,7 +258,7 @@ async def test_no_value_is_an_argument_of_a_command(place: Place):
 # --- what is somebody's own ---
 
 
-async def refused(place: Place, wish: GitCheckoutInputs, match: str) -> None:
+async def refused(place: Repository, wish: GitCheckoutInputs, match: str) -> None:
     """Refused each time, and neither that nor a destroy afterwards changes anything."""
     picture = place.picture()
     before = await observe(place.session, wish)
@@ -273,7 +273,7 @@ async def refused(place: Place, wish: GitCheckoutInputs, match: str) -> None:
 @pytest.mark.parametrize("ignored", [False, True])
 @pytest.mark.parametrize("path", ["b.txt", "folder", "folder/c.txt/more", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"])
 async def test_an_untracked_file_that_the_new_revision_brings_too_is_never_overwritten(
-    place: Place, path: str, ignored: bool
+    place: Repository, path: str, ignored: bool
 ):
     place.clone()
     (place.origin / "folder").mkdir()
@@ -291,7 +291,7 @@ async def test_an_untracked_file_that_the_new_revision_brings_too_is_never_overw
     assert mine.read_text() == "mine"
 
 
-async def test_nor_is_one_in_a_checkout_that_hearth_has_made(place: Place):
+async def test_nor_is_one_in_a_checkout_that_hearth_has_made(place: Repository):
     await place.up(place.wish("v2"))
     (place.origin / "b.txt").write_text("theirs")
     git(place.origin, "add", "--all")
@@ -307,7 +307,7 @@ async def test_nor_is_one_in_a_checkout_that_hearth_has_made(place: Place):
 
 
 @pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
-async def test_changes_that_git_was_told_not_to_look_at_are_seen_and_kept(place: Place, flag: str):
+async def test_changes_that_git_was_told_not_to_look_at_are_seen_and_kept(place: Repository, flag: str):
     place.clone()
     git(place.path, "update-index", flag, "a.txt")
     (place.path / "a.txt").write_text("mine")
@@ -317,7 +317,7 @@ async def test_changes_that_git_was_told_not_to_look_at_are_seen_and_kept(place:
     assert (place.path / "a.txt").read_text() == "mine"
 
 
-async def test_a_sparse_checkout_is_not_taken_for_a_changed_one(place: Place):
+async def test_a_sparse_checkout_is_not_taken_for_a_changed_one(place: Repository):
     place.clone()
     git(place.path, "update-index", "--skip-worktree", "a.txt")
     (place.path / "a.txt").unlink()
@@ -325,7 +325,7 @@ async def test_a_sparse_checkout_is_not_taken_for_a_changed_one(place: Place):
 
 
 @pytest.mark.parametrize("content", [b"", b"rubbish", b"DIRC\x00\x00\x00\x02\x00\x00\x00\x01"])
-async def test_a_damaged_index_is_not_taken_for_as_wished(place: Place, content: bytes):
+async def test_a_damaged_index_is_not_taken_for_as_wished(place: Repository, content: bytes):
     place.clone()
     (place.path / "a.txt").write_text("mine")
     (place.path / ".git/index").write_bytes(content)
@@ -339,7 +339,7 @@ async def test_a_damaged_index_is_not_taken_for_as_wished(place: Place, content:
     assert (place.path / "a.txt").read_text() == "mine"
 
 
-async def test_a_damaged_index_in_a_checkout_of_hearths_own_is_repaired(place: Place):
+async def test_a_damaged_index_in_a_checkout_of_hearths_own_is_repaired(place: Repository):
     wish = place.wish("v1")
     await place.up(wish)
     (place.path / "a.txt").write_text("drift")
@@ -350,7 +350,7 @@ async def test_a_damaged_index_in_a_checkout_of_hearths_own_is_repaired(place: P
 
 
 async def test_the_owners_own_configuration_counts_in_looking_as_in_making(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Repository, monkeypatch: pytest.MonkeyPatch
 ):
     home = place.origin.parent / "home"
     home.mkdir()
@@ -365,7 +365,7 @@ async def test_the_owners_own_configuration_counts_in_looking_as_in_making(
     await place.up(place.wish("v1"))
 
 
-async def test_destroy_leaves_what_was_changed_since_and_says_how_to_go_on(place: Place):
+async def test_destroy_leaves_what_was_changed_since_and_says_how_to_go_on(place: Repository):
     place.clone()
     wish = place.wish("v1")
     before, _ = await place.up(wish)
@@ -376,7 +376,7 @@ async def test_destroy_leaves_what_was_changed_since_and_says_how_to_go_on(place
     assert "hearth" not in (place.path / ".git/config").read_text()
 
 
-async def test_a_checkout_that_was_cut_short_goes_on_although_its_files_look_like_somebodys(place: Place):
+async def test_a_checkout_that_was_cut_short_goes_on_although_its_files_look_like_somebodys(place: Repository):
     wish = place.wish("v1")
     await place.up(wish)
     (place.origin / "b.txt").write_text("theirs")
@@ -395,12 +395,12 @@ async def test_a_checkout_that_was_cut_short_goes_on_although_its_files_look_lik
 # --- depth, refspec, submodules ---
 
 
-def history(place: Place) -> int:
+def history(place: Repository) -> int:
     return int(git(place.path, "rev-list", "--count", "HEAD"))
 
 
 @pytest.mark.parametrize("revision", ["v2", "main", "commit"])
-async def test_of_a_new_checkout_only_as_much_history_as_asked_for_is_fetched(place: Place, revision: str):
+async def test_of_a_new_checkout_only_as_much_history_as_asked_for_is_fetched(place: Repository, revision: str):
     git(place.origin, "config", "uploadpack.allowAnySHA1InWant", "true")
     revision = {"commit": place.second}.get(revision, revision)
     _, after = await place.up(place.wish(revision, depth=1))
@@ -410,13 +410,13 @@ async def test_of_a_new_checkout_only_as_much_history_as_asked_for_is_fetched(pl
     assert after.commit == place.first
 
 
-async def test_a_commit_that_is_not_given_out_alone_is_fetched_with_its_history(place: Place):
+async def test_a_commit_that_is_not_given_out_alone_is_fetched_with_its_history(place: Repository):
     git(place.origin, "config", "uploadpack.allowTipSHA1InWant", "false")
     _, after = await place.up(place.wish(place.first, depth=1))
     assert after.commit == place.first
 
 
-async def test_without_depth_the_rest_of_the_history_is_fetched(place: Place):
+async def test_without_depth_the_rest_of_the_history_is_fetched(place: Repository):
     await place.up(place.wish("v2", depth=1))
     commit(place.origin, "three")
     git(place.origin, "tag", "v3")
@@ -424,14 +424,14 @@ async def test_without_depth_the_rest_of_the_history_is_fetched(place: Place):
     assert history(place) == 3
 
 
-async def test_the_history_of_a_clone_that_was_there_is_not_cut_off(place: Place):
+async def test_the_history_of_a_clone_that_was_there_is_not_cut_off(place: Repository):
     place.clone()
     await place.up(place.wish("v1", depth=1))
     git(place.path, "checkout", "-q", "v2")
     assert history(place) == 2
 
 
-async def test_a_ref_beside_branches_and_tags_is_fetched_where_asked(place: Place):
+async def test_a_ref_beside_branches_and_tags_is_fetched_where_asked(place: Repository):
     git(place.origin, "checkout", "-q", "--detach")
     third = commit(place.origin, "three")
     git(place.origin, "update-ref", "refs/pull/7/head", third)
@@ -444,7 +444,7 @@ async def test_a_ref_beside_branches_and_tags_is_fetched_where_asked(place: Plac
 
 
 @pytest.fixture
-def with_submodule(place: Place) -> Place:
+def with_submodule(place: Repository) -> Repository:
     library = place.origin.parent / "library"
     library.mkdir()
     git(library, "init", "-q")
@@ -455,7 +455,7 @@ def with_submodule(place: Place) -> Place:
     return place
 
 
-async def test_submodules_are_checked_out_looked_at_and_put_back(with_submodule: Place):
+async def test_submodules_are_checked_out_looked_at_and_put_back(with_submodule: Repository):
     place = with_submodule
     place.clone()
     git(place.path, "checkout", "-q", "v1")
@@ -474,14 +474,14 @@ async def test_submodules_are_checked_out_looked_at_and_put_back(with_submodule:
     assert place.picture() == picture
 
 
-async def test_without_a_word_about_them_submodules_are_left_alone(with_submodule: Place):
+async def test_without_a_word_about_them_submodules_are_left_alone(with_submodule: Repository):
     _, after = await with_submodule.up(with_submodule.wish("v3"))
     assert after.submodules is None
     assert list((with_submodule.path / "library").iterdir()) == []
 
 
 @pytest.mark.parametrize("detached", [False, True])
-async def test_an_import_finds_the_branch_or_tag_and_the_address(place: Place, detached: bool):
+async def test_an_import_finds_the_branch_or_tag_and_the_address(place: Repository, detached: bool):
     place.clone()
     if detached:
         git(place.path, "checkout", "-q", "--detach", place.first)

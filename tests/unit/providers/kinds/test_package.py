@@ -389,7 +389,7 @@ def test_an_upgrade_in_apts_plan_is_nothing_new():
     plan = apt.parse_plan(
         "Inst a (1 Debian [amd64])\nInst b [1] (2 Debian [amd64])\nConf a (1)\nRemv c [1]\nPurg d [2]"
     )
-    assert plan == apt.Plan(frozenset({"a"}), frozenset({"c", "d"}))
+    assert plan == apt.Simulation(frozenset({"a"}), frozenset({"c", "d"}))
 
 
 @pytest.mark.parametrize("before", [None, frozenset[str](), frozenset({"c"})])

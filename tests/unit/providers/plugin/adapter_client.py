@@ -23,7 +23,7 @@ CANARY = "canary-81c2f7"
 DIFF = provider_pb2.PropertyDiff
 
 
-class Engine(engine_pb2_grpc.EngineServicer):
+class FakeEngine(engine_pb2_grpc.EngineServicer):
     """What the engine was told to show."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Engine(engine_pb2_grpc.EngineServicer):
 @dataclass
 class Client:
     stub: Any
-    engine: Engine
+    engine: FakeEngine
 
     async def check(self, news: Properties, urn: str = URN) -> Any:
         return await self.stub.Check(provider_pb2.CheckRequest(urn=urn, news=encode(news)))
@@ -65,7 +65,7 @@ async def start() -> AsyncIterator[Start]:
     over = asyncio.Event()
     running: list[asyncio.Task[None]] = []
     channels: list[Any] = []
-    engine, engine_server = Engine(), grpc.aio.server()
+    engine, engine_server = FakeEngine(), grpc.aio.server()
     engine_pb2_grpc.add_EngineServicer_to_server(engine, engine_server)
     engine_port = engine_server.add_insecure_port("127.0.0.1:0")
     await engine_server.start()

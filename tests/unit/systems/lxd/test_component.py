@@ -1,4 +1,4 @@
-"""The component Cluster, against a recording mock.
+"""The component LxdCluster, against a recording mock.
 
 Which resources, with what, in which order, from one to 16 members.
 """
@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.lxd import environment, instances, names
-from components.lxd.component import Cluster
+from components.lxd.component import LxdCluster
 from components.lxd.preflight import refuse_what_is_not_there
 from components.lxd.profiles import profiles
 from components.system import SystemArgs
@@ -53,7 +53,7 @@ def wished(members: int = 2, **more: Any) -> Lxd:
 def build(wanted: Lxd, secrets: Mapping[str, str] | None = None) -> Recorder:
     def program() -> None:
         given_ = {key: pulumi.Output.secret(value) for key, value in (secrets or {}).items()}
-        Cluster("lxd", SystemArgs(wanted, secrets=given_))
+        LxdCluster("lxd", SystemArgs(wanted, secrets=given_))
 
     return Recorder(lambda _token, _name, _inputs: {"version": "5.0.2", "fingerprint": "0" * 64}).run(program)
 

@@ -99,7 +99,7 @@ def test_names_wildcards_and_a_delegation_are_a_zone_that_bind_takes(tmp_path: P
     records = [
         *zone.address_records("*", [ip_address("10.0.0.9")]),
         *zone.address_records("vm1", [ip_address("10.0.0.9"), ip_address("fd00::9")]),
-        zone.Record("www", "CNAME", "vm1.example.org."),
+        zone.DnsRecord("www", "CNAME", "vm1.example.org."),
         *zone.delegation("cluster.example.org", "example.org", "ns1", [ip_address("10.0.0.1")]),
     ]
     made = checked("example.org", zone.zone_file("example.org", "ns", [ip_address("10.0.0.1")], records), tmp_path)

@@ -10,7 +10,7 @@ from providers.kinds.matrix import client, instance, plugin
 from providers.kinds.matrix.archive import read
 from providers.kinds.matrix.client import MaubotClientFacts, MaubotClientInputs
 from providers.kinds.matrix.instance import MaubotInstanceFacts, MaubotInstanceInputs
-from providers.kinds.matrix.maubot_api import Maubot, MaubotError
+from providers.kinds.matrix.maubot_api import MaubotApi, MaubotError
 from providers.kinds.matrix.plugin import MaubotPluginFacts, MaubotPluginInputs
 from tests.unit.providers.kinds.matrix.memory_servers import CONFIG_FILE, HOMESERVER, MAUBOT, Servers
 from tests.unit.providers.kinds.matrix.test_archive import plugin as plugin_folder
@@ -265,7 +265,7 @@ async def test_a_machine_without_maubots_configuration_is_told_so(content: str |
     if content is not None:
         servers.session.put(CONFIG_FILE, content)
     with pytest.raises(NotAnswering, match=r"config\.yaml on box is"):
-        await Maubot(servers.session, CONFIG_FILE).__aenter__()
+        await MaubotApi(servers.session, CONFIG_FILE).__aenter__()
 
 
 async def test_a_key_that_maubot_does_not_run_with_is_told_with_the_remedy_and_not_shown():
@@ -273,7 +273,7 @@ async def test_a_key_that_maubot_does_not_run_with_is_told_with_the_remedy_and_n
     content = servers.session.files[CONFIG_FILE].content or b""
     servers.session.put(CONFIG_FILE, content.replace(b"the-key", b"rotated-key"))
     with pytest.raises(MaubotError, match="does not take the key") as error:
-        await Maubot(servers.session, CONFIG_FILE).__aenter__()
+        await MaubotApi(servers.session, CONFIG_FILE).__aenter__()
     assert "systemctl restart maubot" in str(error.value)
     assert "rotated-key" not in str(error.value)
 
