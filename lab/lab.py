@@ -8,11 +8,11 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from lab import names, records, service, ssh_files
-from lab.docker import cli, containers, daemon
-from lab.docker.images import Images, purge_images
+from lab.docker import cli, containers, contents, daemon
+from lab.docker.images import Images
 from lab.errors import LabError
 from lab.kernel import KernelMachine, KernelOptions, container_options
 from lab.kernel.disk import ensure_disk
@@ -234,22 +234,7 @@ class Lab:
 
     def status(self) -> list[dict[str, str]]:
         """Return one entry per container of the lab: name, kind, address, image, state."""
-        rows: list[dict[str, str]] = []
-        for container in cli.names("container", self.labels):
-            found = cli.inspect("container", container)
-            if found is None:
-                continue
-            labels = found["Config"]["Labels"]
-            rows.append(
-                {
-                    "name": labels.get(names.LABEL_MACHINE, container),
-                    "kind": labels.get(names.LABEL_KIND, ""),
-                    "address": self._address(found),
-                    "image": labels.get("hearth.lab.image", ""),
-                    "state": found["State"]["Status"],
-                }
-            )
-        return rows
+        return contents.status(self.labels, self.prefix)
 
     def down(self, *, purge: bool = False) -> None:
         """Remove everything of this lab; with `purge` the shared images too.
@@ -257,7 +242,7 @@ class Lab:
         A Docker that a lab started ends with the last lab; one that was there before stays.
         """
         with machine_lock(daemon.LOCK):
-            self._remove_from_docker(purge)
+            contents.remove(self.labels, self.say, purge=purge)
         self._prepared = False
         for name in (*FILES, KUBECONFIG):
             (self.folder / name).unlink(missing_ok=True)
@@ -265,25 +250,6 @@ class Lab:
         with contextlib.suppress(OSError):
             # Only if nothing else lies in it: the folder may have been the caller's.
             self.folder.rmdir()
-
-    def _remove_from_docker(self, purge: bool) -> None:
-        if daemon.engine_answers():
-            containers = cli.names("container", self.labels)
-            if containers:
-                cli.docker("rm", "--force", "--volumes", *containers)
-            volumes = cli.names("volume", self.labels)
-            if volumes:
-                cli.docker("volume", "rm", "--force", *volumes)
-            for network in cli.names("network", self.labels):
-                cli.docker("network", "rm", network)
-            self.say(f"removed {len(containers)} containers, {len(volumes)} volumes and the network")
-            if purge:
-                purge_images(self.say)
-            daemon.end_docker_if_ours(self.say)
-        elif daemon.look().client_installed:
-            self.say(
-                "Docker does not answer, so nothing of the lab runs; what it may have left shows when Docker runs again"
-            )
 
     def _container(self, name: str) -> str:
         return f"{self.prefix}-{name}"
@@ -299,7 +265,7 @@ class Lab:
                 cli.docker("start", container)
             found = cli.inspect("container", container)
             assert found is not None
-            made = Service(name, container, self._address(found), name, port)
+            made = Service(name, container, contents.address_of(found, self.prefix), name, port)
             made.wait_until_up()
             self._record(name, {"kind": "service", "address": made.address, "port": port, "image": name})
         return made
@@ -322,21 +288,10 @@ class Lab:
         labels = found["Config"]["Labels"]
         kind = KernelMachine if names.LABEL_KERNEL in labels else Machine
         image = labels.get("hearth.lab.image", "machine")
-        return kind(name, container, self._address(found), image, self.folder)
-
-    def _address(self, found: dict[str, Any]) -> str:
-        # The wish, not the lease: a container that is off has no lease, and its address is fixed.
-        ends: dict[str, Any] = found["NetworkSettings"]["Networks"].get(self.prefix) or {}
-        return str(cast(dict[str, str], ends.get("IPAMConfig") or {}).get("IPv4Address") or ends.get("IPAddress") or "")
+        return kind(name, container, contents.address_of(found, self.prefix), image, self.folder)
 
     def _entry(self, machine: Machine) -> dict[str, Any]:
-        return {
-            "kind": "machine",
-            "address": machine.address,
-            "port": machine.port,
-            "user": machine.user,
-            "image": machine.image,
-        }
+        return {"kind": "machine", **{field: getattr(machine, field) for field in ("address", "port", "user", "image")}}
 
     def _record(self, name: str, entry: dict[str, Any] | None) -> None:
         with machine_lock(f"{self.prefix}-files"):

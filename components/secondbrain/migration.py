@@ -8,7 +8,7 @@ import pulumi
 from pulumi import Output, ResourceOptions
 
 from components.secondbrain.scripts import remove_old, stop_old
-from config.systems.secondbrain import Migrate, Pod
+from config.systems.secondbrain.parts import Migrate, Pod
 from providers.resources.host import ContainerRecord, Script
 
 

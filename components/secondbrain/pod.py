@@ -13,8 +13,8 @@ from pulumi import CustomTimeouts, Input, Output, ResourceOptions
 from components.blocks.quadlet import Form, Group, UnitFile, container_file, group_file
 from components.secondbrain import podmgr
 from components.secondbrain.prerequisites import Podman
-from config.systems.secondbrain import Pod as PodSettings
-from config.systems.secondbrain import Podmgr
+from config.systems.secondbrain.parts import Pod as PodSettings
+from config.systems.secondbrain.parts import Podmgr
 from providers.resources.host import ContainerImage, File, GitCheckout, Script, Unit, User, Venv
 
 GRACE_SECONDS = 60

@@ -9,7 +9,7 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 
 from components.blocks.fstab import CifsMount, cifs_block, credentials, unit_of
-from config.systems.secondbrain import Share
+from config.systems.secondbrain.parts import Share
 from providers.resources.host import Block, Directory, File, MountPoint, Package, Unit, User
 
 
