@@ -25,6 +25,7 @@ from pydantic import AfterValidator, Field
 from providers.errors import CommandFailed, HearthError, InvalidInput, NotConverged
 from providers.kind import AbsolutePath, AccountName, Inputs, Kind
 from providers.kinds.file import path_to_identity
+from providers.kinds.git_checkout.failures import failure
 from providers.kinds.owned_folder import (
     TreeFacts,
     folder_facts,
@@ -33,7 +34,7 @@ from providers.kinds.owned_folder import (
     refuse_folder,
     take_folder,
 )
-from providers.machine.session import Session
+from providers.machine.session import Completed, Session
 
 PROGRAM = Path(__file__).with_name("git_checkout.sh").read_text()
 ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "/bin/false", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
@@ -171,73 +172,23 @@ async def observe(session: Session, inputs: GitCheckoutInputs) -> GitCheckoutFac
     script = program("observe", path=inputs.path, revision=inputs.revision, url=inputs.url, submodules=submodules)
     result = await session.run("/bin/sh", script=script, check=False)
     if not result.ok:
-        raise _explain(session, inputs, result.status, result.stderr)
+        raise _failure(session, inputs, result)
     folder.update(parse_facts(inputs.revision, result.stdout))
     if not inputs.submodules:
         folder["submodules"] = None
     return GitCheckoutFacts(present=True, **folder)
 
 
-def _explain(session: Session, inputs: GitCheckoutInputs, status: int, stderr: str) -> HearthError:
-    """Return the error behind an exit status of git_checkout.sh."""
-    here = f"{inputs.path} on {session.machine}"
-    if status == 41:
-        return InvalidInput(
-            f"the checkout {here} has local changes, which would be lost; nothing was changed",
-            detail=stderr,
-            remedy="commit, stash or discard them there, or choose another path",
-        )
-    if status == 42:
-        return InvalidInput(
-            f"{here} is a repository without any commit, which could not be put back; nothing was changed",
-            remedy="remove it, or choose another path",
-        )
-    if status == 50:
-        return InvalidInput(
-            f"git can't say whether the checkout {here} has local changes, so it is left as it is",
-            detail=stderr,
-            remedy="put right what git complains of (a damaged index: rm .git/index && git reset), or move it away",
-        )
-    if status == 48:
-        return InvalidInput(
-            f"the checkout {here} has untracked files that {inputs.revision!r} brings too, and would write over;"
-            " nothing was changed",
-            detail=stderr,
-            remedy="move them away there, or remove them if nobody needs them",
-        )
-    if status == 43:
-        return InvalidInput(
-            f"{inputs.revision!r} is no branch, tag or commit of the repository that {here} comes from",
-            remedy="write a tag or branch that `git ls-remote` lists, or 7 to 40 digits of a commit (one that is on no"
-            " branch needs a refspec)",
-        )
-    if status == 127:
-        return CommandFailed(
-            f"git is not installed on {session.machine}, so {inputs.path} can't be looked after",
-            status=status,
-            remedy='add Package("git") for that machine, and name it in depends_on',
-        )
-    if status == 44:
-        return CommandFailed(
-            f"what {here} comes from can't be fetched by {inputs.owner or 'its owner'} there",
-            status=status,
-            detail=stderr,
-            remedy="see that the address is right, the credentials are good, and (for ssh) that the host's key is in"
-            f" the known_hosts of {inputs.owner or 'its owner'}; then run up again",
-        )
-    return CommandFailed(
-        f"git failed at the checkout {here}, with exit status {status}",
-        status=status,
-        detail=stderr,
-        remedy="put right what git complains of, or move the checkout away, and run up again",
-    )
+def _failure(session: Session, inputs: GitCheckoutInputs, result: Completed) -> HearthError:
+    owner = inputs.owner or "its owner"
+    return failure(session, inputs.path, owner, inputs.revision, status=result.status, stderr=result.stderr)
 
 
 async def _run_as_owner(session: Session, inputs: GitCheckoutInputs, owner: str, script: str) -> None:
     user = None if owner == "root" else owner
     result = await session.run("/bin/sh", script=script, user=user, cwd="/", check=False, environment=ENVIRONMENT)
     if not result.ok:
-        raise _explain(session, inputs, result.status, result.stderr)
+        raise _failure(session, inputs, result)
 
 
 def _program(call: str, inputs: GitCheckoutInputs, **values: str) -> str:

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from providers.errors import CommandFailed, DeadlineExceeded, InvalidInput, NotConverged
 from providers.kinds.package import apt
 from providers.kinds.package.brought import BROUGHT, Brought
-from providers.kinds.package.kind import KIND, PackageFacts, PackageInputs, facts_of, names_of
+from providers.kinds.package.facts import PackageFacts, PackageInputs, facts_of, names_of
+from providers.kinds.package.kind import KIND
 from providers.machine.own_folder import OWN_FOLDER
 from providers.machine.session import Completed
 from tests.unit.providers.kinds.fake_session import Call, FakeSession
