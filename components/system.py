@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
 
+import pulumi
 from pulumi import Input, Output
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from config.hosts import Machines
+from config.mistakes import WrongSettings
 from config.system import SystemSettings
 from providers.errors import HearthError
 
@@ -24,6 +26,10 @@ class SystemArgs(Generic[SettingsT]):
     machines: Machines = field(default_factory=lambda: Machines(hosts={}))
     secrets: Mapping[str, Input[str]] = field(default_factory=dict[str, Input[str]])
     """By key, as the settings' `SECRETS` lists them."""
+
+
+class NotDeployable(WrongSettings, pulumi.RunError):
+    """Settings that a preflight refuses, with every mistake; shown as those of the loader, without a traceback."""
 
 
 class AnotherVersion(HearthError):

@@ -60,8 +60,8 @@ def _expandable(value: Path) -> Path:
         value.expanduser()
     except RuntimeError:
         raise ValueError("must be a path; `~` alone stands for your own home, so write the other one out") from None
-    if not str(value).isprintable():
-        raise ValueError("must be a path without control characters; write it as ~/.ssh/config")
+    if not str(value).isprintable() or value.name in ("", ".."):
+        raise ValueError("must be a file's path without control characters; write it as ~/.ssh/config")
     return value
 
 

@@ -27,14 +27,12 @@ from config.hosts import Machines
 from config.mistakes import Mistake, WrongSettings, mistakes_of, shown
 from config.model import NAMESPACE
 from config.relations import relations
+from config.secret_keys import SECRETS, SECRETS_FILE, in_the_open, wrong_secrets
 from config.system import SystemSettings
 from config.systems import SYSTEMS
 
-SECRETS_FILE = "secrets-file"
 GOING_DOWN = "HEARTH_GOING_DOWN"
 """Set by `make down` for the program: it needs no secrets and no right settings, as nothing is made."""
-SECRETS: Mapping[str, str] = {key: text for system in SYSTEMS.values() for key, text in system.settings.SECRETS.items()}
-"""Each secret key -> what it is for."""
 
 
 @dataclass(frozen=True)
@@ -74,51 +72,6 @@ def _object(text: Any) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _secrets_in_the_open(
-    values: Mapping[str, Any], secret_keys: set[str], given: Mapping[str, Sequence[str]]
-) -> list[Mistake]:
-    """Refuse keys that hold something encrypted and are written out in plain text.
-
-    They would be so in the state, and in files of machines.
-
-    `given` are the encrypted places of the stack's file by key, where it could be read. No value is shown.
-    """
-    found: list[Mistake] = []
-    for key in sorted((values.keys() & secret_keys) - SECRETS.keys()):
-        where, own = f"{NAMESPACE}:{key}", SYSTEMS[key].settings if key in SYSTEMS else None
-        rule = "is encrypted, and what stands in this key is written in plain text into the state and into files"
-        for place in given.get(key) or [""]:
-            path = f"{where}.{place}" if place else where
-            remedy = f"pulumi config rm --path '{path}'"
-            if own is None:
-                remedy = f"{remedy}, then set it without --secret: it is nothing secret"
-            else:
-                # The key for that very place, where there is one; else all of the system's.
-                fitting = [name for part, name in own.SECRETS_INSTEAD.items() if place.startswith(part)]
-                names = fitting or list(own.SECRETS)
-                keys = " or ".join(f"{NAMESPACE}:{name}" for name in names)
-                remedy = f"{remedy}, then put it where it stays secret: pulumi config set --secret {keys}"
-            found.append(Mistake(path, rule, remedy))
-    return found
-
-
-def _wrong_secrets(values: Mapping[str, Any], from_file: Mapping[str, str]) -> list[Mistake]:
-    """Return secrets that would break the file that they are written into. No value is shown."""
-    rules = {key: rule for system in SYSTEMS.values() for key, rule in system.settings.SECRET_RULES.items()}
-    found: list[Mistake] = []
-    for key, check in rules.items():
-        value = values.get(key, from_file.get(key))
-        if not isinstance(value, str):
-            continue
-        try:
-            check(value)
-        except ValueError as error:
-            rule, _, remedy = str(error).partition("; ")
-            where = f"{NAMESPACE}:{key}" if key in values else f"{NAMESPACE}:{SECRETS_FILE} ({key})"
-            found.append(Mistake(where, rule, remedy))
-    return found
 
 
 def _unknown_keys(values: Mapping[str, Any]) -> list[Mistake]:
@@ -197,13 +150,13 @@ def parse(
     # What is encrypted must not be shown, whatever else is wrong with it.
     hidden = tuple(f"{NAMESPACE}:{key}" for key in secret_keys)
     mistakes = [replace(m, value=None) if re.split(r"[.\[ ]", m.path)[0] in hidden else m for m in mistakes]
-    mistakes += _secrets_in_the_open(values, secret_keys, given or {})
+    mistakes += in_the_open(values, secret_keys, given or {})
     for key in sorted(SECRETS.keys() & values.keys() - secret_keys):
         remedy = f"give the secret another value, then: pulumi config set --secret {NAMESPACE}:{key}"
         mistakes.append(Mistake(f"{NAMESPACE}:{key}", "is in plain text, and a secret must be encrypted", remedy))
     from_file, wrong, absent = _from_file(values, project, preview=preview)
     mistakes += wrong
-    mistakes += _wrong_secrets(values, from_file)
+    mistakes += wrong_secrets(values, from_file, systems)
     mistakes += _host_references(values)
     if machines is not None:
         mistakes += relations(systems, machines)

@@ -124,15 +124,23 @@ def host_address(value: str) -> str:
             raise ValueError(rule) from None
         if address.scope_id is not None and not re.fullmatch(r"[A-Za-z0-9_.-]{1,15}", address.scope_id):
             raise ValueError(rule)
+        _one_machine(address)
         return value
     if len(value) > 253 or not _HOST.fullmatch(value):
         raise ValueError(rule)
     if re.fullmatch(r"[0-9.]+", value):
         try:
-            IPv4Address(value)
+            address = IPv4Address(value)
         except ValueError:
             raise ValueError("must be an IP address of four numbers up to 255; write it as 192.168.1.5") from None
+        _one_machine(address)
     return value
+
+
+def _one_machine(address: IPv4Address | IPv6Address) -> None:
+    """Raise ValueError for an address at which no one machine is: every address, a group of machines, none at all."""
+    if address.is_unspecified or address.is_multicast or (address.version == 4 and address.is_reserved):
+        raise ValueError("must be the address of one machine, and this one is no machine's; write its own")
 
 
 HostName = Annotated[
@@ -197,6 +205,27 @@ ImageName = Annotated[str, AfterValidator(image_reference)]
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 """A TCP port."""
+LOWEST_FREE_PORT = 1024
+"""ip(7): below it a port is root's."""
+UnprivilegedPort = Annotated[int, Field(ge=LOWEST_FREE_PORT, le=65535)]
+"""A port that an account without rights may listen on."""
+
+
+def socket_address(value: str) -> str:
+    """Return a host, and a port behind a colon where it has one; an IPv6 address in brackets. Raises ValueError."""
+    found = re.fullmatch(r"(\[(?P<six>[^\[\]]+)\]|(?P<host>[^:\[\]]+))(:(?P<port>[0-9]{1,5}))?", value)
+    rule = "must be an address, with its port behind a colon where it has one; write it as 192.168.49.2:80"
+    if found is None or (found["six"] and ":" not in found["six"]) or int(found["port"] or 1) not in range(1, 65536):
+        raise ValueError(rule)
+    host_address(found["six"] or found["host"])
+    return value
+
+
+def each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a list that names each thing once. Raises ValueError."""
+    if twice := list(dict.fromkeys(str(value) for value in values if values.count(value) > 1)):
+        raise ValueError(f"must name each once, and {', '.join(twice)} stands there twice; remove one of them")
+    return values
 
 
 def _written_address(value: Any) -> Any:
@@ -265,5 +294,13 @@ def _http_address(value: str) -> str:
 HttpAddress = Annotated[str, AfterValidator(_http_address)]
 """Where a server of HTTP answers; nothing secret in it."""
 
+Line = Annotated[
+    str,
+    matches(
+        rf"(?! )(?=.){NO_CONTROL}(?<! )",
+        "must be one line without control characters and without blanks at its ends; correct it",
+    ),
+]
+"""A text on one line, that is not empty."""
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 """How much a program logs."""

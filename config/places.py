@@ -144,10 +144,55 @@ def _credentials_file(value: PurePosixPath) -> PurePosixPath:
     return value
 
 
-def _readable(value: PurePosixPath) -> PurePosixPath:
+ETC_OF_PACKAGES = words(
+    "alternatives apparmor apparmor.d apt bash_completion.d bind binfmt.d bluetooth ca-certificates cloud conf.d "
+    "containerd containers cron.d cron.daily cron.hourly cron.monthly cron.weekly cron.yearly dbus-1 default depmod.d "
+    "dhcp docker dpkg environment.d exim4 fonts fstab.d grub.d gss ifupdown init.d initramfs-tools insserv.conf.d "
+    "iproute2 iptables kernel kubernetes ld.so.conf.d ldap libvirt logcheck logrotate.d lvm lxc lxd modprobe.d "
+    "modules-load.d monit mysql netplan network NetworkManager nftables nginx nix nixos opt pam.d pki podman polkit-1 "
+    "postfix postgresql ppp profile.d python3 rc0.d rc1.d rc2.d rc3.d rc4.d rc5.d rc6.d rcS.d resolvconf rsyslog.d "
+    "samba security selinux sensors.d skel snmp ssh ssl subuid subgid sudoers.d sysctl.d systemd terminfo tmpfiles.d "
+    "udev udisks2 ufw update-motd.d usb_modeswitch.d vim wpa_supplicant X11 xdg zfs"
+)
+"""Folders of /etc in which a program reads files by itself."""
+
+
+def _shared_file(value: PurePosixPath) -> PurePosixPath:
+    parts = value.parts
+    if len(parts) == 4 and parts[1] == "etc" and parts[2] not in ETC_OF_PACKAGES:
+        return value
+    if len(parts) < 4 or someones_home(value) or system_place(value.parent):
+        raise ValueError(
+            "must be a file in a folder of its own that is nobody's home and not the system's; choose one as "
+            "/etc/hearth/env"
+        )
+    return value
+
+
+def _link(value: PurePosixPath) -> PurePosixPath:
+    parts = value.parts
+    at_home = (parts[:2] == ("/", "root") and len(parts) == 3) or (someones_home(value) != "" and len(parts) == 4)
+    if at_home and parts[-1].startswith((".env", "env")):
+        return value
+    return _shared_file(value)
+
+
+def _a_file(value: PurePosixPath) -> PurePosixPath:
     if len(value.parts) < 2 or value.parts[1] in ("dev", "proc", "sys"):
         raise ValueError("must be a file, and this is the kernel's; name the file")
-    return _no_separators(value)
+    return value
+
+
+def _readable(value: PurePosixPath) -> PurePosixPath:
+    return _no_separators(_a_file(value))
+
+
+def _flake(value: PurePosixPath) -> PurePosixPath:
+    if value != PurePosixPath("/etc/nixos") and system_place(value):
+        raise ValueError(
+            "must be the folder of the machine's flake, which is /etc/nixos or a place of its own; name it"
+        )
+    return value
 
 
 def inside(path: PurePosixPath, folder: PurePosixPath) -> bool:
@@ -170,4 +215,12 @@ CredentialsFile = Annotated[
 ]
 """A file of root's with a user and a password."""
 ReadableFile = Annotated[PurePosixPath, _WRITTEN, AfterValidator(_readable), _TEXT, _SCHEMA]
+"""A file that is only read, and whose path is a field of a container's volume."""
+PlainFile = Annotated[PurePosixPath, _WRITTEN, AfterValidator(_a_file), _TEXT, _SCHEMA]
 """A file that is only read."""
+SharedFile = Annotated[PurePosixPath, _WRITTEN, AfterValidator(_shared_file), _TEXT, _SCHEMA]
+"""A file for those who work on the machine, in a folder that nothing reads as its settings by itself."""
+LinkPlace = Annotated[PurePosixPath, _WRITTEN, AfterValidator(_link), _TEXT, _SCHEMA]
+"""Where a link to such a file is: another of them, or `.env` in somebody's home."""
+FlakeFolder = Annotated[PurePosixPath, _WRITTEN, AfterValidator(_flake), _TEXT, _SCHEMA]
+"""A folder of NixOS' own configuration: its owner's, and put to by us."""

@@ -7,27 +7,35 @@ from collections.abc import Mapping
 from config.hosts import Machines
 from config.mistakes import Mistake, shown
 from config.model import NAMESPACE, overlap
-from config.system import SystemSettings
+from config.system import Listener, SystemSettings
 
 SSH_PORT = 22
 
 
 def _collisions(systems: Mapping[str, SystemSettings], machines: Machines) -> list[Mistake]:
-    """Find one port of one machine, wanted twice: by two systems, or by a system and the machine's own SSH server."""
+    """One port of one machine, wanted twice: by two settings, or by one and the machine's own SSH server."""
     listeners = [(key, each) for key, settings in systems.items() for each in settings.listeners() if each.addresses]
     found: list[Mistake] = []
     for position, (key, listener) in enumerate(listeners):
-        where = f"{NAMESPACE}:{key}.{listener.key}"
+        where, shown_port = f"{NAMESPACE}:{key}.{listener.key}", shown(listener.port)
         host = machines.hosts.get(listener.host)
-        if host and listener.port == (host.port or SSH_PORT):
+        if host and listener.protocol == "tcp" and listener.port == (host.port or SSH_PORT):
             rule = f"must not be the port of the SSH server of {listener.host}, by which the machine is reached"
-            found.append(Mistake(where, rule, "choose another port", shown(listener.port)))
+            found.append(Mistake(where, rule, "choose another port", shown_port))
         for other_key, other in listeners[:position]:
-            same = listener.port == other.port and machines.same_machine(listener.host, other.host)
-            if same and key != other_key and any(overlap(a, b) for a in listener.addresses for b in other.addresses):
-                rule = f"must not be that of {NAMESPACE}:{other_key}.{other.key} on the same machine ({listener.host})"
-                found.append(Mistake(where, rule, "choose another port, or another address", shown(listener.port)))
+            if (key, listener.key) != (other_key, other.key) and _same_place(listener, other, machines):
+                rule = (
+                    f"must not be that of {NAMESPACE}:{other_key}.{other.key} on the same machine ({listener.host}, "
+                    f"{listener.protocol})"
+                )
+                found.append(Mistake(where, rule, "choose another port, or another address", shown_port))
     return found
+
+
+def _same_place(one: Listener, other: Listener, machines: Machines) -> bool:
+    """Whether two would listen on one port of one machine, on an address that both have."""
+    same = (one.port, one.protocol) == (other.port, other.protocol) and machines.same_machine(one.host, other.host)
+    return same and any(overlap(first, second) for first in one.addresses for second in other.addresses)
 
 
 def relations(systems: Mapping[str, SystemSettings], machines: Machines) -> list[Mistake]:

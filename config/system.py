@@ -5,12 +5,11 @@ The table itself is config/systems/__init__.py. docs/adding-a-system.md adds one
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 from config.hosts import Machines
 from config.model import Disagreement, Settings
@@ -18,35 +17,15 @@ from config.model import Disagreement, Settings
 
 @dataclass(frozen=True)
 class Listener:
-    """A port of a machine that a system publishes on."""
+    """A port of a machine that a system listens on."""
 
     key: str
     """The setting that says which, as seen from the system: `pod.backend-port`."""
     host: str
     port: int
     addresses: Sequence[IPv4Address | IPv6Address]
-
-
-def one_line(value: str) -> None:
-    """Hold a secret that ends up in a line of a file to its rule. Raises ValueError, without the value."""
-    if not value:
-        raise ValueError("must not be empty; set it again")
-    if re.search(r"[\n\r\x00]", value):
-        raise ValueError("must be one line; set it again, without a line break")
-
-
-def environment_lines(value: str) -> None:
-    """Hold a file of variables to its rule, as podman-run(1) reads `--env-file`: NAME=value, or a comment.
-
-    A name alone would take the value from whoever starts podman. Raises ValueError, without the value.
-    """
-    for number, line in enumerate(value.split("\n"), 1):
-        if (
-            line.strip()
-            and not line.lstrip().startswith("#")
-            and not re.fullmatch(r"[A-Za-z_]\w*=[^\r\x00]*", line, re.ASCII)
-        ):
-            raise ValueError(f"must be lines of NAME=value, and line {number} is none; set it again, so")
+    """`0.0.0.0` and `::` stand for all of their version."""
+    protocol: Literal["tcp", "udp"] = "tcp"
 
 
 class SystemSettings(Settings):
@@ -65,12 +44,16 @@ class SystemSettings(Settings):
     SECRETS_INSTEAD: ClassVar[Mapping[str, str]] = {}
     """Places in the system's key that ask for a secret -> the secret key that is there for it."""
 
+    def against_secrets(self, given: Mapping[str, str]) -> Iterator[Disagreement]:
+        """Yield what can't stand together with the secrets that are known: their keys, and rules that show none."""
+        yield from ()
+
     def against(self, machines: Machines) -> Iterator[Disagreement]:
         """Yield what can't stand together with the machines of the stack."""
         yield from ()
 
     def listeners(self) -> Sequence[Listener]:
-        """Return every port of a machine that the system publishes on, as far as the settings tell."""
+        """Every port of a machine that the system listens on, as far as the settings tell."""
         return ()
 
     def required_secrets(self) -> Mapping[str, str]:

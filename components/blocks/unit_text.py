@@ -50,6 +50,15 @@ def word(value: str) -> str:
     return f'"{inner}"'
 
 
+def path_word(value: str) -> str:
+    """One path of a list of them: `ReadWritePaths=`. No command, so `$` is no variable there.
+
+    Source: config_parse_namespace_path_strv() of systemd, which takes quotes away and puts specifiers in.
+    """
+    inner = _carried(value).replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"')
+    return inner if re.fullmatch(r"[A-Za-z0-9_./:@%+,=-]+", inner) else f'"{inner}"'
+
+
 def bare_word(value: str) -> str:
     """Write as `word` does, without the quotes where none are needed."""
     return command_part(value) if re.fullmatch(r"[A-Za-z0-9_./:@%+,=-]+", value) else word(value)

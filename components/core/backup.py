@@ -31,6 +31,35 @@ echo "dumped to $file"
 """
 
 
+def restore_scripts(core: Core, source: str) -> tuple[str, str]:
+    """(apply, check), run on the machine once the database is healthy: a dump for a database that has no table yet.
+
+    The check holds where there is a table, and where the database can't be asked: then there is nothing to fill. Dumps
+    of Hearth's own have names that sort by time. A dump that can't be read whole changes nothing.
+    """
+    count = client_command(core, "psql", "--no-psqlrc", "-Atc", "SELECT count(*) FROM pg_stat_user_tables")
+    restore = client_command(core, "pg_restore", "--exit-on-error", "--no-owner", "--single-transaction")
+    container = f"{core.name}-postgres"
+    check = f'tables=$(docker exec {container} {count} </dev/null 2>/dev/null) || exit 0\n[ "$tables" != 0 ]\n'
+    apply = f"""\
+set -eu
+source={shlex.quote(source)}
+if [ -d "$source" ]; then
+    dump=$(find "$source" -maxdepth 1 -type f -name '*.dump' | LC_ALL=C sort | tail -n 1)
+else
+    dump=$source
+fi
+if [ ! -f "$dump" ]; then
+    echo "there is no dump at $source, so the new database stays empty and nothing was started on it" >&2
+    echo "copy one there, or take backup.restore-from out of the settings" >&2
+    exit 1
+fi
+docker exec -i {container} {restore} < "$dump"
+echo "restored $dump"
+"""
+    return apply, check
+
+
 def backup_units(core: Core, program: str) -> dict[str, str]:
     """Return the two units of the nightly dump, by name."""
     name = f"{core.name}-backup"

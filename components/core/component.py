@@ -73,6 +73,7 @@ class CoreStack(pulumi.ComponentResource):
                 # Whoever waits for the database waits for its data too.
                 script = upgrade.restore_after_upgrade(settings)
                 made[container.service] = self._once("restore", script, [made[container.service]])
+                made[container.service] = self._filled(made[container.service])
         if settings.backup.enabled:
             self._backup(made["postgres"])
         self._outputs(wanted)
@@ -112,6 +113,22 @@ class CoreStack(pulumi.ComponentResource):
             add_previous_output_in_env=False,
             logging=local.Logging.NONE,
             opts=ResourceOptions(parent=self, depends_on=list(after)),
+        )
+
+    def _filled(self, database: pulumi.Resource) -> pulumi.Resource:
+        """Fill a new database with the dump that the settings name; whoever waits for the database waits for that."""
+        settings = self._settings
+        source = settings.backup.restore_from
+        if source is None:
+            return database
+        apply, check = backup.restore_scripts(settings, str(source))
+        return Script(
+            f"{self._name}-filled",
+            host=settings.host,
+            name=f"{settings.name}-restored",
+            apply=apply,
+            check=check,
+            opts=ResourceOptions(parent=self, depends_on=[database]),
         )
 
     def _image(self, container: StackContainer) -> Input[str]:

@@ -11,10 +11,25 @@ from urllib.parse import quote
 from config.address import bracketed
 from config.hosts import Machines
 
+LINK = Path(".state") / "ssh_config"
+"""Leads to the SSH configuration of whoever runs Pulumi here: ignored by git, and of one name on every computer."""
 
-def _from_project(path: Path, project: Path | None) -> str:
-    """Return a path as seen from the project's folder, where Pulumi runs commands: the same in every clone."""
-    return os.path.relpath(path, project or Path.cwd())
+
+def _from_project(machines: Machines, project: Path) -> str:
+    """Return the SSH configuration as seen from the project's folder: the same text for everybody.
+
+    Pulumi runs commands there. What lies in somebody's home is reached through a link: its place is another one on each computer.
+    """
+    configuration = machines.ssh_config_file(project)
+    if not str(machines.ssh_config).startswith("~"):
+        return str(machines.ssh_config)
+    link = project / LINK
+    if not link.is_symlink() or link.readlink() != configuration:
+        link.parent.mkdir(mode=0o700, exist_ok=True)
+        fresh = link.with_name(f"{link.name}.{os.getpid()}")
+        fresh.symlink_to(configuration)
+        fresh.replace(link)
+    return str(LINK)
 
 
 def ssh_options(machines: Machines, project: Path | None = None) -> list[str]:
@@ -26,7 +41,8 @@ def ssh_options(machines: Machines, project: Path | None = None) -> list[str]:
     own = Path(pwd.getpwuid(os.getuid()).pw_dir) / ".ssh" / "config"
     # By what the settings say, and not by what is there: the same options where the file is another computer's.
     named = configuration != own and machines.ssh_config != Machines.model_fields["ssh_config"].default
-    return ["-o", "BatchMode=yes", *(["-F", _from_project(configuration, project)] if named else [])]
+    named_so = ["-F", _from_project(machines, project or Path.cwd())] if named else []
+    return ["-o", "BatchMode=yes", *named_so]
 
 
 def docker_host(machines: Machines, name: str) -> str:

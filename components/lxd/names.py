@@ -9,9 +9,9 @@ from components.lxd import zone
 from components.lxd.zone import Address, DnsRecord, Subnet
 from config.systems.lxd import Lxd
 from config.systems.lxd.parts import Dns
+from config.systems.lxd.rules import NAME_SERVER as SERVER
 
 FOLDER = "/var/lib/bind/hearth"
-SERVER = "ns1"
 LOOPBACK: tuple[Subnet, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
@@ -65,7 +65,7 @@ def names_of(settings: Lxd, dns: Dns) -> Names:
             for name, address in pointed.items()
             if address.reverse_pointer.endswith(f".{back}")
         }
-    clients = [each.network for each in dns.clients] or subnets
+    clients = [*dns.clients] or subnets
     options = zone.named_options([*own, *_loopback(own)], clients, dns.forwarders)
     return Names(own, names, wildcard, files, zones, options, reverse)
 

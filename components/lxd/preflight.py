@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from config.mistakes import Mistake, WrongSettings
+from components.system import NotDeployable
+from config.mistakes import Mistake
 from config.systems.lxd import Lxd
 
 
 def refuse_what_is_not_there(settings: Lxd) -> None:
-    """Raise WrongSettings that lists each part of the settings that Hearth knows and does not bring up yet."""
+    """Raise NotDeployable that lists each part of the settings that Hearth knows and does not bring up yet."""
     parts = {
         "bridges": bool(settings.bridges),
         "ssh": settings.ssh is not None,
@@ -20,4 +21,4 @@ def refuse_what_is_not_there(settings: Lxd) -> None:
         if given
     ]
     if mistakes:
-        raise WrongSettings(mistakes)
+        raise NotDeployable(mistakes)

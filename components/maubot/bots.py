@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from urllib.parse import quote
 
 import pulumi
 from pulumi import Output, ResourceOptions
 
+from components.maubot.preflight import plugin_archive
 from components.maubot.secrets import bot_passwords
 from components.maubot.units import ACCOUNTS
 from components.system import SystemArgs
 from config.systems.maubot import Maubot
-from providers.errors import HearthError
-from providers.kinds.matrix.archive import Archive, read
 from providers.resources.host import Directory
 from providers.resources.matrix import MatrixUser, MaubotClient, MaubotInstance, MaubotPlugin
 
@@ -47,12 +46,13 @@ class Bots:
 
     def _plugin(self, plugin: str, source: str) -> MaubotPlugin:
         """Return a plugin, from a path that counts from the project's folder."""
-        archive = _archive(plugin, source)
+        archive = plugin_archive(plugin, source)
         return MaubotPlugin(
             f"{self._name}-plugin-{plugin}",
             host=self._settings.host,
             plugin=plugin,
-            source=str(Path(source).absolute()),
+            # From the project's folder, where the provider looks too: another clone has the same.
+            source=source,
             sha256=archive.sha256,
             opts=self._options(*self._ready),
         )
@@ -82,7 +82,7 @@ class Bots:
                 user=bot,
                 password=Output.secret(passwords.apply(lambda found, bot=bot: found[bot] or "unknown in a preview")),
                 registration_token=secrets.get("maubot-registration-token"),
-                token_file=f"{ACCOUNTS}/{bot}.json",
+                token_file=f"{ACCOUNTS}/{quote(bot, safe='')}.json",
                 device_id=wish.device_id,
                 deactivate=wish.deactivate,
                 opts=self._options(folder),
@@ -102,17 +102,3 @@ class Bots:
                 opts=self._options(*self._ready, account),
             )
         return clients
-
-
-def _archive(plugin: str, source: str) -> Archive:
-    """Return the plugin at `source`. Raises RunError where it is none, or another one."""
-    try:
-        archive = read(Path(source).absolute())
-    except HearthError as error:
-        raise pulumi.RunError(f"hearth:maubot.plugins.{plugin}: {error}") from None
-    if archive.plugin != plugin:
-        raise pulumi.RunError(
-            f"hearth:maubot.plugins.{plugin}: {source} is the plugin {archive.plugin}, so nothing was touched;"
-            " write that as the key, or correct the path"
-        )
-    return archive

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 import pulumi
@@ -9,11 +10,11 @@ from pulumi import Input, Output, ResourceOptions
 
 from components.maubot import units
 from components.maubot.config_file import HOME, INSTANCE_DATABASES, PLUGINS, config_text
-from components.maubot.secrets import checked_key, checked_password, password_hash, session_key
+from components.maubot.secrets import password_hash, session_key
 from components.system import SystemArgs
 from config.systems.maubot import Maubot
 from providers.kinds.matrix.common import CONFIG_FILE
-from providers.resources.host import Directory, File, Package, Unit, User, Venv
+from providers.resources.host import Directory, File, Package, Script, Unit, User, Venv
 
 
 class DebianMaubot:
@@ -25,7 +26,8 @@ class DebianMaubot:
         folders = self._folders()
         config, key = self._configuration(folders)
         programs = self._programs(folders)
-        self.ready: Sequence[pulumi.Resource] = [self._service(venv, folders, config, key, programs)]
+        begun = self._begin(folders, config, programs)
+        self.ready: Sequence[pulumi.Resource] = [self._service(venv, [*folders, *begun], config, key, programs)]
         watchers: list[pulumi.Resource] = [*self.ready, *programs]
         for unit, text in units.health_units(self._settings).items():
             watchers.append(self._watcher(unit, text, watchers))  # a timer wants its service there
@@ -38,7 +40,7 @@ class DebianMaubot:
     def _environment(self) -> Venv:
         settings = self._settings
         wanted = ["python3-venv", *settings.packages]
-        if settings.database == "postgresql" and settings.backup.enabled:
+        if settings.database == "postgresql" and (settings.backup.enabled or settings.backup.restore_from):
             wanted.append("postgresql-client")
         packages = [
             Package(f"{self._name}-package-{package}", host=settings.host, name=package, opts=self._options())
@@ -122,7 +124,7 @@ class DebianMaubot:
         )
 
         def session(found: dict[str, str]) -> str:
-            return session_key(checked_key(found["key"]), checked_password(found["password"])) if found["key"] else ""
+            return session_key(found["key"], found["password"]) if found["key"] else ""
 
         def text(found: dict[str, str]) -> str:
             key = session(found)  # empty in a preview without secrets
@@ -170,6 +172,26 @@ class DebianMaubot:
             start_timeout=settings.start_timeout,
             opts=self._options(venv, *folders, config, key, *programs),
         )
+
+    def _begin(
+        self, folders: Sequence[pulumi.Resource], config: File, programs: Sequence[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
+        """Return the databases of a backup, where the settings name one and maubot has none yet: before it starts."""
+        settings = self._settings
+        source = settings.backup.restore_from
+        if source is None:
+            return []
+        program = f"/usr/bin/python3 -I {units.BACKUP_PROGRAM}"
+        return [
+            Script(
+                f"{self._name}-begun",
+                host=settings.host,
+                name="maubot-restored",
+                apply=f"{program} begin {units.TOLD} {shlex.quote(str(source))}\n",
+                check=f"{program} begun {units.TOLD}\n",
+                opts=self._options(*folders, config, *programs),
+            )
+        ]
 
     def _watcher(self, unit: str, text: str, after: Sequence[pulumi.Resource]) -> Unit:
         timer = unit.endswith(".timer")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from components.blocks.unit_text import line, path_word
 from components.maubot.config_file import DATABASE, HOME, INSTANCE_DATABASES
 from config.systems.maubot import Maubot
 from providers.kinds.matrix.common import CONFIG_FILE
@@ -64,7 +65,7 @@ def service(settings: Maubot) -> str:
     """maubot.service. The configuration reaches it as a credential: its file is root's alone."""
     return f"""\
 [Unit]
-Description=maubot, the bots on {settings.server_name}
+Description={line(f"maubot, the bots on {settings.server_name}")}
 Wants=network-online.target
 After=network-online.target {settings.homeserver_unit}.service postgresql.service
 StartLimitIntervalSec=0
@@ -95,7 +96,8 @@ WantedBy=multi-user.target
 def health_units(settings: Maubot) -> dict[str, str]:
     """Name -> text of the units that watch maubot."""
     every = settings.health.every
-    metrics = f"ReadWritePaths={settings.health.metrics_folder}\n" if settings.health.metrics_folder else ""
+    folder = settings.health.metrics_folder
+    metrics = f"ReadWritePaths={path_word(str(folder))}\n" if folder else ""
     timer = f"""\
 [Timer]
 OnBootSec={every}
@@ -157,7 +159,7 @@ Type=oneshot
 ExecStart=/usr/bin/python3 -I {BACKUP_PROGRAM} backup {TOLD}
 UMask=0077
 ProtectSystem=strict
-ReadWritePaths={HOME} {settings.backup.folder}
+ReadWritePaths={HOME} {path_word(str(settings.backup.folder))}
 ProtectHome=yes
 PrivateTmp=yes
 PrivateDevices=yes

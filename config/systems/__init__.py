@@ -15,7 +15,7 @@ _TABLE = (
     System("secondbrain", SecondBrain, component="SecondBrain"),
     System("core", Core, component="CoreStack"),
     System("todo", Todo, component="TodoApp", preflight="reach"),
-    System("maubot", Maubot, component="MaubotHost"),
+    System("maubot", Maubot, component="MaubotHost", preflight="read_plugins"),
     System("lxd", Lxd, component="LxdCluster", preflight="refuse_what_is_not_there"),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal
@@ -20,9 +20,11 @@ from config.model import (
     NamePrefix,
     Port,
     Settings,
+    each_once,
     matches,
 )
-from config.places import OwnFolder
+from config.places import OwnFolder, PlainFile
+from config.secret_rules import at_least, one_line
 from config.system import Listener, SystemSettings
 
 BACKEND_PORT = 8000
@@ -91,8 +93,9 @@ DatabaseName = Annotated[
 Memory = Annotated[str, AfterValidator(_memory)]
 HostPattern = Annotated[
     str,
+    Field(max_length=253),
     matches(
-        r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*",
+        r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*",
         "must be a host's name without http:// and port; write it as pi.local or *.example.org",
     ),
 ]
@@ -110,7 +113,7 @@ class Backend(Settings):
         default=None,
         description="Name under which the image is pushed once it is built, as registry.example.org/mail-assistant.",
     )
-    platforms: tuple[Literal["linux/arm64", "linux/amd64"], ...] = Field(
+    platforms: Annotated[tuple[Literal["linux/arm64", "linux/amd64"], ...], AfterValidator(each_once)] = Field(
         default=("linux/arm64", "linux/amd64"), min_length=1, description="Processors that a pushed image is built for."
     )
     port: Port = Field(default=BACKEND_PORT, description="Port of the machine on which the pages are published.")
@@ -182,6 +185,11 @@ class Backup(Settings):
     folder: OwnFolder = Field(
         default=PurePosixPath("/var/backups/mail-assistant"), description="Where on the machine they are."
     )
+    restore_from: PlainFile | None = Field(
+        default=None,
+        description="What a new, empty database is filled with: a dump on the machine, or a folder of them, of which "
+        "the newest. A database that holds something is left as it is.",
+    )
 
 
 class Core(SystemSettings):
@@ -195,6 +203,14 @@ class Core(SystemSettings):
         "core-gmail-client-secret": "Gmail: secret of the OAuth client.",
         "core-gmail-refresh-token": "Gmail: refresh token of the mailbox.",
     }
+
+    SECRET_RULES: ClassVar[Mapping[str, Callable[[str], None]]] = {
+        "core-postgres-password": one_line,
+        "core-secret-key": at_least(32),
+        "core-access-password": at_least(12),
+        **dict.fromkeys(("core-gmail-client-id", "core-gmail-client-secret", "core-gmail-refresh-token"), one_line),
+    }
+    SECRETS_INSTEAD: ClassVar[Mapping[str, str]] = {"postgres": "core-postgres-password"}
 
     host: HostName = Field(description="The machine: a key of `hearth:hosts`. It must have Docker.")
     name: NamePrefix = Field(default="mail-assistant", description="What names of containers and volumes begin with.")

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from ipaddress import IPv4Address, ip_address
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal, cast
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from config.model import HostName, MachinePath, Port, Settings, matches
-from config.system import SystemSettings
+from config.calendar import calendar
+from config.model import (
+    Disagreement,
+    HostName,
+    Line,
+    Settings,
+    UnprivilegedPort,
+    each_once,
+    matches,
+    socket_address,
+)
+from config.places import FlakeFolder, OwnFolder, PlainFile, inside
+from config.secret_rules import at_least, bcrypt_password, one_line
+from config.system import Listener, SystemSettings
 
 SERVICES = ("matrix-continuwuity", "mautrix-slack", "forgejo", "postgresql", "nginx")
 """What the task list's own server runs besides, and no phase of a rollout may harm."""
@@ -18,18 +32,45 @@ TAKEN_PORTS = frozenset({8008, 29319, 3000})
 """Ports of that server's homeserver, bridge and forge."""
 
 
+OWN_FOLDERS = tuple(
+    PurePosixPath(path)
+    for path in ("/var/lib/maubot", "/var/lib/maubot-accounts", "/var/lib/maubot-health", "/opt/maubot", "/etc/maubot")
+)
+"""Where maubot itself lies."""
+
+
 def _homeserver(value: str) -> str:
-    if not re.fullmatch(r"https?://(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?", value):
+    if not re.fullmatch(r"https?://[^/?#@]+", value):
         raise ValueError("must be scheme, host and port alone; write it as http://127.0.0.1:8008")
-    if re.fullmatch(r"https?://localhost(:[0-9]+)?", value):
+    place = value.partition("://")[2]
+    if re.fullmatch(r"localhost(:[0-9]+)?", place):
         raise ValueError("must not be localhost, which is ::1 on some machines; write 127.0.0.1")
+    socket_address(place)
     return value
+
+
+def _server_name(value: str) -> str:
+    try:
+        return socket_address(value)
+    except ValueError:
+        raise ValueError(
+            "must be the homeserver's name, as after the colon of a user id; write it as example.org"
+        ) from None
 
 
 def _requirement(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[a-z0-9,_-]+\])?==[A-Za-z0-9.+!-]+", value):
         raise ValueError("must be a Python package with its version; write it as yt-dlp==2026.10.26")
     return value
+
+
+def _packages_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    """PEP 503: names that differ in case and separators alone are one package."""
+    names = tuple(re.sub(r"[-_.]+", "-", re.split(r"[\[=]", value)[0]).lower() for value in values)
+    if "maubot" in names:
+        raise ValueError("must not hold maubot, whose version is a setting of its own; write it as version")
+    each_once(names)
+    return values
 
 
 Localpart = Annotated[
@@ -44,21 +85,33 @@ InstanceName = Annotated[
     matches(r"[a-z0-9][a-z0-9._-]{0,99}", "must be lowercase letters, digits and . _ -; write it as instagram-bot-1"),
 ]
 PluginId = Annotated[str, matches(r"[A-Za-z0-9][A-Za-z0-9._-]*", "must be a plugin's id; write it as sna.instagram")]
-ServerName = Annotated[
-    str,
-    matches(
-        r"[A-Za-z0-9.-]+(:[0-9]{1,5})?",
-        "must be the homeserver's name, as after the colon of a user id; as example.org",
-    ),
-]
+ServerName = Annotated[str, AfterValidator(_server_name)]
+"""Matrix specification, appendix "Server Name"."""
 MxcAddress = Annotated[str, matches(r"mxc://[A-Za-z0-9.:-]+/[A-Za-z0-9_-]+", "must be an mxc:// address of a picture")]
 RoomId = Annotated[
-    str, matches(r"[!#][^\s:]+(:[A-Za-z0-9.:-]+)?", "must be a room; write it as #admins:example.org, or by its id")
+    Line, matches(r"[!#][^\s:]+(:[A-Za-z0-9.:-]+)?", "must be a room; write it as #admins:example.org, or by its id")
 ]
-Calendar = Annotated[
-    str, matches(r"[A-Za-z0-9*:,/~. -]{1,100}", "must be a time of systemd.time(7); write it as *-*-* 03:30:00")
+UnitStem = Annotated[
+    str,
+    matches(
+        r"(?!.*\.service$)[A-Za-z0-9@_][A-Za-z0-9@._-]*",
+        "must be a service's name without .service; write it as matrix-continuwuity",
+    ),
 ]
 PackageName = Annotated[str, matches(r"[a-z0-9][a-z0-9.+-]+", "must be a Debian package's name; write it as ffmpeg")]
+
+
+def passwords_by_bot(lines: str, bots: Iterable[str]) -> dict[str, str]:
+    """Return the passwords in lines of NAME=password, of those bots that have one. A name may hold a `=` itself."""
+    found: dict[str, str] = {}
+    for line in lines.split("\n"):
+        text = line.strip()
+        rests = {bot: text[len(bot) :].lstrip() for bot in bots if text.startswith(bot)}
+        fitting = [bot for bot, rest in rests.items() if rest.startswith("=") and len(rest) > 1]
+        if fitting:
+            bot = max(fitting, key=len)
+            found[bot] = rests[bot][1:]
+    return found
 
 
 class Bot(Settings):
@@ -69,7 +122,7 @@ class Bot(Settings):
     )
     enabled: bool = Field(default=True, description="Whether it runs.")
     autojoin: bool = Field(default=True, description="Whether it goes where it is invited.")
-    displayname: str | None = Field(default=None, min_length=1, description="The name that it shows; else unmanaged.")
+    displayname: Line | None = Field(default=None, description="The name that it shows; else unmanaged.")
     avatar_url: MxcAddress | None = Field(default=None, description="Its picture; else unmanaged.")
     deactivate: bool = Field(
         default=False,
@@ -110,7 +163,7 @@ class Health(Settings):
         "these settings must be in it.",
     )
     alert_bot: Localpart | None = Field(default=None, description="The bot that tells them. Otherwise the first.")
-    metrics_folder: MachinePath | None = Field(
+    metrics_folder: OwnFolder | None = Field(
         default=None,
         description="Folder of Prometheus' textfile collector, as /var/lib/prometheus/node-exporter; it must be there.",
     )
@@ -120,23 +173,34 @@ class Backup(Settings):
     """The nightly backup: maubot's database, those of the instances, and the configuration."""
 
     enabled: bool = Field(default=True, description="Whether there is one.")
-    folder: MachinePath = Field(default=PurePosixPath("/var/backups/maubot"), description="Where backups are kept.")
+    folder: OwnFolder = Field(default=PurePosixPath("/var/backups/maubot"), description="Where backups are kept.")
     keep: Annotated[int, Field(ge=1, le=365)] = Field(default=7, description="How many are kept.")
-    at: Calendar = Field(default="*-*-* 03:30:00", description="When, as systemd.time(7) has it.")
+    restore_from: PlainFile | None = Field(
+        default=None,
+        description="What a new maubot begins with: a backup's folder on the machine, or the folder of several, of "
+        "which the newest. A database that is there is left as it is.",
+    )
+    at: Annotated[str, AfterValidator(calendar)] = Field(
+        default="*-*-* 03:30:00", description="When, as systemd.time(7) has it."
+    )
 
 
 class NixOs(Settings):
     """The machine's own configuration, where the platform is `nixos`."""
 
-    flake: MachinePath = Field(default=PurePosixPath("/etc/nixos"), description="Folder of the machine's flake.")
-    configuration: Annotated[str, matches(r"[A-Za-z0-9_-]+", "must be a name; write it as ops-jrz1")] = Field(
-        description="Its name under nixosConfigurations."
+    flake: FlakeFolder = Field(default=PurePosixPath("/etc/nixos"), description="Folder of the machine's flake.")
+    configuration: Annotated[str, matches(r"[A-Za-z0-9_][A-Za-z0-9_-]*", "must be a name; write it as ops-jrz1")] = (
+        Field(description="Its name under nixosConfigurations.")
     )
-    sops_file: Annotated[str, matches(r"[A-Za-z0-9._/-]+", "must be a path in the flake; as secrets/secrets.yaml")] = (
-        Field(default="secrets/secrets.yaml", description="The file of secrets, from the flake's folder.")
-    )
-    services: tuple[Annotated[str, matches(r"[A-Za-z0-9@._-]+", "must be a unit's name; write it as nginx")], ...] = (
-        Field(default=SERVICES, description="Services that must be healthy before and after each phase.")
+    sops_file: Annotated[
+        str,
+        matches(
+            r"(?!.*(^|/)\.\.(/|$))[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*",
+            "must be a path in the flake; write it as secrets/secrets.yaml",
+        ),
+    ] = Field(default="secrets/secrets.yaml", description="The file of secrets, from the flake's folder.")
+    services: Annotated[tuple[UnitStem, ...], AfterValidator(each_once)] = Field(
+        default=SERVICES, description="Services that must be healthy before and after each phase."
     )
 
 
@@ -157,13 +221,17 @@ class Maubot(SystemSettings):
     homeserver: Annotated[str, AfterValidator(_homeserver)] = Field(
         default="http://127.0.0.1:8008", description="Its address, as the machine sees it."
     )
-    homeserver_unit: Annotated[str, matches(r"[A-Za-z0-9@._-]+", "must be a unit's name; as matrix-continuwuity")] = (
-        Field(default="matrix-continuwuity", description="The homeserver's unit, where it is on the same machine.")
+    homeserver_unit: UnitStem = Field(
+        default="matrix-continuwuity", description="The homeserver's unit, where it is on the same machine."
     )
-    port: Port = Field(default=29316, description="Port of the web page and the API, on 127.0.0.1 alone.")
-    admin: Annotated[str, matches(r"[A-Za-z0-9._-]{1,64}", "must be letters, digits and . _ -")] = Field(
-        default="admin", description="Name of maubot's admin."
-    )
+    port: UnprivilegedPort = Field(default=29316, description="Port of the web page and the API, on 127.0.0.1 alone.")
+    admin: Annotated[
+        str,
+        matches(
+            r"(?!root$)[A-Za-z0-9._-]{1,64}",
+            "must be letters, digits and . _ -, and not root, whom maubot lets nobody log in as; choose such a name",
+        ),
+    ] = Field(default="admin", description="Name of maubot's admin.")
     version: Annotated[str, matches(r"[0-9]+\.[0-9]+\.[0-9]+", "must be a version; write it as '0.6.0'")] = Field(
         # renovate: datasource=pypi depName=maubot
         default="0.6.0",
@@ -172,11 +240,11 @@ class Maubot(SystemSettings):
     database: Literal["sqlite", "postgresql"] = Field(
         default="sqlite", description="Where maubot keeps its own data. Instances keep theirs in SQLite files."
     )
-    python_packages: tuple[Annotated[str, AfterValidator(_requirement)], ...] = Field(
-        default=(), description="Python packages that plugins need, each with its version."
-    )
+    python_packages: Annotated[
+        tuple[Annotated[str, AfterValidator(_requirement)], ...], AfterValidator(_packages_once)
+    ] = Field(default=(), description="Python packages that plugins need, each with its version.")
     packages: tuple[PackageName, ...] = Field(default=(), description="Debian packages that plugins need, as ffmpeg.")
-    plugins: dict[PluginId, str] = Field(
+    plugins: dict[PluginId, Line] = Field(
         default_factory=dict, description="Id -> an .mbp file or a plugin's folder, from the project's folder."
     )
     bots: dict[Localpart, Bot] = Field(default_factory=dict, description="Name of each account -> what it is.")
@@ -223,6 +291,49 @@ class Maubot(SystemSettings):
                     " enable the bot, or disable the instance"
                 )
         return self
+
+    SECRETS_INSTEAD: ClassVar[Mapping[str, str]] = {"bots": "maubot-bot-passwords"}
+    SECRET_RULES: ClassVar[Mapping[str, Callable[[str], None]]] = {
+        "maubot-admin-password": bcrypt_password,
+        "maubot-secret-key": at_least(48),
+        "maubot-registration-token": one_line,
+        "maubot-database-url": one_line,
+    }
+
+    def disagreements(self) -> Iterator[Disagreement]:
+        folder = self.backup.folder
+        for place in OWN_FOLDERS:
+            if inside(folder, place) or inside(place, folder):
+                rule = f"must lie apart from maubot's {place}, and one is in the other; choose a place of its own"
+                yield Disagreement("backup.folder", rule, str(folder))
+        if self.homeserver_unit.startswith("maubot"):
+            rule = "must be the homeserver's unit, and this is maubot's own; write the homeserver's"
+            yield Disagreement("homeserver-unit", rule, self.homeserver_unit)
+        if self.platform == "nixos" and self.database == "postgresql":
+            rule = "must be sqlite on nixos, whose module knows nothing else; remove it"
+            yield Disagreement("database", rule, self.database)
+
+    def against_secrets(self, given: Mapping[str, str]) -> Iterator[Disagreement]:
+        """Each bot has its line among the passwords; the message names the bots and no password."""
+        lines = given.get("maubot-bot-passwords")
+        if lines is None:
+            return
+        known = passwords_by_bot(lines, self.bots)
+        if missing := [bot for bot in self.bots if bot not in known]:
+            rule = (
+                f"must have a line NAME=password for each of bots, and {', '.join(missing)} has none; add it: "
+                "pulumi config set --secret hearth:maubot-bot-passwords"
+            )
+            yield Disagreement("maubot-bot-passwords", rule)
+
+    def listeners(self) -> Sequence[Listener]:
+        """Maubot's page; and the homeserver's own port, where that is on the machine."""
+        found = [Listener("port", self.host, self.port, (IPv4Address("127.0.0.1"),))]
+        place = urlsplit(self.homeserver)
+        if place.hostname in ("127.0.0.1", "::1"):
+            port = place.port or {"http": 80, "https": 443}[place.scheme]
+            found.append(Listener("homeserver", self.host, port, (ip_address(place.hostname),)))
+        return found
 
     @model_validator(mode="after")
     def _what_can_be(self) -> Maubot:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 from cryptography import x509
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from config.model import HttpAddress, ImageName, LogLevel, Port, Settings, matches
+from config.model import (
+    HttpAddress,
+    ImageName,
+    Line,
+    LogLevel,
+    Port,
+    Settings,
+    each_once,
+    matches,
+    socket_address,
+)
+from config.secret_rules import at_least, certificates, one_line, postgres_address, private_key
 from config.system import SystemSettings
 
 _LABEL = r"[a-z]([a-z0-9-]*[a-z0-9])?"
@@ -26,21 +37,19 @@ def _own_namespace(value: str) -> str:
 Quantity = Annotated[
     str, matches(r"[1-9][0-9]*(Mi|Gi|Ti)", "must be a size of Kubernetes; write it as 512Mi, 1Gi or 2Ti")
 ]
+_DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DnsName = Annotated[
     str,
     Field(max_length=253),
     matches(
-        r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?",
-        "must be a host name in lowercase letters, without scheme and port; write it as todo.example.org",
+        rf"(?![0-9.]+$){_DNS_LABEL}(\.{_DNS_LABEL})*",
+        "must be a host name in lowercase letters, no address, without scheme and port; write it as todo.example.org",
     ),
 ]
-SocketAddress = Annotated[
-    str,
-    matches(r"(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?", "must be an address; write it as 192.168.49.2:80"),
-]
+SocketAddress = Annotated[str, AfterValidator(socket_address)]
 
 
-NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
+NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 """What Kubernetes takes as an object's name (RFC 1123)."""
 ObjectName = Annotated[
     str,
@@ -48,6 +57,39 @@ ObjectName = Annotated[
     matches(NAME, "must be an object's name in Kubernetes: lowercase letters, digits, '-' and '.'; choose such a name"),
 ]
 Proxies = Literal["auto"] | Annotated[int, Field(ge=0, le=10)]
+
+
+_PREFIX = rf"({_DNS_LABEL}(\.{_DNS_LABEL})*/)?"
+AnnotationKey = Annotated[
+    str,
+    matches(
+        rf"{_PREFIX}[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?",
+        "must be an annotation's key: a name, or a domain, '/' and a name; write it as example.org/name",
+    ),
+]
+"""Kubernetes' documentation, "Labels and Selectors", syntax and character set."""
+AnnotationValue = Annotated[str, matches(r"[^\x00]*", "must be a text without NUL; correct it")]
+
+
+def _kubeconfig(value: Path) -> Path:
+    try:
+        value.expanduser()
+    except RuntimeError:
+        raise ValueError("must be a path; `~` alone stands for your own home, so write the other one out") from None
+    if not str(value).isprintable() or value.name in ("", ".."):
+        raise ValueError("must be a file's path without control characters; write it as ~/.kube/config")
+    return value
+
+
+def _registry(value: str) -> str:
+    try:
+        if value == value.lower():
+            return socket_address(value)
+    except ValueError:
+        pass
+    raise ValueError(
+        "must be the registry's name, as images have it before the first '/'; write it as registry.example.org"
+    )
 
 
 def _certificates(value: str) -> str:
@@ -78,7 +120,7 @@ class TodoPart(Settings):
         default=None,
         description="Instead of `image`: the name under which it is built and pushed, as registry.example.org/todo.",
     )
-    platforms: tuple[Literal["linux/arm64", "linux/amd64"], ...] = Field(
+    platforms: Annotated[tuple[Literal["linux/arm64", "linux/amd64"], ...], AfterValidator(each_once)] = Field(
         default=("linux/amd64",), min_length=1, description="Processors that a pushed image is built for."
     )
     replicas: Annotated[int, Field(ge=1, le=100)] = Field(default=2, description="How many pods there are.")
@@ -96,7 +138,9 @@ class TodoIngress(Settings):
     """How the app is reached from outside the cluster."""
 
     host: DnsName | None = Field(default=None, description="Host name of the pages. Without it: any.")
-    class_name: str | None = Field(default=None, description="Class of the Ingress. Without it: the cluster's default.")
+    class_name: ObjectName | None = Field(
+        default=None, description="Class of the Ingress. Without it: the cluster's default."
+    )
     own_certificate: bool = Field(
         default=False,
         description="Whether the pages have the certificate of the secrets todo-tls-certificate and todo-tls-key.",
@@ -117,7 +161,7 @@ class TodoIngress(Settings):
         description="How many proxies add to X-Forwarded-For: 1 for the controller alone, 2 with a balancer before it. "
         "`auto`: as many as have an internal address.",
     )
-    annotations: dict[str, str] = Field(
+    annotations: dict[AnnotationKey, AnnotationValue] = Field(
         default_factory=dict, description="Annotations of the Ingress, as a certificate issuer wants them."
     )
     wait: bool = Field(
@@ -151,13 +195,9 @@ class TodoIngress(Settings):
 class TodoRegistry(Settings):
     """Who the cluster logs in as to pull the app's images; the password is the secret todo-registry-password."""
 
-    address: Annotated[
-        str,
-        matches(
-            r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?",
-            "must be the registry's name, as images have it before the first '/'; write it as registry.example.org",
-        ),
-    ] = Field(description="The registry, as registry.example.org or docker.io.")
+    address: Annotated[str, AfterValidator(_registry)] = Field(
+        description="The registry, as registry.example.org or docker.io."
+    )
     user: Annotated[
         str, matches(r"[^\s:]+", "must be a user's name without blanks and ':'; write it as the registry has it")
     ] = Field(description="The user's name there.")
@@ -177,7 +217,7 @@ class TodoAssistant(Settings):
     """The OpenAI-compatible API that turns sentences into todos."""
 
     url: HttpAddress = Field(default="https://api.openai.com/v1", description="Where it is.")
-    model: str = Field(default="gpt-4o-mini", min_length=1, description="The model that is asked.")
+    model: Line = Field(default="gpt-4o-mini", min_length=1, description="The model that is asked.")
 
 
 class Todo(SystemSettings):
@@ -192,11 +232,26 @@ class Todo(SystemSettings):
         "todo-tls-certificate": "Certificate of the todo app's pages in PEM, the chain up to its authority included.",
         "todo-tls-key": "Key of that certificate, in PEM and without a passphrase.",
     }
+    SECRET_RULES: ClassVar[Mapping[str, Callable[[str], None]]] = {
+        "todo-auth-secret": at_least(32),
+        "todo-database-url": postgres_address,
+        "todo-postgres-password": one_line,
+        "todo-openai-api-key": one_line,
+        "todo-registry-password": one_line,
+        "todo-tls-certificate": certificates,
+        "todo-tls-key": private_key,
+    }
+    SECRETS_INSTEAD: ClassVar[Mapping[str, str]] = {
+        "registry-login": "todo-registry-password",
+        "ingress": "todo-tls-key",
+        "assistant": "todo-openai-api-key",
+        "postgres": "todo-postgres-password",
+    }
     # It is on a cluster, and on no machine of hearth:hosts.
     HOST_FIELDS: ClassVar[tuple[str, ...]] = ()
 
-    context: str = Field(min_length=1, description="The kubeconfig's context: which cluster, and as whom.")
-    kubeconfig: Path = Field(
+    context: Line = Field(min_length=1, description="The kubeconfig's context: which cluster, and as whom.")
+    kubeconfig: Annotated[Path, AfterValidator(_kubeconfig)] = Field(
         default=Path("~/.kube/config"),
         description="The kubeconfig. A relative path starts at the project's folder.",
     )
@@ -213,7 +268,8 @@ class Todo(SystemSettings):
         default="todo", description="What names of objects begin with."
     )
     environment: Annotated[
-        str, matches(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,40}", "must be a short name; write it as production")
+        str,
+        matches(r"[A-Za-z0-9]([A-Za-z0-9 ._-]{0,39}[A-Za-z0-9._-])?", "must be a short name; write it as production"),
     ] = Field(default="production", description="Name of the environment, which the pages show.")
     log_level: LogLevel = Field(default="INFO", description="How much the backend logs.")
     backend: TodoPart = Field(description="The backend.")

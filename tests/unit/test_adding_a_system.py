@@ -23,8 +23,8 @@ from tests.unit.recording import Recorder
 
 set_all_config(
     {"hearth:hosts": json.dumps({"box": {}}), "hearth:motd": json.dumps({"host": "box"}),
-     "hearth:motd-signature": "canary", "hearth:core-secret-key": "another system's"},
-    ["hearth:motd-signature", "hearth:core-secret-key"],
+     "hearth:motd-signature": "canary", "hearth:core-postgres-password": "another system's"},
+    ["hearth:motd-signature", "hearth:core-postgres-password"],
 )
 recorder = Recorder(lambda *_: {})
 recorder.run(lambda: runpy.run_path("__main__.py", run_name="__main__"))

@@ -15,6 +15,7 @@ from toolchain.stack import backend_locks
 from toolchain.stack.alone import hold_stack
 from toolchain.stack.environment import VIRTUAL_ENVIRONMENT, defaults, prepare_state, pulumi_environment
 from toolchain.stack.git_filter import settle
+from toolchain.stack.lost import forget_lost
 from toolchain.stack.recovery import is_ready, make, recover
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def up(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
     """Bring a stack up, after a killed run from where that ended."""
     environment = ready(folder, stack, "up")
     pending = recover(folder, project_name(folder), stack, environment, say)
+    forget_lost(folder, stack, environment, say)
     refresh = ["--refresh"] if pending else []
     become(folder, environment, ["up", "--stack", stack, *consent(stack), *refresh, *rest])
 
@@ -54,6 +56,7 @@ def down(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
     creations = [urn for kind, urn in pending if kind == "creating"]
     if creations:
         finish(folder, stack, environment, creations)
+    forget_lost(folder, stack, environment, say)
     refresh = ["--refresh"] if pending else []
     environment["HEARTH_GOING_DOWN"] = "1"
     become(folder, environment, ["destroy", "--stack", stack, "--run-program", *consent(stack), *refresh, *rest])

@@ -100,8 +100,8 @@ async def test_a_field_given_twice_or_as_a_file_is_refused(visitor: Visitor) -> 
 
 
 async def test_a_body_that_is_no_form_is_refused(visitor: Visitor) -> None:
-    json = await visitor.client.post("/config", json={"event_name": "x"})
-    assert json.status_code == 415
+    xml = await visitor.client.post("/config", content="<x/>", headers={"content-type": "text/xml"})
+    assert xml.status_code == 415
     broken = await visitor.client.post(
         "/config", content=b"--x\r\nnonsense", headers={"content-type": "multipart/form-data; boundary=x"}
     )
@@ -237,3 +237,53 @@ async def test_the_five_settings_of_the_data_model_are_saved_and_read_back_by_a_
     text = (await visitor.get("/")).text
     assert "Wijkcentrum De Brug, Amsterdam" in text
     assert "<li>clothing</li>" in text
+
+
+CONTRACT = ("llm_endpoint", "llm_model", "event_date", "event_location", "event_offerings")
+"""The keys of the project's contract, specs/001-core-infrastructure/contracts/health-and-config.md."""
+
+
+async def test_a_program_saves_json_and_gets_the_whole_of_the_settings_back(visitor: Visitor) -> None:
+    sent = {"llm_endpoint": "http://ollama:11434", "event_date": "2026-03-15"}
+    answer = await visitor.client.post("/config", json=sent)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert set(CONTRACT) <= answer.json().keys()
+    assert {key: answer.json()[key] for key in CONTRACT} == {**dict.fromkeys(CONTRACT), **sent}
+    shown = await visitor.client.get("/config", headers={"accept": "application/json"})
+    assert shown.json() == answer.json()
+    cleared = await visitor.client.post("/config", json={"event_date": None})
+    assert (cleared.json()["event_date"], cleared.json()["llm_endpoint"]) == (None, "http://ollama:11434")
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ({"event_date": "2026-03-15", "unknown": "x"}, "unknown"),
+        ({"event_date": "soon"}, "event_date"),
+        ({"event_date": 5}, "event_date"),
+        ({"event_date": ["2026-03-15"]}, "event_date"),
+    ],
+)
+async def test_json_with_an_unknown_key_or_a_wrong_value_gets_422_and_nothing_is_saved(
+    visitor: Visitor, sent: dict[str, object], told: str
+) -> None:
+    answer = await visitor.client.post("/config", json=sent)
+    assert answer.status_code == 422
+    assert list(answer.json()["errors"]) == [told]
+    shown = await visitor.client.get("/config", headers={"accept": "application/json"})
+    assert shown.json()["event_date"] is None
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "{", "[" * 30000, '"x"'])
+async def test_what_is_no_json_object_gets_422(visitor: Visitor, content: str) -> None:
+    answer = await visitor.client.post("/config", content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+
+
+async def test_json_from_a_page_of_another_site_is_refused(visitor: Visitor) -> None:
+    headers = {"sec-fetch-site": "cross-site"}
+    answer = await visitor.client.post("/config", json={"event_date": "2026-03-15"}, headers=headers)
+    assert answer.status_code == 403
+    # What a page of another site can send without asking: a text, whatever is in it.
+    answer = await visitor.client.post("/config", content='{"event_date": "2026-03-15"}')
+    assert answer.status_code in (403, 415)

@@ -1,5 +1,8 @@
 """Runs on the machine: `backup.py backup TOLD.json`, `backup.py restore TOLD.json FOLDER`. Standard library only.
 
+`backup.py begin TOLD.json FOLDER` restores only where maubot has no database yet; `backup.py begun TOLD.json` ends with
+0 where it has one. FOLDER is a backup, or holds several, of which the newest is taken.
+
 A backup is a folder of its own: maubot's database and those of the instances, copied by SQLite's own API while they are
 in use and then tested, and the configuration. With PostgreSQL, maubot's database comes from pg_dump. A restore wants
 maubot stopped, and puts what was there aside.
@@ -16,6 +19,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 SHAPE = re.compile(r"\d{4}-\d\d-\d\dT\d{6}")
 
@@ -39,6 +43,25 @@ def database_url(config_file):
     return found[1] if found else None
 
 
+def postgresql(told):
+    """Return the environment in which PostgreSQL's programs find the database.
+
+    They take a URL in an argument alone, where every user of the machine would see its password. Source: libpq,
+    "Environment Variables" and "Connection URIs".
+    """
+    found = urlsplit(database_url(told["config_file"]))
+    given = {
+        "PGHOST": unquote(found.hostname or ""),
+        "PGPORT": str(found.port or ""),
+        "PGUSER": unquote(found.username or ""),
+        "PGPASSWORD": unquote(found.password or ""),
+        "PGDATABASE": unquote(found.path.lstrip("/")),
+    }
+    own = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
+    given |= {own.get(name, f"PG{name.upper()}"): value for name, value in parse_qsl(found.query)}
+    return {**os.environ, **{name: value for name, value in given.items() if value}}
+
+
 def backup(told):
     folder = pathlib.Path(told["backup"]["folder"])
     target = folder / (time.strftime("%Y-%m-%dT%H%M%S"))
@@ -48,9 +71,8 @@ def backup(told):
     if told["database"]:
         copied(told["database"], part / "bot.db")
     else:
-        environment = {**os.environ, "PGDATABASE": database_url(told["config_file"])}
         command = ["pg_dump", "--format=custom", f"--file={part / 'bot.dump'}"]
-        subprocess.run(command, env=environment, check=True)
+        subprocess.run(command, env=postgresql(told), check=True)
     for path in sorted(pathlib.Path(told["instance_databases"]).glob("*.db")):
         copied(path, part / "dbs" / path.name)
     shutil.copy(told["config_file"], part / "config.yaml")
@@ -59,6 +81,44 @@ def backup(told):
     for old in sorted(path for path in folder.iterdir() if SHAPE.fullmatch(path.name))[: -told["backup"]["keep"]]:
         shutil.rmtree(old)
     print(f"kept {target}")
+
+
+def newest(source):
+    """Return the backup at `source`, or the newest one in it."""
+    if any((source / name).is_file() for name in ("bot.db", "bot.dump")):
+        return source
+    found = sorted(path for path in source.iterdir() if SHAPE.fullmatch(path.name)) if source.is_dir() else []
+    if not found:
+        sys.exit(f"there is no backup at {source}, and nothing was touched: copy one there, or name another place")
+    return found[-1]
+
+
+def has_tables(told):
+    """Whether PostgreSQL's database, that of the configuration, holds something. Raises CalledProcessError."""
+    query = ["psql", "--no-psqlrc", "-Atc", "SELECT count(*) FROM pg_stat_user_tables"]
+    found = subprocess.run(query, env=postgresql(told), check=True, stdout=subprocess.PIPE, text=True)
+    return found.stdout.strip() != "0"
+
+
+def begun(told):
+    """Whether maubot has a database already."""
+    return pathlib.Path(told["database"]).exists() if told["database"] else has_tables(told)
+
+
+def begin(told, source):
+    if begun(told):
+        return
+    if told["database"]:
+        restore(told, newest(source))
+        return
+    chosen = newest(source)
+    environment = postgresql(told)
+    # Without --dbname it would write the dump out.
+    command = ["pg_restore", "--exit-on-error", "--no-owner", "--single-transaction"]
+    command += [f"--dbname={environment['PGDATABASE']}", str(chosen / "bot.dump")]
+    subprocess.run(command, env=environment, check=True)
+    print(f"restored {chosen / 'bot.dump'}")
+    put(of_instances(told, chosen))
 
 
 def restore(told, source):
@@ -71,11 +131,19 @@ def restore(told, source):
         )
     if not (source / "bot.db").is_file():
         sys.exit(f"{source} is no backup, and nothing was touched")
-    owner = pwd.getpwnam("maubot")
-    pairs = [(source / "bot.db", pathlib.Path(told["database"]))]
-    pairs += [
+    put([(source / "bot.db", pathlib.Path(told["database"])), *of_instances(told, source)])
+    print(f"now: systemctl start {told['unit']}")
+
+
+def of_instances(told, source):
+    return [
         (path, pathlib.Path(told["instance_databases"], path.name)) for path in sorted((source / "dbs").glob("*.db"))
     ]
+
+
+def put(pairs):
+    """Copy databases to their places, and put aside what was there."""
+    owner = pwd.getpwnam("maubot")
     aside = f".before-{time.strftime('%Y-%m-%dT%H%M%S')}"
     for old, target in pairs:
         for suffix in ("", "-wal", "-shm"):
@@ -85,12 +153,16 @@ def restore(told, source):
         copied(old, target)
         os.chown(target, owner.pw_uid, owner.pw_gid)
         print(f"restored {target}")
-    print(f"what was there before ends in {aside}; now: systemctl start {told['unit']}")
+    print(f"what was there before, if anything, ends in {aside}")
 
 
 if __name__ == "__main__":
     told = json.loads(pathlib.Path(sys.argv[2]).read_text())
     if sys.argv[1] == "backup":
         backup(told)
+    elif sys.argv[1] == "begun":
+        sys.exit(0 if begun(told) else 1)
+    elif sys.argv[1] == "begin":
+        begin(told, pathlib.Path(sys.argv[3]))
     else:
         restore(told, pathlib.Path(sys.argv[3]))

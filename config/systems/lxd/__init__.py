@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from config.model import Settings
-from config.system import SystemSettings
+from config.hosts import Machines
+from config.model import Disagreement, Settings
+from config.secret_rules import environment_lines, one_line
+from config.system import Listener, SystemSettings
 from config.systems.lxd import parts, rules
-from config.systems.lxd.values import MemberName, ResourceName
+from config.systems.lxd.listeners import listeners
+from config.systems.lxd.values import InstanceName, MemberName, OwnLinkName, ResourceName
 
 _SECRETS = {
     "lxd-environment": "Variables of the machines' environment file that must stay secret: lines of NAME=value.",
@@ -24,6 +27,14 @@ class Lxd(SystemSettings):
     """An LXD cluster on one to sixteen machines: pools, networks, profiles, instances; overlay and names."""
 
     SECRETS: ClassVar[Mapping[str, str]] = _SECRETS
+    SECRET_RULES: ClassVar[Mapping[str, Callable[[str], None]]] = {
+        "lxd-environment": environment_lines,
+        "lxd-zerotier-token": one_line,
+    }
+    SECRETS_INSTEAD: ClassVar[Mapping[str, str]] = {
+        "environment": "lxd-environment",
+        "overlay": "lxd-zerotier-token",
+    }
     HOST_FIELDS: ClassVar[tuple[str, ...]] = ()
 
     daemon: Literal["lxd", "incus"] = Field(default="lxd", description="Which of the two runs on the machines.")
@@ -37,13 +48,13 @@ class Lxd(SystemSettings):
     members: dict[MemberName, parts.Member] = Field(
         min_length=1, max_length=MOST_MEMBERS, description="The machines; the first one begins the cluster."
     )
-    bridges: dict[parts.LinkName, parts.Bridge] = Field(
+    bridges: dict[OwnLinkName, parts.Bridge] = Field(
         default_factory=dict, description="Bridges over the machines' own network interfaces."
     )
     pools: dict[MemberName, parts.Pool] = Field(
         default_factory=lambda: {"default": parts.Pool()}, min_length=1, description="Storage; the first is the usual."
     )
-    networks: dict[parts.LinkName, parts.Network] = Field(
+    networks: dict[OwnLinkName, parts.Network] = Field(
         default_factory=dict, description="Networks that LXD makes on every member."
     )
     groups: dict[MemberName, tuple[MemberName, ...]] = Field(
@@ -53,7 +64,7 @@ class Lxd(SystemSettings):
     profiles: dict[ResourceName, parts.Profile] = Field(
         default_factory=dict, description="More profiles, or additions to default, container, vm-base and so on."
     )
-    instances: dict[MemberName, parts.Instance] = Field(
+    instances: dict[InstanceName, parts.Instance] = Field(
         default_factory=dict, description="Virtual machines and containers, by name."
     )
     ssh: parts.Ssh | None = Field(default=None, description="SSH among the machines. Without it: left as it is.")
@@ -90,6 +101,32 @@ class Lxd(SystemSettings):
     def bootstrap(self) -> str:
         """The member that begins the cluster."""
         return next(iter(self.members))
+
+    def against(self, machines: Machines) -> Iterator[Disagreement]:
+        """Each member is a machine of its own, also where two names lead to one."""
+        names = list(self.members)
+        for position, member in enumerate(names):
+            for other in names[:position]:
+                if machines.same_machine(self.host_of(member), self.host_of(other)):
+                    rule = f"must be a machine of its own, and it is that of {other}; give each member a machine"
+                    yield Disagreement(f"members.{member}.host", rule, self.host_of(member))
+
+    def against_secrets(self, given: Mapping[str, str]) -> Iterator[Disagreement]:
+        """Yield what the environment file requires and neither its variables nor the secret have; no value is shown."""
+        lines = given.get("lxd-environment")
+        if lines is None or self.environment is None:
+            return
+        named = {line.partition("=")[0].strip() for line in lines.splitlines() if line.partition("=")[2]}
+        needed = [name for name in self.environment.required if name not in self.environment.variables]
+        if missing := [name for name in needed if name not in named]:
+            rule = (
+                f"must have a line NAME=value for what environment.required names, and {', '.join(missing)} has none; "
+                "add it: pulumi config set --secret hearth:lxd-environment"
+            )
+            yield Disagreement("lxd-environment", rule)
+
+    def listeners(self) -> Sequence[Listener]:
+        return tuple(listeners(self))
 
     def required_secrets(self) -> Mapping[str, str]:
         needed: dict[str, str] = {}

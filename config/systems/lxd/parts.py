@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from config.model import AccountName, Address, HostName, MachinePath, Port, Settings
+from config.model import AccountName, Address, HostName, IpAddress, MachinePath, Port, Settings
+from config.places import LinkPlace, PlainFile, SharedFile
 from config.systems.lxd.values import (
     Bytes,
     ConfigKey,
@@ -15,15 +16,18 @@ from config.systems.lxd.values import (
     DiskById,
     DomainName,
     HostLabel,
+    ImageTitle,
     Interface,
-    IpAddress,
     LinkName,
+    MachineAddress,
+    MemberAddress,
     MemberName,
     OneLine,
     PackageName,
     PciAddress,
     PublicKey,
     ResourceName,
+    Subnet,
     Variable,
     ZeroTierNetwork,
 )
@@ -39,7 +43,7 @@ class Member(Settings):
     host: HostName | None = Field(
         default=None, description="The machine: a key of `hearth:hosts`. Without it: of the member's own name."
     )
-    address: IpAddress = Field(description="Its address for the other members: one that does not change.")
+    address: MemberAddress = Field(description="Its address for the other members: one that does not change.")
     port: Port = Field(default=8443, description="Port of LXD's API at that address.")
     gpus: tuple[PciAddress, ...] = Field(
         default=(),
@@ -59,8 +63,8 @@ class BridgePort(Settings):
         default=(), description="Addresses of the bridge, as 192.0.2.10/24. None: the bridge has only the link's own."
     )
     dhcp: bool = Field(default=False, description="Whether the bridge asks for its IPv4 address, as the NIC did.")
-    gateway: IpAddress | None = Field(default=None, description="The default route through it. Without it: none.")
-    nameservers: tuple[IpAddress, ...] = Field(default=(), description="Name servers that are asked through it.")
+    gateway: MemberAddress | None = Field(default=None, description="The default route through it. Without it: none.")
+    nameservers: tuple[MachineAddress, ...] = Field(default=(), description="Name servers that are asked through it.")
     renderer: Literal["auto", "netplan", "networkd", "ifupdown"] = Field(
         default="auto", description="What configures the machine's network. `auto`: looked up there."
     )
@@ -76,7 +80,7 @@ class Bridge(Settings):
     """A bridge over a network interface of each member, for instances in the members' own network."""
 
     members: dict[MemberName, BridgePort] = Field(min_length=1, description="Per member: the interface, addresses.")
-    route_check: IpAddress | None = Field(
+    route_check: MemberAddress | None = Field(
         default=None,
         description="Address that must answer through the bridge after the change, else the change is taken back. "
         "Without it: the connection that Hearth has itself.",
@@ -154,8 +158,8 @@ class Image(Settings):
     remote: Literal["images", "ubuntu"] | None = Field(
         default=None, description="Public server that has it: images (all distributions) or ubuntu."
     )
-    name: OneLine | None = Field(default=None, description="Its name there, as debian/13/cloud.")
-    file: MachinePath | None = Field(
+    name: ImageTitle | None = Field(default=None, description="Its name there, as debian/13/cloud.")
+    file: PlainFile | None = Field(
         default=None, description="Archive on the first member's machine that holds it (one file, metadata in it)."
     )
 
@@ -193,7 +197,7 @@ class Instance(Settings):
         default_factory=dict,
         description="Its networks (keys of `networks` or `bridges`), each with its address; null: by DHCP.",
     )
-    gateway: IpAddress | None = Field(default=None, description="Its default route. Without it: as DHCP says.")
+    gateway: MemberAddress | None = Field(default=None, description="Its default route. Without it: as DHCP says.")
     gpus: tuple[PciAddress, ...] = Field(default=(), description="Cards of its member that it is given.")
     users: dict[AccountName, InstanceUser] = Field(default_factory=dict, description="Logins, made at first boot.")
     packages: tuple[PackageName, ...] = Field(default=(), description="Packages, installed at first boot.")
@@ -214,9 +218,9 @@ class Ssh(Settings):
 class Environment(Settings):
     """The environment file on each machine: variables for those who work there. Secret ones are keys of their own."""
 
-    path: MachinePath = Field(default=PurePosixPath("/etc/thinkube/env"), description="The file; mode 0600.")
+    path: SharedFile = Field(default=PurePosixPath("/etc/thinkube/env"), description="The file; mode 0600.")
     owner: AccountName = Field(default="root", description="Whose file it is.")
-    link: MachinePath | None = Field(default=None, description="A link to it, as ~/.env. Without it: none.")
+    link: LinkPlace | None = Field(default=None, description="A link to it, as ~/.env. Without it: none.")
     variables: dict[Variable, OneLine] = Field(default_factory=dict, description="Variables that are no secrets.")
     required: tuple[Variable, ...] = Field(
         default=(), description="Variables that must be there; those not in `variables` come from the secret."
@@ -233,7 +237,7 @@ class Overlay(Settings):
     controller: Address | None = Field(
         default=None, description="A machine of one's own that is its controller. Without it: ZeroTier Central."
     )
-    routes: tuple[Interface, ...] = Field(
+    routes: tuple[Subnet, ...] = Field(
         default=(), description="Networks that the overlay routes, for the check that none of them covers a LAN."
     )
 
@@ -243,10 +247,10 @@ class Dns(Settings):
 
     member: MemberName = Field(description="The member that answers.")
     domain: DomainName = Field(description="The zone.")
-    addresses: tuple[IpAddress, ...] = Field(
+    addresses: tuple[MachineAddress, ...] = Field(
         default=(), description="Addresses that it listens on. Without them: the member's own, and loopback."
     )
-    records: dict[HostLabel, tuple[IpAddress, ...]] = Field(
+    records: dict[HostLabel, Annotated[tuple[IpAddress, ...], Field(min_length=1)]] = Field(
         default_factory=dict, description="More names in the zone, each with its addresses."
     )
     aliases: dict[HostLabel, DomainName] = Field(
@@ -256,8 +260,8 @@ class Dns(Settings):
         default=None, description="The instance or member that every other name of the zone leads to."
     )
     reverse: bool = Field(default=True, description="Whether addresses lead back to names.")
-    forwarders: tuple[IpAddress, ...] = Field(default=(), description="Who is asked for all other names.")
-    clients: tuple[Interface, ...] = Field(
+    forwarders: tuple[MachineAddress, ...] = Field(default=(), description="Who is asked for all other names.")
+    clients: tuple[Subnet, ...] = Field(
         default=(), description="Networks whose machines may ask for other names. Without them: the zone's own."
     )
     parent: DomainName | None = Field(

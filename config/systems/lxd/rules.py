@@ -5,45 +5,19 @@ Each yields (place, `rule; remedy`). They are asked although other parts are wro
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 from typing import Any
 
-from config.systems.lxd import parts
+from config.systems.lxd.keys import keys
+from config.systems.lxd.known import Found, Known, Place
 
-Place = tuple[int | str, ...]
-Found = Iterator[tuple[Place, str]]
 Subnet = IPv4Network | IPv6Network
 
+NAME_SERVER = "ns1"
+"""The name server's own name in the zone."""
 BUILT_IN_PROFILES = ("default", "container", "vm-base", "vm-networks", "vm-resources", "vm-gpu", "gpu-passthrough")
 """Profiles that are there without being named."""
-
-
-class Known:
-    """The parts of the settings that are right by themselves, by name."""
-
-    def __init__(self, values: Mapping[str, Any], names: Mapping[str, Collection[str]]) -> None:
-        self.members: dict[str, parts.Member] = values.get("members") or {}
-        self.bridges: dict[str, parts.Bridge] = values.get("bridges") or {}
-        self.pools: dict[str, parts.Pool] = values.get("pools") or {}
-        self.networks: dict[str, parts.Network] = values.get("networks") or {}
-        self.groups: dict[str, tuple[str, ...]] = values.get("groups") or {}
-        self.images: dict[str, parts.Image] = values.get("images") or {}
-        self.profiles: dict[str, parts.Profile] = values.get("profiles") or {}
-        self.instances: dict[str, parts.Instance] = values.get("instances") or {}
-        self.overlay: parts.Overlay | None = values.get("overlay")
-        self.dns: parts.Dns | None = values.get("dns")
-        self.environment: parts.Environment | None = values.get("environment")
-        # What is there and wrong in itself has a name all the same: a reference to it is no mistake besides.
-        self.names = {group: [*names[group]] for group in names}
-
-    def has(self, group: str, name: str) -> bool:
-        """Return whether there is such an entry, right or wrong; also where it can't be known."""
-        return group not in self.names or name in self.names[group]
-
-    def listed(self, group: str) -> str:
-        """Return the names of a group, for a message."""
-        return ", ".join(self.names[group]) or "none yet"
 
 
 def between_parts(values: Mapping[str, Any], names: Mapping[str, Collection[str]]) -> list[tuple[Place, str]]:
@@ -52,7 +26,7 @@ def between_parts(values: Mapping[str, Any], names: Mapping[str, Collection[str]
     `values` are the parts that are right by themselves, `names` the names of each group, also of what is wrong.
     """
     known = Known(values, names)
-    checks = (_references, _names, _addresses, _subnets, _bridges, _graphics, _dns, _keys)
+    checks = (_references, _names, _addresses, _subnets, _disks, _bridges, _graphics, _dns, keys)
     return [mistake for check in checks for mistake in check(known)]
 
 
@@ -71,12 +45,16 @@ def _references(known: Known) -> Found:
     for group, members in known.groups.items():
         for number, member in enumerate(members):
             yield from _known_member(known, ("groups", group, number), member)
+            if member in members[:number]:
+                yield ("groups", group, number), f"is {member}, which is there already; name each member once"
     for name, instance in known.instances.items():
         yield from _known_member(known, ("instances", name, "member"), instance.member)
         if not known.has("images", instance.image):
             rule = f"must be one of images (there: {known.listed('images')}); add it, or correct the name"
             yield ("instances", name, "image"), rule
         for number, profile in enumerate(instance.profiles or ()):
+            if profile in (instance.profiles or ())[:number]:
+                yield ("instances", name, "profiles", number), f"is {profile}, which is there already; name it once"
             if profile not in BUILT_IN_PROFILES and not known.has("profiles", profile):
                 there = ", ".join(dict.fromkeys((*BUILT_IN_PROFILES, *known.names["profiles"])))
                 yield (
@@ -109,6 +87,14 @@ def _names(known: Known) -> Found:
         if host in hosts:
             yield ("members", name, "host"), f"is {host}, which is {hosts[host]} already; give each member a machine"
         hosts.setdefault(host, name)
+    if known.dns is not None:
+        rule = f"is {NAME_SERVER}, which is the name server's own name in the zone; rename it"
+        for group in ("members", "instances"):
+            if NAME_SERVER in getattr(known, group):
+                yield (group, NAME_SERVER), rule
+        for part in ("records", "aliases"):
+            if NAME_SERVER in getattr(known.dns, part):
+                yield ("dns", part, NAME_SERVER), rule
 
 
 def _addresses(known: Known) -> Found:
@@ -178,10 +164,7 @@ def _subnets(known: Known) -> Found:
     overlay = [*(known.overlay.addresses.items() if known.overlay else ())]
     places: list[tuple[Place, Subnet]] = [
         *((("overlay", "addresses", member), address.network) for member, address in overlay),
-        *(
-            (("overlay", "routes", n), each.network)
-            for n, each in enumerate(known.overlay.routes if known.overlay else ())
-        ),
+        *((("overlay", "routes", n), each) for n, each in enumerate(known.overlay.routes if known.overlay else ())),
     ]
     for place, own in places:
         for subnet, owner in taken:
@@ -190,6 +173,22 @@ def _subnets(known: Known) -> Found:
         for member, settings in known.members.items():
             if settings.address in own:
                 yield place, f"covers {settings.address} of member {member}; choose a subnet that is used nowhere"
+
+
+def _disks(known: Known) -> Found:
+    """Yield disks that are given to two pools."""
+    owners: dict[tuple[str, str], str] = {}
+    for pool, settings in known.pools.items():
+        for member, each in settings.members.items():
+            if each.disk is None:
+                continue
+            if (member, each.disk) in owners:
+                other = owners[member, each.disk]
+                yield (
+                    ("pools", pool, "members", member, "disk"),
+                    f"is {each.disk}, which the pool {other} has already; give it another disk",
+                )
+            owners.setdefault((member, each.disk), pool)
 
 
 def _bridges(known: Known) -> Found:
@@ -238,25 +237,17 @@ def _dns(known: Known) -> Found:
     if dns.wildcard and "*" in dns.records:
         yield ("dns", "wildcard"), "is given by records too, as `*`; remove one of them"
     for name in dns.aliases:
-        if name in dns.records or name in things or name == "@":
+        if name in dns.records or name in things or name == "@" or (name == "*" and dns.wildcard):
             yield ("dns", "aliases", name), "has a record of its own, and an alias stands alone (RFC 1034); rename it"
+        if dns.aliases[name] == f"{name}.{dns.domain}":
+            yield ("dns", "aliases", name), "leads to itself; give the name that it stands for"
     for name in dns.records:
         if name in things:
             yield ("dns", "records", name), "is a member or an instance, which has its record already; rename it"
+    member = known.members.get(dns.member)
+    own = {*dns.addresses} or ({member.address} if member else set())
+    for number, address in enumerate(dns.forwarders):
+        if address in own or str(address) in ("127.0.0.1", "::1"):
+            yield ("dns", "forwarders", number), f"is {address}, where this server itself answers; name another server"
     if dns.parent and not dns.domain.endswith(f".{dns.parent}"):
         yield ("dns", "parent"), f"must be a domain above {dns.domain}; correct one of them"
-
-
-def _keys(known: Known) -> Found:
-    """Yield keys that LXD or Hearth sets by itself."""
-    for kind in ("instances", "profiles", "networks", "pools"):
-        group: dict[str, Any] = getattr(known, kind)
-        for name, settings in group.items():
-            for key in settings.config:
-                if key.startswith(parts.RESERVED_CONFIG):
-                    yield (kind, name, "config", key), "is a key that is set by itself; remove it"
-    environment = known.environment
-    if environment is not None:
-        for number, name in enumerate(environment.required):
-            if environment.required.index(name) != number:
-                yield ("environment", "required", number), f"is {name}, which is there already; name it once"

@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
-from typing import Annotated
+import re
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_interface
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from config.model import matches
+from config.model import NO_CONTROL, IpAddress, matches
 
-IpAddress = IPv4Address | IPv6Address
+
+def _of_a_machine(value: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    if value.is_unspecified:
+        raise ValueError("must be the address of one machine, and this one stands for every address; write its own")
+    return value
+
+
+def _reached_by_others(value: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    if value.is_loopback or value.is_link_local:
+        raise ValueError("must be an address by which other machines reach this one; write it as 192.0.2.10")
+    return value
+
+
+MachineAddress = Annotated[IpAddress, AfterValidator(_of_a_machine)]
+"""An address of one machine; loopback is its own."""
+MemberAddress = Annotated[MachineAddress, AfterValidator(_reached_by_others)]
+"""An address at which other machines find this one."""
+
+
+def _written(value: Any) -> Any:
+    """Python would take a number for an address, and true for 0.0.0.1/32."""
+    if not isinstance(value, str | IPv4Interface | IPv6Interface):
+        raise ValueError("must be an address with the length of its subnet; write it in quotes, as '192.0.2.10/24'")
+    return value
+
+
+def _given_to_machines(value: IPv4Interface | IPv6Interface) -> IPv4Interface | IPv6Interface:
+    """No address that stands for none, for many, for each machine itself, or that machines give themselves."""
+    reserved = value.version == 4 and (value.is_reserved or int(value.ip) >> 24 == 0)
+    if reserved or value.is_unspecified or value.is_multicast or value.is_loopback or value.is_link_local:
+        raise ValueError("must be in a subnet that is given to machines; choose one as 192.168.1.10/24")
+    return value
 
 
 def _inside_a_subnet(value: IPv4Interface | IPv6Interface) -> IPv4Interface | IPv6Interface:
@@ -23,18 +55,47 @@ def _inside_a_subnet(value: IPv4Interface | IPv6Interface) -> IPv4Interface | IP
 
 Interface = Annotated[
     IPv4Interface | IPv6Interface,
+    BeforeValidator(_written),
     AfterValidator(_inside_a_subnet),
+    AfterValidator(_given_to_machines),
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string", "format": "ipv4interface"}),
 ]
 """An address with the length of its subnet, as 192.0.2.10/24."""
 
+
+def _subnet(value: Any) -> Any:
+    """Return a subnet, also where it is told by one of its addresses."""
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    try:
+        return ip_interface(value).network if isinstance(value, str) else None
+    except ValueError:
+        raise ValueError("must be a network with its length; write it as 192.168.0.0/16") from None
+
+
+def _of_some(value: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    if value.prefixlen == 0 or value.is_multicast:
+        raise ValueError("must be a network of one's own, and this one is everybody; write it as 192.168.0.0/16")
+    return value
+
+
+Subnet = Annotated[
+    IPv4Network | IPv6Network,
+    BeforeValidator(_subnet),
+    AfterValidator(_of_some),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "format": "ipv4network"}),
+]
+"""A network, as 192.168.0.0/16."""
+
 MemberName = Annotated[
     str,
     Field(max_length=63),
     matches(
-        r"[a-z0-9]([a-z0-9-]*[a-z0-9])?",
-        "must be lowercase letters, digits and '-', as it becomes a host name in the zone; choose such a name",
+        r"(?!localhost$)[a-z0-9]([a-z0-9-]*[a-z0-9])?",
+        "must be lowercase letters, digits and '-', as it becomes a host name in the zone, and not localhost; "
+        "choose such a name",
     ),
 ]
 """The name of a member of the cluster, of an instance, a pool or a group: one label of a host name."""
@@ -47,6 +108,33 @@ LinkName = Annotated[
     ),
 ]
 """A network interface of Linux: at most 15 bytes (IFNAMSIZ), never a name that sysctl(8) has for itself."""
+
+_TAKEN_LINK = re.compile(
+    r"(docker|podman|cni|virbr|lxcbr|veth|flannel|cali|eth|wlan|wwan)[0-9.].*|en[ops][0-9].*|wl[ops].*"
+)
+
+
+def _own_link(value: str) -> str:
+    if len(value) < 2 or _TAKEN_LINK.fullmatch(value):
+        raise ValueError(
+            "must be a name of its own, of two characters or more, and none that network cards or other programs' "
+            "bridges have; choose one as lxdbr0"
+        )
+    return value
+
+
+OwnLinkName = Annotated[LinkName, AfterValidator(_own_link)]
+"""The name of an interface that is made: a bridge, a network."""
+
+InstanceName = Annotated[
+    str,
+    Field(max_length=63),
+    matches(
+        r"(?!localhost$)[a-z]([a-z0-9-]*[a-z0-9])?",
+        "must be lowercase letters, digits and '-', begin with a letter, and be not localhost; choose such a name",
+    ),
+]
+"""The name of an instance: LXD takes none that begins with a digit (documentation, instance properties)."""
 
 ResourceName = Annotated[
     str,
@@ -108,14 +196,21 @@ ZeroTierNetwork = Annotated[
     str, matches(r"[0-9a-f]{16}", "must be the 16 small hexadecimal digits of a ZeroTier network; copy it from there")
 ]
 Variable = Annotated[str, matches(r"[A-Za-z_][A-Za-z0-9_]*", "must be a variable's name; write it as LOG_LEVEL")]
-OneLine = Annotated[str, matches(r"[^\n\r\x00]*", "must be one line; write it without line breaks")]
+OneLine = Annotated[
+    str, matches(NO_CONTROL, "must be one line without control characters; write it without line breaks")
+]
+ImageTitle = Annotated[
+    str, matches(r"[A-Za-z0-9][A-Za-z0-9._/+:-]*", "must be an image's name; write it as debian/13/cloud")
+]
+"""The name of an image on a public server."""
 PackageName = Annotated[
     str, matches(r"[a-z0-9][a-z0-9+.-]+", "must be a Debian package's name; write it as apt-cache search shows it")
 ]
 PublicKey = Annotated[
     str,
     matches(
-        r"(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]+={0,3}( [^\n\r\x00]*)?",
+        r"(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]+={0,3}"
+        rf"( {NO_CONTROL})?",
         "must be one line of an OpenSSH public key; write it as ssh-ed25519 AAAA... name",
     ),
 ]

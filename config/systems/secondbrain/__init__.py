@@ -11,7 +11,8 @@ from pydantic import Field
 from config.hosts import Machines
 from config.model import Disagreement, HostName
 from config.places import inside, someones_home
-from config.system import Listener, SystemSettings, environment_lines, one_line
+from config.secret_rules import environment_lines, one_line
+from config.system import Listener, SystemSettings
 from config.systems.secondbrain import parts
 
 PODMGR_FOLDER = PurePosixPath("/opt/podmgr")

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from config import podman
 from config.accounts import LoginName, OwnAccountName
+from config.git import GitAddress, GitRevision
 from config.model import (
     NO_CONTROL,
     Address,
@@ -20,12 +21,12 @@ from config.model import (
     NamePrefix,
     Port,
     Settings,
+    UnprivilegedPort,
+    each_once,
     matches,
 )
 from config.places import CredentialsFile, MountPlace, OwnHome, ReadableFile
 
-LOWEST_ROOTLESS_PORT = 1024
-"""ip(7): below it a port is root's, and the containers are not."""
 LOWEST_SUBORDINATE_ID = 65536
 SMALLEST_RANGE = 65536
 
@@ -72,18 +73,10 @@ def _share_name(value: str) -> str:
     return value
 
 
-def _different(names: tuple[str, ...]) -> tuple[str, ...]:
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"must name each user once, and {', '.join(twice)} stands there twice; remove one of them")
-    return names
-
-
 EnvironmentName = Annotated[str, matches(r"[A-Za-z_][A-Za-z0-9_]*", "must be a variable's name; write it as LOG_LEVEL")]
 OneLine = Annotated[
     str, matches(NO_CONTROL, "must be one line without control characters; write it without line breaks")
 ]
-RootlessPort = Annotated[int, Field(ge=LOWEST_ROOTLESS_PORT, le=65535)]
-"""A port that an account without rights may publish on."""
 HealthPath = Annotated[
     str,
     Field(max_length=1024),
@@ -107,7 +100,7 @@ class ServiceAccount(Settings):
         description="Subordinate ids for rootless containers: `auto` (a free range) or START:COUNT. A range that "
         "overlaps another user's is refused.",
     )
-    private_homes: Annotated[tuple[LoginName, ...], AfterValidator(_different)] = Field(
+    private_homes: Annotated[tuple[LoginName, ...], AfterValidator(each_once)] = Field(
         default=(),
         description="Users whose homes (/home/NAME) are closed to all others, mode 0700, so that the account can't "
         "read them.",
@@ -153,7 +146,7 @@ class Pod(Settings):
         description="Podman's version on the machine, which decides the units' form. Without it: asked there.",
     )
     ollama_image: ImageName = Field(default="docker.io/ollama/ollama:latest", description="Image of ollama.")
-    ollama_port: RootlessPort = Field(default=11434, description="Port on which ollama is published.")
+    ollama_port: UnprivilegedPort = Field(default=11434, description="Port on which ollama is published.")
     ollama_addresses: IpAddresses = Field(
         default=Loopback, description="Addresses of the machine on which ollama is published; none: not at all."
     )
@@ -163,7 +156,7 @@ class Pod(Settings):
     backend_archive: ReadableFile | None = Field(
         default=None, description="Archive on the machine to load the backend's image from, instead of pulling it."
     )
-    backend_port: RootlessPort | None = Field(
+    backend_port: UnprivilegedPort | None = Field(
         default=None, description="Port on which the backend listens. Without it: the old container's (`migrate`)."
     )
     backend_addresses: IpAddresses = Field(
@@ -218,15 +211,7 @@ class Share(Settings):
 class Podmgr(Settings):
     """Where podmgr comes from, for `manager: podmgr`."""
 
-    url: Annotated[
-        str,
-        matches(
-            r"(https?|git|ssh|file)://\S+|[\w.-]+@[\w.-]+:\S+|/\S+",
-            "must be a git address; write it as https://example.org/podmgr.git",
-        ),
-    ] = Field(
+    url: GitAddress = Field(
         default="https://github.com/Little-Town-Labs/podman-systemd-manager.git", description="Its git repository."
     )
-    revision: Annotated[
-        str, matches(r"[A-Za-z0-9][A-Za-z0-9._/-]*", "must be a branch, a tag or a commit; write it as main")
-    ] = Field(default="main", description="Branch, tag or commit.")
+    revision: GitRevision = Field(default="main", description="Branch, tag or commit.")

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AfterValidator, Field
 
+from config.git import git_address, git_revision
 from providers.errors import CommandFailed, HearthError, InvalidInput, NotConverged
 from providers.kind import AbsolutePath, AccountName, Inputs, Kind
 from providers.kinds.file import path_to_identity
@@ -43,19 +44,6 @@ ANY = "0" * 40
 """The revision of an import, which asks for what is there. No commit has this id."""
 
 
-def _address(value: str) -> str:
-    known = re.fullmatch(r"(https?|ssh)://[^/\s]+/\S+|file:///\S+|[\w.-]+@[\w.-]+:\S+", value)
-    if known is None or not value.isprintable():
-        raise ValueError("must be an address as https://..., ssh://..., user@host:path or file:///..., without spaces")
-    return value
-
-
-def _revision(value: str) -> str:
-    if not re.fullmatch(r"\w[\w./+@-]*", value, re.ASCII) or any(part in value for part in ("..", "@{", "//")):
-        raise ValueError("must be the name of a branch or a tag, or the hexadecimal id of a commit")
-    return value
-
-
 def _refspec(value: str | None) -> str | None:
     if value is not None and (not re.fullmatch(r"refs/[\w./+@*-]+", value, re.ASCII) or value.count("*") > 1):
         raise ValueError("must be the full name of a ref there, as refs/pull/7/head, or a pattern as refs/changes/*")
@@ -68,12 +56,12 @@ class GitCheckoutInputs(Inputs):
     ]
     url: Annotated[
         str,
-        AfterValidator(_address),
+        AfterValidator(git_address),
         Field(description="Where it comes from: https, ssh or file. Make it a secret if it holds a token."),
     ]
     revision: Annotated[
         str,
-        AfterValidator(_revision),
+        AfterValidator(git_revision),
         Field(description="A tag or a commit; or a branch, which is looked up when something else is applied."),
     ]
     owner: Annotated[AccountName | None, Field(description="Name of the user who owns it, and whom git runs as.")] = (

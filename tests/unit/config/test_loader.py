@@ -235,7 +235,7 @@ def test_the_table_in_the_documentation_is_current(system: str):
 
 def test_the_core_stacks_required_secrets_are_named_where_they_are_missing():
     with pytest.raises(WrongSettings) as caught:
-        parse({"hosts": {"pi": {}}, "core": {"host": "pi"}, "core-secret-key": "x"}, {"core-secret-key"}, PROJECT)
+        parse({"hosts": {"pi": {}}, "core": {"host": "pi"}, "core-secret-key": "x" * 32}, {"core-secret-key"}, PROJECT)
     of_the_pages, mistake = caught.value.mistakes
     assert of_the_pages.path == "hearth:core-access-password"
     assert mistake.path == "hearth:core-postgres-password"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -21,6 +21,7 @@ from mail_assistant.services.known_settings import BY_KEY, KNOWN, WrongValues, c
 router = APIRouter()
 NOTICE = "mail_assistant_notice"
 NOTICES = {"saved": "Saved.", "same": "Nothing was changed: these values were saved already."}
+JSON_TYPE = "application/json"
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 MOST_FIELDS = 50
 
@@ -54,6 +55,45 @@ async def submitted(request: Request) -> dict[str, str]:
     if errors:
         raise WrongValues(errors)
     return values
+
+
+def is_program(request: Request) -> bool:
+    """Whether a program sends JSON. A page of another site can't: for that type a browser asks us first, by CORS."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == JSON_TYPE
+
+
+async def sent_by_program(request: Request) -> dict[str, str]:
+    """Return the settings in a JSON object; null clears one. Raises 403, 422, or WrongValues for what is no text."""
+    if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        raise HTTPException(403, "This was sent by a page of another site.")
+    try:
+        found: Any = await request.json()
+    except (ValueError, RecursionError):
+        raise HTTPException(422, "What was sent is no JSON.") from None
+    if not isinstance(found, dict):
+        raise HTTPException(422, "Send one JSON object: a value, or null, for each setting.")
+    entries = cast(dict[str, Any], found)
+    wrong = {
+        key: f"{BY_KEY[key].label if key in BY_KEY else key[:80]} must be a text, or null to clear it."
+        for key, value in entries.items()
+        if not (value is None or isinstance(value, str))
+    }
+    if wrong:
+        raise WrongValues(wrong)
+    return {key: value or "" for key, value in entries.items()}
+
+
+async def _save_for_program(request: Request, opened: AsyncSession) -> Response:
+    """Save what a program sent, all or nothing; the whole of the settings as they are then."""
+    log = get_logger()
+    try:
+        changed = await ConfigService().save(opened, await sent_by_program(request))
+    except WrongValues as error:
+        log.info("config_refused", fields=sorted(name[:80] for name in error.errors))
+        return JSONResponse({"detail": "Nothing was saved.", "errors": error.errors}, 422)
+    log.info("config_saved", changed=changed)
+    request.app.state.health.forget()
+    return JSONResponse(await ConfigService().get_all(opened))
 
 
 def _page(
@@ -98,7 +138,9 @@ async def show(
 async def save(
     request: Request, state: PageState = Depends(page_state), opened: AsyncSession = Depends(session)
 ) -> Response:
-    """Save all fields that were sent, or none of them."""
+    """Save all fields that were sent, or none of them: as a form from the page, or as JSON from a program."""
+    if is_program(request):
+        return await _save_for_program(request, opened)
     log = get_logger()
     values: dict[str, str] = {}
     try:

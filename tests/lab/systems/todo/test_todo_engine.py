@@ -37,8 +37,11 @@ def test_a_cluster_that_is_off_is_one_error_that_names_the_context_and_nothing_i
         (workspace.folder / "kubeconfig").write_text(yaml.safe_dump(content))
         workspace.configure("hearth:todo", json.dumps(SETTINGS))
         workspace.configure("hearth:hosts", "{}")
-        for key in ("todo-auth-secret", "todo-database-url"):
-            workspace.pulumi("config", "set", "--secret", "--stack", workspace.stack, f"hearth:{key}", "canary")
+        for key, value in (
+            ("todo-auth-secret", "canary-signing-key-0123456789abcdef"),
+            ("todo-database-url", "postgresql://todo:canary@db.example.org/todo"),
+        ):
+            workspace.pulumi("config", "set", "--secret", "--stack", workspace.stack, f"hearth:{key}", value)
         answer = getattr(workspace, command)(check=False)
     printed = shown(answer)
     assert answer.returncode != 0, printed

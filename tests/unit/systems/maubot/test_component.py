@@ -84,7 +84,7 @@ def test_a_plugin_is_known_by_what_its_archive_is():
 
 def test_another_plugin_than_its_key_says_stops_the_program_before_anything():
     instances = {"x": {"plugin": "sna.instagram", "bot": "instagram-bot"}}
-    with pytest.raises(Exception, match=r"is the plugin org\.example\.echo"):
+    with pytest.raises(Exception, match=r"it is org\.example\.echo"):
         build(plugins={"sna.instagram": str(ECHO)}, instances=instances)
 
 

@@ -254,8 +254,8 @@ def test_a_phase_holds_where_a_later_one_is_reached(tmp_path: Path):
 
 
 def test_a_flake_that_imports_nothing_of_it_is_told_so(tmp_path: Path):
-    wish = settings(platform="nixos", nixos={"configuration": "x", "flake": str(tmp_path)}).nixos
-    assert wish is not None
+    assert WISH.nixos is not None
+    wish = WISH.nixos.model_copy(update={"flake": tmp_path})
     apply, check = import_script(wish)
     (tmp_path / "host.nix").write_text("{ imports = [ # ./hearth-maubot.nix\n ]; }\n")
     assert subprocess.run(["sh", "-c", check], check=False).returncode == 1

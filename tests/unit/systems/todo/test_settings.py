@@ -125,7 +125,7 @@ def test_data_is_kept_where_there_is_a_volume(postgres: dict[str, Any], data: st
 
 def test_right_settings_become_a_model_and_no_machine_is_asked_for() -> None:
     given: dict[str, Any] = {"hosts": "{}", "todo": json.dumps({**LEAST, "ingress": {"host": "todo.example.org"}})}
-    given |= dict.fromkeys(Todo.SECRETS, "x")
+    given |= {"todo-auth-secret": "x" * 32, "todo-database-url": "postgresql://todo:x@db.example.org/todo"}
     settings = parse(given, set(Todo.SECRETS), PROJECT).systems["todo"]
     assert isinstance(settings, Todo)
     assert settings.ingress.host == "todo.example.org"

@@ -1,0 +1,34 @@
+"""Times of systemd.time(7), "Calendar events": what a timer's OnCalendar= takes."""
+
+from __future__ import annotations
+
+import re
+
+_DAY = r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*"
+_DAYS = rf"{_DAY}((\.\.|-|,){_DAY})*"
+_NAMED = "minutely|hourly|daily|monthly|weekly|yearly|annually|quarterly|semiannually"
+_YEAR, _MONTH, _DAY_OF_MONTH = r"(19[7-9][0-9]|2[0-9]{3})", r"(0?[1-9]|1[0-2])", r"(0?[1-9]|[12][0-9]|3[01])"
+_HOUR, _SIXTY = r"([01]?[0-9]|2[0-3])", r"[0-5]?[0-9]"
+
+
+def _list(number: str, step: str) -> str:
+    """One part: `*`, numbers, ranges and steps of them, with commas between."""
+    one = rf"(\*|{number}(\.\.{number})?)(/{step})?"
+    return rf"{one}(,{one})*"
+
+
+_STEP = r"[1-9][0-9]?"
+_DATE = rf"({_list(_YEAR, _STEP)}-)?{_list(_MONTH, _STEP)}[-~]{_list(_DAY_OF_MONTH, _STEP)}"
+_TIME = rf"{_list(_HOUR, _STEP)}:{_list(_SIXTY, _STEP)}(:{_list(_SIXTY, _STEP)})?"
+_ZONE = r"(UTC|[A-Z][A-Za-z_+-]+(/[A-Z][A-Za-z0-9_+-]+)*)"
+_WHOLE = re.compile(rf"({_NAMED}|({_DAYS})?( ?{_DATE})?( ?{_TIME})?)( {_ZONE})?")
+
+
+def calendar(value: str) -> str:
+    """Return a calendar event. Raises ValueError for what no timer could be started with.
+
+    Stricter than systemd in what nobody writes by hand, as fractions of seconds; a time zone's name is not looked up.
+    """
+    if not value or value[0] == " " or not _WHOLE.fullmatch(value):
+        raise ValueError("must be a time of systemd.time(7); write it as *-*-* 03:30:00, daily or Mon 04:00")
+    return value

@@ -1,0 +1,83 @@
+"""Rules for secrets: each raises ValueError (`rule; remedy`) and never shows the value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+
+def one_line(value: str) -> None:
+    """Hold a secret that ends up in a line of a file to its rule. Raises ValueError, without the value."""
+    if not value:
+        raise ValueError("must not be empty; set it again")
+    if re.search(r"[\n\r\x00]", value):
+        raise ValueError("must be one line; set it again, without a line break")
+
+
+def at_least(characters: int) -> Callable[[str], None]:
+    """Return the rule for a secret that nobody may guess: one line of so many characters; it never shows the value."""
+
+    def check(value: str) -> None:
+        one_line(value)
+        if len(value) < characters:
+            raise ValueError(
+                f"must have {characters} characters or more, or it could be guessed; give another one: "
+                "openssl rand -hex 32"
+            )
+
+    return check
+
+
+def environment_lines(value: str) -> None:
+    """Hold a file of variables to its rule, as podman-run(1) reads `--env-file`: NAME=value, or a comment.
+
+    A name alone would take the value from whoever starts podman. Raises ValueError, without the value.
+    """
+    for number, line in enumerate(value.split("\n"), 1):
+        if (
+            line.strip()
+            and not line.lstrip().startswith("#")
+            and not re.fullmatch(r"[A-Za-z_]\w*=[^\r\x00]*", line, re.ASCII)
+        ):
+            raise ValueError(f"must be lines of NAME=value, and line {number} is none; set it again, so")
+
+
+def postgres_address(value: str) -> None:
+    one_line(value)
+    if not re.match(r"postgres(ql)?(\+[a-z0-9]+)?://[^\s]+$", value):
+        raise ValueError(
+            "must be an address of PostgreSQL on one line, without blanks; set it as "
+            "postgresql://user:password@host:5432/database"
+        )
+
+
+def certificates(value: str) -> None:
+    try:
+        x509.load_pem_x509_certificates(value.encode())
+    except ValueError:
+        raise ValueError("must be one or more certificates in PEM; set it again from the file") from None
+
+
+def private_key(value: str) -> None:
+    try:
+        load_pem_private_key(value.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError("must be a key in PEM without a passphrase; set it again from the file") from None
+
+
+LONGEST_FOR_BCRYPT = 72
+"""Bytes that bcrypt looks at; it refuses more."""
+
+
+def bcrypt_password(value: str) -> None:
+    """Rule for a password that is kept as its bcrypt hash. It raises ValueError, without the value."""
+    size = len(value.encode())
+    if len(value) < 12 or size > LONGEST_FOR_BCRYPT:
+        raise ValueError(
+            f"must be 12 characters to {LONGEST_FOR_BCRYPT} bytes (it is {size} bytes), as bcrypt takes no more; "
+            "give another one: openssl rand -base64 24"
+        )
