@@ -78,12 +78,13 @@ def resource_class(kind: Kind[Any, Any]) -> str:
     lines.append("    machine: Output[Mapping[str, Any]]")
     lines.append('    """The machine that it is on: its own id, address, port and user."""')
     lines += ["", "    def __init__(", "        self,", "        resource_name: str,", "        *,"]
-    for name in names:
+    given = [name for name in names if name not in kind.computed]
+    for name in given:
         lines.append(f"        {name}: {_annotation(fields[name], models[name].is_required(), is_input=True)},")
     lines += ["        opts: ResourceOptions | None = None,", "    ) -> None:"]
     lines.append("        properties: dict[str, Any] = {")
-    lines += [f'            "{name}": {name},' for name in names]
-    lines += [f'            "{name}": None,' for name in (*made, "machine")]
+    lines += [f'            "{name}": {name},' for name in given]
+    lines += [f'            "{name}": None,' for name in (*kind.computed, *made, "machine")]
     lines.append("        }")
     if kind.formerly:
         lines.append(f'        aliases = ResourceOptions(aliases=[pulumi.Alias(type_="{kind.formerly}")])')

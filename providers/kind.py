@@ -92,6 +92,12 @@ class Kind(Generic[InputsT, FactsT]):
     holds. An account may be new and its home not."""
     outputs: tuple[str, ...] = ()
     """Fields of the facts that are outputs, beside the inputs."""
+    computed: Mapping[str, Callable[[InputsT], Any]] = field(default_factory=dict[str, Any])
+    """Inputs that nobody gives, and that follow from the others and from the project's own files, from which the plugin
+    may read: the digests of a folder, say. Worked out whenever a program's inputs are checked, so that a preview needs
+    the repository and the state alone. InvalidInput where that can't be."""
+    itemized: tuple[str, ...] = ()
+    """Inputs that are maps, and whose entries are told one by one in a diff."""
     secret_outputs: tuple[str, ...] = ()
     """Fields of the facts, among the inputs or the outputs, that are secret whatever the inputs are: a token that a
     server gave, say. They stay encrypted in the state, and are shown nowhere."""

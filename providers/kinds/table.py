@@ -22,6 +22,7 @@ from providers.kinds.matrix import instance as maubot_instance
 from providers.kinds.matrix import plugin as maubot_plugin
 from providers.kinds.matrix import user as matrix_user
 from providers.kinds.package import kind as package
+from providers.kinds.tree import kind as tree
 from providers.kinds.unit import kind as unit
 from providers.kinds.user import kind as user
 from providers.kinds.venv import kind as venv
@@ -29,6 +30,7 @@ from providers.kinds.venv import kind as venv
 KINDS: tuple[Kind[Any, Any], ...] = (
     file.KIND,
     directory.KIND,
+    tree.KIND,
     block.KIND,
     package.KIND,
     user.KIND,

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -38,16 +39,18 @@ while len(s) < n:
 exec(compile(s, "hearth", "exec"))
 """
 _PARTS = ("worker_metadata.py", "worker_files.py", "worker_write.py", "worker.py")
+_OF_TREES = ("worker_tree_notes.py", "worker_tree_back.py", "worker_tree.py", "worker_tree_put.py")
+"""What is sent to a worker when it is first asked for a `tree_...`."""
 
 
-def _source() -> bytes:
+def source_of(parts: Sequence[str]) -> str:
     """Return the worker's files as one text, in which none need import another."""
-    texts = [(files("providers.machine") / name).read_text() for name in _PARTS]
+    texts = [(files("providers.machine") / name).read_text() for name in parts]
     imports = re.compile(r"^from providers\.machine\.worker_\w+ import \(.*?^\)\n", re.MULTILINE | re.DOTALL)
-    return "\n\n".join(imports.sub("", text) for text in texts).encode()
+    return "\n\n".join(imports.sub("", text) for text in texts)
 
 
-SOURCE = _source()
+SOURCE = source_of(_PARTS).encode()
 
 
 def program(source: bytes = SOURCE) -> bytes:
@@ -66,6 +69,7 @@ class Worker:
         self._reader = asyncio.create_task(self._read())
         self._pinger = asyncio.create_task(self._ping())
         self.lost = False
+        self._knows_trees = False
         self.prelude = b""
         """What was said before the worker was there: by the login's start files, or instead of it."""
 
@@ -76,6 +80,9 @@ class Worker:
         """
         if self.lost:
             raise ConnectionLost(f"the connection to {self._label} has dropped")
+        if op.startswith("tree_") and not self._knows_trees:
+            self._knows_trees = True
+            self.tell("learn", text=source_of(_OF_TREES))
         reply = await self._ask(op, args)
         if "result" in reply:
             return reply["result"]
@@ -85,11 +92,11 @@ class Worker:
             raise OperationRefused(f"{what} was refused: {reply['refused']}", remedy=reply.get("remedy", ""))
         raise system_error(what, reply)
 
-    def tell(self, op: str) -> None:
+    def tell(self, op: str, **args: Any) -> None:
         """Have an operation done before whatever is asked next, without waiting for its answer."""
         if not self.lost:
             # What went wrong is looked at, or asyncio would complain that nobody did.
-            self._ask(op, {}).add_done_callback(lambda reply: reply.cancelled() or reply.exception())
+            self._ask(op, args).add_done_callback(lambda reply: reply.cancelled() or reply.exception())
 
     def _ask(self, op: str, args: dict[str, Any]) -> asyncio.Future[dict[str, Any]]:
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()

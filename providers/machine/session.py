@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import httpx
@@ -139,6 +139,13 @@ class Session(Protocol):
 
     async def remove(self, path: str, *, recursive: bool = False) -> None:
         """Remove a file, a link or a directory; a directory with content only if `recursive`. Nothing there: fine."""
+        ...
+
+    async def tree(self, op: str, path: str, **args: Any) -> Any:
+        """Do for a Tree at `path` what concerns many files at once (worker_tree.py, worker_tree_put.py).
+
+        `op` is `look`, `begin`, `piece`, `put` or `restore`.
+        """
         ...
 
     async def account(self, name: str) -> Account | None:

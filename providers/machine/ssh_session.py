@@ -138,6 +138,9 @@ class SshSession:
     async def remove(self, path: str, *, recursive: bool = False) -> None:
         await self._call("remove", path=path, recursive=recursive)
 
+    async def tree(self, op: str, path: str, **args: Any) -> Any:
+        return await self._call(f"tree_{op}", path=path, **args)
+
     async def account(self, name: str) -> Account | None:
         found = await self._call("account", name=name)
         if found is None:

@@ -216,6 +216,15 @@ def op_identity():
     raise Refused("/etc/machine-id is missing or empty: run systemd-machine-id-setup on the machine")
 
 
+def op_learn(text):
+    """Take in more of the worker's own text: what only some kinds need, and most workers never."""
+    known = set(globals())
+    exec(compile(text, "hearth", "exec"), globals())
+    for name in set(globals()) - known:
+        if name.startswith("op_"):
+            OPERATIONS[name[3:]] = globals()[name]
+
+
 OPERATIONS = {
     each.__name__[3:]: each
     for each in (
@@ -230,6 +239,7 @@ OPERATIONS = {
         op_lock,
         op_unlock,
         op_identity,
+        op_learn,
     )
 }
 

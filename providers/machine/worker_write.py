@@ -25,16 +25,15 @@ from providers.machine.worker_metadata import (
 )
 
 
-def beside(folder, name):
+def beside(folder, name, fresh=True):
     """Return the name of the new file that is to take the place of `name`.
 
-    It is always the same, so that what a machine that lost its power left of an earlier one goes away.
+    It is always the same, so that what a machine that lost its power left of an earlier one goes away; unless it is
+    not a `fresh` one.
     """
     temporary = ".hearth-" + hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
-    try:
-        os.unlink(temporary, dir_fd=folder)
-    except FileNotFoundError:
-        pass
+    if fresh:
+        drop(folder, temporary)
     return temporary
 
 
@@ -100,26 +99,45 @@ def what_goes_over(folder, name, old):
         os.close(descriptor)
 
 
-def replace(folder, name, path, data, old, mode, uid, gid, attributes):
+def stage(folder, name, path, data, old, mode, uid, gid, attributes):
+    """Make a new file beside `name` that may take its place, dressed as that is to be: its name, and it opened.
+
+    What is in it is not on the disk yet.
+    """
     carried, flags = what_goes_over(folder, name, old)
     attributes = carried if attributes is None else attributes
     temporary = beside(folder, name)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
     try:
+        give_flags(descriptor, flags)
+        write_all(descriptor, data)
+        # A new file has what its folder gives to new ones (a default access control list): so it stays.
+        dress(descriptor, path, mode, uid, gid, attributes_of(descriptor) if attributes is None else attributes)
+    except BaseException:
+        os.close(descriptor)
+        drop(folder, temporary)
+        raise
+    return temporary, descriptor
+
+
+def drop(folder, name):
+    """Remove a file, if it is there."""
+    try:
+        os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        pass
+
+
+def replace(folder, name, path, data, old, mode, uid, gid, attributes):
+    temporary, descriptor = stage(folder, name, path, data, old, mode, uid, gid, attributes)
+    try:
         try:
-            give_flags(descriptor, flags)
-            write_all(descriptor, data)
-            # A new file has what its folder gives to new ones (a default access control list): so it stays.
-            dress(descriptor, path, mode, uid, gid, attributes_of(descriptor) if attributes is None else attributes)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
-        try:
-            os.unlink(temporary, dir_fd=folder)
-        except FileNotFoundError:
-            pass
+        drop(folder, temporary)
         raise
     os.fsync(folder)
 
@@ -158,6 +176,20 @@ def op_write(path, content, mode=None, owner=None, group=None, attributes=None, 
         os.close(folder)
 
 
+def give(descriptor, mode, uid, gid):
+    """Give what is open a mode and an owner; None and -1 leave as it is."""
+    found = os.fstat(descriptor)
+    if uid not in (-1, found.st_uid) or gid not in (-1, found.st_gid):
+        capability = attributes_of(descriptor).get(CAPABILITY)
+        os.fchown(descriptor, uid, gid)
+        # A new owner takes both away.
+        os.fchmod(descriptor, stat_.S_IMODE(found.st_mode))
+        if capability is not None:
+            os.setxattr(descriptor, CAPABILITY, capability)
+    if mode is not None:
+        os.fchmod(descriptor, mode)
+
+
 def op_set_attributes(path, mode=None, owner=None, group=None):
     uid, gid = ids(owner, group)
     folder, name = open_parent(path)
@@ -165,33 +197,29 @@ def op_set_attributes(path, mode=None, owner=None, group=None):
         # O_RDONLY on a pipe or device could hang or act; O_NONBLOCK makes it return
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
         try:
-            found = os.fstat(descriptor)
-            if uid not in (-1, found.st_uid) or gid not in (-1, found.st_gid):
-                capability = attributes_of(descriptor).get(CAPABILITY)
-                os.fchown(descriptor, uid, gid)
-                # A new owner takes both away.
-                os.fchmod(descriptor, stat_.S_IMODE(found.st_mode))
-                if capability is not None:
-                    os.setxattr(descriptor, CAPABILITY, capability)
-            if mode is not None:
-                os.fchmod(descriptor, int(mode, 8))
+            give(descriptor, None if mode is None else int(mode, 8), uid, gid)
         finally:
             os.close(descriptor)
     finally:
         os.close(folder)
 
 
+def link_at(folder, name, target):
+    """Make `name` a symbolic link, in place of a file or link that is there."""
+    temporary = beside(folder, name)
+    os.symlink(target, temporary, dir_fd=folder)
+    try:
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        os.unlink(temporary, dir_fd=folder)
+        raise
+    os.fsync(folder)
+
+
 def op_symlink(path, target):
     folder, name = open_parent(path)
-    temporary = beside(folder, name)
     try:
-        os.symlink(target, temporary, dir_fd=folder)
-        try:
-            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-        except OSError:
-            os.unlink(temporary, dir_fd=folder)
-            raise
-        os.fsync(folder)
+        link_at(folder, name, target)
     finally:
         os.close(folder)
 

@@ -269,6 +269,7 @@ async def _abort_half_done(context: Any, error: HalfDone, message: str) -> NoRet
 def _diff_response(found: Difference, ignored: set[str]) -> Any:
     response, property_diff = provider_pb2.DiffResponse, provider_pb2.PropertyDiff
     changes = {name: change for name, change in found.changes.items() if name not in ignored}
+    items = {name: change for name, change in found.items.items() if name.partition("[")[0] in changes}
     replaces = [name for name in found.replaces if name not in ignored]
     return response(
         changes=response.DIFF_SOME if changes or replaces else response.DIFF_NONE,
@@ -278,7 +279,7 @@ def _diff_response(found: Difference, ignored: set[str]) -> Any:
         hasDetailedDiff=True,
         detailedDiff={
             name: property_diff(kind=cast(Any, change.value + (1 if name in replaces else 0)))
-            for name, change in changes.items()
+            for name, change in items.items()
         },
     )
 

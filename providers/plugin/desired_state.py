@@ -38,8 +38,23 @@ class Difference:
     """What an update would change. `replaces` names the properties that make it another thing."""
 
     changes: dict[str, Change] = field(default_factory=dict[str, Change])
+    items: dict[str, Change] = field(default_factory=dict[str, Change])
+    """The same, with what is told entry by entry taken apart: for showing."""
     replaces: tuple[str, ...] = ()
     delete_first: bool = True
+
+
+def entries(wish: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Change]:
+    """Tell how the entries of a map differ."""
+    result: dict[str, Change] = {}
+    for key in sorted(wish.keys() | found.keys()):
+        if key not in found:
+            result[key] = Change.ADD
+        elif key not in wish:
+            result[key] = Change.DELETE
+        elif wish[key] != found[key]:
+            result[key] = Change.UPDATE
+    return result
 
 
 class DesiredState(Generic[InputsT, FactsT]):
@@ -69,8 +84,12 @@ class DesiredState(Generic[InputsT, FactsT]):
         """Return inputs in their canonical form, and (property, reason) for every mistake. The unknown is trusted."""
         known = {name: value for name, value in news.values.items() if name not in news.unknown}
         failures: list[tuple[str, str]] = []
+        open_ = news.unknown
         try:
-            values = self.dump(self.kind.inputs.model_validate(known))
+            wish = self.kind.inputs.model_validate(known)
+            values = self.dump(wish)
+            if self.kind.computed:
+                values, open_ = self._computed(wish, values, news, failures)
         except ValidationError as error:
             values = self._canonical(known)
             for mistake in error.errors(include_url=False):
@@ -80,8 +99,24 @@ class DesiredState(Generic[InputsT, FactsT]):
                     continue
                 secret = not mistake["loc"] or mistake["loc"][0] in news.secret
                 failures.append((place, self._reason(dict(mistake), place, secret)))
-        inputs = {name: value for name, value in values.items() if name not in news.unknown}
-        return Properties(inputs, news.secret, news.unknown), failures
+        inputs = {name: value for name, value in values.items() if name not in open_}
+        secret = news.secret
+        if secret and self.kind.computed:
+            secret |= {self.aliases[name] for name in self.kind.computed}
+        return Properties(inputs, secret, open_), failures
+
+    def _computed(
+        self, wish: InputsT, values: dict[str, Any], news: Properties, failures: list[tuple[str, str]]
+    ) -> tuple[dict[str, Any], frozenset[str]]:
+        """Work out the inputs that follow from others, with `values`; and what is not known: all, while a part is."""
+        if news.unknown:
+            return values, news.unknown | {self.aliases[name] for name in self.kind.computed}
+        for name, work_out in self.kind.computed.items():
+            try:
+                values[self.aliases[name]] = work_out(wish)
+            except InvalidInput as error:
+                failures.append((self.aliases[name], f"{error}\nNothing was touched."))
+        return values, news.unknown
 
     def _canonical(self, known: dict[str, Any]) -> dict[str, Any]:
         """Return what validation makes of each property by itself, for when it can't pass as a whole.
@@ -134,6 +169,20 @@ class DesiredState(Generic[InputsT, FactsT]):
             elif wish != found:
                 changes[alias] = Change.UPDATE
         return changes
+
+    def items(self, changes: Mapping[str, Change], old: Properties, new: Properties) -> dict[str, Change]:
+        """Take those of `changes` apart that are of maps told entry by entry, as `files["a.conf"]`."""
+        apart = {self.aliases[name] for name in self.kind.itemized}
+        result: dict[str, Change] = {}
+        for alias, change in changes.items():
+            wish, found = new.values.get(alias), old.values.get(alias)
+            if alias not in apart or alias in new.unknown or not isinstance(wish, dict) or not isinstance(found, dict):
+                result[alias] = change
+                continue
+            for key, entry in entries(cast("dict[str, Any]", wish), cast("dict[str, Any]", found)).items():
+                quoted = key.replace('"', '\\"')
+                result[f'{alias}["{quoted}"]'] = entry
+        return result
 
     def learned(self, alias: str, changes: Mapping[str, Change], old: Properties, new: Properties) -> bool:
         """Return whether an identity property is only new to the state, as after an update of Hearth.
@@ -271,6 +320,12 @@ class DesiredState(Generic[InputsT, FactsT]):
         lines: list[str] = []
         for name, (wish, found) in self.kind.differences(inputs, facts).items():
             alias = self.aliases[name]
+            if name in self.kind.itemized and alias not in marks.secret:
+                lines += [
+                    f"{alias}[{key!r}]: {wish.get(key)!r} wished, {found.get(key)!r} found"
+                    for key in entries(wish, found)
+                ]
+                continue
             lines.append(
                 f"{alias}: a secret" if alias in marks.secret else f"{alias}: {wish!r} wished, {found!r} found"
             )

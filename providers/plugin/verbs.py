@@ -61,7 +61,8 @@ class Verbs(Generic[InputsT, FactsT]):
             changes[MACHINE] = Change.UPDATE
             if moved:
                 replaces.append(MACHINE)
-        return Difference(changes, tuple(replaces), delete_first=not moved)
+        items = self.desired.items(changes, old, new)
+        return Difference(changes, items, tuple(replaces), delete_first=not moved)
 
     async def create(self, inventory: Inventory, urn: str, news: Properties, timeout: float, tell: Reporter) -> State:
         inputs = self.kind.inputs.model_validate(news.values)

@@ -119,6 +119,83 @@ class Directory(pulumi.CustomResource):
         super().__init__("hearth:host:Directory", resource_name, properties, opts)
 
 
+class Tree(pulumi.CustomResource):
+    """A folder of files from the project on a machine: what is in it, with mode and owner by pattern.
+
+    Manages the files and links that the project's folder has, and the folders that they lie in; text or not, and each for
+    itself in diffs, in drift and on destroy. Does not make the folders above, and leaves alone what else is there, unless
+    it is `exact`. Empty folders are none of it, as git keeps none. A file that was there before comes back byte for byte,
+    with all that belongs to it; its very file is kept the while, where the file system allows it.
+    """
+
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    path: Output[str]
+    """The folder on the machine. Its parent must exist. A change replaces it."""
+    source: Output[str]
+    """The folder in the project, from that of Pulumi.yaml on."""
+    name: Output[str]
+    """Tells Trees at one path apart, as two in /etc. A change replaces the Tree."""
+    mode: Output[str | None]
+    """Permission bits of the files. Left out, a new one gets `0644`, or `0755` where it may be run in the project, and one that is there keeps its own."""
+    folder_mode: Output[str | None]
+    """Permission bits of the folders. Left out, a new one gets `0755`, and one that is there keeps its own."""
+    owner: Output[str | None]
+    """Name or number of the user who owns all of it. Left out, what is new gets `root`, and what is there keeps its own."""
+    group: Output[str | None]
+    """Name or number of the group that owns all of it. Left out, what is new gets `root`, and what is there keeps its own."""
+    rules: Output[Sequence[Mapping[str, str]] | None]
+    """Mode, owner and group of what a pattern matches, as {'pattern': '*.key', 'mode': '0600'}. Of several that match, the last one that speaks of a property decides it. Patterns are those of .gitignore; a folder gets a mode only by one that ends with a slash, './' is the tree's own."""
+    exclude: Output[Sequence[str] | None]
+    """Patterns of what is neither brought nor, on the machine, a stranger; as in .gitignore."""
+    exact: Output[bool]
+    """Whether what the source does not have is drift. It is moved out of the way then, and comes back on destroy."""
+    files: Output[Mapping[str, str] | None]
+    """What each file is to be, in a line. It follows from the source: nobody gives it."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        path: Input[str],
+        source: Input[str],
+        name: Input[str] | None = None,
+        mode: Input[str] | None = None,
+        folder_mode: Input[str] | None = None,
+        owner: Input[str] | None = None,
+        group: Input[str] | None = None,
+        rules: Input[Sequence[Input[Mapping[str, Input[str]]]]] | None = None,
+        exclude: Input[Sequence[Input[str]]] | None = None,
+        exact: Input[bool] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "path": path,
+            "source": source,
+            "name": name,
+            "mode": mode,
+            "folder_mode": folder_mode,
+            "owner": owner,
+            "group": group,
+            "rules": rules,
+            "exclude": exclude,
+            "exact": exact,
+            "files": None,
+            "machine": None,
+        }
+        super().__init__("hearth:host:Tree", resource_name, properties, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        return {"folderMode": "folder_mode"}.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        return {"folder_mode": "folderMode"}.get(prop, prop)
+
+
 class Block(pulumi.CustomResource):
     """A managed block of lines in a text file that others own too, as /etc/fstab.
 

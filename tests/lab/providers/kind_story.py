@@ -89,6 +89,12 @@ class Trial:
         )
         workspace.configure("hearth:hosts", json.dumps({"box": {"address": machine.name}}))
         workspace.configure("hearth:ssh-config", str(machine.ssh_config))
+        for case in cases.values():
+            for name, content in case.project.items():
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+                path.chmod(0o755 if name.endswith("run") else 0o644)
         return cls(machine, workspace, cases)
 
     def reach(self, step: str) -> None:

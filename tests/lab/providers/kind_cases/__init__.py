@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 Inputs = dict[str, Any]
@@ -71,6 +71,8 @@ class Case:
     """Variants on which `changed` is tried."""
     shared: bool = False
     """Whether what `look` prints is the same for every variant."""
+    project: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    """Files of the project that the wishes speak of, by path; one whose name ends with `run` may be run."""
     prepare: str = ""
     """A shell text that is run once, before anything is looked at."""
 

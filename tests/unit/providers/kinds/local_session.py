@@ -6,6 +6,7 @@ Tests give it folders of their own. `user` is dropped where it is the one who ru
 from __future__ import annotations
 
 import base64
+import json
 import os
 import pwd
 from dataclasses import dataclass, field
@@ -13,8 +14,8 @@ from typing import Any
 
 import httpx
 
-from providers.errors import CommandFailed, HearthError
-from providers.machine import worker
+from providers.errors import CommandFailed, HearthError, OperationRefused
+from providers.machine import worker, worker_tree, worker_tree_back, worker_tree_put
 from providers.machine.session import Account, Completed, Stat
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -31,7 +32,15 @@ class LocalSession:
         reply = worker.answer({"op": op, "args": args})
         if "result" in reply:
             return reply["result"]
+        if "refused" in reply:
+            raise OperationRefused(reply["refused"], remedy=reply["remedy"])
         raise HearthError(str(reply))
+
+    async def tree(self, op: str, path: str, **args: Any) -> Any:
+        known = {**vars(worker_tree), **vars(worker_tree_put), **vars(worker_tree_back)}
+        worker.OPERATIONS[f"tree_{op}"] = known[f"op_tree_{op}"]
+        # What goes over the wire is JSON.
+        return json.loads(json.dumps(self._call(f"tree_{op}", path=path, **args)))
 
     async def stat(self, path: str, *, content: bool = False, entries: bool = False, **more: Any) -> Stat | None:
         found = self._call("stat", path=path, content=content, entries=entries, **more)

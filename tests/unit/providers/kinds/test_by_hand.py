@@ -12,6 +12,7 @@ KIND = {kind.name: kind for kind in KINDS}
 COMMANDS: list[tuple[str, dict[str, Any], str]] = [
     ("File", {"path": "/etc/a b", "content": "secret"}, "rm '/etc/a b'"),
     ("Directory", {"path": "/srv/models"}, "rmdir /srv/models"),
+    ("Tree", {"path": "/srv/www", "source": "site"}, "what the project's site has, in /srv/www"),
     ("MountPoint", {"path": "/mnt/hub"}, "rmdir /mnt/hub"),
     (
         "Block",

@@ -1,0 +1,319 @@
+"""How the worker changes the files of a Tree: first all that needs no bytes from elsewhere, then those that do.
+
+Many files become durable together: all are written, all are brought to the disk, and then all take their places.
+"""
+
+import base64
+import os
+import stat as stat_
+
+from providers.machine.worker_files import (
+    Refused,
+    ids,
+)
+from providers.machine.worker_metadata import (
+    attributes_of,
+)
+from providers.machine.worker_tree import (
+    find,
+    look,
+    objections,
+    ours,
+    strangers,
+)
+from providers.machine.worker_tree_back import (
+    put_back,
+)
+from providers.machine.worker_tree_notes import (
+    Notes,
+    failed,
+    is_saved,
+    move,
+    noted,
+    open_below,
+    open_root,
+    save,
+)
+from providers.machine.worker_write import (
+    beside,
+    dress,
+    drop,
+    give,
+    link_at,
+    op_make_directory,
+    stage,
+    what_goes_over,
+    write_all,
+    write_into,
+)
+
+
+def holding(notes, path, wish):
+    """Return the properties that are to be as wished: all of what Hearth made, else those that were asked for."""
+    return {"mode", "owner", "group"} if ours(notes, path) else set(wish.get("managed", ()))
+
+
+def right(notes, path, wish, there):
+    """Tell (whether the bytes are as wished, whether mode and owner are)."""
+    if "target" in wish:
+        return there["type"] == "symlink" and there["target"] == wish["target"], True
+    kind = "directory" if path.endswith("/") else "file"
+    attributes = all(there[name] == wish[name] for name in holding(notes, path, wish))
+    return there["type"] == kind and (kind == "directory" or there.get("sha256") == wish["sha256"]), attributes
+
+
+def note(root, notes, path, wish, there):
+    """Note what is at `path` before it is taken, unless that was done before."""
+    found = find(root, path)[0] if root is not None else None
+    managed = wish.get("managed", ())
+    if path in notes.files:
+        was = notes.files[path]
+        if was is not None and was["type"] != "symlink":
+            was["managed"] = sorted({*was["managed"], *managed})
+    elif there is None:
+        notes.files[path] = None
+    elif there["type"] == "symlink":
+        notes.files[path] = {
+            "type": "symlink",
+            "target": there["target"],
+            "uid": found.st_uid,
+            "gid": found.st_gid,
+            "time": found.st_mtime_ns,
+        }
+    else:
+        notes.files[path] = dict(noted(found, managed), type=there["type"])
+
+
+def keep(root, notes, kept, path):
+    """Save the file at `path`, which is about to get other bytes, if it was there before."""
+    was = notes.files[path]
+    if was is None or was["type"] != "file" or "saved" in was:
+        return
+    folder, name = open_below(root, path)
+    try:
+        if stat_.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            save(kept, folder, name, path, was)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise failed(path, error)
+    finally:
+        os.close(folder)
+
+
+def taken(root, notes, path, wish):
+    """Look at what stays at `path` until it is changed: not at what goes first, as a file where a folder comes."""
+    found = None if root is None else look(root, notes, path, wish)
+    return found if found is not None and (found["type"] == "directory") == path.endswith("/") else None
+
+
+def op_tree_begin(path, key, files, exact=False, excluded=()):
+    """Do all that needs no bytes from elsewhere; return what is to be sent then, and what was moved away.
+
+    Or, with nothing changed, what was refused.
+    """
+    notes = Notes(key)
+    root = open_root(path)
+    released = sorted((each for each in notes.files if each not in files), reverse=True)
+    away = strangers(root, key, path, files, excluded) if exact and root is not None else []
+    away = [each for each in away if each not in notes.files]
+    refused = objections(root, notes, key, path, files, set(released), away)
+    if refused:
+        texts, remedies = [text for text, _ in refused], [remedy for _, remedy in refused if remedy]
+        return {"refused": texts[:10], "more": max(0, len(texts) - 10), "remedy": remedies[0] if remedies else ""}
+    there = {each: taken(root, notes, each, wish) for each, wish in files.items()}
+    kept = notes.open()
+    warnings = []
+    try:
+        notes.path = path
+        send = []
+        for each, wish in sorted(files.items()):
+            found = there[each]
+            good = found is not None and right(notes, each, wish, found)[0]
+            note(root, notes, each, wish, found)
+            if not good and not each.endswith("/"):
+                keep(root, notes, kept, each)
+                if "target" not in wish:
+                    send.append(each)
+        notes.write()
+        stay = [each for each in released if not put_back(root, notes, path, each, warnings)]
+        if released and exact:  # what was there before one of ours, which is wished no longer
+            away = strangers(root, key, path, files, excluded)
+        move_away(root, notes, kept, path, away)
+        if root is None:
+            wish = files["./"]
+            op_make_directory(path, mode=wish["mode"], owner=wish["owner"], group=wish["group"])
+            root = open_root(path)
+        for each, wish in sorted(files.items()):  # a folder comes before what is in it
+            if each.endswith("/") or "target" in wish or each not in send:
+                arrange(root, notes, path, each, wish)
+        if released:
+            notes.files = {each: was for each, was in notes.files.items() if each in files or each in stay}
+            notes.write()
+    finally:
+        os.close(kept)
+        if root is not None:
+            os.close(root)
+    return {"send": send, "moved": away, "aside": notes.folder, "warnings": warnings}
+
+
+def move_away(root, notes, kept, path, away):
+    """Move what is in the way to where the notes are; it is noted first."""
+    numbers = [int(name.rpartition("-")[2]) for _, name in notes.aside]
+    moved = [[each, "aside-%d" % (max([0, *numbers]) + 1 + at)] for at, each in enumerate(away)]
+    if moved:
+        notes.aside += moved
+        notes.write()
+    for each, name in moved:
+        folder, last = open_below(root, each)
+        try:
+            move(folder, last, kept, name)
+        except OSError as error:
+            raise failed(os.path.join(path, each), error)
+        finally:
+            os.close(folder)
+
+
+def arrange(root, notes, path, each, wish):
+    """See to a folder, a link, or the mode and owner of a file whose bytes are right."""
+    there = look(root, notes, each, wish)
+    whole = os.path.join(path, each)
+    try:
+        if "target" in wish:
+            if there is None or not right(notes, each, wish, there)[0]:
+                folder, name = open_below(root, each)
+                try:
+                    link_at(folder, name, wish["target"])
+                finally:
+                    os.close(folder)
+            return
+        if there is None:
+            op_make_directory(whole.rstrip("/"), mode=wish["mode"], owner=wish["owner"], group=wish["group"])
+        elif not right(notes, each, wish, there)[1]:
+            names = holding(notes, each, wish)
+            uid, gid = ids(wish["owner"] if "owner" in names else None, wish["group"] if "group" in names else None)
+            folder, name = open_below(root, each)
+            try:
+                descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+                try:
+                    give(descriptor, int(wish["mode"], 8) if "mode" in names else None, uid, gid)
+                finally:
+                    os.close(descriptor)
+            finally:
+                os.close(folder)
+    except OSError as error:
+        raise failed(whole, error)
+
+
+def op_tree_piece(path, file, offset, content):
+    """Write a piece of a file that is too large for one request; it waits beside the file."""
+    root = open_root(path)
+    folder, name = open_below(root, file)
+    os.close(root)
+    try:
+        if offset == 0:
+            temporary = beside(folder, name)
+            flags = os.O_CREAT | os.O_EXCL
+        else:
+            temporary, flags = beside(folder, name, fresh=False), os.O_APPEND
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_NOFOLLOW | flags, 0o600, dir_fd=folder)
+        try:
+            if os.fstat(descriptor).st_size != offset:
+                raise Refused("%s: its pieces do not follow each other" % file, "run up again")
+            write_all(descriptor, base64.b64decode(content))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise failed(os.path.join(path, file), error)
+    finally:
+        os.close(folder)
+
+
+def write_one(root, kept, notes, path, each):
+    """Write one file beside its place: (folder, its name there, its place, it opened).
+
+    None where the bytes went into the file that is there, because it has other names.
+    """
+    whole = os.path.join(path, each["path"])
+    names = holding(notes, each["path"], each)
+    folder, name = open_below(root, each["path"])
+    try:
+        old = find(root, each["path"])[0]
+        if old is not None and not stat_.S_ISREG(old.st_mode):
+            old = None
+        uid, gid = ids(each["owner"], each["group"])
+        mode = int(each["mode"], 8)
+        if old is not None:
+            mode = mode if "mode" in names else stat_.S_IMODE(old.st_mode)
+            uid = uid if "owner" in names else old.st_uid
+            gid = gid if "group" in names else old.st_gid
+        data = base64.b64decode(each["content"]) if "content" in each else None
+        saved = old is not None and is_saved(kept, notes.files.get(each["path"]), old)
+        if old is not None and old.st_nlink > (2 if saved else 1):
+            if data is None:
+                raise Refused("%s has several names (hard links), and is too large for that" % whole, "remove them")
+            write_into(folder, name, whole, data, old, mode, uid, gid, None)
+            os.close(folder)
+            return None
+        if data is None:
+            temporary, descriptor = staged(folder, name, whole, old, mode, uid, gid)
+        else:
+            temporary, descriptor = stage(folder, name, whole, data, old, mode, uid, gid, None)
+        # The kernel begins to write at once, and the first of many to be waited for takes most of them along.
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        return folder, temporary, name, descriptor
+    except OSError as error:
+        os.close(folder)
+        raise failed(whole, error)
+    except Refused:
+        os.close(folder)
+        raise
+
+
+def staged(folder, name, path, old, mode, uid, gid):
+    """Dress the file that came in pieces."""
+    temporary = beside(folder, name, fresh=False)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_NOFOLLOW, dir_fd=folder)
+    try:
+        attributes = what_goes_over(folder, name, old)[0]
+        dress(descriptor, path, mode, uid, gid, attributes_of(descriptor) if attributes is None else attributes)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return temporary, descriptor
+
+
+def op_tree_put(path, key, files):
+    """Write files: each with its `path`, what is wished of it, and its `content` unless that came in pieces."""
+    notes = Notes(key)
+    root = open_root(path)
+    kept = os.open(notes.folder, os.O_RDONLY | os.O_DIRECTORY)
+    waiting = []
+    try:
+        for each in files:
+            written = write_one(root, kept, notes, path, each)
+            if written is not None:
+                waiting.append(written)
+        for _, _, _, descriptor in waiting:
+            os.fsync(descriptor)
+        folders = {}
+        while waiting:
+            folder, temporary, name, descriptor = waiting[-1]
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            waiting.pop()
+            os.close(descriptor)
+            where = os.fstat(folder)
+            if (where.st_dev, where.st_ino) in folders:
+                os.close(folder)
+            else:
+                folders[where.st_dev, where.st_ino] = folder
+        for folder in folders.values():
+            os.fsync(folder)
+            os.close(folder)
+    finally:
+        for folder, temporary, _, descriptor in waiting:
+            os.close(descriptor)
+            drop(folder, temporary)
+            os.close(folder)
+        os.close(kept)
+        os.close(root)
