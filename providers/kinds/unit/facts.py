@@ -126,7 +126,8 @@ def obstacles_of(inputs: UnitInputs, path: str, file: Stat, shown: dict[str, str
             found.append("Quadlet has made no service of it")
         elif source and source != path:
             found.append(f"its service is made from {source}")
-        elif not source and fragment:
+        elif not source and fragment and "/generator" not in fragment:
+            # Of a network or a volume Quadlet names the source from podman 5 on.
             found.append(f"its service is {fragment}")
     elif fragment and fragment != path:
         found.append(f"the manager uses {fragment}")

@@ -74,6 +74,8 @@ async def test_a_unit_file_that_others_may_write_is_drift_and_is_made_ours_again
         ("web.container", ("0600", "root"), {"FragmentPath": "/run/g/web.service", "SourcePath": "/p"}, "may not read"),
         ("web.container", ("0644", "pod"), {"FragmentPath": "/run/g/web.service", "SourcePath": "/q"}, "made from /q"),
         ("web.container", ("0644", "pod"), {"FragmentPath": "/home/x.service"}, "its service is /home/x.service"),
+        ("web.network", ("0644", "root"), {"FragmentPath": "/run/user/9/systemd/generator/web-network.service"}, ""),
+        ("web.network", ("0644", "root"), {"FragmentPath": "/home/web-network.service"}, "its service is /home/web-n"),
         ("web.container", ("0644", "pod"), {"LoadState": "not-found"}, "made no service of it"),
     ],
 )
