@@ -31,8 +31,9 @@ those that are still closing, and an administrator may have set less (sshd_confi
 CONNECT_TIMEOUT = 15.0
 OPENING_TIMEOUT = 2 * CONNECT_TIMEOUT
 """Seconds for the whole way in: a jump host or a ProxyCommand may hang where neither step of ours does."""
-START_TIMEOUT = 20.0
-"""Seconds from a session's opening to the worker's first answer."""
+START_TIMEOUT = 45.0
+"""Seconds from a session's opening to the worker's first answer: a small machine that is just starting everything that
+it has is slow with Python, too."""
 PROBE_TIMEOUT = 5.0
 REFUSAL_STANDS = 4.0
 """Seconds for which a refusal answers everybody: a hundred resources must not each wait for a machine that is off."""
