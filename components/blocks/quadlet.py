@@ -18,8 +18,11 @@ from config.address import bracketed
 
 RESTART_SECONDS = 5
 HEALTH_INTERVAL = 5
-HEALTH_TIMEOUT = 5
-HEALTH_RETRIES = 6
+"""Seconds between two health checks."""
+HEALTH_TIMEOUT = 10
+"""Seconds after which one counts as failed."""
+HEALTH_RETRIES = 3
+"""How many that fail one after the other make a container unhealthy."""
 
 
 class Form(Enum):
@@ -136,7 +139,7 @@ def container_file(container: Container, group: Group, form: Form) -> UnitFile:
         lines.append(f"EnvironmentFile={bare_word(container.environment_file)}")
     lines += [f"PodmanArgs=--group-add={number}" for number in container.groups]
     lines += [
-        f"HealthCmd={shell_line(container.health_command)}",
+        f"HealthCmd={shell_line(in_time(container.health_command))}",
         f"HealthInterval={HEALTH_INTERVAL}s",
         f"HealthTimeout={HEALTH_TIMEOUT}s",
         f"HealthRetries={HEALTH_RETRIES}",
@@ -173,6 +176,16 @@ def environment_of(container: Container, form: Form) -> dict[str, str]:
     """Return a container's environment; what it sets itself wins over what it is told of its peers."""
     peers = {name: f"http://{reach(peer, form)}:{port}" for name, (peer, port) in container.peers.items()}
     return {**peers, **container.environment}
+
+
+def in_time(command: str) -> str:
+    """Return a shell command that ends before podman's time for it is over, where the image has `timeout`.
+
+    Podman before 5.5 waits on for a health check that hangs, and meanwhile asks no more: the container would stay
+    healthy for good.
+    """
+    seconds = HEALTH_TIMEOUT - 1
+    return f'command -v timeout >/dev/null && set -- timeout {seconds}; "$@" sh -c {shlex.quote(command)}'
 
 
 def http_health_command(port: int, path: str) -> str:

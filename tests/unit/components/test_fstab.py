@@ -72,7 +72,7 @@ def test_libmount_reads_the_share_the_mount_point_and_the_options(
     assert found[1]["source"] == f"//windows/{share}"
     assert found[1]["options"].split(",")[0] == f"credentials=/etc/samba/{file}"
     assert found[1]["options"].split(",")[1:3] == ["uid=990", "gid=985"]
-    assert len(found[1]["options"].split(",")) == 10
+    assert len(found[1]["options"].split(",")) == 11
 
 
 @settings(max_examples=15, deadline=None)

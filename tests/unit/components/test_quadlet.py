@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 
+from components.blocks import quadlet
 from components.blocks.quadlet import (
     Container,
     Form,
@@ -13,6 +18,7 @@ from components.blocks.quadlet import (
     form_for,
     group_file,
     http_health_command,
+    in_time,
     reach,
     service_of,
     shared_folder,
@@ -85,8 +91,9 @@ def test_in_a_pod_a_service_has_started_once_it_is_healthy():
     assert file.name == "brain-ollama.container"
     assert file.text == (
         "[Unit]\nDescription=Ollama\n\n[Container]\nContainerName=brain-ollama\nImage=docker.io/ollama/ollama:latest\n"
-        "Pod=brain.pod\nNotify=healthy\nVolume=/var/lib/brain/ollama:/root/.ollama\nHealthCmd=ollama list\n"
-        "HealthInterval=5s\nHealthTimeout=5s\nHealthRetries=6\nHealthStartPeriod=90s\nHealthOnFailure=kill\n\n"
+        "Pod=brain.pod\nNotify=healthy\nVolume=/var/lib/brain/ollama:/root/.ollama\n"
+        "HealthCmd=command -v timeout >/dev/null && set -- timeout 9; \"$$@\" sh -c 'ollama list'\n"
+        "HealthInterval=5s\nHealthTimeout=10s\nHealthRetries=3\nHealthStartPeriod=90s\nHealthOnFailure=kill\n\n"
         "[Service]\nRestart=always\nRestartSec=5\nTimeoutStartSec=90\n\n[Install]\nWantedBy=default.target\n"
     )
 
@@ -144,6 +151,25 @@ def test_the_health_check_takes_whichever_program_the_image_has():
         "python3 -c",
     ]
     assert command.count("http://127.0.0.1:8000/health") == 3
+
+
+@pytest.mark.parametrize(
+    ("command", "status"), [("exit 3", 3), ("true", 0), ("exit 4 # why", 4), ("test -e '/a b' || exit 5", 5)]
+)
+@pytest.mark.parametrize("programs", [("sh", "timeout"), ("sh",)])
+def test_a_health_check_ends_as_it_would_by_itself_whether_or_not_the_image_has_timeout(
+    tmp_path: Path, command: str, status: int, programs: tuple[str, ...]
+):
+    for program in programs:
+        (tmp_path / program).symlink_to(shutil.which(program) or "/bin/false")
+    done = subprocess.run(["/bin/sh", "-c", in_time(command)], env={"PATH": str(tmp_path)}, check=False)
+    assert done.returncode == status
+
+
+def test_a_health_check_that_hangs_is_ended_before_podmans_time_for_it_is_over(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(quadlet, "HEALTH_TIMEOUT", 2)
+    done = subprocess.run(["/bin/sh", "-c", in_time("sleep 60")], timeout=30, check=False)
+    assert done.returncode == 124
 
 
 def test_the_share_is_bound_by_the_folder_above_it():

