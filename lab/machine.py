@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lab import snapshot
 from lab.docker import cli
@@ -54,6 +54,8 @@ class Machine:
     user: str = "admin"
     root: str = ""
     """Where in the container the machine's root directory is, for what is put there before its first start."""
+    slowness: ClassVar[int] = 1
+    """How many times as long as a container's work may take: what waits for a machine waits that much longer."""
 
     @property
     def ssh_config(self) -> Path:

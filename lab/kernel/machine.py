@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lab.docker import cli
-from lab.errors import LabError
+from lab.errors import EngineError, LabError
 from lab.kernel.options import OWN, STOP_SECONDS, as_tar
 from lab.machine import AS_AFTER_A_LOGIN, Machine
 from toolchain.waiting import wait_until
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 GUEST = "/usr/local/lib/hearth-lab/guest"
 PLUG = "/usr/local/lib/hearth-lab/plug"
+ANSWER_SECONDS = 30
 BOOT_SECONDS = 600
 """Software emulates the processor: on two cores that others use, too, a boot takes a minute."""
 
@@ -27,6 +29,8 @@ BOOT_SECONDS = 600
 @dataclass
 class KernelMachine(Machine):
     """A virtual machine in a container. `run` goes through QEMU's guest agent, so it works with the network cut."""
+
+    slowness: ClassVar[int] = 5
 
     def __post_init__(self) -> None:
         """Name the folder of the container whose files are on the machine's disk at its next start."""
@@ -86,9 +90,11 @@ class KernelMachine(Machine):
         cli.docker("stop", "--time", str(STOP_SECONDS), self.container, timeout=STOP_SECONDS + 60)
 
     def reboot(self) -> None:
-        """Restart from inside: the kernel begins anew in the same emulator; waits for the end of the boot."""
+        """Restart from inside, as `systemctl reboot` does; waits for the end of the boot."""
         before = self.boot_id()
-        self.run("systemctl reboot", check=False)
+        # What goes down may take the answer with it.
+        with contextlib.suppress(EngineError):
+            self.run("systemctl reboot", check=False, timeout=ANSWER_SECONDS)
 
         def away(_: str | None) -> NoReturn:
             raise LabError(f"{self.name!r} did not come back from its restart within {BOOT_SECONDS} s.")
@@ -101,12 +107,20 @@ class KernelMachine(Machine):
         return self.read("/proc/sys/kernel/random/boot_id").strip()
 
     def _boot_id_or_none(self) -> str | None:
-        answer = self.run("cat /proc/sys/kernel/random/boot_id", check=False, timeout=60)
-        return answer.stdout.strip() if answer.ok else None
+        with contextlib.suppress(EngineError):
+            return self.run("cat /proc/sys/kernel/random/boot_id", timeout=ANSWER_SECONDS).stdout.strip()
+        return None
 
     def set_command_line(self, words: str) -> None:
-        """Give the kernel these words beside the lab's own, from the next start of the machine on (not a reboot)."""
+        """Give the kernel these words beside the lab's own from the next boot on, as a boot loader's settings do."""
         cli.docker("cp", "-", f"{self.container}:{OWN}", stdin=as_tar({"command-line": f"{words}\n"}))
+
+    def set_early_script(self, text: str) -> None:
+        """Have the initramfs run this before udev from the next boot on, as initramfs-tools runs those of init-top.
+
+        The lab's initramfs has busybox and the modules of disk and network card; the machine's own is not used.
+        """
+        cli.docker("cp", "-", f"{self.container}:{OWN}", stdin=as_tar({"early/script": text}))
 
     def follow_its_container(self) -> None:
         """Take over the address that Docker has given the container since, as the machine's network card would."""
