@@ -30,10 +30,15 @@ class Context:
     disruptive: bool = False
     """Whether parts may be stopped on purpose, to see that they come back."""
 
-    async def on(self, machine: str, ask: Callable[[Session], Awaitable[Answer]]) -> Answer:
-        """Ask something over a session on a machine. Raises HearthError where it can't be reached or takes too long."""
+    async def on(
+        self, machine: str, ask: Callable[[Session], Awaitable[Answer]], *, deadline: float = DEADLINE_SECONDS
+    ) -> Answer:
+        """Ask something over a session on a machine.
+
+        Raises HearthError where it can't be reached or takes longer than `deadline` seconds.
+        """
         connection = self.inventory.connection(machine)
-        return await operate(connection, ask, deadline=DEADLINE_SECONDS, progress=_say_nothing, warn=_say_nothing)
+        return await operate(connection, ask, deadline=deadline, progress=_say_nothing, warn=_say_nothing)
 
 
 @dataclass(frozen=True)

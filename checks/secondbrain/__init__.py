@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from checks.result import CheckResult
+from checks.secondbrain import disruption
 from checks.secondbrain.host import check_prerequisites, check_us1, check_us2
 from checks.secondbrain.share import check_us3
-from checks.system import Context, SystemChecks
+from checks.secondbrain.share_access import dropped
+from checks.system import DEADLINE_SECONDS, Context, SystemChecks
 from components.secondbrain.deployed import DeployedSecondBrain
 from providers.machine.session import Session
 
@@ -18,7 +20,18 @@ async def check_host(session: Session, deployed: DeployedSecondBrain) -> list[Ch
 
 
 async def _ask(context: Context, deployed: DeployedSecondBrain) -> list[CheckResult]:
-    return await context.on(deployed.host, lambda session: check_host(session, deployed))
+    # A pod that is late is waited for, as long as a start may take.
+    deadline = DEADLINE_SECONDS + deployed.start_timeout
+    rows = await context.on(deployed.host, lambda session: check_host(session, deployed), deadline=deadline)
+    if not context.disruptive:
+        return rows
+    checks = [*disruption.checks_of(deployed), *([dropped] if deployed.share else [])]
+    for check in checks:
+        # An operation each: it has its own time, and one that can't be asked leaves the others be.
+        rows.append(
+            await context.on(deployed.host, lambda session, check=check: check(session, deployed), deadline=deadline)
+        )
+    return rows
 
 
 CHECKS = SystemChecks(DeployedSecondBrain, _ask)

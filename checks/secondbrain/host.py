@@ -173,9 +173,9 @@ async def _running(session: Session, deployed: DeployedSecondBrain) -> CheckResu
     if not late and len(states) == len(units):
         return story.passed(question, f"{len(units)} units active")
     unit = late[0].split()[0] if late else units[0]
-    log = await _account_run(
-        session, deployed, "journalctl", "--user", "--no-pager", "--lines=3", "--output=cat", "--unit", unit
-    )
+    # As root: what a system user's services say goes to the system's journal, which that user may not read.
+    of_it = (f"_UID={deployed.account_uid}", f"USER_UNIT={unit}", "+", f"_SYSTEMD_USER_UNIT={unit}")
+    log = await session.run("journalctl", "--no-pager", "--lines=3", "--output=cat", *of_it, check=False)
     return story.failed(question, "; ".join(late) or _said(result), f"Its last log lines: {log.stdout.strip()}")
 
 

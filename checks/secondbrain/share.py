@@ -6,6 +6,7 @@ import asyncio
 import re
 
 from checks.result import CheckResult, Code, Story
+from checks.secondbrain.share_access import check_read, has_cifs
 from components.blocks.fstab import unfield
 from components.secondbrain.deployed import DeployedSecondBrain, DeployedShare
 from providers.machine.session import Completed, Session
@@ -29,8 +30,7 @@ async def check_us3(session: Session, deployed: DeployedSecondBrain) -> list[Che
         return [STORY.skipped("the share is there", "the settings have no share")]
     rows = list(await asyncio.gather(_credentials(session, share), _fstab(session, deployed, share)))
     rows.append(await _automount(session, share))
-    kernel = await session.run("sh", "-c", "grep -qw cifs /proc/filesystems || modprobe -q cifs", check=False)
-    if kernel.ok:
+    if await has_cifs(session):
         return [*rows, *await _mounted(session, deployed, share)]
     why = "this machine's kernel has no CIFS (neither /proc/filesystems nor a module), so nothing can be mounted"
     return [*rows, STORY.skipped(f"{share.mount_point} is mounted", why), await _smbclient(session, share)]
@@ -74,7 +74,8 @@ async def _mounted(session: Session, deployed: DeployedSecondBrain, share: Deplo
     listed = await session.run("ls", path, user=deployed.account, check=False, timeout=MOUNT_SECONDS)
     if not listed.ok:
         return [STORY.failed(question, _last(listed), f"{IS_IT_ON}?")]
-    return [STORY.passed(question, f"{len(listed.stdout.splitlines())} entries")]
+    entries = STORY.passed(question, f"{len(listed.stdout.splitlines())} entries")
+    return [entries, await check_read(session, deployed, share)]
 
 
 async def _smbclient(session: Session, share: DeployedShare) -> CheckResult:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from checks.result import Status
+from checks.secondbrain import disruption
 from lab import Machine, Service, Snapshot, difference
 from tests.lab.conftest import MachineFactory
 from tests.lab.systems.secondbrain.stack import ACCOUNT, Stack, eventually, failures, skips
@@ -157,6 +159,13 @@ def test_up_repairs_all_of_it(brain: Brain, drifted: dict[str, str]):
     brain.stack.up("--refresh")
     assert brain.stack.drifted() == {}
     assert failures(brain.stack.check()) == []
+
+
+def test_a_container_that_fails_its_health_check_three_times_running_is_started_anew_and_the_journal_says_so(
+    brain: Brain, up: str
+):
+    row = brain.stack.ask(disruption.hung)
+    assert row.status is Status.PASS, row.reason
 
 
 @pytest.fixture(scope="module")
