@@ -25,6 +25,8 @@ BUILT_FOR_FILES = ("test_lab_kubernetes", "test_todo")
 # Begun before all others, in this order: a file that takes minutes must not be the last one, with nothing beside it.
 LONGEST = (
     *CLUSTER_FILES,
+    "test_secondbrain_kernel.py",
+    "test_lab_kernel_machine.py",
     "test_maubot.py",
     "test_secondbrain.py",
     "test_kinds.py",
