@@ -10,4 +10,4 @@ class RequirementError(LabError):
 
 
 class EngineError(LabError):
-    """Docker refused a command; the message carries its last words."""
+    """Docker refused a command; the message carries its last lines."""

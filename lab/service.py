@@ -61,7 +61,7 @@ class Service:
         return found is not None and bool(found["State"]["Running"])
 
     def wait_until_up(self) -> None:
-        """Wait until the port answers; raise LabError with the service's last words otherwise."""
+        """Wait until the port answers; raise LabError with the last log lines of the service otherwise."""
         # Asked from inside, so that the answer does not depend on this machine's own network or proxy.
         hexadecimal = f"{self.port:04X}"
         script = f"grep -qE ' (0{{8}}|0{{32}}):{hexadecimal} ' /proc/net/tcp /proc/net/tcp6"
@@ -70,7 +70,7 @@ class Service:
             log = cli.docker("logs", "--tail", "12", self.container, check=False)
             raise LabError(
                 f"The lab's {self.name} did not listen on port {self.port} within {START_SECONDS} s. It is left as "
-                f"it is: look with `docker logs {self.container}`. Its last words:\n{log.stdout}{log.stderr}"
+                f"it is: look with `docker logs {self.container}`. Its last log lines:\n{log.stdout}{log.stderr}"
             )
 
         def listens() -> bool:

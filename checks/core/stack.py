@@ -96,7 +96,7 @@ json.dump(seen, sys.stdout)
 Seen = Mapping[str, Any]
 
 
-async def look(session: Session, deployed: DeployedCore) -> Seen:
+async def probe(session: Session, deployed: DeployedCore) -> Seen:
     """Return everything that the checks need, in one go.
 
     Raises CommandFailed where the machine has no Python or Docker.
@@ -114,7 +114,7 @@ async def _settled(session: Session, deployed: DeployedCore) -> Seen:
         return states == ["healthy"] * len(deployed.containers)
 
     return await wait_until_async(
-        lambda: look(session, deployed), deployed.start_timeout, as_it_is, good=healthy, pause=POLL_SECONDS
+        lambda: probe(session, deployed), deployed.start_timeout, as_it_is, good=healthy, pause=POLL_SECONDS
     )
 
 

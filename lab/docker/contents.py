@@ -57,5 +57,5 @@ def remove(labels: dict[str, str], say: Callable[[str], None], *, purge: bool) -
         if purge:
             purge_images(say)
         daemon.end_docker_if_ours(say)
-    elif daemon.look().client_installed:
+    elif daemon.probe().client_installed:
         say("Docker does not answer, so nothing of the lab runs; what it may have left shows when Docker runs again")

@@ -36,7 +36,7 @@ STOP_SECONDS = 40
 INSTALL_SECONDS = 600
 
 
-def look() -> HostFacts:
+def probe() -> HostFacts:
     """Return what is on this machine; changes nothing, takes a fraction of a second."""
     release = os_release()
     family = {release.get("ID", ""), *release.get("ID_LIKE", "").split()}
@@ -68,7 +68,7 @@ def prepare(say: Callable[[str], None]) -> None:
 
     The caller holds the machine_lock LOCK until its lab has a network.
     """
-    plan = decide(look())
+    plan = decide(probe())
     if plan.refusals:
         raise RequirementError("The lab can't start here:\n" + "\n".join(f"- {line}" for line in plan.refusals))
     if plan.packages:

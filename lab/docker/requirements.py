@@ -10,7 +10,7 @@ FREE_GIB = 8
 
 @dataclass(frozen=True)
 class HostFacts:
-    """What was found on this machine; `lab.docker.daemon.look` fills it in."""
+    """What was found on this machine; `lab.docker.daemon.probe` fills it in."""
 
     system: str
     architecture: str

@@ -175,7 +175,7 @@ class Cluster:
             log = self.nodes[0].run("journalctl --no-pager -n 15 -u kube-apiserver", check=False).stdout
             raise LabError(
                 f"The API server did not get ready within {START_SECONDS} s: {answer.stderr.strip()[-300:]}. It is "
-                f"left as it is, on the machine {self.nodes[0].name}. Its last words:\n{log}"
+                f"left as it is, on the machine {self.nodes[0].name}. Its last log lines:\n{log}"
             )
 
         wait_until(

@@ -206,7 +206,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
             await context.abort(grpc.StatusCode.UNKNOWN, clean(self._once(error)))
         except ValidationError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, clean(str(error)))
-        except Exception as error:  # noqa: BLE001 - a mistake of ours: the person gets a line, the log the rest
+        except Exception as error:  # noqa: BLE001 - a bug in Hearth: the person gets a line, the log the rest
             log.debug("%s\n%s", urn, clean(traceback.format_exc()))
             name = type(error).__name__
             await context.abort(

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from lab.docker.daemon import engine_answers, look
+from lab.docker.daemon import engine_answers, probe
 from lab.docker.requirements import decide
 from toolchain.waiting import wait_until
 
@@ -38,7 +38,7 @@ def require(what: str) -> None:
     elif what == "lab":
         if engine_answers():
             return
-        refusals = decide(look()).refusals
+        refusals = decide(probe()).refusals
         if refusals:
             skip_or_fail("this test needs lab machines: " + " ".join(refusals))
     elif shutil.which(what) is None:

@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 
 REDACTED = "[redacted]"
 SENSITIVE = ("token", "secret", "password", "key", "credential")
-"""A field whose name contains one of these, in small letters or capitals, never shows its value."""
+"""A field whose name contains one of these, in lowercase letters or capitals, never shows its value."""
 DEEPEST = 32
 """Deeper than this a structure is cut off: it may contain itself."""
 SHORTEST = 4

@@ -198,6 +198,6 @@ def _matches(pattern: str, nic: str) -> bool:
     return fnmatchcase(nic, pattern)
 
 
-def wish_of(name: str, nic: str, mac: str, addresses: Sequence[str], **rest: Any) -> DesiredBridge:
+def desired(name: str, nic: str, mac: str, addresses: Sequence[str], **rest: Any) -> DesiredBridge:
     """Return a wish from texts."""
     return DesiredBridge(name, nic, mac, tuple(ip_interface(each) for each in addresses), **rest)

@@ -36,7 +36,7 @@ def facts_of(found: dict[str, Any] | None) -> ClusterGroupFacts:
 
 
 async def observe(session: Session, inputs: ClusterGroupInputs) -> ClusterGroupFacts:
-    answer = await things.look(session, inputs.daemon, "cluster", "groups", inputs.name)
+    answer = await things.probe(session, inputs.daemon, "cluster", "groups", inputs.name)
     if isinstance(answer, str):
         return ClusterGroupFacts(present=True, description=answer)
     return facts_of(answer)

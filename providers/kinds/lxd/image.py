@@ -46,7 +46,7 @@ class ImageFacts(Facts):
 
 
 async def observe(session: Session, inputs: ImageInputs) -> ImageFacts:
-    answer = await things.look(session, inputs.daemon, "images", "aliases", inputs.alias)
+    answer = await things.probe(session, inputs.daemon, "images", "aliases", inputs.alias)
     if isinstance(answer, str):
         return ImageFacts(present=True, type=answer)
     if answer is None:

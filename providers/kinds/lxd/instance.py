@@ -74,7 +74,7 @@ def facts_of(inputs: InstanceInputs, found: dict[str, Any] | None) -> InstanceFa
 
 
 async def observe(session: Session, inputs: InstanceInputs) -> InstanceFacts:
-    answer = await things.look(session, inputs.daemon, "instances", inputs.name)
+    answer = await things.probe(session, inputs.daemon, "instances", inputs.name)
     if isinstance(answer, str):
         return InstanceFacts(present=True, type=inputs.type, description=answer)
     return facts_of(inputs, answer)

@@ -58,7 +58,7 @@ def facts_of(inputs: NetworkInputs, found: dict[str, Any] | None) -> NetworkFact
 
 
 async def observe(session: Session, inputs: NetworkInputs) -> NetworkFacts:
-    answer = await things.look(session, inputs.daemon, "networks", inputs.name)
+    answer = await things.probe(session, inputs.daemon, "networks", inputs.name)
     if isinstance(answer, str):
         return NetworkFacts(present=True, description=answer)
     return facts_of(inputs, answer)

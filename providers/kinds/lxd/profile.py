@@ -42,7 +42,7 @@ def facts_of(inputs: ProfileInputs, found: dict[str, Any] | None) -> ProfileFact
 
 
 async def observe(session: Session, inputs: ProfileInputs) -> ProfileFacts:
-    answer = await things.look(session, inputs.daemon, "profiles", inputs.name)
+    answer = await things.probe(session, inputs.daemon, "profiles", inputs.name)
     if isinstance(answer, str):
         return ProfileFacts(present=True, description=answer)
     return facts_of(inputs, answer)

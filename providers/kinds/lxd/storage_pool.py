@@ -59,7 +59,7 @@ def facts_of(inputs: StoragePoolInputs, found: dict[str, Any] | None) -> Storage
 
 
 async def observe(session: Session, inputs: StoragePoolInputs) -> StoragePoolFacts:
-    answer = await things.look(session, inputs.daemon, "storage-pools", inputs.name)
+    answer = await things.probe(session, inputs.daemon, "storage-pools", inputs.name)
     if isinstance(answer, str):
         return StoragePoolFacts(present=True, driver=inputs.driver, description=answer)
     return facts_of(inputs, answer)

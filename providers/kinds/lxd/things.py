@@ -29,7 +29,7 @@ ThingName = Annotated[str, AfterValidator(_thing_name)]
 """The name of something in LXD."""
 
 
-async def look(session: Session, daemon: Daemon, *words: str) -> dict[str, Any] | str | None:
+async def probe(session: Session, daemon: Daemon, *words: str) -> dict[str, Any] | str | None:
     """Return a thing as it is; None where there is none; a line that says why that can't be known."""
     api = Api(session, daemon)
     (answer,) = await api.ask(Request("GET", at(*words)))

@@ -18,7 +18,9 @@ _HALF = ("unpacked", "half-configured", "half-installed")
 
 def _package_name(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?", value):
-        raise ValueError("must be a Debian package name (small letters, digits, '+', '-', '.'); one Package for each")
+        raise ValueError(
+            "must be a Debian package name (lowercase letters, digits, '+', '-', '.'); one Package for each"
+        )
     return value
 
 

@@ -1,4 +1,4 @@
-"""Every kind through every verb, on the real engine and a lab machine: see kind_cases and kind_story.
+"""Every kind through every verb, on the real engine and a lab machine: see kind_cases and kind_lifecycle.
 
 One program holds all of them; each test looks at what one step did to one kind.
 """
@@ -15,7 +15,7 @@ from providers.kinds.table import KINDS
 from tests.lab.conftest import MachineFactory
 from tests.lab.project import about
 from tests.lab.providers.kind_cases import CANARY, all_cases
-from tests.lab.providers.kind_story import UNKNOWN, Trial
+from tests.lab.providers.kind_lifecycle import UNKNOWN, Trial
 
 CASES = all_cases()
 every_case = pytest.mark.parametrize("name", list(CASES))

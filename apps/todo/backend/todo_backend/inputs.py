@@ -63,7 +63,7 @@ def read_day(value: Any) -> date | None:
 
 
 def normal_email(value: str) -> str:
-    """Return an address as it is kept: in small letters. Its two spellings in Unicode are one."""
+    """Return an address as it is kept: in lowercase letters. Its two spellings in Unicode are one."""
     return unicodedata.normalize("NFC", value.strip()).lower()
 
 

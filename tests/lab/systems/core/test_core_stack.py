@@ -32,7 +32,7 @@ from tests.lab.systems.core.core_machine import (
     visitor,
     wait_for,
 )
-from tests.lab.systems.core.docker_carrier import Carrier, docker_engine, on_session, shown
+from tests.lab.systems.core.docker_applier import Applier, docker_engine, on_session, shown
 from tests.unit.recording import Recorder
 
 PASSWORD = "canary$pass#word'9"
@@ -185,9 +185,9 @@ def test_what_compose_leaves_behind_is_the_data(pi: Machine) -> None:
 # The component
 
 
-def carry_out(engine: DockerClient, machines: Machines, **settings: Any) -> tuple[Recorder, Carrier]:
+def carry_out(engine: DockerClient, machines: Machines, **settings: Any) -> tuple[Recorder, Applier]:
     """Make everything on the machine that the component describes."""
-    carrier = Carrier(engine, machines)
+    applier = Applier(engine, machines)
 
     def program() -> None:
         secrets = {
@@ -197,7 +197,7 @@ def carry_out(engine: DockerClient, machines: Machines, **settings: Any) -> tupl
         }
         CoreStack("core", CoreStackArgs(Core.model_validate({**SETTINGS, **settings}), machines, secrets))
 
-    return Recorder(carrier).run(program), carrier
+    return Recorder(applier).run(program), applier
 
 
 @pytest.fixture(scope="module")
@@ -207,29 +207,29 @@ def engine(pi: Machine) -> Iterator[DockerClient]:
 
 
 @pytest.fixture(scope="module")
-def carried(engine: DockerClient, machines: Machines) -> tuple[Recorder, Carrier]:
+def carried(engine: DockerClient, machines: Machines) -> tuple[Recorder, Applier]:
     return carry_out(engine, machines)
 
 
-def test_the_component_passes_the_same_checks(carried: tuple[Recorder, Carrier], machines: Machines) -> None:
+def test_the_component_passes_the_same_checks(carried: tuple[Recorder, Applier], machines: Machines) -> None:
     found = rows(machines, carried[0].outputs["core"]["deployed"])
     assert failed(found) == []
     assert {row.story for row in found} == {"US1", "US2", "US3", "SC-006"}
 
 
-def test_the_component_finds_the_data_that_compose_left(carried: tuple[Recorder, Carrier], pi: Machine) -> None:
+def test_the_component_finds_the_data_that_compose_left(carried: tuple[Recorder, Applier], pi: Machine) -> None:
     assert saved(pi, "event_name").startswith("Before kill")
 
 
-def test_one_off_work_writes_no_secret(carried: tuple[Recorder, Carrier]) -> None:
-    recorder, carrier = carried
-    assert carrier.said["core-dump"] == "no database yet\n"
-    assert carrier.said["core-restore"] == "nothing to restore\n"
+def test_one_off_work_writes_no_secret(carried: tuple[Recorder, Applier]) -> None:
+    recorder, applier = carried
+    assert applier.said["core-dump"] == "no database yet\n"
+    assert applier.said["core-restore"] == "nothing to restore\n"
     commands = [each.inputs for each in recorder.of_type("command:local:Command")]
-    assert "canary" not in shown(carrier.said) + shown(commands)
+    assert "canary" not in shown(applier.said) + shown(commands)
 
 
-def test_the_nightly_dump_runs_keeps_seven_and_can_be_restored(carried: tuple[Recorder, Carrier], pi: Machine) -> None:
+def test_the_nightly_dump_runs_keeps_seven_and_can_be_restored(carried: tuple[Recorder, Applier], pi: Machine) -> None:
     assert pi.run("systemctl is-active mail-assistant-backup.timer").stdout.strip() == "active"
     ask(pi, "/config", event_name="In the dump")
     folder = "/var/backups/mail-assistant"
@@ -252,7 +252,7 @@ def test_the_nightly_dump_runs_keeps_seven_and_can_be_restored(carried: tuple[Re
 OLDER = {"image": "docker.io/library/postgres:15"}
 
 
-def test_a_dump_that_fails_stops_everything(carried: tuple[Recorder, Carrier], pi: Machine) -> None:
+def test_a_dump_that_fails_stops_everything(carried: tuple[Recorder, Applier], pi: Machine) -> None:
     text = upgrade.dump_before_upgrade(Core.model_validate({"host": "pi", "postgres": {**OLDER, "user": "nobody"}}))
     result = pi.run("sh -s", stdin=text, check=False)
     assert not result.ok
@@ -262,11 +262,11 @@ def test_a_dump_that_fails_stops_everything(carried: tuple[Recorder, Carrier], p
 
 
 def test_another_major_version_has_the_data_of_the_one_before_and_so_has_the_way_back(
-    carried: tuple[Recorder, Carrier], engine: DockerClient, machines: Machines, pi: Machine
+    carried: tuple[Recorder, Applier], engine: DockerClient, machines: Machines, pi: Machine
 ) -> None:
     ask(pi, "/config", event_name="Saved in 17: \\ ü ;")
-    older, carrier = carry_out(engine, machines, ai=False, postgres=OLDER)
-    assert (carrier.said["core-dump"], carrier.said["core-restore"]) == (
+    older, applier = carry_out(engine, machines, ai=False, postgres=OLDER)
+    assert (applier.said["core-dump"], applier.said["core-restore"]) == (
         "dumped version 17 for version 15\n",
         "restored\n",
     )
@@ -274,8 +274,8 @@ def test_another_major_version_has_the_data_of_the_one_before_and_so_has_the_way
     assert failed(rows(machines, older.outputs["core"]["deployed"])) == []
     assert saved(pi, "event_name") == "Saved in 17: \\ ü ;"
     ask(pi, "/config", event_name="Saved in 15")
-    _, carrier = carry_out(engine, machines, ai=False)
-    assert carrier.said["core-dump"] == "dumped version 15 for version 17\n"
+    _, applier = carry_out(engine, machines, ai=False)
+    assert applier.said["core-dump"] == "dumped version 15 for version 17\n"
     assert version(pi) == "17"
     assert saved(pi, "event_name") == "Saved in 15"
     settings = Core(host="pi")

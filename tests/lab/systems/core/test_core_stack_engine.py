@@ -21,7 +21,7 @@ from lab import Lab, Machine, Service
 from tests.lab.engine_providers import plugins
 from tests.lab.project import shown, went_well
 from tests.lab.systems.core.core_machine import ACCESS_PASSWORD, ask, saved, send, version, wait_for
-from tests.lab.systems.core.docker_carrier import on_session
+from tests.lab.systems.core.docker_applier import on_session
 from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
 

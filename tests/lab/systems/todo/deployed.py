@@ -11,7 +11,7 @@ from components.todo.component import TodoApp, TodoAppArgs
 from config.systems.todo import Todo
 from lab.kubernetes.cluster import Cluster
 from tests.lab.lab.cluster_pods import living
-from tests.lab.systems.todo.kubernetes_carrier import Carrier
+from tests.lab.systems.todo.kubernetes_applier import Applier
 from tests.lab.systems.todo.trial import SECRETS, trial
 from tests.lab.systems.todo.visitor import Visitor
 from tests.unit.recording import Recorder
@@ -25,7 +25,7 @@ class CarriedOut:
 
     def __init__(self, cluster: Cluster, images: Mapping[str, str]) -> None:
         self.cluster, self._images = cluster, images
-        self.recorder, self.carrier = Recorder(lambda *_: {}), Carrier(cluster)
+        self.recorder, self.applier = Recorder(lambda *_: {}), Applier(cluster)
 
     def up(self, **settings: Any) -> None:
         whole = {
@@ -39,13 +39,13 @@ class CarriedOut:
             },
             **settings,
         }
-        self.carrier = Carrier(self.cluster)
+        self.applier = Applier(self.cluster)
 
         def program() -> None:
             secrets = {key: pulumi.Output.secret(value) for key, value in SECRETS.items()}
             TodoApp("todo", TodoAppArgs(Todo.model_validate(whole), secrets=secrets))
 
-        self.recorder = Recorder(self.carrier).run(program)
+        self.recorder = Recorder(self.applier).run(program)
 
     def down(self, *, wait: bool = True) -> None:
         """Take it away, with all that is in its namespace; pods take most of a minute to end in good order."""

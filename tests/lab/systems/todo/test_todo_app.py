@@ -46,7 +46,7 @@ def wrong(found: list[CheckResult]) -> list[CheckResult]:
 
 
 def test_the_database_comes_first_then_the_migration_then_the_app(cluster: Cluster, app: CarriedOut) -> None:
-    assert app.carrier.done == [
+    assert app.applier.done == [
         "todo-namespace",
         "todo-secret",
         "todo-database",

@@ -227,7 +227,7 @@ async def test_past_its_deadline_an_operation_says_so(monkeypatch: pytest.Monkey
 # --- where machines are ---
 
 
-def estate(hosts: dict[str, Any], lost: tuple[str, ...] = (), **more: Any) -> Inventory:
+def inventory_of(hosts: dict[str, Any], lost: tuple[str, ...] = (), **more: Any) -> Inventory:
     return Inventory(Machines.model_validate({"hosts": hosts, "lost": list(lost), **more}), Path("/project"))
 
 
@@ -241,30 +241,30 @@ def test_where_a_resource_is_survives_the_state():
 
 
 def test_a_machine_is_where_it_was_if_address_port_and_user_are_the_same():
-    assert estate({"box": {"address": "10.0.0.1", "user": "admin"}}).is_at("box", WHERE)
-    assert not estate({"box": {"address": "10.0.0.2", "user": "admin"}}).is_at("box", WHERE)
-    assert not estate({"box": {"address": "10.0.0.1", "user": "admin", "port": 2222}}).is_at("box", WHERE)
-    assert not estate({}).is_at("box", WHERE)
+    assert inventory_of({"box": {"address": "10.0.0.1", "user": "admin"}}).is_at("box", WHERE)
+    assert not inventory_of({"box": {"address": "10.0.0.2", "user": "admin"}}).is_at("box", WHERE)
+    assert not inventory_of({"box": {"address": "10.0.0.1", "user": "admin", "port": 2222}}).is_at("box", WHERE)
+    assert not inventory_of({}).is_at("box", WHERE)
 
 
 def test_what_is_elsewhere_is_reached_where_it_was():
-    found = estate({"box": {"address": "10.0.0.2", "python": "/opt/python3"}}).connection("box", WHERE)
+    found = inventory_of({"box": {"address": "10.0.0.2", "python": "/opt/python3"}}).connection("box", WHERE)
     assert (found.host.address, found.host.user, found.host.python) == ("10.0.0.1", "admin", "/opt/python3")
 
 
 def test_a_machine_has_one_connection():
-    both = estate({"box": {}})
+    both = inventory_of({"box": {}})
     assert both.connection("box") is both.connection("box")
 
 
 def test_a_lost_machine_has_no_connection():
     with pytest.raises(InvalidInput, match="declared lost"):
-        estate({"box": {"address": "10.0.0.1"}}, ("10.0.0.1",)).connection("box")
+        inventory_of({"box": {"address": "10.0.0.1"}}, ("10.0.0.1",)).connection("box")
     with pytest.raises(InvalidInput, match="declared lost"):
-        estate({"box": {"address": "10.0.0.2"}}, ("10.0.0.1",)).connection("box", WHERE)
+        inventory_of({"box": {"address": "10.0.0.2"}}, ("10.0.0.1",)).connection("box", WHERE)
 
 
 async def test_an_ssh_configuration_that_the_settings_name_and_that_is_missing_is_said():
-    found = estate({"box": {"address": "127.0.0.1", "port": 1}}, **{"ssh-config": "no/such"}).connection("box")
+    found = inventory_of({"box": {"address": "127.0.0.1", "port": 1}}, **{"ssh-config": "no/such"}).connection("box")
     with pytest.raises(ConnectionFailed, match="SSH configuration or a key in it can't be used"):
         await found.machine_id()

@@ -17,10 +17,18 @@ from typing import Any
 
 import pytest
 
-from providers.machine import worker as agent
+from providers.machine import worker as worker_module
 from providers.machine.remote_worker import BOOT, SOURCE, program
 from tests.lab.support import require
-from tests.unit.providers.machine.worker_process import PATIENCE, Agent, alive, encoded, eventually, pids_with, start
+from tests.unit.providers.machine.worker_process import (
+    PATIENCE,
+    WorkerProcess,
+    alive,
+    encoded,
+    eventually,
+    pids_with,
+    start,
+)
 
 __all__ = ["start"]
 
@@ -28,39 +36,39 @@ __all__ = ["start"]
 # --- commands ---
 
 
-def test_a_command_that_ends_in_time_tells_status_and_output(start: Callable[..., Agent]):
+def test_a_command_that_ends_in_time_tells_status_and_output(start: Callable[..., WorkerProcess]):
     reply = start().run("sh", "-c", "echo out; echo err >&2; cat; exit 3", stdin=encoded("given"))
     assert reply == {"status": 3, "stdout": "out\ngiven", "stderr": "err\n", "late": False}
 
 
-def test_a_command_that_does_not_exist_has_status_127(start: Callable[..., Agent]):
+def test_a_command_that_does_not_exist_has_status_127(start: Callable[..., WorkerProcess]):
     assert start().run("no-such-command")["status"] == 127
 
 
-def test_a_folder_that_is_not_there_is_not_taken_for_a_missing_command(start: Callable[..., Agent]):
+def test_a_folder_that_is_not_there_is_not_taken_for_a_missing_command(start: Callable[..., WorkerProcess]):
     reply = start().call("run", argv=["true"], cwd="/no/such")
     assert "can't be entered" in reply["refused"]
 
 
-def test_a_command_that_a_signal_ends_has_128_more(start: Callable[..., Agent]):
+def test_a_command_that_a_signal_ends_has_128_more(start: Callable[..., WorkerProcess]):
     assert start().run("sh", "-c", "kill -TERM $$")["status"] == 128 + signal.SIGTERM
 
 
-def test_of_a_large_output_the_last_part_is_kept(start: Callable[..., Agent]):
+def test_of_a_large_output_the_last_part_is_kept(start: Callable[..., WorkerProcess]):
     reply = start().run("sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; echo end")
-    assert len(reply["stdout"]) == agent.OUTPUT_LIMIT
+    assert len(reply["stdout"]) == worker_module.OUTPUT_LIMIT
     assert reply["stdout"].endswith("xend\n")
 
 
-def test_one_very_long_line_does_not_hang(start: Callable[..., Agent]):
+def test_one_very_long_line_does_not_hang(start: Callable[..., WorkerProcess]):
     assert len(start().run("sh", "-c", "head -c 200000 /dev/zero | tr '\\0' x")["stdout"]) == 200000
 
 
-def test_output_that_is_no_text_is_told_as_well_as_it_can_be(start: Callable[..., Agent]):
+def test_output_that_is_no_text_is_told_as_well_as_it_can_be(start: Callable[..., WorkerProcess]):
     assert start().run("printf", "\\377ok")["stdout"] == "\N{REPLACEMENT CHARACTER}ok"
 
 
-def test_a_daemon_that_keeps_the_output_open_does_not_hold_the_worker(start: Callable[..., Agent]):
+def test_a_daemon_that_keeps_the_output_open_does_not_hold_the_worker(start: Callable[..., WorkerProcess]):
     reply = start().run("sh", "-c", "setsid sleep 987 & echo $!")
     os.kill(int(reply["stdout"]), signal.SIGKILL)
     assert reply["status"] == 0
@@ -68,7 +76,7 @@ def test_a_daemon_that_keeps_the_output_open_does_not_hold_the_worker(start: Cal
 
 @pytest.mark.parametrize("stubborn", ["", "trap '' TERM; "])
 def test_past_its_deadline_a_command_ends_with_all_its_children(
-    start: Callable[..., Agent], tmp_path: Path, stubborn: str
+    start: Callable[..., WorkerProcess], tmp_path: Path, stubborn: str
 ):
     child = "sh -c \"trap '' TERM; echo \\$\\$ > %s; while :; do sleep 0.1; done\" & " % (tmp_path / "child")
     reply = start().run("sh", "-c", f"{stubborn}{child} echo $$; wait", timeout=0.5)
@@ -78,13 +86,15 @@ def test_past_its_deadline_a_command_ends_with_all_its_children(
     assert eventually(lambda: not alive(leader))
 
 
-def test_after_a_late_command_the_worker_goes_on(start: Callable[..., Agent]):
+def test_after_a_late_command_the_worker_goes_on(start: Callable[..., WorkerProcess]):
     worker = start()
     assert worker.run("sleep", "60", timeout=0.1)["late"]
     assert worker.run("echo", "here")["stdout"] == "here\n"
 
 
-def test_script_and_input_show_in_no_argument_list_environment_or_folder(start: Callable[..., Agent], tmp_path: Path):
+def test_script_and_input_show_in_no_argument_list_environment_or_folder(
+    start: Callable[..., WorkerProcess], tmp_path: Path
+):
     canary = f"canary-{os.getpid()}-{os.urandom(8).hex()}"
     worker = start()
     script = f"here=$(cat); : {canary}; echo $$ > {tmp_path}/pid; while [ ! -e {tmp_path}/go ]; do sleep 0.02; done"
@@ -114,14 +124,16 @@ def _text(path: Path) -> str:
         return ""
 
 
-def test_a_command_runs_as_its_user_with_that_users_surroundings(start: Callable[..., Agent]):
+def test_a_command_runs_as_its_user_with_that_users_surroundings(start: Callable[..., WorkerProcess]):
     require("root")
     script = encoded("id -un; id -gn; echo $HOME; echo $XDG_RUNTIME_DIR; umask; cat")
     lines = start().run("sh", script=script, user="nobody", stdin=encoded("input"))["stdout"].splitlines()
     assert lines == ["nobody", "nogroup", "/nonexistent", "/run/user/65534", "0022", "input"]
 
 
-def test_nothing_of_our_own_environment_reaches_a_command(start: Callable[..., Agent], monkeypatch: pytest.MonkeyPatch):
+def test_nothing_of_our_own_environment_reaches_a_command(
+    start: Callable[..., WorkerProcess], monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("HEARTH_SOMETHING", "ours")
     lines = start().run("env")["stdout"].splitlines()
     assert not [line for line in lines if "HEARTH" in line]
@@ -131,7 +143,9 @@ def test_nothing_of_our_own_environment_reaches_a_command(start: Callable[..., A
 # --- locks ---
 
 
-def test_a_lock_of_one_worker_keeps_another_out_until_it_is_released(start: Callable[..., Agent], tmp_path: Path):
+def test_a_lock_of_one_worker_keeps_another_out_until_it_is_released(
+    start: Callable[..., WorkerProcess], tmp_path: Path
+):
     first, second = start(LOCKS=str(tmp_path)), start(LOCKS=str(tmp_path))
     assert first.call("lock", names=["packages", "file:/etc/fstab"], timeout=1) == {"result": {}}
     refused = second.call("lock", names=["file:/etc/fstab"], timeout=0.2)["result"]
@@ -141,21 +155,21 @@ def test_a_lock_of_one_worker_keeps_another_out_until_it_is_released(start: Call
     assert second.call("lock", names=["file:/etc/fstab"], timeout=PATIENCE) == {"result": {}}
 
 
-def test_a_worker_that_could_not_have_all_its_locks_holds_none(start: Callable[..., Agent], tmp_path: Path):
+def test_a_worker_that_could_not_have_all_its_locks_holds_none(start: Callable[..., WorkerProcess], tmp_path: Path):
     first, second, third = (start(LOCKS=str(tmp_path)) for _ in range(3))
     first.call("lock", names=["b"], timeout=1)
     assert "busy" in second.call("lock", names=["a", "b"], timeout=0.1)["result"]
     assert third.call("lock", names=["a"], timeout=1) == {"result": {}}
 
 
-def test_a_lock_goes_with_the_worker_that_held_it(start: Callable[..., Agent], tmp_path: Path):
+def test_a_lock_goes_with_the_worker_that_held_it(start: Callable[..., WorkerProcess], tmp_path: Path):
     first, second = start(LOCKS=str(tmp_path)), start(LOCKS=str(tmp_path))
     first.call("lock", names=["a"], timeout=1)
     first.process.kill()
     assert second.call("lock", names=["a"], timeout=PATIENCE) == {"result": {}}
 
 
-def test_a_command_that_lives_on_does_not_keep_the_lock(start: Callable[..., Agent], tmp_path: Path):
+def test_a_command_that_lives_on_does_not_keep_the_lock(start: Callable[..., WorkerProcess], tmp_path: Path):
     first, second = start(LOCKS=str(tmp_path)), start(LOCKS=str(tmp_path))
     first.call("lock", names=["a"], timeout=1)
     pid = int(first.run("sh", "-c", "setsid sleep 987 & echo $!")["stdout"])
@@ -166,7 +180,7 @@ def test_a_command_that_lives_on_does_not_keep_the_lock(start: Callable[..., Age
         os.kill(pid, signal.SIGKILL)
 
 
-def test_long_names_that_begin_alike_are_two_locks(start: Callable[..., Agent], tmp_path: Path):
+def test_long_names_that_begin_alike_are_two_locks(start: Callable[..., WorkerProcess], tmp_path: Path):
     names = [f"file:/{'x' * 300}/{end}" for end in "ab"]
     assert start(LOCKS=str(tmp_path)).call("lock", names=names, timeout=1) == {"result": {}}
 
@@ -174,7 +188,7 @@ def test_long_names_that_begin_alike_are_two_locks(start: Callable[..., Agent], 
 # --- its life ---
 
 
-def test_it_ends_when_its_input_ends(start: Callable[..., Agent]):
+def test_it_ends_when_its_input_ends(start: Callable[..., WorkerProcess]):
     worker = start()
     worker.run("true")
     worker.end_input()
@@ -182,7 +196,7 @@ def test_it_ends_when_its_input_ends(start: Callable[..., Agent]):
 
 
 def test_it_ends_when_its_input_ends_before_its_program_is_whole():
-    worker = Agent(b"")
+    worker = WorkerProcess(b"")
     assert worker.process.stdin is not None
     worker.process.stdin.close()
     assert worker.process.wait(PATIENCE) == 0  # an empty program has nothing to do
@@ -192,13 +206,13 @@ def test_it_ends_when_its_input_ends_before_its_program_is_whole():
     assert b"Traceback" not in cut.stderr
 
 
-def test_silence_ends_it(start: Callable[..., Agent]):
+def test_silence_ends_it(start: Callable[..., WorkerProcess]):
     worker = start(SILENCE=0.3)
     worker.run("true")
     assert worker.process.wait(PATIENCE) == 0
 
 
-def test_pings_keep_it_alive(start: Callable[..., Agent]):
+def test_pings_keep_it_alive(start: Callable[..., WorkerProcess]):
     silence = 1.0
     for _ in range(10):
         worker, longest, begun = start(SILENCE=silence), 0.0, time.monotonic()
@@ -214,13 +228,13 @@ def test_pings_keep_it_alive(start: Callable[..., Agent]):
     pytest.fail("this machine was too busy to send a ping in time, ten times over")
 
 
-def test_silence_during_a_command_does_not_cut_it_short(start: Callable[..., Agent], tmp_path: Path):
+def test_silence_during_a_command_does_not_cut_it_short(start: Callable[..., WorkerProcess], tmp_path: Path):
     worker = start(SILENCE=0.2)
     worker.run("sh", "-c", f"sleep 1; touch {tmp_path}/done")
     assert (tmp_path / "done").exists()
 
 
-def test_a_command_under_way_is_finished_when_the_connection_ends(start: Callable[..., Agent], tmp_path: Path):
+def test_a_command_under_way_is_finished_when_the_connection_ends(start: Callable[..., WorkerProcess], tmp_path: Path):
     worker = start()
     line = f"touch {tmp_path}/begun; sleep 0.5; touch {tmp_path}/done"
     worker.send(json.dumps({"op": "run", "args": {"argv": ["sh", "-c", line]}}).encode())
@@ -230,26 +244,26 @@ def test_a_command_under_way_is_finished_when_the_connection_ends(start: Callabl
     assert (tmp_path / "done").exists()
 
 
-def test_requests_that_are_sent_together_are_answered_in_order(start: Callable[..., Agent]):
+def test_requests_that_are_sent_together_are_answered_in_order(start: Callable[..., WorkerProcess]):
     worker = start()
     for number in range(20):
         worker.send(json.dumps({"op": "run", "args": {"argv": ["echo", str(number)]}}).encode())
     assert [worker.answer()["result"]["stdout"] for _ in range(20)] == [f"{number}\n" for number in range(20)]
 
 
-def test_a_large_request_arrives_whole(start: Callable[..., Agent]):
+def test_a_large_request_arrives_whole(start: Callable[..., WorkerProcess]):
     text = "y" * (3 * 1024 * 1024)
     assert start().run("wc", "-c", stdin=encoded(text))["stdout"].strip() == str(len(text))
 
 
-def test_an_operation_that_does_not_exist_is_an_answer_and_not_the_end(start: Callable[..., Agent]):
+def test_an_operation_that_does_not_exist_is_an_answer_and_not_the_end(start: Callable[..., WorkerProcess]):
     worker = start()
     assert "KeyError" in worker.call("fly")["error"]
     assert worker.run("true")["status"] == 0
 
 
 def test_its_source_runs_on_python_3_8():
-    compile(SOURCE, "agent", "exec", dont_inherit=True)
+    compile(SOURCE, "worker", "exec", dont_inherit=True)
     ast.parse(SOURCE.decode(), feature_version=(3, 8))
 
 

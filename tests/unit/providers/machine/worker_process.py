@@ -24,7 +24,7 @@ def encoded(text: str | bytes) -> str:
     return base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
 
 
-class Agent:
+class WorkerProcess:
     """A worker process, started by the line that sshd would start."""
 
     def __init__(self, source: bytes = SOURCE) -> None:
@@ -79,15 +79,15 @@ def altered(**constants: Any) -> bytes:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., Agent]]:
-    agents: list[Agent] = []
+def start() -> Iterator[Callable[..., WorkerProcess]]:
+    started: list[WorkerProcess] = []
 
-    def make(**constants: Any) -> Agent:
-        agents.append(Agent(altered(**constants)))
-        return agents[-1]
+    def make(**constants: Any) -> WorkerProcess:
+        started.append(WorkerProcess(altered(**constants)))
+        return started[-1]
 
     yield make
-    for each in agents:
+    for each in started:
         each.stop()
 
 

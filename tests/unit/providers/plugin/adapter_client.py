@@ -18,7 +18,7 @@ from providers.plugin.adapter import Adapter, serve
 from providers.plugin.values import Properties, decode, encode
 from tests.unit.providers.plugin.memory_machine import NOTE
 
-URN = "urn:pulumi:dev::estate::hearth:test:System$hearth:test:Note::shopping"
+URN = "urn:pulumi:dev::inventory::hearth:test:System$hearth:test:Note::shopping"
 CANARY = "canary-81c2f7"
 DIFF = provider_pb2.PropertyDiff
 

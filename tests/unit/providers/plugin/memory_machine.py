@@ -152,7 +152,7 @@ class World:
     machines: dict[str, MemoryMachine]
     opened: list[str] = field(default_factory=list[str])
 
-    def estate(self, hosts: dict[str, Any] | None = None, lost: list[str] | None = None) -> Inventory:
+    def inventory(self, hosts: dict[str, Any] | None = None, lost: list[str] | None = None) -> Inventory:
         hosts = {"box": {}} if hosts is None else hosts
         return Inventory(Machines.model_validate({"hosts": hosts, "lost": lost or []}), Path("/"))
 

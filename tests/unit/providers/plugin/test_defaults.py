@@ -24,11 +24,11 @@ def size(world: World) -> str:
 
 
 async def refreshed(world: World, state: State) -> State:
-    return await VERBS.read(world.estate(), URN, state, Told().reporter)
+    return await VERBS.read(world.inventory(), URN, state, Told().reporter)
 
 
 async def updated(world: World, state: State, **values: Any) -> State:
-    return await VERBS.update(world.estate(), URN, state, wish(**values), 0.0, Told().reporter)
+    return await VERBS.update(world.inventory(), URN, state, wish(**values), 0.0, Told().reporter)
 
 
 async def test_a_new_thing_gets_the_default(world: World):

@@ -97,7 +97,7 @@ async def test_an_update_under_another_name_keeps_what_was_there_first(world: Wo
     box = world.machines["box"]
     box.put("/notes/shopping", note(text="eggs"))
     state = await create(world)
-    state = await VERBS.update(world.estate(), RENAMED, state, wish(text="beer"), 0.0, Told().reporter)
+    state = await VERBS.update(world.inventory(), RENAMED, state, wish(text="beer"), 0.0, Told().reporter)
     (record,) = box.records()
     assert list(record["holders"].values()) == [RENAMED]
     await delete(world, state, urn=URN.replace("dev", "third"))
@@ -110,7 +110,7 @@ async def test_what_was_gone_at_a_refresh_after_a_rename_is_made_again_and_still
     state = await create(world)
     del box.files["/notes/shopping"]
     for _ in range(2):  # a preview first, which Pulumi forgets
-        assert (await VERBS.read(world.estate(), RENAMED, state, Told().reporter)).id == ""
+        assert (await VERBS.read(world.inventory(), RENAMED, state, Told().reporter)).id == ""
     state = await create(world, urn=RENAMED)
     assert len(box.records()[0]["holders"]) == 1
     await delete(world, state, urn=RENAMED)
@@ -120,7 +120,7 @@ async def test_what_was_gone_at_a_refresh_after_a_rename_is_made_again_and_still
 async def test_a_refresh_that_finds_everything_does_not_touch_the_record(world: World):
     state = await create(world)
     world.machines["box"].requests.clear()
-    found = await VERBS.read(world.estate(), RENAMED, state, Told().reporter)
+    found = await VERBS.read(world.inventory(), RENAMED, state, Told().reporter)
     assert found.outputs == state.outputs
     assert [op for op, _ in world.machines["box"].requests] == ["stat"]
 
@@ -136,7 +136,9 @@ async def test_of_two_stacks_the_last_one_to_go_puts_back_what_was_there(world: 
     states = [await create(world, urn=urn) for urn in urns]
     told = Told()
     await delete(world, states[first], urn=urns[first], told=told)
-    assert told.warnings == [f"box/shopping stays for the stack {['prod', 'dev'][first]} of estate, which has it too"]
+    assert told.warnings == [
+        f"box/shopping stays for the stack {['prod', 'dev'][first]} of inventory, which has it too"
+    ]
     assert json.loads(box.text("/notes/shopping") or "")["text"] == "milk"
     await delete(world, states[1 - first], urn=urns[1 - first])
     assert json.loads(box.text("/notes/shopping") or "")["text"] == "eggs"
@@ -146,7 +148,7 @@ async def test_of_two_stacks_the_last_one_to_go_puts_back_what_was_there(world: 
 async def test_a_new_stack_of_the_old_name_does_not_take_the_thing_from_the_one_that_was_renamed(world: World):
     box = world.machines["box"]
     state = await create(world)
-    state = await VERBS.update(world.estate(), RENAMED, state, wish(text="beer"), 0.0, Told().reporter)
+    state = await VERBS.update(world.inventory(), RENAMED, state, wish(text="beer"), 0.0, Told().reporter)
     other = await create(world)
     await delete(world, other)
     assert box.text("/notes/shopping") is not None
@@ -156,7 +158,7 @@ async def test_a_new_stack_of_the_old_name_does_not_take_the_thing_from_the_one_
 
 async def test_what_only_another_stack_has_recorded_is_left_to_it(world: World):
     await create(world, urn=RENAMED)
-    found = await VERBS.read(world.estate(), URN, State("box/shopping", Properties()), Told().reporter)  # an import
+    found = await VERBS.read(world.inventory(), URN, State("box/shopping", Properties()), Told().reporter)  # an import
     await delete(world, found)
     assert world.machines["box"].text("/notes/shopping") is not None
     assert len(world.machines["box"].records()) == 1
@@ -195,7 +197,7 @@ async def test_an_update_without_its_record_says_what_counts_as_before_from_now_
     state = await create(world)
     lose_the_records(world)
     told = Told()
-    state = await VERBS.update(world.estate(), URN, state, wish(text="beer"), 0.0, told.reporter)
+    state = await VERBS.update(world.inventory(), URN, state, wish(text="beer"), 0.0, told.reporter)
     (warning,) = told.warnings
     assert "from now on, what is there now counts as that" in warning
     await delete(world, state)
@@ -240,7 +242,7 @@ async def test_an_update_over_a_damaged_record_says_so_and_goes_on(world: World,
     state = await create(world)
     damage(world, content)
     told = Told()
-    state = await VERBS.update(world.estate(), URN, state, wish(text="beer"), 0.0, told.reporter)
+    state = await VERBS.update(world.inventory(), URN, state, wish(text="beer"), 0.0, told.reporter)
     assert "can't be read" in told.warnings[0]
     await delete(world, state)
     assert json.loads(box.text("/notes/shopping") or "")["text"] == "milk"
@@ -259,7 +261,7 @@ async def test_a_refresh_of_what_is_gone_does_not_mind_a_damaged_record(world: W
     state = await create(world)
     del world.machines["box"].files["/notes/shopping"]
     damage(world, b"")
-    assert (await VERBS.read(world.estate(), URN, state, Told().reporter)).id == ""
+    assert (await VERBS.read(world.inventory(), URN, state, Told().reporter)).id == ""
 
 
 # --- what was refused ---
@@ -281,7 +283,7 @@ async def test_destroy_after_an_update_that_was_refused_changes_nothing(world: W
     state = await create(world)  # adopted as it is
     box.breaks.append(("write", "/notes", InvalidInput("not like this")))
     with pytest.raises(HalfDone):
-        await VERBS.update(world.estate(), URN, state, wish(text="beer"), 0.0, Told().reporter)
+        await VERBS.update(world.inventory(), URN, state, wish(text="beer"), 0.0, Told().reporter)
     box.put("/notes/shopping", note(text="their own by now"))
     await delete(world, state)
     assert json.loads(box.text("/notes/shopping") or "")["text"] == "their own by now"
@@ -294,7 +296,7 @@ async def test_what_was_changed_once_is_put_back_also_after_a_later_refusal(worl
     state = await create(world)
     box.breaks.append(("write", "/notes", InvalidInput("not like this")))
     with pytest.raises(HalfDone):
-        await VERBS.update(world.estate(), URN, state, wish(text="beer"), 0.0, Told().reporter)
+        await VERBS.update(world.inventory(), URN, state, wish(text="beer"), 0.0, Told().reporter)
     await delete(world, state)
     assert json.loads(box.text("/notes/shopping") or "")["text"] == "eggs"
 
@@ -309,7 +311,7 @@ async def test_what_could_not_be_put_back_is_not_touched_at_first_and_repaired_l
     box.files.clear()
     state = await create(world, verbs=careful)
     box.put("/notes/shopping", note(text="eggs"))
-    await careful.update(world.estate(), URN, state, wish(), 0.0, Told().reporter)
+    await careful.update(world.inventory(), URN, state, wish(), 0.0, Told().reporter)
     assert json.loads(box.text("/notes/shopping") or "")["text"] == "milk"
 
 
@@ -320,10 +322,10 @@ async def test_a_look_that_failed_is_drift_of_that_resource_and_no_end_of_a_refr
     state = await create(world)
     world.machines["box"].breaks.append(("stat", "/notes", HearthError("stat /notes/shopping on box failed: stale")))
     told = Told()
-    found = await VERBS.read(world.estate(), URN, state, told.reporter)
+    found = await VERBS.read(world.inventory(), URN, state, told.reporter)
     assert "box/shopping could not be looked at" in told.warnings[0]
     assert "stale" in told.warnings[0]
-    changes = (await difference(world.estate(), found.outputs, wish())).changes
+    changes = (await difference(world.inventory(), found.outputs, wish())).changes
     assert set(changes) == {"text", "lines", "size"}
-    again = await VERBS.update(world.estate(), URN, found, wish(), 0.0, Told().reporter)
+    again = await VERBS.update(world.inventory(), URN, found, wish(), 0.0, Told().reporter)
     assert again.outputs == state.outputs

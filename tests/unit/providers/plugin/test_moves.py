@@ -24,14 +24,14 @@ MOVED = {"hosts": {"box": {"address": "attic"}}}
 async def test_a_new_address_of_the_same_machine_is_an_update_in_place(world: World):
     state = await create(world)
     two_addresses(world, same=True)
-    estate = world.estate(**MOVED)
+    inventory = world.inventory(**MOVED)
     told = Told()
     for _ in range(3):  # as many resources
-        found = await difference(estate, state.outputs, wish(), told)
+        found = await difference(inventory, state.outputs, wish(), told)
     assert told.warnings == ["box, until now at box, is the same machine: what is there is kept"]
     assert found.changes == {"machine": Change.UPDATE}
     assert found.replaces == ()
-    state = await VERBS.update(estate, URN, state, wish(), 0.0, Told().reporter)
+    state = await VERBS.update(inventory, URN, state, wish(), 0.0, Told().reporter)
     assert state.outputs.values["machine"] == {"id": "id-of-box", "address": "attic"}
     assert state.outputs.values["serial"] == 1
 
@@ -39,15 +39,15 @@ async def test_a_new_address_of_the_same_machine_is_an_update_in_place(world: Wo
 async def test_another_machine_gets_it_anew_before_the_old_one_is_restored(world: World):
     state = await create(world)
     other = two_addresses(world, same=False)
-    estate = world.estate(**MOVED)
+    inventory = world.inventory(**MOVED)
     told = Told()
-    found = await difference(estate, state.outputs, wish(), told)
+    found = await difference(inventory, state.outputs, wish(), told)
     assert "box is another machine than the one at box" in told.warnings[0]
     assert found.replaces == ("machine",)
     assert not found.delete_first
-    new = await VERBS.create(estate, URN, wish(), 0.0, Told().reporter)
+    new = await VERBS.create(inventory, URN, wish(), 0.0, Told().reporter)
     assert other.text("/notes/shopping") is not None
-    await VERBS.delete(estate, URN, state, 0.0, Told().reporter)
+    await VERBS.delete(inventory, URN, state, 0.0, Told().reporter)
     assert world.machines["box"].files == {}
     assert other.text("/notes/shopping") is not None
     assert new.outputs.values["machine"]["id"] == "id-of-another"
@@ -56,7 +56,7 @@ async def test_another_machine_gets_it_anew_before_the_old_one_is_restored(world
 async def test_a_refresh_after_a_move_reads_the_machine_that_has_it(world: World):
     state = await create(world)
     two_addresses(world, same=False)
-    found = await VERBS.read(world.estate(**MOVED), URN, state, Told().reporter)
+    found = await VERBS.read(world.inventory(**MOVED), URN, state, Told().reporter)
     assert found.id == state.id
     assert found.outputs.values["machine"] == {"id": "id-of-box", "address": "box"}
 
@@ -65,7 +65,7 @@ async def test_a_refresh_finds_the_same_machine_at_its_new_address(world: World)
     state = await create(world)
     two_addresses(world, same=True)
     del world.machines["box"]
-    found = await VERBS.read(world.estate(**MOVED), URN, state, Told().reporter)
+    found = await VERBS.read(world.inventory(**MOVED), URN, state, Told().reporter)
     assert found.outputs.values["machine"] == {"id": "id-of-box", "address": "attic"}
 
 
@@ -89,7 +89,7 @@ async def test_a_machine_that_is_off_is_not_forgotten(world: World):
     with pytest.raises(ConnectionFailed, match="can't be reached"):
         await delete(world, state)
     with pytest.raises(ConnectionFailed, match="can't be reached"):
-        await VERBS.read(world.estate(), URN, state, Told().reporter)
+        await VERBS.read(world.inventory(), URN, state, Told().reporter)
 
 
 async def test_a_lost_machine_is_not_waited_for(world: World):
@@ -99,11 +99,11 @@ async def test_a_lost_machine_is_not_waited_for(world: World):
     told = Told()
     await delete(world, state, told=told, lost=["box"])
     assert "declared lost" in told.warnings[0]
-    found = await VERBS.read(world.estate(lost=["box"]), URN, state, told.reporter)
+    found = await VERBS.read(world.inventory(lost=["box"]), URN, state, told.reporter)
     assert found.id == ""
     assert world.opened == []
 
 
 async def test_a_wish_for_a_lost_machine_is_refused(world: World):
     with pytest.raises(InvalidInput, match="declared lost"):
-        await VERBS.create(world.estate(lost=["box"]), URN, wish(), 0.0, Told().reporter)
+        await VERBS.create(world.inventory(lost=["box"]), URN, wish(), 0.0, Told().reporter)

@@ -95,7 +95,7 @@ async def test_a_creation_that_fails_after_its_change_keeps_the_state(world: Wor
     assert kept.outputs.values["machine"] == {"id": "id-of-box", "address": "box"}
     assert "ended with status 3" in str(caught.value)
     assert box.text("/notes/shopping") is not None
-    state = await VERBS.update(world.estate(), URN, kept, wish(), 0.0, Told().reporter)  # what the next `up` does
+    state = await VERBS.update(world.inventory(), URN, kept, wish(), 0.0, Told().reporter)  # what the next `up` does
     await delete(world, state)
     assert box.text("/notes/shopping") is None
 
@@ -154,7 +154,7 @@ async def test_update_changes_in_place_and_destroy_still_puts_back_the_first_sta
     box = world.machines["box"]
     box.put("/notes/shopping", note(text="eggs", colour="red"))
     state = await create(world, wish(colour="blue"))
-    state = await VERBS.update(world.estate(), URN, state, wish(text="beer", colour="blue"), 0.0, Told().reporter)
+    state = await VERBS.update(world.inventory(), URN, state, wish(text="beer", colour="blue"), 0.0, Told().reporter)
     assert state.outputs.values["text"] == "beer"
     assert len(box.records()) == 1
     await delete(world, state)
@@ -164,7 +164,7 @@ async def test_update_changes_in_place_and_destroy_still_puts_back_the_first_sta
 async def test_nothing_to_change_is_no_difference_and_opens_no_connection(world: World):
     state = await create(world)
     world.opened.clear()
-    found = await difference(world.estate(), state.outputs, wish())
+    found = await difference(world.inventory(), state.outputs, wish())
     assert found.changes == {}
     assert found.replaces == ()
     assert world.opened == []
@@ -172,7 +172,7 @@ async def test_nothing_to_change_is_no_difference_and_opens_no_connection(world:
 
 async def test_each_kind_of_change_is_told_apart(world: World):
     state = await create(world, wish(colour="blue"))
-    found = await difference(world.estate(), state.outputs, wish(text="beer", colour="red", penType="chalk"))
+    found = await difference(world.inventory(), state.outputs, wish(text="beer", colour="red", penType="chalk"))
     assert found.changes == {"text": Change.UPDATE, "colour": Change.UPDATE, "penType": Change.UPDATE}
     assert found.replaces == ()
 
@@ -183,22 +183,22 @@ async def test_a_field_that_nobody_manages_is_neither_a_difference_nor_changed(w
     state = await create(world)
     assert json.loads(box.text("/notes/shopping") or "")["colour"] == "red"
     assert state.outputs.values["colour"] is None
-    assert (await difference(world.estate(), state.outputs, wish())).changes == {}
+    assert (await difference(world.inventory(), state.outputs, wish())).changes == {}
 
 
 async def test_a_field_that_is_no_longer_managed_is_no_difference(world: World):
     state = await create(world, wish(colour="blue"))
-    assert (await difference(world.estate(), state.outputs, wish())).changes == {}
+    assert (await difference(world.inventory(), state.outputs, wish())).changes == {}
 
 
 async def test_a_field_that_becomes_managed_is_added(world: World):
     state = await create(world)
-    assert (await difference(world.estate(), state.outputs, wish(colour="red"))).changes == {"colour": Change.ADD}
+    assert (await difference(world.inventory(), state.outputs, wish(colour="red"))).changes == {"colour": Change.ADD}
 
 
 async def test_a_change_that_the_machine_can_not_show_is_applied(world: World):
     state = await create(world)
-    state = await VERBS.update(world.estate(), URN, state, wish(penType="chalk"), 0.0, Told().reporter)
+    state = await VERBS.update(world.inventory(), URN, state, wish(penType="chalk"), 0.0, Told().reporter)
     assert state.outputs.values["serial"] == 2
     assert state.outputs.values["penType"] == "chalk"
 
@@ -209,7 +209,7 @@ async def test_an_option_that_an_older_version_did_not_have_is_a_change_only_whe
 ):
     state = await create(world)
     older = Properties({name: value for name, value in state.outputs.values.items() if name != "penType"})
-    found = await difference(world.estate(), older, wish(penType=pen))
+    found = await difference(world.inventory(), older, wish(penType=pen))
     assert list(found.changes) == changes
 
 
@@ -223,13 +223,13 @@ async def test_an_identity_that_an_older_version_did_not_know_replaces_only_what
     verbs = Verbs(replace(NOTE, identity=("name", "pen_type"), identify=identify))
     state = await create(world, wish(penType="chalk"), verbs=verbs)
     older = Properties({name: value for name, value in state.outputs.values.items() if name != "penType"})
-    found = await verbs.difference(world.estate(), older, wish(penType="chalk"), Told().reporter)
+    found = await verbs.difference(world.inventory(), older, wish(penType="chalk"), Told().reporter)
     assert tuple(found.replaces) == replaces
 
 
 async def test_another_identity_is_a_replacement_that_deletes_first(world: World):
     state = await create(world)
-    found = await difference(world.estate(), state.outputs, wish(name="diary"))
+    found = await difference(world.inventory(), state.outputs, wish(name="diary"))
     assert found.replaces == ("name",)
     assert found.delete_first
 
@@ -237,13 +237,13 @@ async def test_another_identity_is_a_replacement_that_deletes_first(world: World
 async def test_an_unknown_wish_is_a_change_to_come(world: World):
     state = await create(world)
     news = wish(unknown=frozenset({"text"}), text=None)
-    assert (await difference(world.estate(), state.outputs, news)).changes == {"text": Change.UPDATE}
+    assert (await difference(world.inventory(), state.outputs, news)).changes == {"text": Change.UPDATE}
 
 
 async def test_an_unknown_identity_replaces(world: World):
     state = await create(world)
     news = wish(unknown=frozenset({"name"}), name=None)
-    assert (await difference(world.estate(), state.outputs, news)).replaces == ("name",)
+    assert (await difference(world.inventory(), state.outputs, news)).replaces == ("name",)
 
 
 # --- read and import ---
@@ -252,7 +252,7 @@ async def test_an_unknown_identity_replaces(world: World):
 async def test_read_tells_what_drifted_and_keeps_the_wish(world: World):
     state = await create(world, wish(colour="blue"))
     world.machines["box"].put("/notes/shopping", note(text="beer", colour="red"))
-    found = await VERBS.read(world.estate(), URN, state, Told().reporter)
+    found = await VERBS.read(world.inventory(), URN, state, Told().reporter)
     assert (found.outputs.values["text"], found.outputs.values["colour"]) == ("beer", "red")
     assert found.inputs == state.inputs
 
@@ -260,43 +260,43 @@ async def test_read_tells_what_drifted_and_keeps_the_wish(world: World):
 async def test_read_of_what_is_gone_has_no_id(world: World):
     state = await create(world)
     del world.machines["box"].files["/notes/shopping"]
-    assert (await VERBS.read(world.estate(), URN, state, Told().reporter)).id == ""
+    assert (await VERBS.read(world.inventory(), URN, state, Told().reporter)).id == ""
 
 
 async def test_read_keeps_the_mark_of_a_secret(world: World):
     state = await create(world, wish(frozenset({"text"})))
     world.machines["box"].put("/notes/shopping", note(text="somebody else's"))
-    found = await VERBS.read(world.estate(), URN, state, Told().reporter)
+    found = await VERBS.read(world.inventory(), URN, state, Told().reporter)
     assert "text" in found.outputs.secret
 
 
 async def test_import_adopts_the_true_properties(world: World):
     world.machines["box"].put("/notes/shopping", note(text="eggs", colour="red", lines=["a"]))
-    found = await VERBS.read(world.estate(), URN, State("box/shopping", Properties()), Told().reporter)
+    found = await VERBS.read(world.inventory(), URN, State("box/shopping", Properties()), Told().reporter)
     assert found.id == "box/shopping"
     assert found.inputs.values["text"] == "eggs"
     assert found.inputs.values["colour"] == "red"
     news = wish(text="eggs", colour="red", lines=["a"])
-    assert (await difference(world.estate(), found.outputs, news)).changes == {}
+    assert (await difference(world.inventory(), found.outputs, news)).changes == {}
     await delete(world, found)
     assert world.machines["box"].text("/notes/shopping") is not None
 
 
 async def test_import_of_what_is_not_there_says_so(world: World):
     with pytest.raises(InvalidInput, match="nothing to adopt"):
-        await VERBS.read(world.estate(), URN, State("box/none", Properties()), Told().reporter)
+        await VERBS.read(world.inventory(), URN, State("box/none", Properties()), Told().reporter)
 
 
 @pytest.mark.parametrize("resource_id", ["shopping", "", "box/"])
 async def test_import_of_no_id_at_all_says_what_ids_are(world: World, resource_id: str):
     with pytest.raises(InvalidInput):
-        await VERBS.read(world.estate(), URN, State(resource_id, Properties()), Told().reporter)
+        await VERBS.read(world.inventory(), URN, State(resource_id, Properties()), Told().reporter)
 
 
 async def test_a_kind_that_can_not_be_imported_says_so(world: World):
     verbs = Verbs(replace(NOTE, parse=None))
     with pytest.raises(InvalidInput, match="can't be imported"):
-        await verbs.read(world.estate(), URN, State("box/x", Properties()), Told().reporter)
+        await verbs.read(world.inventory(), URN, State("box/x", Properties()), Told().reporter)
 
 
 def test_every_kind_has_verbs():
@@ -314,7 +314,7 @@ async def test_what_a_kind_calls_secret_is_secret_in_every_output_although_no_in
     verbs = Verbs(replace(NOTE, secret_outputs=("serial",)))
     state = await create(world, verbs=verbs)
     assert state.outputs.secret == {"serial"}
-    found = await verbs.read(world.estate(), URN, state, Told().reporter)
+    found = await verbs.read(world.inventory(), URN, state, Told().reporter)
     assert found.outputs.secret == {"serial"}
     assert found.inputs.secret == frozenset()
     assert verbs.desired.planned(wish(), state.outputs).secret == {"serial"}

@@ -12,7 +12,7 @@ from providers.plugin.values import Properties
 from providers.plugin.verbs import Verbs
 from tests.unit.providers.plugin.memory_machine import NOTE, World
 
-URN = "urn:pulumi:dev::estate::hearth:test:Note::shopping"
+URN = "urn:pulumi:dev::inventory::hearth:test:Note::shopping"
 VERBS = Verbs(NOTE)
 
 
@@ -35,12 +35,12 @@ def note(**values: Any) -> str:
 
 
 async def create(world: World, news: Properties | None = None, urn: str = URN, verbs: Any = VERBS) -> State:
-    return await verbs.create(world.estate(), urn, news or wish(), 0.0, Told().reporter)
+    return await verbs.create(world.inventory(), urn, news or wish(), 0.0, Told().reporter)
 
 
-async def difference(estate: Any, old: Properties, new: Properties, told: Told | None = None) -> Difference:
-    return await VERBS.difference(estate, old, new, (told or Told()).reporter)
+async def difference(inventory: Any, old: Properties, new: Properties, told: Told | None = None) -> Difference:
+    return await VERBS.difference(inventory, old, new, (told or Told()).reporter)
 
 
-async def delete(world: World, state: State, urn: str = URN, told: Told | None = None, **estate: Any) -> None:
-    await VERBS.delete(world.estate(**estate), urn, state, 0.0, (told or Told()).reporter)
+async def delete(world: World, state: State, urn: str = URN, told: Told | None = None, **inventory: Any) -> None:
+    await VERBS.delete(world.inventory(**inventory), urn, state, 0.0, (told or Told()).reporter)

@@ -184,9 +184,9 @@ def test_the_server_listens_on_its_addresses_and_asks_others_for_its_clients_onl
 MAC = "52:54:00:12:34:56"
 
 
-def wish(**values: Any) -> bridge_files.Wish:
+def wish(**values: Any) -> bridge_files.DesiredBridge:
     addresses = values.pop("addresses", ["192.168.1.5/24"])
-    return bridge_files.wish_of("br0", "enp1s0", MAC, addresses, **values)
+    return bridge_files.desired("br0", "enp1s0", MAC, addresses, **values)
 
 
 def test_netplan_gives_the_bridge_the_interfaces_hardware_address_and_its_leases():
@@ -252,7 +252,7 @@ def test_ifupdown_has_the_address_in_the_stanza_that_makes_the_bridge():
 @pytest.mark.parametrize("name", ["", "br0\nX=1", "a" * 16, "br 0", "1br"])
 def test_a_name_that_is_no_link_reaches_no_file(name: str):
     with pytest.raises(ValueError, match="no name of a network interface"):
-        bridge_files.wish_of(name, "enp1s0", MAC, [])
+        bridge_files.desired(name, "enp1s0", MAC, [])
 
 
 CLOUD_INIT = "network:\n  version: 2\n  ethernets:\n    enp1s0:\n      dhcp4: true\n"

@@ -15,7 +15,7 @@ import yaml
 
 from lab.kubernetes.cluster import Cluster
 from tests.lab.support import until
-from tests.lab.systems.core.docker_carrier import plain_values
+from tests.lab.systems.core.docker_applier import plain_values
 from toolchain.waiting import as_it_is, wait_until
 
 WAIT_SECONDS = 240
@@ -27,7 +27,7 @@ KINDS = {
 CHART = "kubernetes:helm.sh/v4:Chart"
 
 
-class Carrier:
+class Applier:
     """An answer for a Recorder that makes things come true."""
 
     def __init__(self, cluster: Cluster) -> None:

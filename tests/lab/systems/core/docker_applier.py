@@ -41,8 +41,8 @@ def on_session(machines: Machines, name: str, work: Callable[[Session], Awaitabl
     failed: list[BaseException] = []
 
     async def run() -> Result:
-        async with connected(machines, Path.cwd()) as estate:
-            connection = estate.connection(name)
+        async with connected(machines, Path.cwd()) as inventory:
+            connection = inventory.connection(name)
             return await operate(connection, work, deadline=300, progress=print, warn=print)
 
     def inside() -> None:
@@ -59,7 +59,7 @@ def on_session(machines: Machines, name: str, work: Callable[[Session], Awaitabl
     return found[0]
 
 
-class Carrier:
+class Applier:
     """An answer for a Recorder that makes things come true."""
 
     def __init__(self, engine: DockerClient, machines: Machines) -> None:
