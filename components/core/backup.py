@@ -32,7 +32,7 @@ echo "dumped to $file"
 
 
 def restore_scripts(core: Core, source: str) -> tuple[str, str]:
-    """(apply, check), run on the machine once the database is healthy: a dump for a database that has no table yet.
+    """Return (apply, check), run once the database is healthy: a dump for a database that has no table yet.
 
     The check holds where there is a table, and where the database can't be asked: then there is nothing to fill. Dumps
     of Hearth's own have names that sort by time. A dump that can't be read whole changes nothing.

@@ -18,7 +18,8 @@ LINK = Path(".state") / "ssh_config"
 def _from_project(machines: Machines, project: Path) -> str:
     """Return the SSH configuration as seen from the project's folder: the same text for everybody.
 
-    Pulumi runs commands there. What lies in somebody's home is reached through a link: its place is another one on each computer.
+    Pulumi runs commands there. What lies in somebody's home is reached through a link: its place is another one on each
+    computer.
     """
     configuration = machines.ssh_config_file(project)
     if not str(machines.ssh_config).startswith("~"):

@@ -327,7 +327,7 @@ class Maubot(SystemSettings):
             yield Disagreement("maubot-bot-passwords", rule)
 
     def listeners(self) -> Sequence[Listener]:
-        """Maubot's page; and the homeserver's own port, where that is on the machine."""
+        """Return maubot's page; and the homeserver's own port, where that is on the machine."""
         found = [Listener("port", self.host, self.port, (IPv4Address("127.0.0.1"),))]
         place = urlsplit(self.homeserver)
         if place.hostname in ("127.0.0.1", "::1"):

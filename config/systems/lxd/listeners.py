@@ -40,7 +40,7 @@ def listeners(settings: Lxd) -> Iterator[Listener]:
 
 
 def _of_networks(settings: Lxd, host: str) -> Iterator[Listener]:
-    """LXD's own name server of each network, on its address; its DHCP servers, each bound to its own interface."""
+    """Yield LXD's own name server of each network, on its address; its DHCP servers, each on its own interface."""
     for name, network in settings.networks.items():
         own = tuple(address.ip for address in (network.ipv4, network.ipv6) if address is not None)
         for protocol in BOTH:
