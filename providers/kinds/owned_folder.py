@@ -12,7 +12,7 @@ from providers.kinds.directory import refuse_missing_parent
 from providers.machine.session import Account, FileType, Session, Stat
 
 
-class TreeFacts(Facts):
+class OwnedFolderFacts(Facts):
     owner: str = ""
     group: str = ""
     mode: str = ""
@@ -21,11 +21,11 @@ class TreeFacts(Facts):
 
 
 def folder_facts(stat: Stat, names: set[str]) -> dict[str, Any]:
-    """Return the fields of TreeFacts but `present`; `names` are those in the folder that count."""
+    """Return the fields of OwnedFolderFacts but `present`; `names` are those in the folder that count."""
     return {"owner": stat.owner, "group": stat.group, "mode": stat.mode, "type": stat.type, "entries": len(names)}
 
 
-async def refuse_folder(session: Session, path: str, owner: str, facts: TreeFacts, what: str) -> Account:
+async def refuse_folder(session: Session, path: str, owner: str, facts: OwnedFolderFacts, what: str) -> Account:
     """InvalidInput where a folder can't be made `owner`'s: it is another's, or would lose things. The owner's account.
 
     `what` names the thing that a kind makes in it, as "git checkout": one that is there already is fine.
@@ -52,7 +52,7 @@ async def refuse_folder(session: Session, path: str, owner: str, facts: TreeFact
     return account
 
 
-async def take_folder(session: Session, path: str, owner: str, facts: TreeFacts, what: str) -> None:
+async def take_folder(session: Session, path: str, owner: str, facts: OwnedFolderFacts, what: str) -> None:
     """See that there is a folder that belongs to `owner`, unless that is refused."""
     account = await refuse_folder(session, path, owner, facts, what)
     if facts.type is None:
@@ -66,7 +66,7 @@ async def change_owner(session: Session, path: str, old: str, new: str) -> None:
     await session.run("chown", "-R", "-h", f"--from={old}", "--", new, path)
 
 
-async def put_folder_back(session: Session, path: str, before: TreeFacts) -> bool:
+async def put_folder_back(session: Session, path: str, before: OwnedFolderFacts) -> bool:
     """Undo `take_folder`, and all that was made in a folder that was not there or was empty.
 
     True where a thing was there before, which the kind puts back itself.
@@ -89,7 +89,7 @@ async def put_folder_back(session: Session, path: str, before: TreeFacts) -> boo
     return False
 
 
-async def put_owner_back(session: Session, path: str, owner: str, before: TreeFacts) -> None:
+async def put_owner_back(session: Session, path: str, owner: str, before: OwnedFolderFacts) -> None:
     """Give what `owner` has by now in the tree back to who had it."""
     if owner != before.owner:
         await change_owner(session, path, owner, f"{before.owner}:{before.group}")

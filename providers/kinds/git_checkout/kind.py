@@ -28,7 +28,7 @@ from providers.kind import AbsolutePath, AccountName, Inputs, Kind
 from providers.kinds.file import path_to_identity
 from providers.kinds.git_checkout.failures import failure
 from providers.kinds.owned_folder import (
-    TreeFacts,
+    OwnedFolderFacts,
     folder_facts,
     put_folder_back,
     put_owner_back,
@@ -80,7 +80,7 @@ class GitCheckoutInputs(Inputs):
     ] = None
 
 
-class GitCheckoutFacts(TreeFacts):
+class GitCheckoutFacts(OwnedFolderFacts):
     url: str = Field(default="", description="Address of the remote `origin`, without credentials.")
     revision: str = Field(default="", description="The wished revision where HEAD is there; else what is there.")
     commit: str = Field(default="", description="The commit that is checked out, in full.")

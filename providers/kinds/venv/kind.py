@@ -21,7 +21,7 @@ from pydantic import AfterValidator, Field
 
 from providers.errors import CommandFailed, HearthError
 from providers.kinds.file import path_to_identity
-from providers.kinds.owned_folder import TreeFacts, folder_facts, put_folder_back, put_owner_back, take_folder
+from providers.kinds.owned_folder import OwnedFolderFacts, folder_facts, put_folder_back, put_owner_back, take_folder
 from providers.kind import AbsolutePath, AccountName, Inputs, Kind
 from providers.machine.session import Session
 
@@ -78,7 +78,7 @@ class VenvInputs(Inputs):
     ] = None
 
 
-class VenvFacts(TreeFacts):
+class VenvFacts(OwnedFolderFacts):
     python: str = Field(default="", description="The wished Python where it is that one; else the path of the other.")
     requirements: tuple[str, ...] = Field(default=(), description="The wishes that hold; for others what is there.")
     editable: str | None = None
