@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 _LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*\$?")
-LONGEST_LOGIN = 64
+LONGEST_LOGIN = 64  # characters, as the next
 LONGEST_OWN = 32
 """useradd(8): a name may have at most 32 characters."""
 

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from config.model import Disagreements
 
-VALUE_LIMIT = 80
+VALUE_LIMIT = 80  # characters of a value in a message
 _NO_VALUE = object()
 
 

@@ -25,7 +25,7 @@ SERVICES = ("names", "registry", "windows")
 
 # 256 networks of 254 machines, in a corner of the private range that Docker's own pools don't reach.
 POOL = ipaddress.IPv4Network("10.213.0.0/16")
-REGISTRY_HOST_NUMBER = 2
+REGISTRY_HOST_NUMBER = 2  # within the lab's network, as all of these
 WINDOWS_HOST_NUMBER = 3
 NAMES_HOST_NUMBER = 4
 FIRST_MACHINE_HOST_NUMBER = 10

@@ -26,7 +26,7 @@ MISDIRECTED = 421
 SETTINGS = ("llm_endpoint", "llm_model", "event_date", "event_location", "event_offerings")
 """The settings of the project's data model."""
 POLL_SECONDS = 1.0
-TIMEOUT = 60.0
+TIMEOUT = 60.0  # seconds
 
 _SEEN = """\
 import base64, http.cookiejar, json, re, subprocess, sys, time, urllib.error, urllib.request as request

@@ -29,7 +29,7 @@ from config.system import Listener, SystemSettings
 
 BACKEND_PORT = 8000
 OLLAMA_PORT = 11434
-MEBIBYTE = 1024 * 1024
+MEBIBYTE = 1024 * 1024  # bytes
 _UNITS = {"M": MEBIBYTE, "G": 1024 * MEBIBYTE}
 
 

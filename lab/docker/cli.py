@@ -13,7 +13,7 @@ from lab.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-LAST_LINES = 12
+LAST_LINES = 12  # lines of a command's output in a message
 
 
 @dataclass(frozen=True)

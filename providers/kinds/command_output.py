@@ -14,7 +14,7 @@ from providers.errors import CommandFailed
 from providers.kind import AccountName, Facts, Inputs, Kind
 from providers.machine.session import Session
 
-ANSWER_LIMIT = 4096
+ANSWER_LIMIT = 4096  # characters
 
 
 def _some_words(value: list[str]) -> list[str]:

@@ -28,13 +28,13 @@ from providers.machine.remote_worker import BOOT, Worker, program
 WORKERS = 4
 """Workers on one connection, where sshd allows as many sessions. It refuses the eleventh of a connection, counting
 those that are still closing, and an administrator may have set less (sshd_config(5), MaxSessions)."""
-CONNECT_TIMEOUT = 15.0
+CONNECT_TIMEOUT = 15.0  # seconds, as the next
 OPENING_TIMEOUT = 2 * CONNECT_TIMEOUT
 """Seconds for the whole way in: a jump host or a ProxyCommand may hang where neither step of ours does."""
 START_TIMEOUT = 45.0
 """Seconds from a session's opening to the worker's first answer: a small machine that is just starting everything that
 it has is slow with Python, too."""
-PROBE_TIMEOUT = 5.0
+PROBE_TIMEOUT = 5.0  # seconds
 REFUSAL_STANDS = 4.0
 """Seconds for which a refusal answers everybody: a hundred resources must not each wait for a machine that is off."""
 

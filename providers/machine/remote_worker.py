@@ -21,7 +21,7 @@ from providers.machine.refusals import system_error
 
 READY = b"hearth worker: ready\n"
 """As in `worker`, which is not imported here: it is for machines."""
-PING_INTERVAL = 5.0
+PING_INTERVAL = 5.0  # seconds
 PRELUDE = 4096
 """Bytes kept of what came before the worker's first word: the last ones."""
 BOOT = 'exec(open(0,"rb",0,closefd=False).readline())'

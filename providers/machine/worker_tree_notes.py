@@ -35,7 +35,7 @@ from providers.machine.worker_write import (
 
 OWN = "/var/lib/hearth"
 TREES = OWN + "/trees"
-PIECE = 1024 * 1024
+PIECE = 1024 * 1024  # bytes
 TEMPORARY = re.compile(r"\.hearth-[0-9a-f]{16}")
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lab import Lab
 
-REPLIES = 40
+REPLIES = 40  # asked for in each room
 
 
 def measure(lab: Lab, folder: Path) -> list[Figure]:

@@ -16,7 +16,7 @@ from tests.lab.project import Project, went_well
 from tests.lab.workspace import Workspace
 from toolchain.waiting import as_it_is, wait_until
 
-MOMENTS = 10
+MOMENTS = 10  # of an `up`, at each of which it is killed once
 SEED = int(os.environ["HEARTH_SEED"])
 PATIENCE = 60.0
 """Seconds after which a process that was to end by itself counts as left behind. A command under way may be finished

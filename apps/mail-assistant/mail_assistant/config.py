@@ -15,7 +15,7 @@ from foundation.settings import problems as problems_of
 from mail_assistant.hosts import read_names
 
 DRIVER = "postgresql+asyncpg"
-SHORTEST_PASSWORD = 12
+SHORTEST_PASSWORD = 12  # characters
 SHORT_SECRET = 16
 """A SECRET_KEY with fewer characters can be guessed; the application says so and goes on."""
 

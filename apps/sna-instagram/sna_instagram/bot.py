@@ -29,7 +29,7 @@ from .workers import Workers
 
 # SC-001. The last part is for saying that it did not work.
 SECONDS = 5.0
-FOR_SAYING = 0.6
+FOR_SAYING = 0.6  # seconds of it
 # In the order in which they are asked.
 FETCHERS = ("yt-dlp", "instaloader")
 # How long a start waits for their import, in seconds. A link that comes before that is told that it took too long.

@@ -15,7 +15,7 @@ from sna_instagram_fetch.site import NotTheSites, check_url
 from .links import Link, redirected
 
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
-_HOPS = 4
+_HOPS = 4  # redirects
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,7 +25,7 @@ V3 = "/_matrix/client/v3"
 MARK = "net.hearth.wake"
 """The account data by which a sync is made to answer; nothing else reads it."""
 SYNC_SECONDS = 8.0
-KICK_PAUSE = 40.0
+KICK_PAUSE = 40.0  # seconds
 RECORD_DAYS = 60
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

@@ -27,8 +27,8 @@ from config.model import (
 )
 from config.places import CredentialsFile, MountPlace, OwnHome, ReadableFile
 
-LOWEST_SUBORDINATE_ID = 65536
-SMALLEST_RANGE = 65536
+LOWEST_SUBORDINATE_ID = 65536  # ids below are users' and services' own
+SMALLEST_RANGE = 65536  # ids
 
 
 def _subordinate_range(value: str) -> str:

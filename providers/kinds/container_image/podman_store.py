@@ -15,7 +15,7 @@ from typing import Any
 
 from providers.machine.session import Account, Completed, Session
 
-NO_PODMAN = 127
+NO_PODMAN = 127  # exit status, as all of these
 NO_STORE = 125
 NO_RUNTIME = 124
 NOT_GIVEN, NOT_TAKEN, NOT_NAMED = 101, 102, 103

@@ -22,7 +22,7 @@ ANSWER_SECONDS = 15.0
 """Seconds in which the daemon answers a question; it is up to a minute slower only while it starts."""
 WORK_SECONDS = 300.0
 """Seconds that an operation may take which makes or moves something."""
-NOT_FOUND = 404
+NOT_FOUND = 404  # HTTP status
 
 
 class ApiError(HearthError):

@@ -26,7 +26,7 @@ LARGEST = 64 * 1024 * 1024
 MOST = 20_000
 """Files of one Tree: each is a line in the state."""
 PRIVATE_KEY = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----\s[\w\s+/=:,.()-]{64,}")
-_PIECE = 1024 * 1024
+_PIECE = 1024 * 1024  # bytes
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 COUNT = 65536
 """Ids that a rootless container wants: all that fit in 16 bits."""
-LOWEST = 100000
+LOWEST = 100000  # the first id that Debian hands out
 FILES = ("/etc/subuid", "/etc/subgid")
 
 

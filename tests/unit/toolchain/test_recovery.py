@@ -19,7 +19,7 @@ from toolchain.stack.alone import hold_stack
 from toolchain.stack.backend_locks import Holder, Lock, Process, ThisMachine
 from toolchain.versions import ROOT
 
-TAKEN = 1_000_000.0
+TAKEN = 1_000_000.0  # seconds since 1970
 LOCK = Lock(Path("lock.json"), 41, "root", "here", TAKEN)
 
 

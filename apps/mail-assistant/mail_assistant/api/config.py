@@ -23,7 +23,7 @@ NOTICE = "mail_assistant_notice"
 NOTICES = {"saved": "Saved.", "same": "Nothing was changed: these values were saved already."}
 JSON_TYPE = "application/json"
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
-MOST_FIELDS = 50
+MOST_FIELDS = 50  # of one form
 
 
 async def submitted(request: Request) -> dict[str, str]:

@@ -24,7 +24,7 @@ COOKIE = "todo_session"
 SESSION_SECONDS = 14 * 24 * 3600
 DEVICE_COOKIE = "todo_device"
 DEVICE_SECONDS = 365 * 24 * 3600
-QUARTER_OF_AN_HOUR = 15 * 60
+QUARTER_OF_AN_HOUR = 15 * 60  # seconds
 
 REFUSED = "The email address or the password is wrong."
 """The same for an unknown address as for a wrong password."""

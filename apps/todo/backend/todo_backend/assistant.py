@@ -20,7 +20,7 @@ from todo_backend.config import Settings
 from todo_backend.errors import Refusal
 from todo_backend.inputs import LONGEST_NOTES, LONGEST_TITLE, NewTodo, clean_notes, clean_title, read_day
 
-LARGEST_ANSWER = 256 * 1024
+LARGEST_ANSWER = 256 * 1024  # bytes
 MOST_TODOS = 20
 """Of one sentence; what a model makes beyond is left out."""
 

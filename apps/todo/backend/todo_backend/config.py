@@ -14,7 +14,7 @@ from foundation.settings import problems as problems_of
 from todo_backend import database_address
 from todo_backend.database_address import DatabaseAddress
 
-SHORTEST_SECRET = 32
+SHORTEST_SECRET = 32  # characters
 
 
 def _long_enough(value: SecretStr) -> SecretStr:

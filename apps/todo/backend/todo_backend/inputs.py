@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StrictBool, StrictStr
 
-LONGEST_TITLE = 200
+LONGEST_TITLE = 200  # characters, as all of these
 LONGEST_NOTES = 5000
 LONGEST_SENTENCE = 2000
 LONGEST_SEARCH = 200

@@ -16,7 +16,7 @@ from pathlib import Path
 url, rate, flag = urllib.parse.urlsplit(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 only = sys.argv[4] if len(sys.argv) > 4 else ""
 ACCESS = {"Authorization": "Basic " + base64.b64encode(b"lab:canary-access-password").decode()}
-WORKERS = 20
+WORKERS = 20  # threads
 seen = {"right": 0, "refused": 0, "wrong": 0}
 times, examples = [], []
 guard = threading.Lock()

@@ -20,7 +20,7 @@ from pathlib import Path
 URL = "http://127.0.0.1:8000"
 ACCESS = {"Authorization": "Basic " + base64.b64encode(b"lab:canary-access-password").decode()}
 BACKEND = "mail-assistant-backend-1"
-PATIENCE = 120
+PATIENCE = 120  # seconds
 
 
 def ask(path, values=None):

@@ -40,7 +40,7 @@ SECRET_KEY = "canary-secret-key-0123456789abcdef"
 SETTINGS: dict[str, Any] = {"host": "pi", "ai": True}
 KILLS = 5
 SOAK_KILLS = 20
-RATE = 200
+RATE = 200  # requests a second
 BACK_SECONDS = 10
 
 

@@ -33,7 +33,7 @@ SECRETS = {
     "core-access-password": ACCESS_PASSWORD,
 }
 OLDER, NEWER = ({"image": f"docker.io/library/postgres:{major}"} for major in (15, 17))
-DRIFT = 7
+DRIFT = 7  # exit code
 
 
 class Stack:

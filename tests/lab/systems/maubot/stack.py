@@ -21,7 +21,7 @@ from tests.lab.systems.secondbrain.stack import shown, went_well
 from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
 
-PATIENCE = 600.0
+PATIENCE = 600.0  # seconds
 ECHO = Path(__file__).with_name("echo")
 BOTS = ("echo-a", "echo-b", "echo-c")
 ADMIN_PASSWORD = "canary-admin-4c1f22"

@@ -32,7 +32,7 @@ PATIENCE = 840.0
 """Seconds for an `up` or a `destroy` on a machine that is a container: packages come and go one after the other, and
 other tests may run beside."""
 Answer = subprocess.CompletedProcess[str]
-GENEROSITY = 4
+GENEROSITY = 4  # times what the task list allows
 BOUNDS = {
     disruption: ("BACK_SECONDS", "FROM_ZERO_SECONDS"),
     share_access: ("READ_MILLISECONDS", "BACK_SECONDS", "NO_HANG_SECONDS"),

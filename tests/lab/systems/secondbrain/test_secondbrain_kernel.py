@@ -31,7 +31,7 @@ SETTINGS = {
     "pod": {"backend-image": "docker.io/secondbrain/backend:latest", "backend-port": 8000, "start-timeout": 180},
     "share": {"server": "windows", "name": "PersonalAssistantHub"},
 }
-PATIENCE = 300
+PATIENCE = 300  # seconds
 
 
 @dataclass

@@ -22,7 +22,7 @@ from tests.lab.systems.secondbrain.stack import PATIENCE, Stack, failures, resou
 from tests.lab.systems.secondbrain.test_secondbrain import LEFT, SETTINGS
 
 pytestmark = pytest.mark.timeout(1800)  # two or three of the longest commands, on a machine that may be busy
-MOMENTS = 6
+MOMENTS = 6  # of an `up`, at each of which it is killed once
 SAMPLE = random.Random(SEED).randrange(MOMENTS)
 """The moment that every test run tries; `make soak` tries the others."""
 

@@ -23,7 +23,7 @@ from tests.lab.systems.todo.stack import HOST, SPACE, Stack
 from tests.lab.systems.todo.trial import SECRETS
 from tests.lab.systems.todo.visitor import Visitor
 
-DRIFT = 7
+DRIFT = 7  # exit code
 
 
 @pytest.fixture(scope="module")

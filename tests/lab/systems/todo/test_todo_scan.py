@@ -18,8 +18,8 @@ from lab.systems.todo.images import PARTS, build
 from toolchain.versions import ROOT
 
 SCAN = ROOT / "apps/todo/scan.sh"
-MEGABYTE = 1_000_000
-LARGEST = 250
+MEGABYTE = 1_000_000  # bytes
+LARGEST = 250  # megabytes of an image
 
 
 class Advisories(BaseHTTPRequestHandler):

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from tests.lab.support import until
 
-WORKERS = 20
+WORKERS = 20  # threads
 SECONDS = 15.0
 PASSWORD = "a-long-enough-password-for-anybody"
 

@@ -11,7 +11,7 @@ from tests.unit.providers.kinds.fake_session import FakeSession
 
 PATH = "/mnt/PersonalAssistantHub"
 WISH = MountPointInputs(host="box", path=PATH, owner="secondbrain", group="secondbrain")
-NOTHING_MOUNTED = 1
+NOTHING_MOUNTED = 1  # exit status of findmnt
 
 
 def machine(mounted: bool = False) -> FakeSession:
