@@ -1,6 +1,6 @@
 """`python -m checks --stack dev`: asks the deployed stack what its users would ask, and prints a table.
 
-Exit codes are those of checks.result.Code; docs/systems/secondbrain.md has the table.
+Exit codes are those of the systems: checks/<key>/codes.py, and the pages in docs/systems.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from checks.result import CheckResult, Code, Status, exit_code
+from checks.result import CANT_BE_ASKED, CheckResult, Status, exit_code
 from checks.run import run_checks
 from checks.stack import deployed
 from config.mistakes import WrongSettings
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except (HearthError, WrongSettings) as error:
         errors.print(str(error), markup=False, highlight=False, soft_wrap=True, style="red")
-        return Code.PREREQUISITES
+        return CANT_BE_ASKED
     except KeyboardInterrupt:
         return 130
     results = [row for rows in found.values() for row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import Enum
 
 
 class Status(Enum):
@@ -15,18 +15,10 @@ class Status(Enum):
     SKIP = "SKIP"
 
 
-class Code(IntEnum):
-    """Exit codes, after the contract of the SecondBrain task list; the lowest of those that failed is returned."""
-
-    OK = 0
-    PREREQUISITES = 1
-    """Something that all the rest needs is missing, or the stack or its machine can't be asked."""
-    ACCOUNT = 2
-    CONFIGURATION = 3
-    """An image, a unit or a setting of what should run."""
-    NOT_RUNNING = 4
-    """Configured, and yet not running or not answering in time."""
-    SHARE = 5
+PASSED = 0
+"""Exit code where nothing failed, of every system."""
+CANT_BE_ASKED = 1
+"""Exit code where the stack or its machine can't be asked, of every system; beyond that its codes are its own."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +32,13 @@ class CheckResult:
     status: Status
     reason: str
     """What was seen; for FAIL also what to do."""
-    code: Code
-    """The exit code if this fails."""
+    code: int
+    """The exit code if this fails: one of those of the system, in checks/<key>/codes.py."""
 
 
 def exit_code(results: Sequence[CheckResult]) -> int:
     """0 where nothing failed, else the lowest code of what did: what comes first has to be mended first."""
-    return int(min((result.code for result in results if result.status is Status.FAIL), default=Code.OK))
+    return min((int(result.code) for result in results if result.status is Status.FAIL), default=PASSED)
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,7 @@ class Story:
     """Makes the rows of one user story."""
 
     name: str
-    code: Code
+    code: int
 
     def passed(self, question: str, seen: str) -> CheckResult:
         return CheckResult(self.name, question, Status.PASS, seen, self.code)

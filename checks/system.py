@@ -18,7 +18,7 @@ Answer = TypeVar("Answer")
 
 
 def _say_nothing(_message: str) -> None:
-    """Check have no progress to tell: the table says it all."""
+    """Take what is said: checks have no progress to tell, as the table says it all."""
 
 
 @dataclass(frozen=True)

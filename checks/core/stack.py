@@ -10,7 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from checks.result import CheckResult, Code, Story
+from checks.core.codes import Code
+from checks.result import CheckResult, Story
 from components.core.deployed import DeployedCore
 from providers.machine.session import Session
 from toolchain.waiting import as_it_is, wait_until_async

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from checks.result import CheckResult, Code, Story
+from checks.lxd.codes import Code
+from checks.result import CheckResult, Story
 from components.lxd.deployed import DeployedCluster
 from providers.errors import HearthError
 from providers.kinds.lxd.api import Api, Request, at
 from providers.kinds.lxd.daemons import Daemon
 from providers.machine.session import Session
 
-CLUSTER = Story("18", Code.PREREQUISITES)
+CLUSTER = Story("18", Code.CLUSTER)
 PARTS = Story("18", Code.CONFIGURATION)
 PROFILES = Story("28", Code.CONFIGURATION)
 MAKE_UP = "Run `make up` again"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from checks.result import CheckResult, Code, Story
+from checks.lxd.codes import Code
+from checks.result import CheckResult, Story
 from components.lxd.deployed import DeployedCluster, DeployedInstance
 from providers.errors import HearthError
 from providers.kinds.lxd.api import Api, Request, at

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from checks.result import CheckResult, Code, Story
+from checks.lxd.codes import Code
+from checks.result import CheckResult, Story
 from components.lxd.deployed import DeployedCluster
 from providers.machine.session import Session
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 
-from checks.result import CheckResult, Code, Story
+from checks.lxd.codes import Code
+from checks.result import CheckResult, Story
 from components.lxd.deployed import DeployedDns
 from providers.machine.session import Session
 

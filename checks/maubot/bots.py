@@ -6,7 +6,8 @@ import time
 
 import httpx
 
-from checks.result import CheckResult, Code, Story
+from checks.maubot.codes import Code
+from checks.result import CheckResult, Story
 from components.maubot.deployed import DeployedMaubot
 from providers.errors import HearthError
 from providers.kinds.matrix.homeserver import Homeserver

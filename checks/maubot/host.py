@@ -13,7 +13,8 @@ from typing import Any, cast
 
 import yaml
 
-from checks.result import CheckResult, Code, Story
+from checks.maubot.codes import Code
+from checks.result import CheckResult, Story
 from components.maubot.deployed import DeployedMaubot
 from providers.machine.session import Session
 

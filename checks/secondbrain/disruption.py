@@ -10,7 +10,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from checks.result import CheckResult, Code, Story
+from checks.result import CheckResult, Story
+from checks.secondbrain.codes import Code
 from components.blocks.quadlet import HEALTH_INTERVAL, HEALTH_RETRIES, HEALTH_TIMEOUT
 from components.secondbrain.deployed import DeployedSecondBrain
 from providers.machine.session import Completed, Session

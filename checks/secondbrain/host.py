@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 
-from checks.result import CheckResult, Code, Story
+from checks.result import CheckResult, Story
+from checks.secondbrain.codes import Code
 from components.secondbrain.deployed import DeployedSecondBrain
 from providers.machine.session import Completed, Session
 from toolchain.waiting import as_it_is, wait_until_async

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 
-from checks.result import CheckResult, Code, Story
+from checks.result import CheckResult, Story
+from checks.secondbrain.codes import Code
 from checks.secondbrain.share_access import check_read, has_cifs
 from components.blocks.fstab import unfield
 from components.secondbrain.deployed import DeployedSecondBrain, DeployedShare

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 
-from checks.result import CheckResult, Code, Story
+from checks.result import CheckResult, Story
+from checks.secondbrain.codes import Code
 from components.secondbrain.deployed import DeployedSecondBrain, DeployedShare
 from providers.machine.session import Session
 from toolchain.waiting import as_it_is, wait_until_async

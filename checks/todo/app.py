@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from checks.cluster import ClusterView, View
-from checks.result import CheckResult, Code, Status, Story
+from checks.result import CheckResult, Status, Story
+from checks.todo.codes import Code
 from checks.todo.disruption import check_disruption, check_network_policies
 from checks.todo.objects import fragments, lacks, path_of, pods_of, probe_paths, ready_endpoints, replicas
 from components.todo.deployed import DeployedTodo

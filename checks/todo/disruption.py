@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from checks.cluster import View
-from checks.result import CheckResult, Code, Story
+from checks.result import CheckResult, Story
+from checks.todo.codes import Code
 from checks.todo.objects import Item, path_of, pods_of, ready_endpoints
 from components.blocks.kubernetes_cluster import ClusterUnusable
 from components.todo.deployed import DeployedTodo

@@ -14,7 +14,8 @@ from providers.plugin.values import Properties
 from providers.plugin.verbs import Verbs
 from tests.unit.recording import Recorder
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "resources.md"
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "resources.md"
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
 OUTPUTS = {"hearth:matrix:MatrixUser": {"userId": "@echo-bot:example.org", "accessToken": "canary"}}
 """Outputs that another example's input is made from."""
@@ -50,3 +51,14 @@ def test_an_example_of_the_document_runs_and_is_valid(number: int):
 def test_every_kind_is_shown_in_the_document():
     text = DOCUMENT.read_text()
     assert [kind.name for kind in KINDS if kind.name not in text] == []
+
+
+def test_no_line_of_the_documents_is_longer_than_130_characters():
+    """But for a row of a table, which Markdown has on one line, and for what is set as it is (four blanks)."""
+    too_long = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "apps").glob("*/*.md")])
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if len(line) > 130 and not line.startswith(("|", "    "))
+    ]
+    assert too_long == []

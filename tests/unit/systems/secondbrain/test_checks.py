@@ -9,8 +9,9 @@ import pytest
 
 from checks import __main__ as program
 from checks import stack
-from checks.result import CheckResult, Code, Status, exit_code
+from checks.result import CheckResult, Status, exit_code
 from checks.secondbrain import check_host
+from checks.secondbrain.codes import Code
 from checks.secondbrain.host import check_prerequisites, check_us1, check_us2
 from checks.secondbrain.share import check_us3
 from checks.stack import StackUnknown, deployed, machines_of
@@ -267,7 +268,7 @@ async def test_a_host_without_a_share_skips_its_story():
 
 @pytest.mark.parametrize(("codes", "result"), [([], 0), ([5], 5), ([5, 2, 4], 2), ([4, 3], 3), ([1, 5], 1)])
 def test_the_exit_code_is_that_of_what_has_to_be_mended_first(codes: list[int], result: int):
-    rows = [CheckResult("US", "q", Status.FAIL, "r", Code(code)) for code in codes]
+    rows = [CheckResult("US", "q", Status.FAIL, "r", code) for code in codes]
     assert exit_code([CheckResult("US", "q", Status.SKIP, "r", Code.ACCOUNT), *rows]) == result
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from checks.result import Code, Status
+from checks.result import Status
 from checks.secondbrain import disruption, share_access
+from checks.secondbrain.codes import Code
 from checks.secondbrain.disruption import checks_of, from_zero, hung, killed
 from checks.secondbrain.share_access import check_read, dropped
 from components.secondbrain.deployed import DeployedSecondBrain, DeployedShare

@@ -1,0 +1,14 @@
+"""Exit codes of the checks of this system; its page (docs/systems/core.md) says the same."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Code(IntEnum):
+    """What a failed check means. What every system has is in checks/result.py."""
+
+    CONFIGURATION = 3
+    """A container, an image or a setting of one."""
+    NOT_RUNNING = 4
+    """Configured, and yet not running or not answering in time."""

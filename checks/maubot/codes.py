@@ -1,0 +1,16 @@
+"""Exit codes of the checks of this system; its page (docs/systems/maubot.md) says the same."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Code(IntEnum):
+    """What a failed check means. What every system has is in checks/result.py."""
+
+    ACCOUNT = 2
+    """A bot's account."""
+    CONFIGURATION = 3
+    """A setting of the service."""
+    NOT_RUNNING = 4
+    """Configured, and yet not running or not answering."""
