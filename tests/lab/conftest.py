@@ -26,11 +26,11 @@ BUILT_FOR_FILES = ("test_lab_kubernetes", "test_todo")
 LONGEST = (
     *CLUSTER_FILES,
     "test_secondbrain_kernel.py",
-    "test_lab_kernel_machine.py",
     "test_maubot.py",
     "test_secondbrain.py",
     "test_kinds.py",
     "test_core_stack.py",
+    "test_lab_kernel_machine.py",  # not beside the other with a kernel of its own: each takes two processors
     "test_errors.py",
     "test_secondbrain_podmgr.py",
     "test_killed.py",
