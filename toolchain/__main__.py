@@ -1,4 +1,4 @@
-"""`python -m toolchain <command>`: setup, up, preview, drift, down, pulumi, env, version and stacks.
+"""`python -m toolchain <command>`: setup, up, preview, drift, down, pulumi, env and others.
 
 Before `.venv` exists this runs in any Python 3.11 or later, so only the standard library is imported up here.
 """
@@ -29,6 +29,10 @@ def arguments() -> argparse.ArgumentParser:
     commands.add_parser("version", help="print the version of Pulumi's engine that this clone is pinned to")
     changed = commands.add_parser("stacks", help="print, as JSON, the stacks that the changes since a commit affect")
     changed.add_argument("--since", required=True, metavar="COMMIT")
+    readied = commands.add_parser(
+        "preview-settings", help="ready a checkout for a preview without the passphrase; prints the state's place"
+    )
+    readied.add_argument("--stack", required=True, help="the stack")
     plain = commands.add_parser("pulumi", help="run pulumi with that environment: python -m toolchain pulumi -- ARGS")
     plain.add_argument("rest", nargs=argparse.REMAINDER)
     for name, text in (
@@ -58,6 +62,22 @@ def enter_environment() -> None:
     os.execve(python, command, {**os.environ, **report})
 
 
+def preview_settings(stack: str) -> str:
+    """Ready the stack's file of this checkout for a preview; return `backend=ADDRESS`, for a workflow's outputs."""
+    from toolchain.stack.unreadable import ready_for_preview
+
+    gone = ready_for_preview(ROOT / f"Pulumi.{stack}.yaml", os.environ)
+    local = f"file://{ROOT / '.state'}"
+    if gone is None:
+        return f"backend={os.environ.get('PULUMI_BACKEND_URL') or local}"
+    (ROOT / ".state").mkdir(mode=0o700, exist_ok=True)
+    keys = ", ".join(gone) or "none"
+    print(
+        f"Nobody here can read what is encrypted in Pulumi.{stack}.yaml: previewed without ({keys}).", file=sys.stderr
+    )
+    return f"backend={local}"
+
+
 def run(parsed: argparse.Namespace) -> int:
     """Do what the command line says."""
     if parsed.command == "setup":
@@ -73,6 +93,9 @@ def run(parsed: argparse.Namespace) -> int:
         from toolchain.stack.affected import affected_since
 
         print(json.dumps(affected_since(ROOT, parsed.since)))
+        return 0
+    if parsed.command == "preview-settings":
+        print(preview_settings(parsed.stack))
         return 0
     from toolchain.stack import run as runner
 

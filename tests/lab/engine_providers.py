@@ -1,4 +1,7 @@
-"""Where the engine's own providers are, for tests that bring a system up as a user does."""
+"""Where the engine's own providers are, for tests that bring a system up as a user does.
+
+`python -m tests.lab.engine_providers` prints name and version of each, for who installs them.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,22 @@ import pytest
 
 from toolchain.stack.environment import VIRTUAL_ENVIRONMENT
 
+REQUIRED = "HEARTH_PROVIDERS"
+OFFICIAL = ("docker", "command", "kubernetes")
+"""Pulumi's own providers that systems of Hearth need."""
+
 
 def plugins(*providers: str) -> Path:
     """Return the folder of Pulumi's plugins, if these providers are in it in the version that the SDKs ask for.
 
-    Without them the test is skipped, where CI=true as well: they are downloads, from no package registry.
+    Without them the test is skipped, where CI=true as well: they are downloads, from no package registry. Where
+    HEARTH_PROVIDERS is `required`, as in the workflow that installs them, it fails.
     """
     if missing := lacking(*providers):
-        pytest.skip(f"this test needs a provider: pulumi plugin install resource {missing}")
+        told = f"this test needs a provider: pulumi plugin install resource {missing}"
+        if os.environ.get(REQUIRED) == "required":
+            pytest.fail(told, pytrace=False)
+        pytest.skip(told)
     return pulumi_home() / "plugins"
 
 
@@ -36,3 +47,8 @@ def lacking(*providers: str) -> str:
     found = {(each["name"], each["version"]) for each in json.loads(answer.stdout)}
     wanted = [(name, importlib.metadata.version(f"pulumi-{name}")) for name in providers]
     return next((f"{name} {version}" for name, version in wanted if (name, version) not in found), "")
+
+
+if __name__ == "__main__":
+    for each in OFFICIAL:
+        print(each, importlib.metadata.version(f"pulumi-{each}"))

@@ -49,7 +49,14 @@ GOOD: dict[str, Any] = {
         "/config": {"status": 200, "text": "".join(f'<input name="{key}">' for key in stack.SETTINGS), "seconds": 0.1},
     },
     "stranger": {"status": 421, "text": "", "seconds": 0.1},
-    "test": {"status": 200, "text": '{"service": "db", "status": "ok"}', "seconds": 0.2},
+    "tests": {
+        "db": {"status": 200, "text": '{"service": "db", "status": "ok"}', "seconds": 0.2},
+        "llm": {"status": 200, "text": '{"service": "llm", "status": "unconfigured"}', "seconds": 0.2},
+        "mail": {"status": 200, "text": '{"service": "mail", "status": "unconfigured"}', "seconds": 0.2},
+    },
+    "json": {"status": 200, "text": json.dumps(dict.fromkeys(stack.SETTINGS)), "seconds": 0.1},
+    "unknown": {"status": 422, "text": "{}", "seconds": 0.1},
+    "durable": ["on", "on", "on"],
 }
 
 
@@ -96,8 +103,15 @@ def _set(value: Any, *path: str) -> Callable[[dict[str, Any]], None]:
             "the page Config asks for every setting",
         ),
         (_set("", "pages", "/config", "text"), "the page Config asks for every setting"),
-        (_set(6.0, "test", "seconds"), "a connection test answers within 5 seconds"),
-        (_set(403, "test", "status"), "a connection test answers within 5 seconds"),
+        (_set(6.0, "tests", "llm", "seconds"), "a connection test answers within 5 seconds"),
+        (_set(403, "tests", "mail", "status"), "a connection test answers within 5 seconds"),
+        (_set("<html>", "tests", "llm", "text"), "a connection test answers within 5 seconds"),
+        (_set('{"status": "unreachable"}', "tests", "db", "text"), "a connection test answers within 5 seconds"),
+        (_set('{"llm_endpoint": null}', "json", "text"), "a program is told every setting as JSON"),
+        (_set("<html>", "json", "text"), "a program is told every setting as JSON"),
+        (_set(200, "unknown", "status"), "a setting that there is not is refused"),
+        (_set(["off", "on", "on"], "durable"), "what is saved is on the disk (fsync)"),
+        (_set([], "durable"), "what is saved is on the disk (fsync)"),
         (_set([], "containers", "postgres", "volumes"), "settings outlive the containers"),
         (
             _set(1, "containers", "backend", "not_json"),

@@ -1,0 +1,88 @@
+"""A preview needs the repository and the state, nothing else: no passphrase, no file of secrets, nobody's own files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.project import shown, went_well
+from tests.lab.workspace import Workspace, read_yaml
+from tests.unit.config.test_every_system import LEAST
+from tests.unit.config.test_example import secrets
+from toolchain.stack.environment import pulumi_environment
+from toolchain.stack.unreadable import ready_for_preview
+from toolchain.versions import ROOT
+
+SYSTEMS = ("secondbrain", "maubot", "lxd")
+"""Those that need no provider but Hearth's own."""
+CANARY = "canary-5e11"
+
+
+def project(folder: Path, **more: Any) -> Workspace:
+    """Return Hearth's own program with the least settings of these systems."""
+    made = Workspace.create(
+        folder,
+        (ROOT / "__main__.py").read_text(),
+        name="hearth",
+        providers={"hearth": ROOT / "providers" / "plugin"},
+        extra_environment={"PYTHONPATH": str(ROOT)},
+    )
+    (folder / "apps").symlink_to(ROOT / "apps")
+    path = folder / f"Pulumi.{made.stack}.yaml"
+    values = {key: LEAST[key] for key in ("hosts", *SYSTEMS)} | more
+    path.write_text(json.dumps({**read_yaml(path), "config": {f"hearth:{key}": each for key, each in values.items()}}))
+    return made
+
+
+def systems_in(printed: str) -> set[str]:
+    return {key for key in SYSTEMS if f"hearth:{key}:" in printed}
+
+
+def test_a_fork_without_the_passphrase_sees_what_would_change_and_that_its_secrets_are_unknown(tmp_path: Path) -> None:
+    own = project(tmp_path / "own")
+    given = {key: value for key, value in secrets().items() if key.startswith(SYSTEMS)}
+    given |= {"secondbrain-smb-password": CANARY, "maubot-bot-passwords": f"instagram-bot={CANARY}"}
+    for key, value in given.items():
+        own.configure(f"hearth:{key}", value, secret=True)
+    with_secrets = went_well(own.preview(check=False))
+    assert systems_in(shown(with_secrets)) == set(SYSTEMS)
+    assert "encryptionsalt" in (own.folder / "Pulumi.dev.yaml").read_text()
+
+    fork = tmp_path / "fork"
+    shutil.copytree(own.folder, fork, symlinks=True, ignore=shutil.ignore_patterns(".state"))
+    # As pulumi/actions runs it there: the secret of the repository is an empty text.
+    environment = {
+        **pulumi_environment(fork, own_state=True),
+        "PYTHONPATH": str(ROOT),
+        "PULUMI_CONFIG_PASSPHRASE": "",
+    }
+    environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
+    (fork / ".state").mkdir()
+    elsewhere = Workspace(fork, environment, own.stack)
+    assert elsewhere.pulumi("stack", "select", "--create", own.stack, check=False).returncode != 0 or (
+        elsewhere.preview(check=False).returncode != 0
+    ), "the salt alone stops it: so the settings are readied"
+    gone = ready_for_preview(fork / f"Pulumi.{own.stack}.yaml", environment)
+    assert gone is not None
+    assert {key.removeprefix("hearth:") for key in gone} == given.keys()
+    elsewhere.pulumi("stack", "select", "--create", own.stack)
+    answer = went_well(elsewhere.preview(check=False))
+    printed = shown(answer)
+    assert systems_in(printed) == set(SYSTEMS)
+    assert CANARY not in printed
+    assert printed.count("hearth:secondbrain-smb-password is missing") == 1
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("name", ["~/nowhere/secrets.json", "nowhere/secrets.json"])
+def test_a_file_of_secrets_that_is_not_there_is_said_once(tmp_path: Path, name: str) -> None:
+    more = {"secrets-file": name, "ssh-config": "~/nowhere/ssh_config"}
+    answer = went_well(project(tmp_path / "project", **more).preview(check=False))
+    printed = shown(answer)
+    assert systems_in(printed) == set(SYSTEMS)
+    assert printed.count("hearth:secrets-file") == 1
+    assert "are unknown" in printed
