@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_DAY = r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*"
+_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_DAY = rf"({'|'.join(f'{name}|{name[:3]}' for name in _NAMES)})"
 _DAYS = rf"{_DAY}((\.\.|-|,){_DAY})*"
 _NAMED = "minutely|hourly|daily|monthly|weekly|yearly|annually|quarterly|semiannually"
 _YEAR, _MONTH, _DAY_OF_MONTH = r"(19[7-9][0-9]|2[0-9]{3})", r"(0?[1-9]|1[0-2])", r"(0?[1-9]|[12][0-9]|3[01])"
@@ -24,11 +25,21 @@ _ZONE = r"(UTC|[A-Z][A-Za-z_+-]+(/[A-Z][A-Za-z0-9_+-]+)*)"
 _WHOLE = re.compile(rf"({_NAMED}|({_DAYS})?( ?{_DATE})?( ?{_TIME})?)( {_ZONE})?")
 
 
+def _in_order(value: str) -> bool:
+    """Return whether each range of days or numbers begins before it ends: systemd takes no other."""
+    order = [name[:3] for name in _NAMES]
+    days = re.findall(rf"{_DAY}(?:\.\.|-){_DAY}", value)
+    numbers = re.findall(r"([0-9]+)\.\.([0-9]+)", value)
+    return all(order.index(first[:3]) < order.index(last[:3]) for first, last in days) and all(
+        int(first) <= int(last) for first, last in numbers
+    )
+
+
 def calendar(value: str) -> str:
     """Return a calendar event. Raises ValueError for what no timer could be started with.
 
     Stricter than systemd in what nobody writes by hand, as fractions of seconds; a time zone's name is not looked up.
     """
-    if not value or value[0] == " " or not _WHOLE.fullmatch(value):
+    if not value or value[0] == " " or not _WHOLE.fullmatch(value) or not _in_order(value):
         raise ValueError("must be a time of systemd.time(7); write it as *-*-* 03:30:00, daily or Mon 04:00")
     return value

@@ -188,6 +188,11 @@ def alert(told, maubot, state):
         print(f"errors could not be told in {alerts['room']}: {found.get('error', status)}", file=sys.stderr)
 
 
+def label(value):
+    """Return a text as the value of a label. Source: Prometheus' text format, escapes of label values."""
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
 def measure(told, wrong, clients, instances):
     """Write figures for Prometheus' textfile collector."""
     if not told["metrics"]:
@@ -198,10 +203,10 @@ def measure(told, wrong, clients, instances):
         f"maubot_up {0 if wrong.get('maubot') else 1}",
         "# HELP maubot_client_up Whether a client's token is good and its sync moves.",
         "# TYPE maubot_client_up gauge",
-        *(f'maubot_client_up{{client="{user}"}} {int(not clients[user])}' for user in clients),
+        *(f'maubot_client_up{{client="{label(user)}"}} {int(not clients[user])}' for user in clients),
         "# HELP maubot_instance_up Whether an instance runs.",
         "# TYPE maubot_instance_up gauge",
-        *(f'maubot_instance_up{{instance="{name}"}} {int(not instances[name])}' for name in instances),
+        *(f'maubot_instance_up{{instance="{label(name)}"}} {int(not instances[name])}' for name in instances),
         "# HELP maubot_checked_seconds When it was looked at last.",
         "# TYPE maubot_checked_seconds gauge",
         f"maubot_checked_seconds {int(time.time())}",
