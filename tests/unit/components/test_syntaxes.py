@@ -153,9 +153,7 @@ class _Login:
         self.keys, self.sudo = keys, sudo
 
 
-_USUAL = "daily|weekly|Mon|Mon..Fri 04:00|Sat,Sun *-*-* 12:00|*-*-01/2 3:05:00 UTC|*:0/15|Sunday 1:02|1..5:00".split(
-    "|"
-)
+_USUAL = ("daily", "Mon", "Mon..Fri 04:00", "Sat,Sun *-*-* 12:00", "*-*-01/2 3:05:00 UTC", "*:0/15", "1..5:00")
 _DATES = r"((20[2-3][0-9]|\*)-([1-9]|1[0-2]|\*)-([1-9]|[12][0-9]|\*) )?"
 _TIMES = r"[0-9]{1,2}(\.\.[0-9]{1,2})?:[0-9]{1,2}(:[0-9]{1,2})?"
 events = st.one_of(
