@@ -41,10 +41,10 @@ def test_values_are_quoted_in_the_program():
 @pytest.mark.parametrize(
     ("field", "value", "rule"),
     [
-        ("url", "ext::sh -c true", "must be an address"),
-        ("url", "--upload-pack=x", "must be an address"),
-        ("revision", "-f", "must be the name of a branch"),
-        ("revision", "a..b", "must be the name of a branch"),
+        ("url", "ext::sh -c true", "must be a git address"),
+        ("url", "--upload-pack=x", "must be a git address"),
+        ("revision", "-f", "must be a branch, a tag or a commit"),
+        ("revision", "a..b", "must be a branch, a tag or a commit"),
     ],
 )
 def test_a_wrong_value_is_rejected_with_its_rule(field: str, value: str, rule: str):
