@@ -99,7 +99,7 @@ class Api:
             if answer.failure:
                 raise await self.no_answer(answer)
             if answer.status >= 400 and not (missing_is_fine and answer.status == NOT_FOUND):
-                raise self.refusal(request, answer)
+                raise await self.refusal(request, answer)
         return answers
 
     async def get(self, *words: str, target: str | None = None) -> dict[str, Any] | None:
@@ -142,14 +142,29 @@ class Api:
             )
         return members
 
-    def refusal(self, request: Request, answer: Answer) -> ApiError:
-        """Return the error for a request that was refused. It names no value that was sent."""
+    async def refusal(self, request: Request, answer: Answer) -> ApiError:
+        """Make the error for a request that was refused; it names no value that was sent, and the members away."""
+        away = await self.offline() if answer.status >= 500 else []
+        remedy = "put right what the line above names, then run up again: it goes on from there"
+        if away:
+            remedy = (
+                f"{' and '.join(away)} can't be reached by the others, and this waits for that: start"
+                f" {self.about.start} there, then run up again. Gone for good: docs/systems/lxd.md, under recovery"
+            )
         return ApiError(
             f"{self.name} on {self.session.machine} refused `{request.method} {request.path}`",
             status=answer.status,
             detail=answer.error,
-            remedy="put right what the line above names, then run up again: it goes on from there",
+            remedy=remedy,
         )
+
+    async def offline(self) -> list[str]:
+        """Name the members that the others can't reach; none where the cluster does not say."""
+        (answer,) = await self.ask(Request("GET", at("cluster", "members", recursion="1")))
+        if answer.failure or answer.status >= 400:
+            return []
+        members = cast(list[dict[str, Any]], answer.metadata)
+        return sorted(each["server_name"] for each in members if each["status"] not in ("Online", "Evacuated"))
 
     async def no_answer(self, answer: Answer) -> NoAnswer:
         """Return the error for no answer, with the members that can't be reached from there."""
@@ -160,16 +175,17 @@ class Api:
                 detail=answer.error,
                 remedy=f"systemctl status {self.about.start} on {machine} says why; systemctl start {self.about.start}",
             )
-        away = await self.away()
+        away = await self.offline() or await self.away()
         if not away:
             return NoAnswer(
                 f"{self.name} on {machine} did not answer in time",
                 remedy=f"see there what it waits for (journalctl -u {self.about.start} -n 50), then run up again",
             )
         return NoAnswer(
-            f"{self.name} on {machine} did not answer: of the members that keep its database {', '.join(away)} can't be"
-            " reached, and what changes or asks the cluster waits for them. Instances go on running meanwhile",
-            remedy=f"start the member at {' and '.join(away)}; gone for good: docs/systems/lxd.md, under recovery",
+            f"{self.name} on {machine} did not answer: {', '.join(away)} can't be reached,"
+            " and what changes or asks the cluster waits for them. Instances go on running meanwhile",
+            remedy=f"start {self.about.start} on {' and '.join(away)}; gone for good: docs/systems/lxd.md,"
+            " under recovery",
         )
 
     async def away(self) -> list[str]:

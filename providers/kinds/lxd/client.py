@@ -51,6 +51,8 @@ def carry_out(path, request):
             operation = answer["operation"].partition("?")[0]
             wait = request["wait"]
             answer = send(path, "GET", "%s/wait?timeout=%d" % (operation, wait), wait + 5)
+            if answer.get("type") == "error":
+                return {"status": answer.get("error_code") or 500, "metadata": None, "error": answer.get("error") or ""}
             found = answer.get("metadata") or {}
             if found.get("status_code", 0) == 103 or not found.get("status_code"):
                 return {"status": 0, "metadata": None, "error": "", "failure": "late"}

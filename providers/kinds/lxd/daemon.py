@@ -83,6 +83,9 @@ for path, value in sorted(work["sysctls"].items(), key=lambda each: "/all/" not 
         pass  # an interface that has gone since
 for folder in work["folders"]:
     subprocess.run(["rm", "-rf", "--one-file-system", folder], check=False)
+for folder in work["emptied"]:
+    if os.path.isdir(folder) and not os.listdir(folder):
+        os.rmdir(folder)
 for account in work["accounts"]:
     kind, _, name = account.partition(":")
     subprocess.run(["userdel" if kind == "user" else "groupdel", name], check=False, stderr=subprocess.DEVNULL)
@@ -105,7 +108,10 @@ async def observe(session: Session, inputs: DaemonInputs) -> DaemonFacts:
     api = Api(session, inputs.daemon)
     wanted = _packages(inputs)
     looked = session.run(
-        "python3", script=_LOOK, stdin=json.dumps([about.accounts, [about.state, *about.leftovers]]), timeout=30
+        "python3",
+        script=_LOOK,
+        stdin=json.dumps([about.accounts, [about.state, *about.leftovers, *about.emptied]]),
+        timeout=30,
     )
     found, packages, (answer,) = await asyncio.gather(
         looked,
@@ -157,6 +163,10 @@ async def restore(session: Session, inputs: DaemonInputs, before: DaemonFacts) -
     for wanted in reversed(_packages(inputs)):
         facts = package.PackageFacts.model_validate(before.packages.get(wanted.name, {"present": False}))
         await package.restore(session, wanted, facts)
+        now = await package.observe(session, wanted)
+        if now.configured and not now.present and not facts.present and not facts.configured:
+            # Removed together with another one, which leaves its configuration.
+            await session.run("dpkg", "--purge", wanted.name, timeout=120)
     if was_there:
         return
     left = {
@@ -165,6 +175,7 @@ async def restore(session: Session, inputs: DaemonInputs, before: DaemonFacts) -
             line for line in after.ids if line not in before.ids and line.split(":")[1] in (*about.accounts, "root")
         ],
         "sysctls": before.sysctls,
+        "emptied": [folder for folder in about.emptied if folder not in before.folders],
         "folders": [folder for folder in (about.state, *about.leftovers) if folder not in before.folders],
     }
     await session.run("python3", script=_TAKE_AWAY, stdin=json.dumps(left), timeout=60)

@@ -28,6 +28,8 @@ class About:
     """Folder of everything that it keeps."""
     leftovers: tuple[str, ...]
     """Folders beside it that a purge may leave."""
+    emptied: tuple[str, ...]
+    """Folders of others that its package makes, and leaves empty when it goes."""
     units: tuple[str, ...]
     """Its units, in the order in which they are stopped."""
     start: str
@@ -47,6 +49,7 @@ ABOUT: dict[Daemon, About] = {
         sockets=("/var/lib/lxd/unix.socket", "/var/snap/lxd/common/lxd/unix.socket"),
         state="/var/lib/lxd",
         leftovers=("/var/cache/lxd", "/var/log/lxd", "/run/lxd_config"),
+        emptied=("/etc/dnsmasq.d",),
         units=("lxd-containers.service", "lxd.socket", "lxd.service", "lxcfs.service"),
         start="lxd.service",
         accounts=("lxd", "_lxd"),
@@ -60,6 +63,7 @@ ABOUT: dict[Daemon, About] = {
         sockets=("/var/lib/incus/unix.socket",),
         state="/var/lib/incus",
         leftovers=("/var/cache/incus", "/var/log/incus", "/run/incus"),
+        emptied=("/etc/dnsmasq.d",),
         units=("incus-startup.service", "incus.socket", "incus-user.socket", "incus.service", "incus-lxcfs.service"),
         start="incus.service",
         accounts=("incus", "incus-admin", "_incus"),

@@ -7,6 +7,7 @@ is as it was installed; the last one takes the cluster with it. A member that wa
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -14,13 +15,14 @@ from pydantic import Field
 from providers.errors import HearthError, InvalidInput
 from providers.kind import Facts, Inputs, Kind
 from providers.kinds.lxd import joining, things
-from providers.kinds.lxd.api import Api, Request, at, names_in
+from providers.kinds.lxd.api import Api, NoAnswer, Request, at, names_in
 from providers.kinds.lxd.daemons import ABOUT, Daemon
 from providers.kinds.lxd.preseed import bootstrap
 from providers.kinds.lxd.reset import reset
 from providers.machine.session import Session
 
 PRESEED_SECONDS = 120.0
+LEAVE_SECONDS = 60.0
 
 
 class MemberInputs(Inputs):
@@ -161,11 +163,25 @@ async def _leave(api: Api, inputs: MemberInputs) -> None:
     try:
         await api.change("DELETE", path)
     except HearthError as error:
+        # Its own daemon starts anew as it leaves, and may be gone before it has answered to the end.
+        if isinstance(error, NoAnswer) and await _has_left(api):
+            return
         raise HearthError(
             f"{inputs.name} can't leave the cluster: {error.summary}",
             detail=error.detail,
             remedy="what is on it must be moved or deleted first; then run destroy again",
         ) from error
+
+
+async def _has_left(api: Api) -> bool:
+    """Return whether a daemon that starts anew is in no cluster any more; it may take a while to answer."""
+    end = asyncio.get_running_loop().time() + LEAVE_SECONDS
+    while asyncio.get_running_loop().time() < end:
+        (answer,) = await api.ask(Request("GET", "/1.0", timeout=LEAVE_SECONDS))
+        if answer.found and not answer.failure:
+            return not answer.found["environment"]["server_clustered"]
+        await asyncio.sleep(1)
+    return False
 
 
 KIND = Kind(

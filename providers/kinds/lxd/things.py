@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 from providers.errors import InvalidInput
 from providers.kinds.lxd import ours
-from providers.kinds.lxd.api import Api, NoAnswer, Request, at, names_in
+from providers.kinds.lxd.api import Api, Request, at, names_in
 from providers.kinds.lxd.daemons import Daemon
 from providers.kinds.lxd.ours import Config, Devices
 from providers.machine.session import Session
@@ -33,11 +33,8 @@ async def probe(session: Session, daemon: Daemon, *words: str) -> dict[str, Any]
     """Return a thing as it is; None where there is none; a line that says why that can't be known."""
     api = Api(session, daemon)
     (answer,) = await api.ask(Request("GET", at(*words)))
-    if answer.failure or answer.status >= 500:
-        try:
-            raise await api.no_answer(answer) if answer.failure else api.refusal(Request("GET", at(*words)), answer)
-        except NoAnswer as error:
-            return f"<not known: {error.summary}>"
+    if answer.failure:
+        return f"<not known: {(await api.no_answer(answer)).summary}>"
     if answer.status >= 400 and answer.status != 404:
         return f"<not known: {answer.error}>"
     return answer.found
