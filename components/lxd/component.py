@@ -11,11 +11,12 @@ from typing import Any
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
-from components.lxd import environment, instances, name_server, names
+from components.lxd import bridges, environment, instances, name_server, names, overlay, ssh
 from components.lxd.deployed import DeployedCluster
 from components.lxd.profiles import profiles
 from components.system import SystemArgs
 from config.address import bracketed
+from config.hosts import Machines
 from config.systems.lxd import Lxd
 from config.systems.lxd.parts import Pool
 from providers.resources.lxd import (
@@ -56,6 +57,9 @@ class LxdCluster(pulumi.ComponentResource):
                 self,
             )
         self._host = settings.host_of(settings.bootstrap)
+        self._bridges = bridges.lay(self, name, settings)
+        ssh.lay(self, name, settings, args.machines)
+        overlay.lay(self, name, settings, args.secrets, self._bridges)
         members = self._members()
         pools = [self._pool(pool, wanted, members) for pool, wanted in settings.pools.items()]
         networks = [self._network(network, members) for network in settings.networks]
@@ -68,14 +72,14 @@ class LxdCluster(pulumi.ComponentResource):
                 members=list(its_members),
                 opts=self._options(members),
             )
-        made = self._profiles([*pools, *networks])
+        made = self._profiles([*pools, *networks, *(each for own in self._bridges.values() for each in own)])
         images = self._images(pools)
         for instance in settings.instances:
             self._instance(instance, made, images)
         environment.lay(self, name, settings, args.secrets)
         if settings.dns is not None:
             name_server.lay(self, name, settings, settings.dns, networks)
-        self._outputs()
+        self._outputs(args.machines)
 
     def _options(self, after: Sequence[pulumi.Resource], *, holds_data: bool = False, **more: Any) -> ResourceOptions:
         protect = True if holds_data and self._settings.protect_data else None
@@ -94,7 +98,7 @@ class LxdCluster(pulumi.ComponentResource):
                 daemon=settings.daemon,
                 keep_data=settings.data == "keep",
                 extra=extra,
-                opts=self._options([], holds_data=True),
+                opts=self._options(self._bridges.get(member, []), holds_data=True),
             )
             for member in settings.members
         }
@@ -216,7 +220,7 @@ class LxdCluster(pulumi.ComponentResource):
             ),
         )
 
-    def _outputs(self) -> None:
+    def _outputs(self, machines: Machines) -> None:
         settings = self._settings
         self.deployed = DeployedCluster.output(
             host=self._host,
@@ -241,6 +245,9 @@ class LxdCluster(pulumi.ComponentResource):
                 for name, each in settings.instances.items()
             },
             environment=environment.deployed(settings),
+            bridges=bridges.deployed(settings),
+            ssh=ssh.deployed(settings, machines),
+            overlay=overlay.deployed(settings),
             dns=name_server.deployed(settings),
         )
         self.register_outputs({"deployed": self.deployed})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from components.system import Deployed, DeployedPart
 
 
@@ -30,6 +32,16 @@ class DeployedDns(DeployedPart):
     """Address -> whole name."""
 
 
+class DeployedSsh(DeployedPart):
+    """SSH among the machines: whose it is, and how each machine is reached by the others."""
+
+    user: str
+    key: str
+    """Path of the private key; `~` is the user's home."""
+    names: dict[str, list[str]]
+    """Member -> every name and address by which the others reach it."""
+
+
 class DeployedCluster(Deployed):
     """The whole cluster."""
 
@@ -44,4 +56,9 @@ class DeployedCluster(Deployed):
     instances: dict[str, DeployedInstance]
     environment: dict[str, str]
     """Path, owner and required variables (with blanks between them) of the environment file; empty without one."""
+    bridges: dict[str, dict[str, list[str]]] = Field(default_factory=dict[str, dict[str, list[str]]])
+    """Machine -> bridge -> its network interface, then its addresses."""
+    ssh: DeployedSsh | None = None
+    overlay: dict[str, dict[str, str]] = Field(default_factory=dict[str, dict[str, str]])
+    """Id of the overlay network -> machine -> its address in it, where it is to have a certain one."""
     dns: DeployedDns | None

@@ -51,10 +51,36 @@ def user_data(name: str, instance: Instance, domain: str | None) -> str:
     return HEAD + yaml.safe_dump(content, sort_keys=False)
 
 
+def network_data(settings: Lxd, name: str) -> str:
+    """Return what cloud-init reads of the network; empty where LXD's own DHCP servers say all of it.
+
+    On a bridge of the machine's nobody else gives the instance the address that it is to have.
+    """
+    instance = settings.instances[name]
+    on_bridges = [link for link, address in instance.addresses.items() if link in settings.bridges and address]
+    if not on_bridges and instance.gateway is None:
+        return ""
+    links: dict[str, Any] = {}
+    for number, (link, address) in enumerate(instance.addresses.items()):
+        if link in settings.bridges and address is not None:
+            links[f"eth{number}"] = {"addresses": [str(address)]}
+        else:
+            links[f"eth{number}"] = {"dhcp4": True}
+            if instance.gateway is not None:
+                links[f"eth{number}"]["dhcp4-overrides"] = {"use-routes": False}
+        if instance.gateway is not None and address is not None and instance.gateway in address.network:
+            links[f"eth{number}"]["routes"] = [{"to": "0.0.0.0/0", "via": str(instance.gateway)}]
+            if instance.gateway.version == 6:
+                links[f"eth{number}"]["routes"] = [{"to": "::/0", "via": str(instance.gateway)}]
+    return yaml.safe_dump({"version": 2, "ethernets": links}, sort_keys=False)
+
+
 def config_of(settings: Lxd, name: str) -> dict[str, str]:
     """Return LXD's keys of an instance: what the settings give by name, and over that LXD's own keys."""
     instance = settings.instances[name]
     found = {"user.user-data": user_data(name, instance, settings.dns.domain if settings.dns else None)}
+    if network := network_data(settings, name):
+        found["user.network-config"] = network
     if instance.cpu is not None:
         found["limits.cpu"] = str(instance.cpu)
     if instance.memory is not None:

@@ -10,9 +10,6 @@ from config.systems.lxd import Lxd
 def refuse_what_is_not_there(settings: Lxd) -> None:
     """Raise NotDeployable that lists each part of the settings that Hearth knows and does not bring up yet."""
     parts = {
-        "bridges": bool(settings.bridges),
-        "ssh": settings.ssh is not None,
-        "overlay": settings.overlay is not None,
         **{f"members.{name}.gpus": bool(member.gpus) for name, member in settings.members.items()},
     }
     mistakes = [

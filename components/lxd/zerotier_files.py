@@ -20,8 +20,3 @@ def local_conf(links: Sequence[str], subnets: Sequence[Subnet]) -> str:
         "physical": {str(subnet): {"blacklist": True} for subnet in sorted(subnets, key=str)},
     }
     return json.dumps(content, indent=2) + "\n"
-
-
-def covering(routes: Sequence[Subnet], lans: Sequence[Subnet]) -> list[tuple[Subnet, Subnet]]:
-    """Return managed routes that cover a network in use here: it would be cut off (zerotier/ZeroTierOne#787)."""
-    return [(route, lan) for route in routes for lan in lans if route.version == lan.version and route.overlaps(lan)]

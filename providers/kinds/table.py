@@ -9,12 +9,14 @@ from providers.kinds import command_output, container_record, directory, file, m
 from providers.kinds.block import kind as block
 from providers.kinds.container_image import kind as container_image
 from providers.kinds.git_checkout import kind as git_checkout
+from providers.kinds.lxd import bridge as lxd_bridge
 from providers.kinds.lxd import cluster_group as lxd_cluster_group
 from providers.kinds.lxd import daemon as lxd_daemon
 from providers.kinds.lxd import image as lxd_image
 from providers.kinds.lxd import instance as lxd_instance
 from providers.kinds.lxd import member as lxd_member
 from providers.kinds.lxd import network as lxd_network
+from providers.kinds.lxd import overlay_member as lxd_overlay_member
 from providers.kinds.lxd import profile as lxd_profile
 from providers.kinds.lxd import storage_pool as lxd_storage_pool
 from providers.kinds.matrix import client as maubot_client
@@ -46,6 +48,7 @@ KINDS: tuple[Kind[Any, Any], ...] = (
     maubot_plugin.KIND,
     maubot_client.KIND,
     maubot_instance.KIND,
+    lxd_bridge.KIND,
     lxd_daemon.KIND,
     lxd_member.KIND,
     lxd_storage_pool.KIND,
@@ -54,4 +57,5 @@ KINDS: tuple[Kind[Any, Any], ...] = (
     lxd_cluster_group.KIND,
     lxd_image.KIND,
     lxd_instance.KIND,
+    lxd_overlay_member.KIND,
 )

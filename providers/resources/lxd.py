@@ -10,6 +10,77 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 
 
+class Bridge(pulumi.CustomResource):
+    """A bridge over a network interface of a machine, with the machine's own addresses on it.
+
+    Manages the interface's place in the bridge, the bridge's addresses, and the files that say so at the next boot, those
+    of cloud-init and others that name the interface among them. A change that shuts us out is taken back by the machine
+    itself: see link_change.py. Addresses of others on the bridge stay. On destroy the interface gets back what it had.
+    """
+
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    name: Output[str]
+    """Its name. A change replaces it."""
+    nic: Output[str]
+    """The interface in it. A change replaces it."""
+    addresses: Output[Sequence[str] | None]
+    """Its addresses, as 192.0.2.10/24."""
+    dhcp: Output[bool]
+    """Whether it asks for its IPv4 address, with the NIC's lease."""
+    gateway: Output[str | None]
+    """The default route. None: there is none through it."""
+    nameservers: Output[Sequence[str] | None]
+    """Name servers that are asked through it."""
+    renderer: Output[str]
+    """What configures the machine's network."""
+    route_check: Output[str | None]
+    """Address that must answer after the change, else it is taken back."""
+    mac: Output[str]
+    """Its hardware address."""
+    configured_by: Output[str]
+    """What configures the machine's network."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        name: Input[str],
+        nic: Input[str],
+        addresses: Input[Sequence[Input[str]]] | None = None,
+        dhcp: Input[bool] | None = None,
+        gateway: Input[str] | None = None,
+        nameservers: Input[Sequence[Input[str]]] | None = None,
+        renderer: Input[str] | None = None,
+        route_check: Input[str] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "name": name,
+            "nic": nic,
+            "addresses": addresses,
+            "dhcp": dhcp,
+            "gateway": gateway,
+            "nameservers": nameservers,
+            "renderer": renderer,
+            "route_check": route_check,
+            "mac": None,
+            "configured_by": None,
+            "machine": None,
+        }
+        super().__init__("hearth:lxd:Bridge", resource_name, properties, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        return {"routeCheck": "route_check", "configuredBy": "configured_by"}.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        return {"route_check": "routeCheck", "configured_by": "configuredBy"}.get(prop, prop)
+
+
 class Daemon(pulumi.CustomResource):
     """LXD (or Incus) on a machine: installed and answering, of no cluster yet.
 
@@ -458,3 +529,61 @@ class Instance(pulumi.CustomResource):
 
     def translate_input_property(self, prop: str) -> str:
         return {"keep_data": "keepData"}.get(prop, prop)
+
+
+class OverlayMember(pulumi.CustomResource):
+    """A machine in a ZeroTier network: it has joined, its controller has let it in, and it has its address.
+
+    Manages the membership on both sides. A network whose routes cover one of the machine's own networks is not joined: the
+    machine would be cut off (zerotier/ZeroTierOne#787). On destroy the member is put out and leaves; one that was in the
+    network before stays. Does not manage the network itself, its routes and its rules.
+    """
+
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    network: Output[str]
+    """The network's id. A change replaces the resource."""
+    token: Output[str]
+    """Lets in at the controller. Give a secret."""
+    name: Output[str]
+    """What the member is called at ZeroTier Central."""
+    controller: Output[str | None]
+    """Address of a controller of one's own. None: ZeroTier Central."""
+    address: Output[str | None]
+    """Its address in the network. None: as the controller gives."""
+    lans: Output[Sequence[str] | None]
+    """Networks that no route of the overlay may cover."""
+    joined: Output[str]
+    """How the machine sees the network. Always OK."""
+    node: Output[str]
+    """The machine's own address in ZeroTier: ten digits."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        network: Input[str],
+        token: Input[str],
+        name: Input[str],
+        controller: Input[str] | None = None,
+        address: Input[str] | None = None,
+        lans: Input[Sequence[Input[str]]] | None = None,
+        joined: Input[str] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "network": network,
+            "token": token,
+            "name": name,
+            "controller": controller,
+            "address": address,
+            "lans": lans,
+            "joined": joined,
+            "node": None,
+            "machine": None,
+        }
+        super().__init__("hearth:lxd:OverlayMember", resource_name, properties, opts)

@@ -33,6 +33,10 @@ class DesiredBridge:
     dhcp: bool = False
     gateway: str | None = None
     nameservers: Sequence[str] = ()
+    iaid: int | None = None
+    """The number by which networkd named the interface to the DHCP server (RFC 4361): with it the lease stays."""
+    port: str = ""
+    """The interface's id in netplan's files, where that is not its name."""
 
     def __post_init__(self) -> None:
         for link in (self.name, self.nic):
@@ -46,7 +50,12 @@ def files(wish: DesiredBridge, renderer: Renderer) -> dict[str, str]:
     """Return path -> text of what configures the bridge."""
     match renderer:
         case "netplan":
-            return {f"/etc/netplan/99-hearth-{wish.name}.yaml": netplan(wish)}
+            found = {f"/etc/netplan/99-hearth-{wish.name}.yaml": netplan(wish)}
+            if wish.dhcp and wish.iaid is not None:
+                # netplan has no key for it.
+                folder = f"/etc/systemd/network/10-netplan-{wish.name}.network.d"
+                found[f"{folder}/hearth.conf"] = _ini([("DHCPv4", (("IAID", str(wish.iaid)),))])
+            return found
         case "networkd":
             start = f"/etc/systemd/network/{PREFIX}{wish.name}"
             return {
@@ -64,7 +73,7 @@ def netplan(wish: DesiredBridge) -> str:
     netplan merges it over all others' keys, so those that name the interface are taken away.
     """
     bridge: dict[str, Any] = {
-        "interfaces": [wish.nic],
+        "interfaces": [wish.port or wish.nic],
         "macaddress": wish.mac,
         "dhcp4": wish.dhcp,
         "accept-ra": True,
@@ -77,7 +86,9 @@ def netplan(wish: DesiredBridge) -> str:
     if wish.nameservers:
         bridge["nameservers"] = {"addresses": list(wish.nameservers)}
     port: dict[str, Any] = {"dhcp4": False, "dhcp6": False, "accept-ra": False, "link-local": []}
-    content: dict[str, Any] = {"network": {"version": 2, "ethernets": {wish.nic: port}, "bridges": {wish.name: bridge}}}
+    content: dict[str, Any] = {
+        "network": {"version": 2, "ethernets": {wish.port or wish.nic: port}, "bridges": {wish.name: bridge}}
+    }
     return yaml.safe_dump(content, sort_keys=False)
 
 
@@ -102,17 +113,16 @@ def networkd_bridge(wish: DesiredBridge) -> str:
     keys += [("Address", str(each)) for each in wish.addresses]
     keys += [("Gateway", wish.gateway)] if wish.gateway else []
     keys += [("DNS", each) for each in wish.nameservers]
-    return _ini([("Match", (("Name", wish.name),)), ("Network", keys)])
+    lease = [("DHCPv4", (("IAID", str(wish.iaid)),))] if wish.dhcp and wish.iaid is not None else []
+    return _ini([("Match", (("Name", wish.name),)), ("Network", keys), *lease])
 
 
 def ifupdown(wish: DesiredBridge) -> str:
-    """Stanzas for ifupdown with bridge-utils; the first address stands in the stanza that makes the bridge."""
+    """Stanzas for ifupdown; the first one makes the bridge, by iproute2, which ifupdown needs anyway."""
     bridge = [
-        f"    bridge_ports {wish.nic}",
-        f"    bridge_hw {wish.mac}",
-        "    bridge_stp off",
-        "    bridge_fd 0",
-        "    bridge_maxwait 5",
+        f"    pre-up ip link add name {wish.name} address {wish.mac} type bridge stp_state 0 forward_delay 0 || true",
+        f"    pre-up ip link set dev {wish.nic} master {wish.name} up",
+        f"    post-down ip link delete {wish.name} || true",
     ]
     servers = [f"    dns-nameservers {' '.join(wish.nameservers)}"] if wish.nameservers else []
     fours = [each for each in wish.addresses if each.version == 4]
@@ -130,7 +140,8 @@ def ifupdown(wish: DesiredBridge) -> str:
         lines += ["", f"iface {wish.name} inet6 static", f"    address {each}", "    accept_ra 2"]
         lines += _gateway(wish, 6) if number == 0 else []
     if not sixes:
-        lines += ["", f"iface {wish.name} inet6 auto"]
+        # Also where the machine forwards, as LXD lets it: the kernel would take no advertisements then.
+        lines += ["", f"iface {wish.name} inet6 auto", "    accept_ra 2"]
     return "\n".join(lines) + "\n"
 
 
@@ -151,7 +162,7 @@ def renderer_of(found: Mapping[str, bool]) -> Renderer:
     )
 
 
-def names_link(path: str, text: str, nic: str) -> bool:
+def names_link(path: str, text: str, nic: str, mac: str = "") -> bool:
     """Return whether a file of network configuration is about an interface.
 
     Then it is taken over, and given back later.
@@ -163,31 +174,34 @@ def names_link(path: str, text: str, nic: str) -> bool:
             content: Any = yaml.safe_load(text)
         except yaml.YAMLError:
             return nic in text
-        network = _group(content, "network")
-        return any(_about(key, entry, nic) for key, entry in _group(network, "ethernets").items())
+        network = group(content, "network")
+        return any(about(key, entry, nic, mac) for key, entry in group(network, "ethernets").items())
     if path.endswith((".network", ".link")):
         values = re.findall(r"(?mi)^\s*(?:Original)?Name\s*=\s*(.*)$", text)
         return any(_matches(pattern, nic) for value in values for pattern in value.split())
     return bool(re.search(rf"(?m)^\s*(auto|allow-\S+|iface)\b.*\s{re.escape(nic)}(\s|$)", text))
 
 
-def _group(content: Any, key: str) -> dict[Any, Any]:
+def group(content: Any, key: str) -> dict[Any, Any]:
     """Return a group of keys within another; an empty one where there is none."""
     found: Any = cast(dict[Any, Any], content).get(key) if isinstance(content, dict) else None
     return cast(dict[Any, Any], found) if isinstance(found, dict) else {}
 
 
-def _about(key: Any, entry: Any, nic: str) -> bool:
+def about(key: Any, entry: Any, nic: str, mac: str = "") -> bool:
     """Return whether an entry of `ethernets` is about an interface.
 
-    It is so by its name, or by the name that it matches or sets.
+    It is so by its name, by what it matches, or by the name that it sets.
     """
-    if key == nic:
+    if key == nic and not group(entry, "match"):
         return True
     if not isinstance(entry, dict):
         return False
     entry = cast(dict[str, Any], entry)
-    named = [entry.get("set-name"), _group(entry, "match").get("name")]
+    match = group(entry, "match")
+    if mac and str(match.get("macaddress", "")).lower() == mac:
+        return True
+    named = [entry.get("set-name"), match.get("name")]
     return any(isinstance(each, str) and _matches(each, nic) for each in named)
 
 
@@ -201,3 +215,9 @@ def _matches(pattern: str, nic: str) -> bool:
 def desired(name: str, nic: str, mac: str, addresses: Sequence[str], **rest: Any) -> DesiredBridge:
     """Return a wish from texts."""
     return DesiredBridge(name, nic, mac, tuple(ip_interface(each) for each in addresses), **rest)
+
+
+def iaid_in(text: str) -> int | None:
+    """Find the number in a file that Hearth wrote; None where there is none."""
+    found = re.search(r"(?m)^IAID=([0-9]+)$", text)
+    return int(found.group(1)) if found else None

@@ -55,6 +55,16 @@ COMMANDS: list[tuple[str, dict[str, Any], str]] = [
     ("Profile", {"name": "base"}, "lxc profile delete base"),
     ("ClusterGroup", {"name": "gpu", "daemon": "incus"}, "incus cluster group delete gpu"),
     ("Image", {"alias": "debian", "file": "/srv/image.tar"}, "lxc image delete debian"),
+    (
+        "Bridge",
+        {"name": "br0", "nic": "eth1"},
+        "ip link delete br0; the files with hearth-br0 in their names go",
+    ),
+    (
+        "OverlayMember",
+        {"network": "0123456789abcdef", "token": "secret", "name": "bcn1"},
+        "zerotier-cli leave 0123456789abcdef",
+    ),
     ("Instance", {"name": "vm1", "image": "debian", "config": {"user.x": "secret"}}, "lxc delete --force vm1"),
     (
         "MatrixUser",

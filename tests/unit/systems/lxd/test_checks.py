@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from checks.lxd import CHECKS
 from checks.lxd.cluster import check_cluster, member_rows, whole_rows
 from checks.lxd.instances import addresses_in, check_instances, instance_rows
 from checks.lxd.machines import check_environment
 from checks.lxd.names import check_names
 from checks.result import CheckResult, Status
 from components.lxd.deployed import DeployedCluster, DeployedDns, DeployedInstance
+from providers.errors import ConnectionFailed
 from tests.unit.providers.kinds.fake_session import FakeSession
 
 INSTANCE = DeployedInstance(
@@ -202,3 +205,19 @@ async def test_each_name_the_wildcard_and_the_way_back_can_fail(wrong: int | Non
     rows = await check_names(FakeSession().on("python3", json.dumps(answers)), DNS)
     assert len(rows) == 4
     assert failed(rows) == ([] if wrong is None else [rows[wrong].question])
+
+
+async def test_a_machine_that_can_not_be_reached_is_one_row_that_fails_and_the_others_are_asked():
+    away = ConnectionFailed("two can't be reached", remedy="start it")
+    asked: list[str] = []
+
+    async def on(machine: str, ask: Any) -> Any:
+        asked.append(machine)
+        if machine == "two":
+            raise away
+        return await ask(FakeSession(machine=machine).on("sh", "").on("python3", "[]"))
+
+    wanted = CLUSTER.model_copy(update={"dns": DNS.model_copy(update={"host": "two"}), "host": "two"})
+    rows = await CHECKS.ask(SimpleNamespace(on=on), wanted)  # pyright: ignore[reportArgumentType]
+    assert failed(list(rows)).count("the machine two can be reached") == 1
+    assert asked == ["bcn1", "two"]

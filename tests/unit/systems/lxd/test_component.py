@@ -232,8 +232,6 @@ def test_what_is_not_brought_up_yet_is_refused_part_by_part():
     with pytest.raises(WrongSettings) as caught:
         refuse_what_is_not_there(Lxd.model_validate(GOOD))
     assert {each.path for each in caught.value.mistakes} == {
-        "hearth:lxd.bridges",
-        "hearth:lxd.overlay",
         "hearth:lxd.members.bcn1.gpus",
     }
     refuse_what_is_not_there(wished())

@@ -241,11 +241,9 @@ def test_networkd_has_a_file_for_the_bridge_one_for_its_port_and_one_for_its_add
 def test_ifupdown_has_the_address_in_the_stanza_that_makes_the_bridge():
     text = bridge_files.ifupdown(wish(gateway="192.168.1.1"))
     assert "iface enp1s0 inet manual" in text
-    assert (
-        "iface br0 inet static\n    address 192.168.1.5/24\n    gateway 192.168.1.1\n    bridge_ports enp1s0\n" in text
-    )
-    assert f"bridge_hw {MAC}" in text
-    assert "iface br0 inet6 auto" in text
+    assert "iface br0 inet static\n    address 192.168.1.5/24\n    gateway 192.168.1.1\n    pre-up ip link add" in text
+    assert f"ip link add name br0 address {MAC} type bridge" in text
+    assert "iface br0 inet6 auto\n    accept_ra 2\n" in text
     assert "iface br0 inet dhcp" in bridge_files.ifupdown(wish(addresses=[], dhcp=True))
 
 
@@ -393,10 +391,3 @@ def test_zerotier_is_kept_off_the_bridges_and_the_cluster_network():
     content = json.loads(text)
     assert content["settings"]["interfacePrefixBlacklist"] == ["br0", "lxdbr0"]
     assert content["physical"] == {"10.100.0.0/24": {"blacklist": True}, "fd42::/64": {"blacklist": True}}
-
-
-def test_a_managed_route_that_covers_a_lan_is_found():
-    lan = IPv4Network("192.168.1.0/24")
-    assert zerotier_files.covering([IPv4Network("192.168.0.0/16"), IPv4Network("10.0.0.0/8")], [lan]) == [
-        (IPv4Network("192.168.0.0/16"), lan)
-    ]
