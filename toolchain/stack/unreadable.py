@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from toolchain.errors import ToolchainError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -23,7 +25,7 @@ _INLINE = re.compile(r"^\{ *[\"']?secure[\"']?:")
 
 def is_readable(text: str, environ: Mapping[str, str]) -> bool:
     """Return whether what is encrypted in a stack's file can be read with this environment."""
-    if not _SALT.search(text):
+    if "encryptionsalt" not in text:
         return True  # nothing is encrypted, or by a service that knows by itself who asks
     return any(environ.get(name) for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"))
 
@@ -62,5 +64,10 @@ def ready_for_preview(file: Path, environ: Mapping[str, str]) -> list[str] | Non
     if is_readable(text, environ):
         return None
     kept, gone = without_secrets(text)
+    if re.search(r"encryptionsalt[\"']?:|\bsecure[\"']?:", re.sub(r"(?m)^ *#.*$", "", kept)):
+        raise ToolchainError(
+            f"{file.name} holds something encrypted that can't be taken out, within a group of keys or written in one "
+            "line. Nothing was changed. Put secrets into keys of their own, one below another, as Pulumi writes them."
+        )
     file.write_text(kept)
     return gone

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.lab.project import shown, went_well
 from tests.lab.workspace import Workspace, read_yaml
@@ -34,7 +34,8 @@ def project(folder: Path, **more: Any) -> Workspace:
     (folder / "apps").symlink_to(ROOT / "apps")
     path = folder / f"Pulumi.{made.stack}.yaml"
     values = {key: LEAST[key] for key in ("hosts", *SYSTEMS)} | more
-    path.write_text(json.dumps({**read_yaml(path), "config": {f"hearth:{key}": each for key, each in values.items()}}))
+    settings = {**read_yaml(path), "config": {f"hearth:{key}": each for key, each in values.items()}}
+    path.write_text(yaml.safe_dump(settings))
     return made
 
 

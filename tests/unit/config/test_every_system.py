@@ -14,7 +14,7 @@ from tests.unit.config.test_example import secrets
 from tests.unit.config.test_refusals import merged
 from toolchain.versions import ROOT
 
-ECHO = {"plugin": "org.example.echo", "bot": "instagram-bot"}
+ECHO = {"plugin": "sna.echo", "bot": "instagram-bot"}
 LEAST: dict[str, Any] = {
     "hosts": {"brain": {"user": "ann"}, "pi": {}, "vps": {}, "m1": {}, "m2": {}},
     "secondbrain": {
@@ -32,7 +32,7 @@ LEAST: dict[str, Any] = {
     "maubot": {
         "host": "vps",
         "server-name": "example.org",
-        "plugins": {"org.example.echo": "apps/echo-bot"},
+        "plugins": {"sna.echo": "apps/echo-bot"},
         "bots": {"instagram-bot": {}},
         "instances": {"echo": ECHO},
     },

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from toolchain.errors import ToolchainError
 from toolchain.stack.unreadable import is_readable, ready_for_preview, without_secrets
 
 FILE = """\
@@ -56,3 +57,21 @@ def test_with_a_passphrase_the_file_is_left_as_it_is(tmp_path: Path, name: str) 
 def test_a_file_without_a_salt_or_none_at_all_is_left_alone(tmp_path: Path) -> None:
     assert is_readable("config: {}\n", {})
     assert ready_for_preview(tmp_path / "none.yaml", {}) is None
+
+
+def test_what_is_encrypted_within_a_group_goes_too(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.prod.yaml"
+    path.write_text(
+        "encryptionsalt: v1:a\nconfig:\n  hearth:core:\n    host: pi\n    postgres:\n      user: {secure: v1:canary}\n"
+    )
+    assert ready_for_preview(path, {}) == ["user"]
+    assert yaml.safe_load(path.read_text())["config"]["hearth:core"]["host"] == "pi"
+
+
+def test_what_can_not_be_taken_out_is_said_and_the_file_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.prod.yaml"
+    text = '{"encryptionsalt": "v1:a", "config": {"hearth:core-secret-key": {"secure": "v1:canary"}}}'
+    path.write_text(text)
+    with pytest.raises(ToolchainError, match="Nothing was changed"):
+        ready_for_preview(path, {})
+    assert path.read_text() == text
