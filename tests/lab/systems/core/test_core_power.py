@@ -15,7 +15,7 @@ from components.core.deployed import DeployedCore
 from config.hosts import Machines
 from lab import Lab, Machine, Service
 from tests.lab.systems.core.core_machine import FOLDER, ask, compose, saved, send, wait_for
-from tests.lab.systems.core.docker_carrier import docker_engine, on_session
+from tests.lab.systems.core.docker_applier import docker_engine, on_session
 from tests.lab.systems.core.test_core_stack import carry_out, deployed, with_secrets
 
 CUTS = 3
