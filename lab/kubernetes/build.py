@@ -117,13 +117,13 @@ def build(say: Callable[[str], None]) -> Path:
             work, out = Path(name) / "work", Path(name) / "out"
             shutil.copytree(SOURCE, work)
             out.mkdir()
-            _compile(go, work, out, PACKAGES, environment, say)
+            compile_programs(go, work, out, PACKAGES, LINKER_FLAGS, environment, say)
             say(
                 f"Kubernetes, Helm, CoreDNS and kube-router: built in {time.monotonic() - begun:.0f} s; Traefik follows"
             )
             traefik = work / "traefik"
             _copy_traefik(go, traefik, environment)
-            _compile(go, traefik, out, [TRAEFIK_PACKAGE], environment, say)
+            compile_programs(go, traefik, out, [TRAEFIK_PACKAGE], LINKER_FLAGS, environment, say)
             (out / GATEWAY_FILE).write_text(_gateway_definitions(go, traefik, environment))
             shutil.rmtree(build_folder(), ignore_errors=True)
             out.rename(build_folder())
@@ -131,19 +131,26 @@ def build(say: Callable[[str], None]) -> Path:
         return build_folder()
 
 
-def _compile(
-    go: str, folder: Path, out: Path, packages: list[str], environment: dict[str, str], say: Callable[[str], None]
+def compile_programs(
+    go: str,
+    folder: Path,
+    out: Path,
+    packages: list[str],
+    linker_flags: str,
+    environment: dict[str, str],
+    say: Callable[[str], None],
 ) -> None:
+    """Compiles programs of a module into `out`: a folder, or for one of them the file. Raises UnavailableError."""
     # Listing fetches the modules; the count lets the user see how far the compiler is.
-    listed = _run([go, "list", "-deps", *packages], folder, environment).split()
+    listed = go_output([go, "list", "-deps", *packages], folder, environment).split()
     say(f"the modules are here; {len(listed)} packages to compile")
-    command = [go, "build", "-v", "-trimpath", "-ldflags", LINKER_FLAGS, "-o", f"{out}/", *packages]
+    command = [go, "build", "-v", "-trimpath", "-ldflags", linker_flags, "-o", str(out), *packages]
     run_visibly(command, folder, environment, say, len(listed))
 
 
 def _copy_traefik(go: str, folder: Path, environment: dict[str, str]) -> None:
     """Copy two modules, fetched and checked by Go, beside Traefik's go.mod, and make the two changes."""
-    fetched = _run([go, "mod", "download", "-json", *TRAEFIK_COPIES.values()], folder / "sources", environment)
+    fetched = go_output([go, "mod", "download", "-json", *TRAEFIK_COPIES.values()], folder / "sources", environment)
     decoder, places = json.JSONDecoder(), dict[str, str]()
     while fetched := fetched.lstrip():
         entry, end = decoder.raw_decode(fetched)
@@ -163,12 +170,13 @@ def _copy_traefik(go: str, folder: Path, environment: dict[str, str]) -> None:
 
 def _gateway_definitions(go: str, folder: Path, environment: dict[str, str]) -> str:
     """Return the definitions of the Gateway API's standard channel, at the release that Traefik is built with."""
-    place = _run([go, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api"], folder, environment).strip()
+    place = go_output([go, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api"], folder, environment).strip()
     files = sorted((Path(place) / "config" / "crd" / "standard").glob("*.yaml"))
     return "---\n".join(path.read_text() for path in files)
 
 
-def _run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
+def go_output(command: list[str], folder: Path, environment: dict[str, str]) -> str:
+    """Return what a command of Go prints, run in a module's folder. Raises UnavailableError."""
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         words = " ".join(command[:4])
