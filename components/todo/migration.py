@@ -8,6 +8,10 @@ from typing import Any
 from components.todo import values
 from config.systems.todo import Todo
 
+WAIT_SECONDS = 100
+"""For the database, in each of three tries: a changed password reaches it after some three minutes (the chart's
+`postgresql.passwordGraceSeconds`). The Job's own deadline may come before."""
+
 
 def job_name(settings: Todo, image: str, digest: str) -> str:
     """Return the Job's name, under which it runs once: another image or another database is another name."""
@@ -21,7 +25,7 @@ def job_metadata(settings: Todo, image: str, digest: str) -> dict[str, Any]:
 
 
 def job_spec(settings: Todo, image: str) -> dict[str, Any]:
-    """Return what the Job runs: `todo-backend migrate`, within the security level `restricted`.
+    """Describe what the Job runs: `todo-backend migrate`, within the security level `restricted`.
 
     A Job's pod can't be changed, so that another one means another run: only image and database belong into it.
     """
@@ -42,6 +46,7 @@ def job_spec(settings: Todo, image: str) -> dict[str, Any]:
                 {"name": key, "valueFrom": {"secretKeyRef": {**reference, "key": key, **optional}}}
                 for key, optional in (("DATABASE_URL", {}), ("DATABASE_CA", {"optional": True}))
             ),
+            {"name": "MIGRATE_WAIT", "value": str(WAIT_SECONDS)},
             *backend.get("extraEnv", []),
         ],
         "envFrom": backend.get("extraEnvFrom", []),

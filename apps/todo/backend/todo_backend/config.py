@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
@@ -66,6 +67,10 @@ class MigrationSettings(BaseSettings):
 class Settings(MigrationSettings):
     """What `todo-backend serve` needs."""
 
+    database_url_file: Path | None = Field(
+        default=None,
+        description="A file with DATABASE_URL as it is now, where something renews it: its password is tried too.",
+    )
     auth_secret: Annotated[SecretStr, AfterValidator(_long_enough)] = Field(description="Signs the sessions' cookies.")
     openai_api_key: SecretStr | None = Field(default=None, description="Without it the assistant says that it is off.")
     openai_base_url: Annotated[str, http_address("https://api.openai.com/v1")] = "https://api.openai.com/v1"

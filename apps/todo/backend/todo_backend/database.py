@@ -12,6 +12,7 @@ from foundation import database
 from foundation.database import MISTAKES, UNREACHABLE, cause_of, create_sessions, session
 from todo_backend.about import SERVICE
 from todo_backend.database_address import DatabaseAddress
+from todo_backend.renewal import Passwords, follow
 
 __all__ = [
     "MISTAKES",
@@ -31,10 +32,13 @@ POOL_SECONDS = 10
 
 
 def create_engine(
-    address: DatabaseAddress, statement_seconds: float = database.STATEMENT_SECONDS, connections: int = 10
+    address: DatabaseAddress,
+    statement_seconds: float = database.STATEMENT_SECONDS,
+    connections: int = 10,
+    passwords: Passwords | None = None,
 ) -> AsyncEngine:
-    """Return an engine that has patience: see CONNECT_SECONDS and POOL_SECONDS."""
-    return database.create_engine(
+    """Return an engine that has patience: see CONNECT_SECONDS and POOL_SECONDS. `passwords` may change meanwhile."""
+    engine = database.create_engine(
         address.url,
         SERVICE,
         connect_seconds=CONNECT_SECONDS,
@@ -43,6 +47,9 @@ def create_engine(
         connections=connections,
         more={"ssl": address.tls, **(_pooled() if address.pooled else {})},
     )
+    if passwords is not None:
+        follow(engine, passwords)
+    return engine
 
 
 def _pooled() -> dict[str, Any]:

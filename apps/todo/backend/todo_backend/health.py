@@ -11,6 +11,7 @@ from sqlalchemy import text
 from foundation.logs import get_logger
 from todo_backend.database import UNREACHABLE, create_engine, reason
 from todo_backend.database_address import DatabaseAddress
+from todo_backend.renewal import Passwords
 
 ANSWER_SECONDS = 2
 FRESH_SECONDS = 1
@@ -26,10 +27,15 @@ _TABLES = text(
 class Health:
     """Asks by a connection of its own: a busy pool says nothing about the database."""
 
-    def __init__(self, address: DatabaseAddress, when_empty: Callable[[], None] = lambda: None) -> None:
-        """Begin to ask. `when_empty` is called each time that the database is found without any table."""
+    def __init__(
+        self,
+        address: DatabaseAddress,
+        when_empty: Callable[[], None] = lambda: None,
+        passwords: Passwords | None = None,
+    ) -> None:
+        """`when_empty`: called each time that the database is found without any table."""
         self._when_empty = when_empty
-        self._engine = create_engine(address, statement_seconds=ANSWER_SECONDS, connections=1)
+        self._engine = create_engine(address, statement_seconds=ANSWER_SECONDS, connections=1, passwords=passwords)
         self._turn = asyncio.Lock()
         self._asked = float("-inf")
         self._known: str | None = None

@@ -8,17 +8,19 @@ from contextlib import asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
+from foundation import logs
 from foundation.headers import AnswerHeaders
 from foundation.logs import get_logger
 from foundation.request_log import RequestLog
 from todo_backend import database, errors
-from todo_backend.about import version
+from todo_backend.about import SERVICE, version
 from todo_backend.accounts import Accounts
 from todo_backend.api import assistant, auth, health, todos
 from todo_backend.assistant import Assistant
 from todo_backend.config import Settings
 from todo_backend.health import Health
 from todo_backend.recovery import Recovery
+from todo_backend.renewal import Passwords
 from todo_backend.security import POLICY, Gate
 
 PREFIX = "/api/v1"
@@ -28,10 +30,12 @@ PREFIX = "/api/v1"
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Serve at once: a database that is away shows in /health, and is found when it comes. Then let go of all."""
     settings: Settings = app.state.settings
-    app.state.engine = database.create_engine(settings.database)
+    passwords = _passwords(settings)
+    app.state.engine = database.create_engine(settings.database, passwords=passwords)
     app.state.sessions = database.create_sessions(app.state.engine)
-    recovery = Recovery(settings)
-    app.state.health = Health(settings.database, *([recovery.begin] if settings.migrate_when_empty else []))
+    recovery = Recovery(settings, passwords)
+    when_empty = recovery.begin if settings.migrate_when_empty else lambda: None
+    app.state.health = Health(settings.database, when_empty, passwords)
     client = httpx.AsyncClient(follow_redirects=False)
     app.state.assistant = Assistant(settings, client)
     log = get_logger()
@@ -49,6 +53,17 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await recovery.close()
         await app.state.health.close()
         await app.state.engine.dispose()
+
+
+def _passwords(settings: Settings) -> Passwords:
+    """Return the database's, each of which no log shows as soon as it is known."""
+    known = settings.secrets()
+
+    def learned(password: str) -> None:
+        known.append(password)
+        logs.configure(SERVICE, settings.log_level, known)
+
+    return Passwords(settings.database, settings.database_url_file, learned)
 
 
 def create_app(settings: Settings) -> FastAPI:

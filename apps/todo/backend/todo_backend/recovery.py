@@ -8,10 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+from sqlalchemy import make_url
+
 import foundation
 from foundation.logs import get_logger
 from todo_backend.about import ROOT
 from todo_backend.config import Settings
+from todo_backend.renewal import Passwords
 
 SHARED = Path(foundation.__file__).resolve().parent.parent
 """Where the foundation is: beside us in the image, in a folder of its own in a clone."""
@@ -26,8 +29,9 @@ class Recovery:
     Every replica may do so at the same moment: the migration takes a lock, and one of them does the work.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, passwords: Passwords | None = None) -> None:
         self._settings = settings
+        self._passwords = passwords or Passwords(settings.database)
         self._task: asyncio.Task[None] | None = None
         self._ended = float("-inf")
 
@@ -45,7 +49,7 @@ class Recovery:
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), str(SHARED), os.environ.get("PYTHONPATH")))),
-            "DATABASE_URL": settings.database_url.get_secret_value(),
+            "DATABASE_URL": self._address(),
             "DATABASE_CA": settings.database_ca or "",
             "LOG_LEVEL": settings.log_level,
             # It has just answered; where it goes away again, the next probe finds that out.
@@ -65,6 +69,14 @@ class Recovery:
             raise
         finally:
             self._ended = time.monotonic()
+
+    def _address(self) -> str:
+        """DATABASE_URL as it was given, or with the password that the database has taken since."""
+        given = self._settings.database_url.get_secret_value()
+        password = self._passwords.url().password
+        if password == self._settings.database.url.password:
+            return given
+        return make_url(given).set(password=password).render_as_string(hide_password=False)
 
     async def close(self) -> None:
         """Give up what is under way: a migration that is ended leaves nothing behind."""

@@ -154,6 +154,12 @@ WHOLE: list[tuple[dict[str, Any], str, tuple[str | int, ...], Any]] = [
     ({"migrations": {"mode": "none"}}, BACKEND, (*CONTAINER, "env", 13, "value"), "false"),
     ({"migrations": {"mode": "none", "whenEmpty": True}}, BACKEND, (*CONTAINER, "env", 13, "value"), "true"),
     ({"migrations": {"whenEmpty": False}}, BACKEND, (*CONTAINER, "env", 13, "value"), "false"),
+    ({}, BACKEND, (*CONTAINER, "env", 14), {"name": "DATABASE_URL_FILE", "value": "/var/run/todo/DATABASE_URL"}),
+    ({}, BACKEND, (*CONTAINER, "volumeMounts", 0, "mountPath"), "/var/run/todo"),
+    ({}, BACKEND, (*POD, "volumes", 0, "secret", "secretName"), "todo"),
+    ({"secrets": {"existingSecret": "mine"}}, BACKEND, (*POD, "volumes", 0, "secret", "secretName"), "mine"),
+    (DATABASE, DATABASE_POD, (*POD, "containers", 1, "env", 1), {"name": "PASSWORD_GRACE", "value": "100"}),
+    (_database(passwordGraceSeconds=7), DATABASE_POD, (*POD, "containers", 1, "env", 1, "value"), "7"),
     (HOOK, "Job/todo-migrations", ("spec", "activeDeadlineSeconds"), 600),
     (
         {"migrations": {"mode": "hook", "deadlineSeconds": 61}},

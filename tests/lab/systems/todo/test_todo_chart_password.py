@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,14 +65,14 @@ class Database:
         ]
         return subprocess.run(command, env=environment, capture_output=True, timeout=30, check=False).returncode == 0
 
-    def watch(self) -> subprocess.Popen[bytes]:
+    def watch(self, grace: int = 0) -> subprocess.Popen[bytes]:
         """Return the chart's own script, with this database's places in it."""
         pod = render(DATABASE).at(DATABASE_POD, *POD)
         (container,) = (each for each in pod["containers"] if each["name"] == "password")
         script = container["args"][0].replace("/secret/", f"{self.secret.parent}/")
         script = script.replace("/var/run/postgresql", str(self._folder))
         path = f"{self._programs}:{os.environ['PATH']}"
-        environment = {"PATH": path, "PGPORT": self._port, "POSTGRES_USER": "todo"}
+        environment = {"PATH": path, "PGPORT": self._port, "POSTGRES_USER": "todo", "PASSWORD_GRACE": str(grace)}
         return subprocess.Popen([*container["command"], script], env=environment, stdout=subprocess.PIPE, **USER)
 
     def log(self) -> str:
@@ -114,3 +115,24 @@ def test_the_database_takes_each_password_that_the_secret_has_and_tells_none(dat
     assert said.decode().splitlines() == ["the database has the Secret's password"] * 2
     for password in (ODD, "third"):
         assert password not in database.log()
+
+
+def test_backends_that_know_the_old_password_get_time_to_learn_the_new_one(database: Database) -> None:
+    # What the Secret has at the start is set at once: nobody is there yet who knows another.
+    database.secret.write_text("second")
+    watching = database.watch(grace=10)
+    try:
+        until(lambda: database.lets_in("second"), "the password is the Secret's", 8)
+        database.secret.write_text("third")
+        changed = time.monotonic()
+        until(lambda: database.lets_in("third"), "the password is the Secret's again", 40)
+        assert time.monotonic() - changed >= 8
+        # Taken back within the time: nothing happens.
+        database.secret.write_text("fourth")
+        time.sleep(4)
+        database.secret.write_text("third")
+        time.sleep(14)
+        assert database.lets_in("third")
+    finally:
+        watching.terminate()
+        watching.communicate(timeout=10)
