@@ -49,8 +49,9 @@ class View(Protocol):
 class ClusterView:
     """The real one, from a system's output."""
 
-    def __init__(self, deployed: DeployedOnCluster) -> None:
-        self._cluster = KubernetesCluster(Path(deployed.kubeconfig), deployed.context)
+    def __init__(self, deployed: DeployedOnCluster, kubeconfig: Path | None) -> None:
+        """`kubeconfig`: where it is for whoever asks; None where kubectl's own rule finds it."""
+        self._cluster = KubernetesCluster(kubeconfig, deployed.context)
         self._namespace = deployed.namespace
         self._host = deployed.host
         self._tls = deployed.tls

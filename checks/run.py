@@ -40,7 +40,7 @@ async def run_checks(
     deployed = {key: each.deployed.parse(key, stack.systems[key]) for key, each in checks.items()}
     rows: dict[str, list[CheckResult]] = {}
     async with connected(stack.machines, project) as inventory:
-        context = Context(inventory, disruptive)
+        context = Context(inventory, disruptive, stack.written, project)
         for key, each in checks.items():
             rows[key] = list(await each.ask(context, deployed[key]))
     return rows

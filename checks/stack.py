@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +32,8 @@ class DeployedStack:
 
     systems: Mapping[str, Any]
     machines: Machines
+    written: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """Key of each system -> what its file of settings says of it, unchecked."""
 
 
 def machines_of(path: Path) -> Machines:
@@ -49,6 +51,23 @@ def machines_of(path: Path) -> Machines:
         return Machines.from_namespace(keys)
     except ValidationError as error:
         raise WrongSettings(mistakes_of(error, NAMESPACE), path.name) from None
+
+
+def written_of(path: Path) -> dict[str, Mapping[str, Any]]:
+    """Return what a file of settings says of each system that it has."""
+    settings = stack_file.settings(path)
+    found: dict[str, Mapping[str, Any]] = {}
+    for key in SYSTEMS:
+        value = settings.get(f"{NAMESPACE}:{key}")
+        if isinstance(value, str):
+            # As `pulumi config set` writes it.
+            try:
+                value = json.loads(value)
+            except ValueError:
+                continue
+        if isinstance(value, dict):
+            found[key] = cast(dict[str, Any], value)
+    return found
 
 
 def outputs_of(project: Path, stack: str) -> dict[str, Any]:
@@ -72,9 +91,10 @@ def outputs_of(project: Path, stack: str) -> dict[str, Any]:
 
 def deployed(project: Path, stack: str) -> DeployedStack:
     """Return what a stack has deployed, and where."""
-    machines = machines_of(project / f"Pulumi.{stack}.yaml")
+    path = project / f"Pulumi.{stack}.yaml"
+    machines = machines_of(path)
     outputs = outputs_of(project, stack)
     systems = {key: outputs[key] for key in SYSTEMS if key in outputs}
     if not systems:
         raise StackUnknown(f"the stack {stack} has nothing deployed", remedy=f"make up STACK={stack}")
-    return DeployedStack(systems, machines)
+    return DeployedStack(systems, machines, written_of(path))

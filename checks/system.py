@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from checks.result import CheckResult
 from components.system import Deployed
@@ -29,6 +30,11 @@ class Context:
     """The machines that the settings name."""
     disruptive: bool = False
     """Whether parts may be stopped on purpose, to see that they come back."""
+    written: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """Key of each system -> its settings as the stack's file has them now, unchecked: for what is another thing for
+    each person who asks, and so in no state."""
+    project: Path = field(default_factory=Path.cwd)
+    """The project's folder, at which relative paths in settings start."""
 
     async def on(
         self, machine: str, ask: Callable[[Session], Awaitable[Answer]], *, deadline: float = DEADLINE_SECONDS

@@ -10,6 +10,7 @@ import base64
 import json
 import statistics
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from checks.cluster import ClusterView, View
@@ -39,12 +40,16 @@ ROUTE_SECONDS = 15.0
 """What an ingress controller may take to learn of pods that have just become ready; Traefik collects for 2 s."""
 
 
-def check_todo(deployed: DeployedTodo, disruptive: bool = False, view: View | None = None) -> list[CheckResult]:
+def check_todo(
+    deployed: DeployedTodo, disruptive: bool = False, view: View | None = None, kubeconfig: Path | None = None
+) -> list[CheckResult]:
     """US1 to US3 of the task list. `disruptive`: also stop a backend, and take its database away.
+
+    `kubeconfig` is where kubectl looks for it, unless told otherwise.
 
     Raises ClusterUnusable where the cluster can't be asked.
     """
-    view = view or ClusterView(deployed)
+    view = view or ClusterView(deployed, kubeconfig)
     rows = _us1(view, deployed)
     rows += _us2(view, deployed)
     rows += _us3(view, deployed)

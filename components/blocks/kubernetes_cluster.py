@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,15 +35,24 @@ class ClusterUnusable(HearthError, pulumi.RunError, ConnectionError):
 class KubernetesCluster:
     """One cluster, by kubeconfig and context. Each call opens a connection of its own."""
 
-    kubeconfig: Path
+    kubeconfig: Path | None
+    """None: where kubectl looks for it, in $KUBECONFIG (one file, or several), else ~/.kube/config."""
     context: str
 
     @property
+    def _file(self) -> str:
+        return str(self.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config")
+
+    @property
+    def _kubectl(self) -> str:
+        return f"kubectl --kubeconfig {self.kubeconfig}" if self.kubeconfig else "kubectl"
+
+    @property
     def _name(self) -> str:
-        return f'the cluster of the context "{self.context}" ({self.kubeconfig})'
+        return f'the cluster of the context "{self.context}" ({self._file})'
 
     def _unusable(self, what: str, detail: str = "", remedy: str = "") -> ClusterUnusable:
-        look = f"see what answers: kubectl --kubeconfig {self.kubeconfig} --context {self.context} version"
+        look = f"see what answers: {self._kubectl} --context {self.context} version"
         return ClusterUnusable(f"{self._name} {what}", detail=detail, remedy=remedy or look)
 
     def client(self) -> client.ApiClient:
@@ -48,11 +60,9 @@ class KubernetesCluster:
         settings = client.Configuration()
         settings.retries = False
         try:
-            kubeconfig.load_kube_config(
-                str(self.kubeconfig), self.context, client_configuration=settings, persist_config=False
-            )
+            kubeconfig.load_kube_config(self._file, self.context, client_configuration=settings, persist_config=False)
         except (ConfigException, OSError, yaml.YAMLError, ValueError, TypeError, KeyError) as error:
-            remedy = f"see the contexts that there are: kubectl --kubeconfig {self.kubeconfig} config get-contexts"
+            remedy = f"see the contexts that there are: {self._kubectl} config get-contexts"
             raise self._unusable("can't be used: the kubeconfig does not tell how", str(error), remedy) from None
         return client.ApiClient(settings)
 
@@ -100,10 +110,40 @@ class KubernetesCluster:
         if self.ask("/api", seconds=seconds) is None:
             raise self._unusable("does not answer as a Kubernetes API server does")
 
+    def away(self, seconds: float) -> ClusterUnusable | None:
+        """In a preview, why the cluster can't be asked; None where it can, and outside of previews.
+
+        A preview needs the repository and the state, nothing else. Each cluster is asked once.
+        """
+        return _away(self, self._file, seconds) if pulumi.runtime.is_dry_run() else None
+
     def ingress_address(self, namespace: str, name: str) -> str:
         """Return the address that a controller has given an Ingress; empty as long as there is none."""
         found = self.ask(f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses/{name}")
         return address_of(found or {})
+
+
+@functools.cache
+def _away(cluster: KubernetesCluster, _file: str, seconds: float) -> ClusterUnusable | None:
+    try:
+        cluster.reach(seconds)
+    except ClusterUnusable as error:
+        return error
+    return None
+
+
+@contextmanager
+def nothing_of_this_computer() -> Iterator[None]:
+    """While a Provider without a kubeconfig is made: its class would write $KUBECONFIG's path into the state.
+
+    The provider itself finds the file by the same variable, on each computer its own.
+    """
+    found = os.environ.pop("KUBECONFIG", None)
+    try:
+        yield
+    finally:
+        if found is not None:
+            os.environ["KUBECONFIG"] = found
 
 
 def address_of(ingress: Mapping[str, Any]) -> str:
@@ -123,9 +163,8 @@ def _message(text: bytes | str | None) -> str:
 class DeployedOnCluster(Deployed):
     """What the component of a system on a cluster tells its checks, whatever else it tells."""
 
-    kubeconfig: str
     context: str
-    """The kubeconfig's context."""
+    """The kubeconfig's context. Where the kubeconfig is, whoever asks knows: it is elsewhere for somebody else."""
     namespace: str
     address: str
     """Where the ingress controller answers; empty where it has not said."""

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pulumi
 from pulumi import CustomTimeouts, Input, Output, ResourceOptions
+from pulumi.output import Unknown
 from pulumi_kubernetes import Provider
 from pulumi_kubernetes.batch.v1 import Job
 from pulumi_kubernetes.core.v1 import Namespace, Secret
@@ -17,13 +18,24 @@ from pulumi_kubernetes.helm.v4 import Chart
 
 from components.blocks.build_context import TODO
 from components.blocks.docker_build import BuiltImage
-from components.blocks.kubernetes_cluster import KubernetesCluster
+from components.blocks.helm_chart import ChartWithoutCluster, chart_objects
+from components.blocks.kubernetes_cluster import KubernetesCluster, nothing_of_this_computer
 from components.system import SystemArgs
 from components.todo import migration, secrets, values
 from components.todo.deployed import DeployedTodo
 from config.systems.todo import Todo, TodoPart
 
 TodoAppArgs = SystemArgs[Todo]
+
+UNKNOWN_DIGEST = "unknown in this preview"
+
+
+def shown(value: Output[str], unknown: str) -> Output[str]:
+    """Return the value, and in a preview that can't know it `unknown`.
+
+    A chart with one unknown value has no objects in a preview, as if all of them were to be removed.
+    """
+    return value.apply(lambda found: unknown if isinstance(found, Unknown) else found, run_with_unknowns=True)
 
 
 class TodoApp(pulumi.ComponentResource):
@@ -43,24 +55,18 @@ class TodoApp(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: TodoAppArgs, opts: ResourceOptions | None = None) -> None:
         settings = args.settings
-        kubeconfig = settings.kubeconfig_file()
-        self._cluster = KubernetesCluster(kubeconfig, settings.context)
+        self._cluster = KubernetesCluster(settings.kubeconfig_file(), settings.context)
         super().__init__("hearth:todo:TodoApp", name, None, opts)
         self._name, self._settings = name, settings
-        self._provider = Provider(
-            f"{name}-kubernetes",
-            kubeconfig=str(kubeconfig),
-            context=settings.context,
-            # A kubeconfig that is elsewhere on another computer is still the same cluster.
-            cluster_identifier=settings.context,
-            # A new value is written into the same Secret: whatever refers to it by name stays right.
-            enable_secret_mutable=True,
-            enable_config_map_mutable=True,
-            # A namespace that is there is not ours: destroy would remove it with all that is in it. But for one that
-            # was left with its data, which the preflight knows.
-            upsert_existing_objects=settings.keeps_data,
-            opts=ResourceOptions(parent=self),
-        )
+        away = self._cluster.away(settings.reach_timeout)
+        self._is_away = away is not None
+        if away:
+            pulumi.log.warn(
+                f"{away}\n      This preview goes on without the cluster, from the state: what only the cluster knows "
+                "is unknown. `up` will stop there.",
+                resource=self,
+            )
+        self._kubernetes = self._made_provider()
         namespace = Namespace(
             f"{name}-namespace",
             metadata={
@@ -83,18 +89,39 @@ class TodoApp(pulumi.ComponentResource):
         if settings.postgres.enabled:
             ready = [self._chart("database", values.database_values(settings), *ready)]
         migrated = self._job(images["backend"], digest, *ready)
-        wanted = Output.all(backend=images["backend"], frontend=images["frontend"], digest=digest).apply(
+        mark = shown(digest, UNKNOWN_DIGEST)
+        wanted = Output.all(backend=images["backend"], frontend=images["frontend"], digest=mark).apply(
             lambda found: values.app_values(settings, found, found["digest"])
         )
         app = self._chart("app", wanted, migrated)
         self._outputs(app, wanted)
+
+    def _made_provider(self) -> Provider:
+        """Return the way to the cluster. A kubeconfig is elsewhere for each person: the state shows none."""
+        settings = self._settings
+        with nothing_of_this_computer():
+            return Provider(
+                f"{self._name}-kubernetes",
+                # As written: the provider works `~` and a relative path out itself, on each computer anew.
+                kubeconfig=Output.secret(str(settings.kubeconfig)) if settings.kubeconfig else None,
+                context=settings.context,
+                # A kubeconfig that is elsewhere on another computer is still the same cluster.
+                cluster_identifier=settings.context,
+                # A new value is written into the same Secret: whatever refers to it by name stays right.
+                enable_secret_mutable=True,
+                enable_config_map_mutable=True,
+                # A namespace that is there is not ours: destroy would remove it with all that is in it. But for one
+                # that was left with its data, which the preflight knows.
+                upsert_existing_objects=settings.keeps_data,
+                opts=ResourceOptions(parent=self),
+            )
 
     def _options(
         self, *after: pulumi.Resource, create: int | None = None, keep: bool = False, protect: bool = False
     ) -> ResourceOptions:
         return ResourceOptions(
             parent=self,
-            provider=self._provider,
+            provider=self._kubernetes,
             depends_on=list(after),
             custom_timeouts=CustomTimeouts(create=f"{create}s") if create else None,
             retain_on_delete=keep or None,
@@ -136,17 +163,22 @@ class TodoApp(pulumi.ComponentResource):
             platforms=settings.platforms,
             opts=ResourceOptions(parent=self),
         )
-        return built.ref
+        # Before it is pushed nobody knows its digest. Without a name the whole chart would be unknown in a preview.
+        return shown(built.ref, f"{settings.registry}:{context.digest()}")
 
-    def _chart(self, role: str, wanted: Input[Mapping[str, Any]], *after: pulumi.Resource) -> Chart:
+    def _chart(
+        self, role: str, wanted: Input[Mapping[str, Any]], *after: pulumi.Resource
+    ) -> Chart | ChartWithoutCluster:
         """Objects of the chart, each of which shows in a preview. The two roles share one release's name."""
         settings = self._settings
-        return Chart(
+        return chart_objects(
             f"{self._name}-{role}",
-            chart=str(values.CHART),
-            name=settings.name,
+            chart=values.CHART,
+            release=settings.name,
             namespace=settings.namespace,
             values=wanted,
+            provider=self._kubernetes,
+            is_away=self._is_away,
             opts=self._options(*after),
         )
 
@@ -161,11 +193,13 @@ class TodoApp(pulumi.ComponentResource):
             opts=self._options(*after, create=settings.start_timeout),
         )
 
-    def _outputs(self, app: Chart, wanted: Output[dict[str, Any]]) -> None:
+    def _outputs(self, app: Chart | ChartWithoutCluster, wanted: Output[dict[str, Any]]) -> None:
         settings = self._settings
         ingress = settings.ingress
         if ingress.address:
             self.address = Output.from_input(ingress.address)
+        elif self._is_away:
+            self.address = cast(Output[str], Output.from_input(pulumi.UNKNOWN))
         else:
             # Asked once the chart's objects are there.
             self.address = Output.all(app.resources).apply(
@@ -174,7 +208,6 @@ class TodoApp(pulumi.ComponentResource):
         scheme = "https" if ingress.is_secure else "http"
         self.url = self.address.apply(lambda found: f"{scheme}://{ingress.host or found or settings.name}/")
         self.deployed = DeployedTodo.output(
-            kubeconfig=str(self._cluster.kubeconfig),
             context=settings.context,
             namespace=settings.namespace,
             name=settings.name,

@@ -18,9 +18,12 @@ def reach(settings: Todo) -> None:
     """Raise ClusterUnusable where the cluster does not answer.
 
     The Kubernetes provider would say it once for every object, after minutes of trying, while other systems are half
-    done. Raises NamespaceTaken where `up` would take over somebody else's namespace.
+    done. Raises NamespaceTaken where `up` would take over somebody else's namespace. A preview goes on without the
+    cluster, and the component says so.
     """
     cluster = KubernetesCluster(settings.kubeconfig_file(), settings.context)
+    if cluster.away(settings.reach_timeout):
+        return
     cluster.reach(settings.reach_timeout)
     if settings.keeps_data:
         _refuse_what_is_not_ours(cluster, settings)

@@ -37,10 +37,12 @@ def further(settings: Todo, group: str) -> dict[str, Any]:
 
 def metadata(settings: Todo, name: str, **annotations: str) -> dict[str, Any]:
     """Name, namespace, labels and annotations of what is beside the chart's objects."""
+    found = labels(settings)
     return {
         "name": name,
         "namespace": settings.namespace,
-        "labels": labels(settings),
+        # The API server keeps no empty group: it would show as drift for ever.
+        **({"labels": found} if found else {}),
         "annotations": {**_annotations(settings), **annotations},
     }
 

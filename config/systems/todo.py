@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import datetime
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
 
-from cryptography import x509
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from config.certificates import in_pem, wrong_certificate, wrong_key
 from config.model import (
+    Disagreement,
     HttpAddress,
     ImageName,
     Line,
@@ -92,16 +94,6 @@ def _registry(value: str) -> str:
     )
 
 
-def _certificates(value: str) -> str:
-    try:
-        x509.load_pem_x509_certificates(value.encode())
-    except ValueError:
-        raise ValueError(
-            "must be one or more certificates in PEM; write it as a block that begins with -----BEGIN CERTIFICATE-----"
-        ) from None
-    return value
-
-
 OWN_VALUES = {
     "fullnameOverride": "write hearth:todo.name",
     "secrets": "write the secret keys hearth:todo-...",
@@ -110,6 +102,11 @@ OWN_VALUES = {
     "postgresql.password": "write the secret key hearth:todo-postgres-password",
 }
 """Place in the chart's values -> what to write instead."""
+
+
+def kubeconfig_file(written: Path | None, project: Path) -> Path | None:
+    """Where a kubeconfig is that is written down relative to a project's folder, or with `~`."""
+    return None if written is None else project / written.expanduser()
 
 
 class TodoPart(Settings):
@@ -251,9 +248,10 @@ class Todo(SystemSettings):
     HOST_FIELDS: ClassVar[tuple[str, ...]] = ()
 
     context: Line = Field(min_length=1, description="The kubeconfig's context: which cluster, and as whom.")
-    kubeconfig: Annotated[Path, AfterValidator(_kubeconfig)] = Field(
-        default=Path("~/.kube/config"),
-        description="The kubeconfig. A relative path starts at the project's folder.",
+    kubeconfig: Annotated[Path, AfterValidator(_kubeconfig)] | None = Field(
+        default=None,
+        description="The kubeconfig; a relative path starts at the project's folder. Without it, as kubectl finds it: "
+        "$KUBECONFIG, else ~/.kube/config.",
     )
     reach_timeout: Annotated[int, Field(ge=1, le=120)] = Field(
         default=10, description="Seconds within which the cluster has to answer before anything is begun."
@@ -280,7 +278,7 @@ class Todo(SystemSettings):
     registry_login: TodoRegistry | None = Field(
         default=None, description="Login with which the cluster pulls private images. Without it: none is needed."
     )
-    database_ca: Annotated[str, AfterValidator(_certificates)] | None = Field(
+    database_ca: Annotated[str, AfterValidator(in_pem)] | None = Field(
         default=None,
         description="Certificate in PEM of the authority that signed the database's own: proves whose database it is. "
         "For a public authority sslmode=verify-full in the address is enough.",
@@ -318,9 +316,9 @@ class Todo(SystemSettings):
             )
         return self
 
-    def kubeconfig_file(self, project: Path | None = None) -> Path:
-        """Return where the kubeconfig is, `~` and a path relative to `project` (or the current folder) worked out."""
-        return (project or Path.cwd()) / self.kubeconfig.expanduser()
+    def kubeconfig_file(self, project: Path | None = None) -> Path | None:
+        """Where the kubeconfig is; None where it is for kubectl's own rule to find."""
+        return kubeconfig_file(self.kubeconfig, project or Path.cwd())
 
     @property
     def keeps_data(self) -> bool:
@@ -331,6 +329,18 @@ class Todo(SystemSettings):
     def holds_data(self) -> bool:
         """Whether there is a volume in the cluster."""
         return self.postgres.enabled and self.postgres.storage is not None
+
+    def against_secrets(self, given: Mapping[str, str]) -> Iterator[Disagreement]:
+        """Hold the certificate and its key against each other, the host, and today."""
+        certificate, key = given.get("todo-tls-certificate"), given.get("todo-tls-key")
+        if not self.ingress.own_certificate or certificate is None:
+            return
+        now = datetime.datetime.now(datetime.UTC)
+        for rule in wrong_certificate(certificate, self.ingress.host or "", now):
+            yield Disagreement("todo-tls-certificate", rule)
+        if key is not None:
+            for rule in wrong_key(key, certificate):
+                yield Disagreement("todo-tls-key", rule)
 
     def required_secrets(self) -> Mapping[str, str]:
         """Return the secrets that these settings need.

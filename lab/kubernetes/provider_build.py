@@ -59,7 +59,7 @@ def built() -> Path | None:
 
 
 def build(say: Callable[[str], None]) -> Path:
-    """Build it: a minute on two cores, once per pin, where the cluster's programs were built before; alone, five.
+    """Build it: 50 s of processor, once per pin, where the cluster's programs were built before.
 
     Either it is whole afterwards or not there. Raises UnavailableError.
     """

@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING
 
 from lab.kubernetes.node_options import NODE_IMAGE
 from tests.bench.figures import Figure, since, timed
-from tests.lab.engine_providers import lacking, pulumi_home
-from tests.lab.systems.todo.deployed import CarriedOut
+from tests.lab.engine_providers import kubernetes_plugins
 from tests.lab.systems.todo.stack import Stack
 from tests.lab.systems.todo.visitor import Load, Visitor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from lab import Lab
-    from lab.kubernetes.cluster import Cluster
 
 LOAD_SECONDS = 15
 RATES = (100, 1000)
@@ -36,36 +33,26 @@ def measure(lab: Lab, folder: Path) -> list[Figure]:
     begun = time.monotonic()
     cluster = lab.kubernetes()
     found = [Figure("cluster of one node, from nothing to ready", since(begun))]
-    app = CarriedOut(cluster, images)
-    found.append(Figure("first deploy to ready, images not on the node", timed(app.up)))
-    found.append(Figure("the same again, nothing to change", timed(app.up)))
-    visitor = app.visitor("bench@example.org")
+    stack = Stack(folder / "todo", kubernetes_plugins(), cluster, images)
+    preview = functools.partial(stack.workspace.preview, "--expect-no-changes")
+    found += [
+        Figure("`pulumi up`, first, images not on the node", timed(stack.up)),
+        Figure("`pulumi up`, nothing to change", timed(stack.up)),
+        Figure("`pulumi preview`, no change", timed(preview)),
+        Figure("`pulumi preview --refresh` (drift check)", timed(lambda: preview("--refresh"))),
+    ]
+    visitor = stack.visitor("bench@example.org")
     for number in range(TODOS):
         assert visitor.add(f"todo {number}") == 201
     found += [_list(visitor, rate) for rate in RATES]
     begun = time.monotonic()
     with Load(visitor) as load:
-        app.up(environment="updated")
+        stack.change(environment="updated")
         took = since(begun)
     assert load.wrong == [], load.wrong[:3]
     told = f"{took}, p99 of the {load.right} requests meanwhile {load.milliseconds['p99']} ms, none failed"
     found.append(Figure("rolling update of all pods at 100 requests/s", told))
-    app.down()
-    return found + _by_the_engine(cluster, images, folder)
-
-
-def _by_the_engine(cluster: Cluster, images: Mapping[str, str], folder: Path) -> list[Figure]:
-    """Return what needs the engine's own Kubernetes provider."""
-    if missing := lacking("kubernetes"):
-        return [Figure("`pulumi up`, preview with no change, drift check", f"SKIP: no provider {missing}")]
-    stack = Stack(folder / "todo", pulumi_home() / "plugins", cluster, images)
-    preview = functools.partial(stack.workspace.preview, "--expect-no-changes")
-    return [
-        Figure("`pulumi up`, first, images on the node", timed(lambda: stack.up("--skip-preview"))),
-        Figure("`pulumi preview`: preview with no change", timed(preview)),
-        Figure("`pulumi preview`: drift check", timed(lambda: preview("--refresh"))),
-        Figure("`pulumi destroy`", timed(stack.workspace.destroy)),
-    ]
+    return [*found, Figure("`pulumi destroy`", timed(stack.workspace.destroy))]
 
 
 def _list(visitor: Visitor, rate: int) -> Figure:

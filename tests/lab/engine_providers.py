@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.kubernetes import provider_build
+from tests.lab.support import skip_or_fail
+from toolchain.errors import UnavailableError
 from toolchain.stack.environment import VIRTUAL_ENVIRONMENT
 
 REQUIRED = "HEARTH_PROVIDERS"
@@ -32,6 +35,19 @@ def plugins(*providers: str) -> Path:
             pytest.fail(told, pytrace=False)
         pytest.skip(told)
     return pulumi_home() / "plugins"
+
+
+def kubernetes_plugins() -> Path:
+    """Return a folder of plugins with the Kubernetes provider: Pulumi's own where it is installed, else the lab's.
+
+    That is built first where it is missing. Where it can't be built, the test is skipped; in CI it fails.
+    """
+    if not lacking("kubernetes"):
+        return pulumi_home() / "plugins"
+    try:
+        return provider_build.plugin_folder(importlib.metadata.version("pulumi-kubernetes"), print)
+    except UnavailableError as error:
+        skip_or_fail(f"this test needs Pulumi's Kubernetes provider: {error}")
 
 
 def pulumi_home() -> Path:

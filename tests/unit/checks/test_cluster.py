@@ -25,8 +25,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApiS
 
 def view(server: FakeApiServer, **changed: Any) -> ClusterView:
     address = server.address.removeprefix("http://")
-    written = {**WRITTEN, "kubeconfig": str(server.kubeconfig), "address": address, **changed}
-    return ClusterView(DeployedTodo.parse("todo", written))
+    written = {**WRITTEN, "address": address, **changed}
+    return ClusterView(DeployedTodo.parse("todo", written), server.kubeconfig)
 
 
 def test_a_page_is_asked_at_the_ingresss_address_under_the_pages_own_name(server: FakeApiServer):
@@ -62,5 +62,17 @@ def test_a_command_that_the_api_server_refuses_is_an_error_of_ours(server: FakeA
 
 
 def test_a_cluster_that_is_off_stops_the_checks_with_its_name(server: FakeApiServer):
-    with pytest.raises(ClusterUnusable, match="none"):
-        view(server, kubeconfig="/none").ask("/api")
+    server.kubeconfig.unlink()
+    with pytest.raises(ClusterUnusable, match='context "trial"'):
+        view(server).ask("/api")
+
+
+def test_without_a_setting_the_kubeconfig_is_where_kubectl_finds_it(
+    server: FakeApiServer, monkeypatch: pytest.MonkeyPatch
+):
+    server.answers["/api"] = (200, {})
+    monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig))
+    assert ClusterView(DeployedTodo.parse("todo", WRITTEN), None).ask("/api") == {}
+    monkeypatch.setenv("KUBECONFIG", "/nowhere")
+    with pytest.raises(ClusterUnusable, match="/nowhere"):
+        ClusterView(DeployedTodo.parse("todo", WRITTEN), None).ask("/api")

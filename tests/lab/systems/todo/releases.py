@@ -52,7 +52,6 @@ class Releases:
     def deployed(self, release: str) -> dict[str, Any]:
         """Return what the checks need to know, as the component would say it."""
         return {
-            "kubeconfig": str(self.cluster.kubeconfig),
             "context": "hearth-lab",
             "namespace": self.space,
             "name": release,

@@ -14,13 +14,14 @@ from lab.kubernetes.cluster import Cluster
 from tests.lab.lab.cluster_pods import living
 from tests.lab.project import shown, went_well
 from tests.lab.systems.todo.trial import SECRETS, trial
+from tests.lab.systems.todo.visitor import Visitor
 from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
 
 SPACE = "todo-engine"
 HOST = "engine.example"
-# What comes and goes by itself, later than what it belongs to.
-LATE = ("certificatesigningrequests", "ipaddresses", "namespaces", "persistentvolumes")
+# What comes and goes by itself, later than what it belongs to, and what a second node brings that joins meanwhile.
+LATE = ("certificatesigningrequests", "csinodes", "ipaddresses", "namespaces", "nodes", "persistentvolumes")
 
 
 class Stack:
@@ -30,43 +31,78 @@ class Stack:
         home = folder / "pulumi-home"
         home.mkdir(parents=True)
         (home / "plugins").symlink_to(plugins)
-        self.cluster, self._images = cluster, images
+        self.cluster = cluster
         self.whole_cluster = self.cluster_wide()
         self.workspace = Workspace.create(
             folder,
             (ROOT / "__main__.py").read_text(),
             name="hearth",
-            extra_environment={"PYTHONPATH": str(ROOT), "PULUMI_HOME": str(home)},
+            extra_environment={
+                "PYTHONPATH": str(ROOT),
+                "PULUMI_HOME": str(home),
+                # No setting says where it is, as it is elsewhere for each person.
+                "KUBECONFIG": str(cluster.kubeconfig),
+            },
         )
         self.workspace.configure("hearth:hosts", "{}")
         for key, value in SECRETS.items():
             self.workspace.configure(f"hearth:{key}", value, secret=True)
+        self.whole = trial(cluster, images, SPACE, HOST)
         self.settings()
 
     def settings(self, **values: Any) -> None:
-        self.whole = {**trial(self.cluster, self._images, SPACE, HOST), "start-timeout": 240, **values}
+        """Change settings, for the next `up`."""
+        self.whole = {**self.whole, **values}
         self.workspace.configure("hearth:todo", json.dumps(self.whole))
 
     def up(self, *flags: str) -> str:
         """Run `pulumi up`, which must go well; return what it printed."""
         return shown(went_well(self.workspace.up(*flags, check=False)))
 
+    def change(self, **values: Any) -> str:
+        """Change settings, and `pulumi up`."""
+        self.settings(**values)
+        return self.up()
+
+    def checked(self, *, disruptive: bool = False) -> list[CheckResult]:
+        """Return what the checks say of what the stack says that it has."""
+        deployed = DeployedTodo.parse("todo", self.workspace.outputs()["todo"])
+        return check_todo(deployed, disruptive, kubeconfig=self.cluster.kubeconfig)
+
     def wrong(self) -> list[CheckResult]:
-        """Return what does not work of what the stack says that it has."""
-        rows = check_todo(DeployedTodo.parse("todo", self.workspace.outputs()["todo"]))
+        """Return what does not work."""
+        rows = self.checked()
         assert rows
         return [row for row in rows if row.status is Status.FAIL]
 
     def kubectl(self, *words: str) -> str:
-        return self.cluster.kubectl("-n", SPACE, *words, timeout=270).stdout
+        return self.cluster.kubectl("-n", SPACE, *words, timeout=330).stdout
+
+    def objects(self, *words: str) -> list[dict[str, Any]]:
+        """Return what kubectl gets, in its full length."""
+        return json.loads(self.kubectl("get", *words, "-o", "json"))["items"]
+
+    def living(self, part: str) -> list[dict[str, Any]]:
+        """Return a part's pods that are not on their way out."""
+        return living(self.kubectl, f"app.kubernetes.io/component={part}")
 
     def pods(self, part: str) -> set[str]:
-        """Return the names of a part's pods that are not on their way out."""
-        return {pod["metadata"]["name"] for pod in living(self.kubectl, f"app.kubernetes.io/component={part}")}
+        """Their names."""
+        return {pod["metadata"]["name"] for pod in self.living(part)}
 
     def migrations(self) -> set[str]:
         """Return the migrations' Jobs, each by what is never used twice."""
-        return {job["metadata"]["uid"] for job in json.loads(self.kubectl("get", "jobs", "-o", "json"))["items"]}
+        return {job["metadata"]["uid"] for job in self.objects("jobs")}
+
+    def visitor(self, email: str) -> Visitor:
+        """Somebody with an account."""
+        return Visitor(self.cluster.ingress_address, HOST).signed_up(email)
+
+    def database_lets_in(self, password: str) -> bool:
+        """Whether the database takes a password over the network; from its own loopback it asks for none."""
+        command = 'PGPASSWORD=$(cat) psql -X -w -h "$(hostname -i)" -U todo -d todo -c "SELECT 1"'
+        words = ("exec", "-i", "todo-postgresql-0", "-c", "postgresql", "--", "sh", "-c", command)
+        return self.cluster.kubectl("-n", SPACE, *words, stdin=password, check=False, timeout=60).ok
 
     def namespaces(self) -> set[str]:
         return set(self.cluster.kubectl("get", "namespaces", "-o", "name").stdout.split())

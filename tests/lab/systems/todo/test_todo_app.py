@@ -5,35 +5,25 @@ It passes the checks, and a rolling update or a drain under load loses no reques
 
 from __future__ import annotations
 
+import datetime
 import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from checks.result import CheckResult, Status
-from checks.todo.app import check_todo
 from components.blocks.kubernetes_cluster import ClusterUnusable
-from components.todo.deployed import DeployedTodo
 from components.todo.preflight import reach
 from config.systems.todo import Todo
-from lab import Lab, Machine
+from lab import Machine
 from lab.kubernetes.cluster import Cluster
 from lab.systems.todo.images import PARTS
 from tests.lab.browser import page
 from tests.lab.support import until
-from tests.lab.systems.todo.deployed import HOST, SPACE, CarriedOut
+from tests.lab.systems.todo.stack import HOST, SPACE, Stack
 from tests.lab.systems.todo.visitor import PASSWORD, Load, Visitor
-
-
-@pytest.fixture(scope="module")
-def app(cluster: Cluster, lab: Lab) -> Iterator[CarriedOut]:
-    made = CarriedOut(cluster, lab.todo_images())
-    made.up()
-    yield made
-    made.down(wait=False)
 
 
 def cookies(browser: Page) -> str:
@@ -45,34 +35,32 @@ def wrong(found: list[CheckResult]) -> list[CheckResult]:
     return [row for row in found if row.status is Status.FAIL]
 
 
-def test_the_database_comes_first_then_the_migration_then_the_app(cluster: Cluster, app: CarriedOut) -> None:
-    assert app.applier.done == [
-        "todo-namespace",
-        "todo-secret",
-        "todo-database",
-        "todo-migration",
-        "todo-app",
-    ]
-    assert app.output["address"] == cluster.ingress_address
-    assert app.output["replicas"] == {"backend": 2, "frontend": 2}
+def seconds(text: str) -> float:
+    """Return a time as Kubernetes writes it."""
+    return datetime.datetime.fromisoformat(text).timestamp()
 
 
-def test_the_component_passes_every_check_the_disruptive_ones_too(app: CarriedOut) -> None:
-    found = check_todo(DeployedTodo.parse("todo", app.output), disruptive=True)
+def test_the_database_comes_first_then_the_migration_then_the_app(stack: Stack) -> None:
+    (database,) = stack.living("postgresql")
+    ready = {each["type"]: each["lastTransitionTime"] for each in database["status"]["conditions"]}["Ready"]
+    (job,) = stack.objects("jobs")
+    assert job["status"]["succeeded"] == 1
+    parts = [each["metadata"]["creationTimestamp"] for each in stack.objects("deployments")]
+    assert len(parts) == len(PARTS)
+    assert seconds(ready) <= seconds(job["metadata"]["creationTimestamp"])
+    assert seconds(job["status"]["completionTime"]) <= min(map(seconds, parts))
+
+
+def test_it_passes_every_check_the_disruptive_ones_too(stack: Stack) -> None:
+    found = stack.checked(disruptive=True)
     assert wrong(found) == []
     # Policies too: the lab's cluster enforces them.
     assert [row for row in found if row.status is Status.SKIP] == []
     assert {row.story for row in found} == {"US1", "US2", "US3"}
 
 
-def test_no_secret_is_in_any_plain_input(app: CarriedOut) -> None:
-    for each in app.recorder.resources.values():
-        plain = {name: value for name, value in each.inputs.items() if name not in each.secrets}
-        assert "canary" not in json.dumps(plain), each.name
-
-
-def test_a_visitor_signs_up_adds_a_todo_completes_it_and_finds_it_again(app: CarriedOut) -> None:
-    with page(HOST, app.cluster.ingress_address) as browser:
+def test_a_visitor_signs_up_adds_a_todo_completes_it_and_finds_it_again(stack: Stack) -> None:
+    with page(HOST, stack.cluster.ingress_address) as browser:
         browser.goto(f"http://{HOST}/")
         browser.get_by_role("button", name="Create an account").click()
         browser.get_by_label("Email").fill("visitor@example.org")
@@ -85,7 +73,7 @@ def test_a_visitor_signs_up_adds_a_todo_completes_it_and_finds_it_again(app: Car
         # Until the API has answered there is nothing to complete.
         expect(browser.locator(".todo[aria-busy=true]")).to_have_count(0)
         todo.click()
-        visitor = Visitor(app.cluster.ingress_address, HOST, cookies(browser))
+        visitor = Visitor(stack.cluster.ingress_address, HOST, cookies(browser))
         until(
             lambda: '"done":true' in visitor.ask("GET", "/api/v1/todos?status=all")[1].replace(" ", ""),
             "it is done",
@@ -98,110 +86,110 @@ def test_a_visitor_signs_up_adds_a_todo_completes_it_and_finds_it_again(app: Car
         expect(browser.get_by_role("checkbox", name="Water the plants")).to_be_checked()
 
 
-def test_the_namespace_refuses_a_pod_that_is_not_restricted(app: CarriedOut) -> None:
-    answer = app.cluster.kubectl("-n", SPACE, "run", "loose", "--image=registry:5000/tiny", check=False)
+def test_the_namespace_refuses_a_pod_that_is_not_restricted(stack: Stack) -> None:
+    answer = stack.cluster.kubectl("-n", SPACE, "run", "loose", "--image=registry:5000/tiny", check=False)
     assert not answer.ok
     assert "violates PodSecurity" in answer.stderr
 
 
-def roll(app: CarriedOut, visitor: Visitor, environment: str) -> Load:
-    """Return a change of settings that both parts read, so every pod is replaced, under load."""
-    before = names(app)
+def roll(stack: Stack, visitor: Visitor, environment: str) -> Load:
+    """Change a setting that both parts read, so that every pod is replaced, under load."""
+    before = names(stack)
     with Load(visitor) as load:
-        app.up(environment=environment)
-    assert load.wrong == [], told(app, load)
+        stack.change(environment=environment)
+    assert load.wrong == [], told(stack, load)
     assert load.right > 100
     assert load.added <= visitor.titles()
-    assert before & names(app) == set()
+    assert before & names(stack) == set()
     # For a few seconds a proxy still asks pods that are on their way out.
     until(lambda: json.loads(visitor.ask("GET", "/api/v1/health")[1])["environment"] == environment, environment, 60)
     return load
 
 
-def told(app: CarriedOut, load: Load) -> str:
+def told(stack: Stack, load: Load) -> str:
     """Return what failed, and what the backends that are still there say of it."""
-    lines = app.kubectl("logs", "-l", "app.kubernetes.io/component=backend", "--prefix", "--tail=-1").splitlines()
+    lines = stack.kubectl("logs", "-l", "app.kubernetes.io/component=backend", "--prefix", "--tail=-1").splitlines()
     return "\n".join([*load.wrong, *(line for line in lines if "database" in line)][:60])
 
 
-def names(app: CarriedOut) -> set[str]:
+def names(stack: Stack) -> set[str]:
     """Return the app's pods."""
-    return {pod["metadata"]["name"] for part in PARTS for pod in app.pods(part)}
+    return {pod["metadata"]["name"] for part in PARTS for pod in stack.living(part)}
 
 
-def nodes(app: CarriedOut, part: str) -> set[str]:
-    """Return where a part's pods are."""
-    return {pod["spec"]["nodeName"] for pod in app.pods(part)}
+def nodes(stack: Stack, part: str) -> set[str]:
+    """Where a part's pods are."""
+    return {pod["spec"]["nodeName"] for pod in stack.living(part)}
 
 
-def settle(app: CarriedOut) -> None:
+def settle(stack: Stack) -> None:
     for part in PARTS:
-        app.kubectl("rollout", "status", f"deployment/todo-{part}", "--timeout=240s")
+        stack.kubectl("rollout", "status", f"deployment/todo-{part}", "--timeout=240s")
 
 
-def drain(app: CarriedOut, node: Machine, visitor: Visitor) -> Load:
-    """Have everything leave a node, under load; the node takes pods again afterwards."""
-    app.kubectl("rollout", "restart", *(f"deployment/todo-{part}" for part in PARTS))
-    settle(app)
-    first = app.cluster.nodes[0].name
+def drain(stack: Stack, node: Machine, visitor: Visitor) -> Load:
+    """Everything leaves a node, under load; the node takes pods again afterwards."""
+    stack.kubectl("rollout", "restart", *(f"deployment/todo-{part}" for part in PARTS))
+    settle(stack)
+    first = stack.cluster.nodes[0].name
     for part in PARTS:
-        assert nodes(app, part) == {first, node.name}, "topology spread puts them on both nodes"
+        assert nodes(stack, part) == {first, node.name}, "topology spread puts them on both nodes"
     try:
         with Load(visitor) as load:
             words = ("--ignore-daemonsets", "--delete-emptydir-data", "--timeout=240s")
-            app.cluster.kubectl("drain", node.name, *words, timeout=270)
-            settle(app)
-        assert load.wrong == [], told(app, load)
+            stack.cluster.kubectl("drain", node.name, *words, timeout=270)
+            settle(stack)
+        assert load.wrong == [], told(stack, load)
         assert load.right > 100
         assert load.added <= visitor.titles()
-        assert [nodes(app, part) for part in PARTS] == [{first}, {first}]
+        assert [nodes(stack, part) for part in PARTS] == [{first}, {first}]
     finally:
-        app.cluster.kubectl("uncordon", node.name)
+        stack.cluster.kubectl("uncordon", node.name)
     return load
 
 
-def test_a_rolling_update_under_load_fails_no_request_and_loses_nothing(app: CarriedOut) -> None:
-    load = roll(app, app.visitor("rolling@example.org"), "updated")
+def test_a_rolling_update_under_load_fails_no_request_and_loses_nothing(stack: Stack) -> None:
+    load = roll(stack, stack.visitor("rolling@example.org"), "updated")
     print(f"rolling update: {load.right} requests, {load.milliseconds}")
 
 
-def test_the_migration_ran_once_for_one_image_and_one_database(app: CarriedOut) -> None:
-    jobs = json.loads(app.kubectl("get", "jobs", "-o", "json"))["items"]
+def test_the_migration_ran_once_for_one_image_and_one_database(stack: Stack) -> None:
+    jobs = json.loads(stack.kubectl("get", "jobs", "-o", "json"))["items"]
     assert len(jobs) == 1
     assert jobs[0]["status"]["succeeded"] == 1
 
 
-def test_a_drain_of_a_node_under_load_fails_no_request_and_loses_nothing(app: CarriedOut, second_node: Machine) -> None:
-    app.up(environment="drained")
-    load = drain(app, second_node, app.visitor("drain@example.org"))
+def test_a_drain_of_a_node_under_load_fails_no_request_and_loses_nothing(stack: Stack, second_node: Machine) -> None:
+    stack.change(environment="drained")
+    load = drain(stack, second_node, stack.visitor("drain@example.org"))
     print(f"drain: {load.right} requests, {load.milliseconds}")
 
 
 @pytest.mark.soak
-def test_many_rolling_updates_under_load_fail_no_request(app: CarriedOut) -> None:
-    visitor = app.visitor("many-updates@example.org")
+def test_many_rolling_updates_under_load_fail_no_request(stack: Stack) -> None:
+    visitor = stack.visitor("many-updates@example.org")
     for turn in range(10):
-        load = roll(app, visitor, f"turn-{turn}")
+        load = roll(stack, visitor, f"turn-{turn}")
         print(f"update {turn}: {load.right} requests, {load.milliseconds}")
 
 
 @pytest.mark.soak
-def test_many_drains_under_load_fail_no_request(app: CarriedOut, second_node: Machine) -> None:
-    visitor = app.visitor("many-drains@example.org")
+def test_many_drains_under_load_fail_no_request(stack: Stack, second_node: Machine) -> None:
+    visitor = stack.visitor("many-drains@example.org")
     for turn in range(5):
-        load = drain(app, second_node, visitor)
+        load = drain(stack, second_node, visitor)
         print(f"drain {turn}: {load.right} requests, {load.milliseconds}")
 
 
 @pytest.mark.soak
-def test_backends_that_are_killed_under_load_lose_nothing_that_was_answered(app: CarriedOut) -> None:
-    visitor, chance = app.visitor("killed@example.org"), random.Random(5)
+def test_backends_that_are_killed_under_load_lose_nothing_that_was_answered(stack: Stack) -> None:
+    visitor, chance = stack.visitor("killed@example.org"), random.Random(5)
     with Load(visitor) as load:
         for _ in range(10):
             # Without the time to finish what is under way: such a request may fail.
-            name = chance.choice([pod["metadata"]["name"] for pod in app.pods("backend")])
-            app.kubectl("delete", "pod", name, "--grace-period=0", "--force")
-            settle(app)
+            name = chance.choice([pod["metadata"]["name"] for pod in stack.living("backend")])
+            stack.kubectl("delete", "pod", name, "--grace-period=0", "--force")
+            settle(stack)
     assert load.added
     assert load.added <= visitor.titles()
     assert load.right > 50 * len(load.wrong), "\n".join(load.wrong)

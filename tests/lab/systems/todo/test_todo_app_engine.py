@@ -1,50 +1,25 @@
-"""The todo app brought up by the engine itself, with the Kubernetes provider, on the lab's cluster; skipped without it.
-
-The provider is a download, from no package registry: this skip stands in CI too. What it carries out here,
-test_todo_app.py carries out everywhere by mocks, kubectl and helm.
-"""
+"""The todo app as the engine keeps it: drift, changes, a migration that failed, and the way back. Ends the stack."""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
-
-import pytest
 
 from components.todo import secrets
 from config.systems.todo import Todo
-from lab import Lab
-from lab.kubernetes.cluster import Cluster
 from lab.systems.todo.images import PARTS
-from tests.lab.engine_providers import plugins
 from tests.lab.project import shown, went_well
 from tests.lab.systems.todo.stack import HOST, SPACE, Stack
 from tests.lab.systems.todo.trial import SECRETS
-from tests.lab.systems.todo.visitor import Visitor
+from tests.lab.systems.todo.visitor import Load, Visitor
 
 DRIFT = 7  # exit code
-
-
-@pytest.fixture(scope="module")
-def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Yield the stack, brought up; nothing of it is on the cluster afterwards."""
-    folder = plugins("kubernetes")
-    cluster: Cluster = request.getfixturevalue("cluster")
-    lab: Lab = request.getfixturevalue("lab")
-    made = Stack(tmp_path_factory.mktemp("todo-app"), folder, cluster, lab.todo_images())
-    try:
-        printed = made.up()
-        assert "canary" not in printed
-        yield made
-    finally:
-        made.workspace.destroy(check=False)
-        cluster.kubectl("delete", "namespace", SPACE, "--ignore-not-found", "--timeout=180s", timeout=200)
+NEW_PASSWORD = 'canary an/other p@ss:w"ord'
 
 
 def test_the_engine_brings_it_up_and_it_passes_the_checks(stack: Stack) -> None:
     deployed = stack.workspace.outputs()["todo"]
-    assert deployed["address"], "the Ingress has the controller's address"
+    assert deployed["address"] == stack.cluster.ingress_address.rpartition(":")[0]
     assert deployed["replicas"] == {"backend": 2, "frontend": 2}
     assert stack.wrong() == []
     assert len(stack.migrations()) == 1
@@ -92,8 +67,7 @@ def test_a_setting_that_somebody_changed_by_hand_is_drift_and_is_set_right(stack
 def test_a_changed_setting_replaces_the_pods_that_read_it_and_runs_no_migration(stack: Stack) -> None:
     before = {part: stack.pods(part) for part in PARTS}
     migrations = stack.migrations()
-    stack.settings(**{"log-level": "WARNING"})
-    stack.up()
+    stack.change(**{"log-level": "WARNING"})
     after = {part: stack.pods(part) for part in PARTS}
     assert after["backend"] & before["backend"] == set()
     assert after["frontend"] == before["frontend"]
@@ -116,9 +90,27 @@ def test_a_changed_secret_runs_a_migration_and_replaces_the_backend_alone(stack:
     assert stack.workspace.drift().returncode == 0
 
 
+def test_no_request_fails_while_the_databases_password_changes(stack: Stack) -> None:
+    visitor = stack.visitor("password@example.org")
+    (database,) = stack.living("postgresql")
+    before = stack.pods("backend")
+    with Load(visitor) as load:
+        stack.workspace.configure("hearth:todo-postgres-password", NEW_PASSWORD, secret=True)
+        assert "canary" not in stack.up()
+    assert load.wrong == []
+    assert load.right > 100
+    assert load.added <= visitor.titles()
+    assert stack.living("postgresql")[0]["metadata"]["uid"] == database["metadata"]["uid"]
+    assert stack.pods("backend") & before == set()
+    # It is another one now, for whoever comes from outside of the pod.
+    assert stack.database_lets_in(NEW_PASSWORD)
+    assert not stack.database_lets_in(SECRETS["todo-postgres-password"])
+    assert stack.wrong() == []
+    print(f"changed password: {load.right} requests, {load.milliseconds}")
+
+
 def test_a_migration_that_failed_for_want_of_a_database_is_made_anew_by_the_next_up(stack: Stack) -> None:
-    stack.settings(**{"start-timeout": 60})
-    stack.up()
+    stack.change(**{"start-timeout": 60})
     stack.kubectl("scale", "statefulset/todo-postgresql", "--replicas=0")
     stack.kubectl("wait", "pod/todo-postgresql-0", "--for=delete", "--timeout=120s")
     # Another secret is another migration, and its database comes late.

@@ -75,7 +75,7 @@ def test_the_api_server_accepts_every_object_of_a_set_of_values(releases: Releas
 
 
 def test_an_installation_with_the_values_for_development_passes_the_checks(installed: Releases) -> None:
-    found = check_todo(DeployedTodo.parse("todo", installed.deployed("todo")))
+    found = check_todo(DeployedTodo.parse("todo", installed.deployed("todo")), kubeconfig=installed.cluster.kubeconfig)
     assert [row for row in found if row.status is Status.FAIL] == []
 
 
@@ -86,7 +86,8 @@ def test_over_tls_it_passes_the_checks_and_a_session_is_for_tls_alone(
     # How a person tells programs of an authority of one's own.
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.crt"))
     address = installed.cluster.ingress_tls_address
-    found = check_todo(DeployedTodo.parse("todo", {**installed.deployed("todo"), "tls": True, "address": address}))
+    deployed = DeployedTodo.parse("todo", {**installed.deployed("todo"), "tls": True, "address": address})
+    found = check_todo(deployed, kubeconfig=installed.cluster.kubeconfig)
     assert [row for row in found if row.status is Status.FAIL] == []
     trusting = ssl.create_default_context(cadata=authority.public)
     account = {"email": "tls@example.org", "password": PASSWORD}

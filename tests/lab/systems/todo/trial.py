@@ -1,4 +1,4 @@
-"""What the todo app is given on the lab's cluster, whoever brings it up there."""
+"""What the todo app is given on the lab's cluster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ SECRETS = {
 def trial(cluster: Cluster, images: Mapping[str, str], space: str, host: str) -> dict[str, Any]:
     """Return the settings, for a namespace and a host name of its own."""
     return {
-        "kubeconfig": str(cluster.kubeconfig),
         "context": "hearth-lab",
         "namespace": space,
         "environment": "trial",
@@ -24,4 +23,15 @@ def trial(cluster: Cluster, images: Mapping[str, str], space: str, host: str) ->
         "frontend": {"image": images["frontend"]},
         "ingress": {"host": host, "class-name": "traefik"},
         "postgres": {"enabled": True},
+        "start-timeout": 240,
+        "values": {
+            # Its data is its pod's: it stays on the node that is never drained.
+            "postgresql": {
+                "nodeSelector": {"kubernetes.io/hostname": cluster.nodes[0].name},
+                # The lab's kubelets renew mounted Secrets within 15 s.
+                "passwordGraceSeconds": 20,
+            },
+            # The checks wait for what a probe finds out, twice; the chart's own 10 s are no better tried.
+            "backend": {"probes": {"liveness": {"periodSeconds": 4}}},
+        },
     }

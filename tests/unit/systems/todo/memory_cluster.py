@@ -12,7 +12,6 @@ from components.todo.deployed import DeployedTodo
 from providers.errors import CommandFailed
 
 WRITTEN: dict[str, Any] = {
-    "kubeconfig": "/none",
     "context": "trial",
     "namespace": "todo",
     "name": "todo",

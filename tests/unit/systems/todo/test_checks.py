@@ -7,6 +7,7 @@ import copy
 import dataclasses
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -283,22 +284,33 @@ def test_the_text_that_stops_a_server_is_good_python():
 
 
 async def test_systems_on_clusters_are_asked_without_a_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
-    seen: list[tuple[str, bool]] = []
+    seen: list[tuple[str, bool, Path | None]] = []
 
-    def check(found: DeployedTodo, disruptive: bool) -> list[CheckResult]:
-        seen.append((found.context, disruptive))
+    def check(found: DeployedTodo, disruptive: bool, *, kubeconfig: Path | None) -> list[CheckResult]:
+        seen.append((found.context, disruptive, kubeconfig))
         return []
 
     monkeypatch.setattr("checks.todo.check_todo", check)
     found = await run_checks(DeployedStack({"todo": WRITTEN}, Machines(hosts={})), tmp_path, disruptive=True)
     assert found == {"todo": []}
-    assert seen == [("trial", True)]
+    assert seen == [("trial", True, None)]
+    # Where the settings have it now, whoever brought it up.
+    written = {"todo": {"kubeconfig": "mine/kubeconfig"}}
+    await run_checks(DeployedStack({"todo": WRITTEN}, Machines(hosts={}), written), tmp_path)
+    assert seen[-1] == ("trial", False, tmp_path / "mine/kubeconfig")
 
 
 def test_an_output_under_a_systems_key_is_a_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
     monkeypatch.setattr("checks.stack.outputs_of", lambda *_: {"todo": WRITTEN, "other": {"host": "x"}})
     assert set(deployed(tmp_path, "dev").systems) == {"todo"}
+
+
+@pytest.mark.parametrize("written", ["{kubeconfig: mine}", """'{"kubeconfig": "mine"}'"""])
+def test_settings_are_told_as_the_file_has_them_now(monkeypatch: pytest.MonkeyPatch, tmp_path: Any, written: str):
+    (tmp_path / "Pulumi.dev.yaml").write_text(f"config:\n  hearth:todo: {written}\n  hearth:core: text\n")
+    monkeypatch.setattr("checks.stack.outputs_of", lambda *_: {"todo": WRITTEN})
+    assert deployed(tmp_path, "dev").written == {"todo": {"kubeconfig": "mine"}}
 
 
 @pytest.mark.parametrize("disruptive", [True, False])

@@ -7,10 +7,11 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pulumi
 import pytest
+from pulumi.output import Unknown
 
 from components.blocks.build_context import TODO, BuildContext
 from components.blocks.kubernetes_cluster import ClusterUnusable
@@ -68,10 +69,98 @@ def test_everything_is_a_child_of_the_component(build: Build):
     assert all(each.name.startswith("todo-") for each in children)
 
 
-def test_the_provider_is_told_kubeconfig_and_context_and_never_finds_another(build: Build, server: FakeApiServer):
-    inputs = build().resources["todo-kubernetes"].inputs
-    assert inputs["kubeconfig"] == str(server.kubeconfig)
-    assert inputs["context"] == inputs["clusterIdentifier"] == "trial"
+def test_the_provider_is_told_kubeconfig_and_context_and_the_path_stays_out_of_the_state(
+    build: Build, server: FakeApiServer
+):
+    made = build()
+    provider = made.resources["todo-kubernetes"]
+    assert provider.inputs["kubeconfig"] == str(server.kubeconfig)
+    assert "kubeconfig" in provider.secrets
+    assert provider.inputs["context"] == provider.inputs["clusterIdentifier"] == "trial"
+    assert str(server.kubeconfig) not in json.dumps(made.outputs)
+
+
+def test_without_a_setting_the_provider_finds_the_kubeconfig_itself_and_no_path_is_written_down(
+    server: FakeApiServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig))
+    made = registered(LEAST)
+    assert "kubeconfig" not in made.resources["todo-kubernetes"].inputs
+    assert str(server.kubeconfig) not in json.dumps([each.inputs for each in made.resources.values()])
+    assert os.environ["KUBECONFIG"] == str(server.kubeconfig)
+    # It was asked, all the same.
+    assert made.outputs["todo"]["address"] == "192.168.49.2"
+
+
+def registered(settings: dict[str, Any], *, preview: bool = False, secrets: bool = True) -> Recorder:
+    """Return what the component registers; with `secrets` false nobody knows them, as in a pull request."""
+
+    def program() -> None:
+        given = {key: f"{CANARY}-{key}" if secrets else pulumi.UNKNOWN for key in Todo.SECRETS}
+        known = {key: pulumi.Output.secret(value) for key, value in given.items()}
+        TodoApp("todo", TodoAppArgs(Todo.model_validate(settings), secrets=known))
+
+    return Rendering(lambda *_: {}).run(program, preview=preview)
+
+
+class Rendering(Recorder):
+    """Answers as the provider's helm does."""
+
+    RENDERED: ClassVar[list[dict[str, Any]]] = [
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "todo-backend", "namespace": "todo"}},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "todo-frontend"}},
+    ]
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+        assert args.token == "kubernetes:helm:template"
+        options = json.loads(args.args["jsonOpts"])
+        assert options["path"] == str(values.CHART)
+        assert options["values"]["fullnameOverride"] == options["release_name"] == "todo"
+        return {"result": self.RENDERED}
+
+
+def test_a_preview_where_the_cluster_can_not_be_reached_shows_each_object_and_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, resource=None: said.append(text))
+    away = {**LEAST, "kubeconfig": str(tmp_path / "none")}
+    reach_in_a_preview(away)
+    made = registered(away, preview=True)
+    (warning,) = said
+    assert 'the cluster of the context "trial"' in warning
+    assert "This preview goes on without the cluster" in warning
+    # Under the types, names and parents that the provider gives them.
+    assert made.resources["todo-app"].type == CHART
+    objects = {each.name: each.type for each in made.resources.values() if each.parent == "todo-app"}
+    assert objects == {
+        "todo-app:todo/todo-backend": "kubernetes:core/v1:Service",
+        "todo-app:todo/todo-frontend": "kubernetes:apps/v1:Deployment",
+    }
+    assert made.resources["todo-app:todo/todo-frontend"].inputs["apiVersion"] == "apps/v1"
+    assert isinstance(made.outputs["todo"]["address"], Unknown)
+
+
+def reach_in_a_preview(settings: dict[str, Any]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+        reach(Todo.model_validate(settings))
+
+
+def test_a_preview_without_secrets_shows_the_whole_chart(server: FakeApiServer):
+    made = registered({**LEAST, "kubeconfig": str(server.kubeconfig)}, preview=True, secrets=False)
+    backend = made.resources["todo-app"].inputs["values"]["backend"]
+    assert backend["podAnnotations"] == {"checksum/secret": "unknown in this preview"}
+
+
+def test_a_preview_of_an_image_that_is_yet_to_be_built_shows_it_by_its_tag(
+    server: FakeApiServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(BuildContext, "digest", lambda _context: "abc")
+    part = {"registry": "registry.example.org/todo-backend"}
+    made = registered({**LEAST, "kubeconfig": str(server.kubeconfig), "backend": part}, preview=True)
+    image = made.resources["todo-app"].inputs["values"]["backend"]["image"]
+    assert image == {"repository": "registry.example.org/todo-backend", "tag": "abc", "digest": ""}
 
 
 def test_the_provider_takes_edits_back_and_takes_nothing_over_that_is_there_already(build: Build):

@@ -81,7 +81,11 @@ def test_a_kubeconfig_is_found_from_the_projects_folder_or_from_home(tmp_path: P
     assert Todo.model_validate({**LEAST, "kubeconfig": ".lab/kubeconfig"}).kubeconfig_file(tmp_path) == (
         tmp_path / ".lab/kubeconfig"
     )
-    assert Todo.model_validate(LEAST).kubeconfig_file(tmp_path) == Path.home() / ".kube/config"
+    assert Todo.model_validate({**LEAST, "kubeconfig": "~/.kube/other"}).kubeconfig_file(tmp_path) == (
+        Path.home() / ".kube/other"
+    )
+    # As kubectl finds it, on each computer its own.
+    assert Todo.model_validate(LEAST).kubeconfig_file(tmp_path) is None
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,8 @@ def test_the_migration_is_let_in_by_the_databases_network_policy_whatever_its_la
     }
     assert template["spec"]["serviceAccountName"] == "s"
     assert values.metadata(todo(values=further), "x")["labels"] == {"team": "a"}
+    # An empty group is none in the API server, and would show as drift.
+    assert "labels" not in values.metadata(todo(), "x")
 
 
 def test_the_migration_has_the_backends_variables_volumes_and_security_context():
