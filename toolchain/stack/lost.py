@@ -33,8 +33,13 @@ def lost_addresses(folder: Path, stack: str, environment: Mapping[str, str]) -> 
     return {str(address).lower() for address in cast("list[Any]", found)} if isinstance(found, list) else set()
 
 
-def forget_lost(folder: Path, stack: str, environment: Mapping[str, str], say: Callable[[str], None]) -> list[str]:
-    """Take out of the state what lies on Docker engines of lost machines; return the URNs."""
+def forget_lost(
+    folder: Path, stack: str, environment: Mapping[str, str], say: Callable[[str], None], *, really: bool = True
+) -> list[str]:
+    """Take out of the state what lies on Docker engines of lost machines; return the URNs.
+
+    Without `really` it is only said: a preview changes nothing.
+    """
     lost = lost_addresses(folder, stack, environment)
     if not lost:
         return []
@@ -46,10 +51,13 @@ def forget_lost(folder: Path, stack: str, environment: Mapping[str, str], say: C
         gone = without_lost(state.get("deployment") or {}, lost)
         if not gone:
             return []
+        told = "is forgotten" if really else "will be forgotten by `up`, which this preview does not show"
         say(
-            f"{', '.join(sorted(lost))} is lost ({KEY}): what the stack had on Docker there is forgotten "
+            f"{', '.join(sorted(lost))} is lost ({KEY}): what the stack had on Docker there {told} "
             f"({len(gone)} resources), and made anew on the machine that takes its place."
         )
+        if not really:
+            return gone
         file.write_text(json.dumps(state))
         pulumi(folder, environment, "stack", "import", "--stack", stack, "--file", str(file))
     return gone

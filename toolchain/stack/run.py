@@ -37,7 +37,9 @@ def up(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
 
 def preview(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:
     """Show what `up` would change."""
-    become(folder, ready(folder, stack, "preview"), ["preview", "--stack", stack, "--diff", *rest])
+    environment = ready(folder, stack, "preview")
+    forget_lost(folder, stack, environment, say, really=False)
+    become(folder, environment, ["preview", "--stack", stack, "--diff", *rest])
 
 
 def drift(folder: Path, stack: str, rest: Sequence[str]) -> NoReturn:

@@ -255,6 +255,7 @@ def test_the_texts_that_run_on_the_machine_are_good_shell(tmp_path: Path):
         "dump": upgrade.dump_before_upgrade(settings),
         "restore": upgrade.restore_after_upgrade(settings),
         "backup": backup.backup_script(settings),
+        "filled": "\n".join(backup.restore_scripts(settings, "/srv/My rescue")),
     }
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
@@ -262,3 +263,45 @@ def test_the_texts_that_run_on_the_machine_are_good_shell(tmp_path: Path):
     command = [shellcheck, "--shell=sh", "--exclude=SC2012", *(str(tmp_path / name) for name in texts)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_new_database_is_filled_before_the_backend_starts_and_only_where_the_settings_name_a_dump():
+    made = build(backup={"restore-from": "/srv/My rescue"})
+    filled = made.resources["core-filled"].inputs
+    assert "core-filled" in made.before("core-backend")
+    assert {"core-postgres", "core-restore"} <= made.before("core-filled")
+    assert "source='/srv/My rescue'" in filled["apply"]
+    assert "core-filled" not in build().resources
+
+
+@pytest.mark.parametrize(("tables", "holds"), [("0", False), ("3", True), ("", True)])
+def test_a_database_that_holds_something_or_that_can_not_be_asked_is_left_alone(
+    tmp_path: Path, tables: str, holds: bool
+):
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\necho {tables}\nexit {0 if tables else 1}\n")
+    docker.chmod(0o755)
+    _, check = backup.restore_scripts(Core(host="pi"), "/srv/rescue")
+    done = subprocess.run(["/bin/sh", "-c", check], env={"PATH": f"{tmp_path}:/bin:/usr/bin"}, check=False)
+    assert (done.returncode == 0) is holds
+
+
+@pytest.mark.parametrize("source", ["folder", "folder/mail-2026-01-02.dump", "nowhere", "empty"])
+def test_the_newest_dump_of_a_folder_or_the_one_that_is_named_is_restored(tmp_path: Path, source: str):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (tmp_path / "empty").mkdir()
+    for day in ("01", "02", "10"):
+        (folder / f"mail-2026-01-{day}.dump").write_text(f"dump {day}")
+    (folder / "mail-2026-02-01.dump.part").write_text("half")
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\ncat\n")
+    docker.chmod(0o755)
+    apply, _ = backup.restore_scripts(Core(host="pi"), str(tmp_path / source))
+    environment = {"PATH": f"{tmp_path}:/bin:/usr/bin"}
+    done = subprocess.run(["/bin/sh", "-c", apply], env=environment, capture_output=True, text=True, check=False)
+    if source in ("nowhere", "empty"):
+        assert done.returncode == 1
+        assert "there is no dump at" in done.stderr
+    else:
+        assert done.stdout.startswith("dump 02" if "02" in source else "dump 10")

@@ -150,3 +150,13 @@ def test_on_nixos_nothing_of_debians_is_made_and_no_secret_is_written():
     assert tokens.isdisjoint({"hearth:host:Package", "hearth:host:Unit", "hearth:host:Venv", "hearth:host:User"})
     files = [each for each in made.resources.values() if each.type == "hearth:host:File"]
     assert not [each.name for each in files if "canary" in json.dumps(each.inputs)]
+
+
+def test_a_new_maubot_begins_with_a_backup_before_it_starts_where_the_settings_name_one():
+    made = build(backup={"restore-from": "/srv/My rescue"})
+    begun = made.resources["maubot-begun"]
+    assert "maubot-begun" in made.before("maubot-service")
+    assert "begin /etc/maubot/hearth.json '/srv/My rescue'" in begun.inputs["apply"]
+    assert "begun /etc/maubot/hearth.json" in begun.inputs["check"]
+    assert {name.rpartition("-")[2] for name in made.before(begun.name)} >= {"config", "program", "told", "user"}
+    assert "maubot-begun" not in build().resources
