@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation_testing.postgres import free_port
+from foundation_testing.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHONPATH = f"{ROOT}:{ROOT.parent / 'foundation'}"
@@ -94,17 +95,19 @@ class Process:
             )
 
     def wait_until_up(self, seconds: float = 60) -> Process:
-        """Wait until it answers. Raises RuntimeError with its log where it ends first."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        """Wait until it answers. Raises RuntimeError, with its log, where it ends first."""
+
+        def answers() -> bool:
             if self.process.poll() is not None:
-                break
+                raise RuntimeError(f"it ended:\n{self.log.read_text()}")
             try:
                 with urllib.request.urlopen(f"{self.url}/health", timeout=5):
-                    return self
-            except (OSError, urllib.error.URLError):
-                time.sleep(0.05)
-        raise RuntimeError(f"it did not come up:\n{self.log.read_text()}")
+                    return True
+            except OSError:
+                return False
+
+        wait_until(answers, seconds, self.log.read_text)
+        return self
 
     def health(self) -> dict[str, Any]:
         with urllib.request.urlopen(f"{self.url}/health", timeout=10) as answer:

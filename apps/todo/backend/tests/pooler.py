@@ -6,9 +6,9 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 
 from foundation_testing.postgres import PASSWORD, Cluster, free_port, unprivileged
+from foundation_testing.waiting import wait_until
 
 
 class Pooler:
@@ -46,15 +46,18 @@ class Pooler:
         command = [str(self.program()), str(self._settings)]
         with (self._cluster.folder / "pooler.log").open("w") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, **unprivileged())
-        deadline = time.monotonic() + 30
-        while True:
+        said, process = self._cluster.folder / "pooler.log", self._process
+
+        def listens() -> bool:
+            if process.poll() is not None:
+                raise RuntimeError(said.read_text())
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
             except OSError:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError((self._cluster.folder / "pooler.log").read_text()) from None
-                time.sleep(0.05)
+                return False
+            return True
+
+        wait_until(listens, 30, said.read_text)
 
     def remove(self) -> None:
         if self._process is not None:

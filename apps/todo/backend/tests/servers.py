@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from foundation_testing.postgres import free_port
+from foundation_testing.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHONPATH = f"{ROOT}:{ROOT.parent.parent / 'foundation'}"
@@ -105,15 +106,19 @@ class Process:
             )
 
     def wait_until_up(self, seconds: float = 60) -> Process:
-        """Wait until it answers. Raises RuntimeError with its log where it ends first."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and self.process.poll() is None:
+        """Wait until it answers. Raises RuntimeError, with its log, where it ends first."""
+
+        def answers() -> bool:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"it ended:\n{self.log.read_text()}")
             try:
                 httpx.get(f"{self.url}/api/v1/health/live", timeout=5)
-                return self
             except httpx.HTTPError:
-                time.sleep(0.05)
-        raise RuntimeError(f"it did not come up:\n{self.log.read_text()}")
+                return False
+            return True
+
+        wait_until(answers, seconds, self.log.read_text)
+        return self
 
     def client(self) -> httpx.Client:
         """Return a visitor's browser, as far as it matters: keeps cookies, and knows the address."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import asyncpg
 import pytest
 
 from foundation_testing.postgres import free_port
+from foundation_testing.waiting import wait_until_async
 from tests.conftest import Application, Visitor, serving, settings
 from todo_backend import schema
 from todo_backend.health import Health
@@ -65,10 +65,10 @@ async def test_a_database_that_is_found_empty_is_migrated_from_here(empty_databa
 
 
 async def _becomes_ready(visitor: Visitor) -> None:
-    deadline = time.monotonic() + 60
-    while (await visitor.get("/health")).status_code != 200:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.2)
+    async def ready() -> bool:
+        return (await visitor.get("/health")).status_code == 200
+
+    await wait_until_async(ready, 60, lambda: "it does not become ready", pause=0.2)
 
 
 async def test_a_database_with_somebody_elses_tables_is_left_alone(empty_database: str) -> None:
@@ -90,10 +90,11 @@ async def test_one_that_ends_while_it_migrates_leaves_nothing_running(empty_data
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     async with serving(settings(database_url=empty_database, migrate_when_empty=True)) as application:
         await application.visitor().get("/health")
-        deadline = time.monotonic() + 60
-        while await holder.fetchval(waiting) != 1:
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.1)
+
+        async def waits() -> bool:
+            return await holder.fetchval(waiting) == 1
+
+        await wait_until_async(waits, 60, lambda: "nobody waits for the lock")
     assert await holder.fetchval(waiting) == 0
     assert await holder.fetchval("SELECT to_regclass('todos') IS NULL")
     await holder.close()

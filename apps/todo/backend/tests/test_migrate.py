@@ -12,6 +12,7 @@ from collections.abc import Callable
 import asyncpg
 
 from foundation_testing.postgres import PASSWORD, Cluster, free_port, new_cluster
+from foundation_testing.waiting import wait_until_async
 from tests.servers import ROOT, Process
 from todo_backend import schema
 
@@ -57,9 +58,7 @@ async def test_killed_half_way_it_leaves_nothing_and_the_next_one_does_it_all(
     await holder.execute(f"SELECT pg_advisory_lock({schema.LOCK})")
     first = process({"DATABASE_URL": empty_database, **NO_SECRET}, "migrate")
     waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    deadline = time.monotonic() + 60
-    while not await query(empty_database, waiting):
-        assert time.monotonic() < deadline
+    await wait_until_async(lambda: query(empty_database, waiting), 60, lambda: "nobody waits for the lock")
     assert first.stop(signal.SIGKILL) == -signal.SIGKILL
     assert await query(empty_database, "SELECT 1 FROM pg_tables WHERE schemaname = 'public'") == []
     await holder.close()
@@ -73,9 +72,7 @@ async def test_asked_to_stop_while_it_waits_for_its_turn_it_does(process: Start,
     await holder.execute(f"SELECT pg_advisory_lock({schema.LOCK})")
     waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     started = process({"DATABASE_URL": empty_database, **NO_SECRET}, "migrate")
-    deadline = time.monotonic() + 60
-    while not await query(empty_database, waiting):
-        assert time.monotonic() < deadline
+    await wait_until_async(lambda: query(empty_database, waiting), 60, lambda: "nobody waits for the lock")
     assert started.stop() == 1
     assert "migration_given_up" in events(started)
     await holder.close()

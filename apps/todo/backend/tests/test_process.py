@@ -6,7 +6,6 @@ import http.client
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +14,7 @@ import httpx
 import pytest
 
 from foundation_testing.postgres import PASSWORD, Cluster, free_port, new_cluster
+from foundation_testing.waiting import wait_until
 from tests.conftest import GOOD_PASSWORD
 from tests.servers import API_KEY, AUTH_SECRET, LanguageModel, Process
 from todo_backend import schema
@@ -32,10 +32,7 @@ def registered(started: Process) -> httpx.Client:
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
+    wait_until(condition, seconds, lambda: "it did not come to that")
 
 
 @pytest.mark.parametrize(
