@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab import names, records, service, ssh_files
+from lab import admission, names, records, service, ssh_files
 from lab.docker import cli, containers, contents, daemon
 from lab.docker.images import Images
 from lab.errors import LabError
@@ -145,13 +145,13 @@ class Lab:
             if created and isinstance(machine, KernelMachine):
                 machine.set_up(hardware)
             if created:
-                containers.admit(machine, ssh_files.ensure_key(self.folder), users)
+                admission.admit(machine, ssh_files.ensure_key(self.folder), users)
             elif found is not None and found["Config"]["Image"] != tag:
                 self.say(
                     f"{name} was made from another recipe than today's; `python -m lab down` and `up` make it anew"
                 )
             key = machine.wait_until_up()
-            containers.check_reachable(machine)
+            admission.check_reachable(machine)
             self._record(name, {**self._entry(machine), "host-key": " ".join(key.split()[:2])})
         return machine
 

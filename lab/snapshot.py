@@ -6,12 +6,12 @@ import fnmatch
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lab.machine import Machine
+    from lab.docker.cli import Result
 
 ROOTS = ("/etc", "/home", "/mnt", "/opt", "/root", "/srv", "/usr/local", "/var/lib", "/var/spool")
 
@@ -79,7 +79,15 @@ class Snapshot:
     stores: dict[str, dict[str, list[str]]]
 
 
-def take(machine: Machine) -> Snapshot:
+class Runs(Protocol):
+    """A machine on which a command can be run."""
+
+    def run(self, command: str, *, stdin: str | None = ..., timeout: float = ...) -> Result:
+        """Run a shell command as root; `timeout` in seconds."""
+        ...
+
+
+def take(machine: Runs) -> Snapshot:
     """Take a snapshot; a second or two. Nothing on the machine is changed, and no podman store comes into being."""
     script = (Path(__file__).parent / "snapshot_probe.py").read_text()
     skipped = ["/var/lib/docker", "/var/lib/apt/lists", "/var/lib/containers/storage"]

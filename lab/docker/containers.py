@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import ipaddress
 import itertools
 import json
 import re
-import socket
-import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,9 +14,7 @@ from lab.docker import cli
 from lab.errors import EngineError, LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lab.machine import Machine
+    pass
 
 # By their numbers in capabilities(7). A container can't be given what this machine's own processes may not have.
 CAPABILITIES = (
@@ -133,35 +128,3 @@ def create_container(
             cli.docker("volume", "create", *words, value.partition(":")[0])
     place = ["--network", network, "--ip", address, "--network-alias", name, "--hostname", name]
     cli.docker("create", "--name", container, *place, *words, *options, tag)
-
-
-def check_reachable(machine: Machine) -> None:
-    """Raise LabError if this machine can't reach the other one's sshd by its address (Docker in a virtual machine)."""
-    try:
-        socket.create_connection((machine.address, machine.port), timeout=10).close()
-    except OSError as error:
-        raise LabError(
-            f"{machine.name} runs, but its sshd at {machine.address}:{machine.port} can't be reached from here: "
-            f"{error}. Hearth works over ssh, so this lab is of no use. Docker Desktop hides containers' addresses, "
-            "a firewall may too: use Docker Engine on Linux itself, and let this machine talk to its Docker networks."
-        ) from error
-
-
-def admit(machine: Machine, public_key: str, users: Sequence[str]) -> None:
-    """Before a machine's first start: let the lab's key in as root and as admin; start it; make its ordinary users."""
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        folder = tarfile.TarInfo("lab_keys")
-        folder.type, folder.mode = tarfile.DIRTYPE, 0o755
-        archive.addfile(folder)
-        for user in ("root", machine.user):
-            data = f"{public_key}\n".encode()
-            member = tarfile.TarInfo(f"lab_keys/{user}")
-            member.size, member.mode = len(data), 0o644
-            archive.addfile(member, io.BytesIO(data))
-    cli.docker("cp", "-", f"{machine.container}:{machine.root}/etc/ssh", stdin=stream.getvalue())
-    cli.docker("start", machine.container)
-    machine.wait_for_a_shell()
-    for user in users:
-        # HOME_MODE of Debian 13 is 0700; the subordinate range comes from useradd itself.
-        machine.run(f"useradd --create-home --shell /bin/bash {names.checked_name(user, 'a user')}")

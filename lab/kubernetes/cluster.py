@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from lab.docker.cli import Result
-    from lab.lab import Lab
     from lab.machine import Machine
+    from lab.maker import Maker
 
 KUBECONFIG = "kubeconfig"
 CACHE = "kubernetes-cache"
@@ -40,7 +40,7 @@ MANIFESTS = Path(__file__).parent / "manifests"
 class Cluster:
     """A Kubernetes cluster of one or two nodes (more work as well). Made by `Lab.kubernetes`; gone with `Lab.down`."""
 
-    def __init__(self, lab: Lab, programs: Path, nodes: list[Machine]) -> None:
+    def __init__(self, lab: Maker, programs: Path, nodes: list[Machine]) -> None:
         self._lab = lab
         self.programs = programs
         """The folder of Kubernetes' own programs, with kubectl and helm."""
@@ -210,7 +210,7 @@ def programs(say: Callable[[str], None]) -> Path:
         ) from error
 
 
-def find_cluster(lab: Lab) -> Cluster | None:
+def find_cluster(lab: Maker) -> Cluster | None:
     """Return the lab's cluster as it is, on or off; None if there is none."""
     names = _node_names(lab)
     if not names or not (lab.folder / KUBECONFIG).exists():
@@ -218,7 +218,7 @@ def find_cluster(lab: Lab) -> Cluster | None:
     return Cluster(lab, build.build_folder(), [lab.find(name) for name in names])
 
 
-def ensure_cluster(lab: Lab, nodes: int) -> Cluster:
+def ensure_cluster(lab: Maker, nodes: int) -> Cluster:
     """Return the lab's cluster, up and ready; `Lab.kubernetes` describes it."""
     if nodes < 1:
         raise LabError(f"A cluster of {nodes} nodes has no control plane. Nothing was made. Ask for one node or more.")
@@ -241,7 +241,7 @@ def ensure_cluster(lab: Lab, nodes: int) -> Cluster:
     return cluster
 
 
-def _node_names(lab: Lab) -> list[str]:
+def _node_names(lab: Maker) -> list[str]:
     numbers = [name.removeprefix(NODE_NAME) for name in lab.hosts() if name.startswith(NODE_NAME)]
     return [f"{NODE_NAME}{number}" for number in sorted(int(text) for text in numbers if text.isdigit())]
 

@@ -17,7 +17,8 @@ from lab.docker import cli
 from lab.locks import machine_lock
 
 if TYPE_CHECKING:
-    from lab import Lab, Machine
+    from lab.machine import Machine
+    from lab.maker import Maker
 
 RECIPE = "lxd-instance"
 METADATA = """\
@@ -32,7 +33,7 @@ properties:
 LEFT_OUT = (".dockerenv", "etc/hostname", "etc/hosts", "etc/resolv.conf")
 
 
-def put(lab: Lab, machine: Machine, path: str = "/srv/instance-image.tar") -> str:
+def put(lab: Maker, machine: Machine, path: str = "/srv/instance-image.tar") -> str:
     """Lay the image's archive on a machine; its path there."""
     tag = lab.images.ensure(RECIPE)
     if machine.exists(path):

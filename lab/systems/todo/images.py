@@ -16,7 +16,7 @@ from lab.errors import LabError
 from lab.locks import machine_lock
 
 if TYPE_CHECKING:
-    from lab.lab import Lab
+    from lab.maker import Maker
 
 PARTS = tuple(TODO)
 BUILD_SECONDS = 1500
@@ -25,7 +25,7 @@ _FROM = re.compile(r"^(FROM\s+(?:--platform=\S+\s+)?)(\S+)(.*)$", re.IGNORECASE)
 _COPY_FROM = re.compile(r"^(COPY\s+.*--from=)(\S+)(\s.*)$", re.IGNORECASE)
 
 
-def ensure(lab: Lab) -> dict[str, str]:
+def ensure(lab: Maker) -> dict[str, str]:
     """Return `registry:5000/hearth/todo-PART@sha256:...` of each part; built where missing, in the lab's registry."""
     registry = lab.registry()
     found: dict[str, str] = {}
@@ -37,7 +37,7 @@ def ensure(lab: Lab) -> dict[str, str]:
     return found
 
 
-def build(lab: Lab, part: str) -> str:
+def build(lab: Maker, part: str) -> str:
     """Return the tag of a part's image on this machine, made if its content has none yet."""
     context = TODO[part]
     file = context.folder / context.dockerfile
