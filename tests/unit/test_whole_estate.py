@@ -138,11 +138,9 @@ def test_nothing_of_one_persons_computer_is_in_the_state(run: Run, tmp_path: Pat
     del changes["core"]["backend"]["image"]
     found = run(preview=False, **changes)
     assert components(found) == SYSTEMS.keys()
-    own = {
-        "the home": "home-of-somebody",
-        "the clone": str(ROOT),
-    }  # the home also where a path leads there from elsewhere
-    # A chart's arguments reach no state: its provider registers it without any (provider/pkg/provider/helm/v4/chart.go).
+    # The home also where a path leads there from elsewhere.
+    own = {"the home": "home-of-somebody", "the clone": str(ROOT)}
+    # A chart's arguments reach no state: its provider registers it without them (pkg/provider/helm/v4/chart.go there).
     everything = [
         *(pair for each in found.resources.values() if each.type != CHART for pair in texts(each.inputs, each.name)),
         *(pair for name, outputs in found.outputs.items() for pair in texts(outputs, name)),
