@@ -13,7 +13,7 @@ _HOUR, _SIXTY = r"([01]?[0-9]|2[0-3])", r"[0-5]?[0-9]"
 
 
 def _list(number: str, step: str) -> str:
-    """One part: `*`, numbers, ranges and steps of them, with commas between."""
+    """Return one part: `*`, numbers, ranges and steps of them, with commas between."""
     one = rf"(\*|{number}(\.\.{number})?)(/{step})?"
     return rf"{one}(,{one})*"
 

@@ -88,7 +88,7 @@ def _names(certificate: x509.Certificate) -> Sequence[str]:
 
 
 def _covers(name: str, host: str) -> bool:
-    """Whether a certificate's name is a host's: `*` stands for one label, the first (RFC 6125, 6.4.3)."""
+    """Return whether a certificate's name is a host's: `*` stands for one label, the first (RFC 6125, 6.4.3)."""
     name, host = name.lower().rstrip("."), host.lower().rstrip(".")
     if name.startswith("*."):
         first, _, rest = host.partition(".")

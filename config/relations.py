@@ -13,7 +13,7 @@ SSH_PORT = 22
 
 
 def _collisions(systems: Mapping[str, SystemSettings], machines: Machines) -> list[Mistake]:
-    """One port of one machine, wanted twice: by two settings, or by one and the machine's own SSH server."""
+    """Find one port of one machine, wanted twice: by two settings, or by one and the machine's own SSH server."""
     listeners = [(key, each) for key, settings in systems.items() for each in settings.listeners() if each.addresses]
     found: list[Mistake] = []
     for position, (key, listener) in enumerate(listeners):
@@ -33,7 +33,7 @@ def _collisions(systems: Mapping[str, SystemSettings], machines: Machines) -> li
 
 
 def _same_place(one: Listener, other: Listener, machines: Machines) -> bool:
-    """Whether two would listen on one port of one machine, on an address that both have."""
+    """Return whether two would listen on one port of one machine, on an address that both have."""
     same = (one.port, one.protocol) == (other.port, other.protocol) and machines.same_machine(one.host, other.host)
     return same and any(overlap(first, second) for first in one.addresses for second in other.addresses)
 

@@ -16,7 +16,9 @@ SECRETS: Mapping[str, str] = {key: text for system in SYSTEMS.values() for key, 
 
 
 def in_the_open(values: Mapping[str, Any], secret_keys: set[str], given: Mapping[str, Sequence[str]]) -> list[Mistake]:
-    """Keys that hold something encrypted and are written out in plain text: into the state, and into files of machines.
+    """Refuse keys that hold something encrypted and are written out in plain text.
+
+    They would be so in the state, and in files of machines.
 
     `given` are the encrypted places of the stack's file by key, where it could be read. No value is shown.
     """
@@ -46,7 +48,7 @@ def _where(key: str, values: Mapping[str, Any]) -> str:
 def wrong_secrets(
     values: Mapping[str, Any], from_file: Mapping[str, str], systems: Mapping[str, SystemSettings]
 ) -> list[Mistake]:
-    """Secrets that would break what they are for. No value is shown."""
+    """Refuse secrets that would break what they are for. No value is shown."""
     rules = {key: rule for system in SYSTEMS.values() for key, rule in system.settings.SECRET_RULES.items()}
     found: list[Mistake] = []
     for key, check in rules.items():

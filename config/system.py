@@ -53,7 +53,7 @@ class SystemSettings(Settings):
         yield from ()
 
     def listeners(self) -> Sequence[Listener]:
-        """Every port of a machine that the system listens on, as far as the settings tell."""
+        """Return every port of a machine that the system listens on, as far as the settings tell."""
         return ()
 
     def required_secrets(self) -> Mapping[str, str]:

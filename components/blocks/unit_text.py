@@ -51,7 +51,7 @@ def word(value: str) -> str:
 
 
 def path_word(value: str) -> str:
-    """One path of a list of them: `ReadWritePaths=`. No command, so `$` is no variable there.
+    """Return one path of a list of them: `ReadWritePaths=`. No command, so `$` is no variable there.
 
     Source: config_parse_namespace_path_strv() of systemd, which takes quotes away and puts specifiers in.
     """

@@ -314,7 +314,7 @@ class Maubot(SystemSettings):
             yield Disagreement("database", rule, self.database)
 
     def against_secrets(self, given: Mapping[str, str]) -> Iterator[Disagreement]:
-        """Each bot has its line among the passwords; the message names the bots and no password."""
+        """Yield where a bot has no line among the passwords; the message names the bots and no password."""
         lines = given.get("maubot-bot-passwords")
         if lines is None:
             return

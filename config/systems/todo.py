@@ -105,7 +105,7 @@ OWN_VALUES = {
 
 
 def kubeconfig_file(written: Path | None, project: Path) -> Path | None:
-    """Where a kubeconfig is that is written down relative to a project's folder, or with `~`."""
+    """Return where a kubeconfig is that is written down relative to a project's folder, or with `~`."""
     return None if written is None else project / written.expanduser()
 
 
@@ -317,7 +317,7 @@ class Todo(SystemSettings):
         return self
 
     def kubeconfig_file(self, project: Path | None = None) -> Path | None:
-        """Where the kubeconfig is; None where it is for kubectl's own rule to find."""
+        """Return where the kubeconfig is; None where it is for kubectl's own rule to find."""
         return kubeconfig_file(self.kubeconfig, project or Path.cwd())
 
     @property

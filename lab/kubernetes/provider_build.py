@@ -39,7 +39,7 @@ SDK_CHANGES = {"register.go": "yaml/v2/register.go"}
 
 
 def build_key() -> str:
-    """Names a build by what goes into it, so that a changed pin or flag builds anew."""
+    """Name a build by what goes into it, so that a changed pin or flag builds anew."""
     total = hashlib.sha256(LINKER_FLAGS.encode())
     for path in sorted(SOURCE.rglob("*")):
         if path.is_file():
@@ -48,7 +48,7 @@ def build_key() -> str:
 
 
 def build_folder() -> Path:
-    """Where this very build is kept."""
+    """Return where this very build is kept."""
     return cache_folder() / f"kubernetes-provider-{PROVIDER}-{build_key()}"
 
 

@@ -114,7 +114,7 @@ def test_the_example_of_five_systems_can_be_previewed(run: Run, without_secrets:
 
 
 def texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
-    """Every text in a value, with where it stands."""
+    """Yield every text in a value, with where it stands."""
     if isinstance(value, str):
         yield place, value
     elif isinstance(value, Mapping):

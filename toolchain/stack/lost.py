@@ -81,7 +81,7 @@ def without_lost(deployment: dict[str, Any], lost: Iterable[str]) -> list[str]:
 
 
 def _is_of(resource: Mapping[str, Any], addresses: set[str]) -> bool:
-    """Whether a resource is a Docker provider that reaches a machine at one of these addresses."""
+    """Return whether a resource is a Docker provider that reaches a machine at one of these addresses."""
     inputs: dict[str, Any] = resource.get("inputs") or {}
     host: object = inputs.get("host")
     if resource.get("type") != PROVIDER or not isinstance(host, str):

@@ -94,14 +94,14 @@ def newest(source):
 
 
 def has_tables(told):
-    """Whether PostgreSQL's database, that of the configuration, holds something. Raises CalledProcessError."""
+    """Return whether PostgreSQL's database, that of the configuration, holds something. Raises CalledProcessError."""
     query = ["psql", "--no-psqlrc", "-Atc", "SELECT count(*) FROM pg_stat_user_tables"]
     found = subprocess.run(query, env=postgresql(told), check=True, stdout=subprocess.PIPE, text=True)
     return found.stdout.strip() != "0"
 
 
 def begun(told):
-    """Whether maubot has a database already."""
+    """Return whether maubot has a database already."""
     return pathlib.Path(told["database"]).exists() if told["database"] else has_tables(told)
 
 

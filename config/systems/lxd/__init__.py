@@ -103,7 +103,7 @@ class Lxd(SystemSettings):
         return next(iter(self.members))
 
     def against(self, machines: Machines) -> Iterator[Disagreement]:
-        """Each member is a machine of its own, also where two names lead to one."""
+        """Yield members that share one machine, also where two names lead to one."""
         names = list(self.members)
         for position, member in enumerate(names):
             for other in names[:position]:

@@ -25,7 +25,7 @@ OWN_KEYS: Mapping[str, Mapping[str, str]] = {
 
 
 def keys(known: Known) -> Found:
-    """Keys that LXD or Hearth sets by itself."""
+    """Yield keys that LXD or Hearth sets by itself."""
     for kind in ("instances", "profiles", "networks", "pools"):
         group: dict[str, Any] = getattr(known, kind)
         for name, settings in group.items():

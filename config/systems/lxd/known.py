@@ -31,7 +31,7 @@ class Known:
         self.names = {group: [*names[group]] for group in names}
 
     def has(self, group: str, name: str) -> bool:
-        """Whether there is such an entry, right or wrong; also where it can't be known."""
+        """Return whether there is such an entry, right or wrong; also where it can't be known."""
         return group not in self.names or name in self.names[group]
 
     def listed(self, group: str) -> str:

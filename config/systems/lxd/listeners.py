@@ -22,7 +22,7 @@ BOTH: tuple[Literal["tcp", "udp"], ...] = ("tcp", "udp")
 
 
 def listeners(settings: Lxd) -> Iterator[Listener]:
-    """Every port, by the setting that brings it."""
+    """Yield every port, by the setting that brings it."""
     hosts = {member: settings.host_of(member) for member in settings.members}
     for member, wanted in settings.members.items():
         yield Listener(f"members.{member}.port", hosts[member], wanted.port, (wanted.address,))

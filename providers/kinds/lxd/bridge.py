@@ -100,7 +100,7 @@ def renderer_of(inputs: BridgeInputs, found: Mapping[str, Any], files: Mapping[s
 
 
 def wished(inputs: BridgeInputs, found: Mapping[str, Any]) -> tuple[dict[str, str | None], Renderer]:
-    """Path -> text of every file that configures the interface and the bridge; None where a file goes."""
+    """Return path -> text of every file that configures the interface and the bridge; None where a file goes."""
     files = {path: _text(found, path) or "" for path in found["files"]}
     renderer = renderer_of(inputs, found, files)
     mac = found["nic"]["mac"]
@@ -197,7 +197,7 @@ async def apply(session: Session, inputs: BridgeInputs, facts: BridgeFacts) -> N
 
 
 def _entries(texts: Mapping[str, str | None], found: Mapping[str, Any]) -> dict[str, Any]:
-    """Each file with its content, mode and owner: those that it has, or netplan's 0600."""
+    """Return each file with its content, mode and owner: those that it has, or netplan's 0600."""
     made: dict[str, Any] = {}
     for path, text in texts.items():
         old = found["files"].get(path) or {"mode": "0600" if "netplan/" in path else "0644", "uid": 0, "gid": 0}

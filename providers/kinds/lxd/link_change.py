@@ -88,7 +88,7 @@ def sysctls(link):
 
 
 def look_at(link):
-    """All of a link that is put back: its addresses, routes and settings."""
+    """Return all of a link that is put back: its addresses, routes and settings."""
     return {"addresses": addresses(link), "routes": routes(link), "sysctls": sysctls(link)}
 
 
@@ -202,7 +202,7 @@ def take_back(notes, why):
 
 
 def holds(notes):
-    """Why a change does not hold; empty where it does."""
+    """Return why a change does not hold; empty where it does."""
     if notes["bridged"]:
         master = os.path.realpath("/sys/class/net/%s/master" % notes["nic"])
         if os.path.basename(master) != notes["name"]:
@@ -318,7 +318,7 @@ def state(folder, seconds):
 
 
 def reaches(address):
-    """Whether an address answers; three tries, as a bridge's first packet may find no neighbour yet."""
+    """Return whether an address answers; three tries, as a bridge's first packet may find no neighbour yet."""
     return any(run(["ping", "-c", "1", "-W", "3", address])[0] == 0 for _ in range(3))
 
 

@@ -209,7 +209,7 @@ async def apply(session: Session, inputs: TreeInputs, facts: TreeFacts) -> None:
 
 
 def _batches(paths: Sequence[str], wishes: dict[str, dict[str, Any]]) -> list[list[str]]:
-    """Paths of files that go together: as many as fit, and those by themselves that do not fit at all."""
+    """Return paths of files that go together: as many as fit, and those by themselves that do not fit at all."""
     batches: list[list[str]] = []
     room = 0
     for path in paths:
@@ -252,7 +252,7 @@ async def restore(session: Session, inputs: TreeInputs, before: TreeFacts) -> No
 
 
 async def explain(session: Session, inputs: TreeInputs, facts: TreeFacts) -> str:
-    """Why a tree is not as wished: a file system that keeps no owners or modes, most of the time."""
+    """Return why a tree is not as wished: a file system that keeps no owners or modes, most of the time."""
     try:
         found = await session.run(
             "findmnt", "--noheadings", "--output", "FSTYPE,TARGET", "--target", inputs.path, check=False

@@ -55,7 +55,7 @@ def model_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> set[str]:
-    """Every setting of a model, as `backend.port`; `*` stands for names, as in `members.*.address`."""
+    """Return every setting of a model, as `backend.port`; `*` stands for names, as in `members.*.address`."""
     found: set[str] = set()
     for name, field in model.model_fields.items():
         key = f"{prefix}{field.alias or name}"
@@ -68,7 +68,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> set[str]:
 
 
 def written(model: type[BaseModel], values: Mapping[str, Any], prefix: str = "") -> set[str]:
-    """Every setting that stands in a file, likewise."""
+    """Return every setting that stands in a file, likewise."""
     found: set[str] = set()
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
     for key, value in values.items():

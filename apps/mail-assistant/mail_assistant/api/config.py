@@ -58,7 +58,10 @@ async def submitted(request: Request) -> dict[str, str]:
 
 
 def is_program(request: Request) -> bool:
-    """Whether a program sends JSON. A page of another site can't: for that type a browser asks us first, by CORS."""
+    """Return whether a program sends JSON.
+
+    A page of another site can't: for that type a browser asks us first, by CORS.
+    """
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == JSON_TYPE
 
 

@@ -31,7 +31,7 @@ class Passwords:
         self._known = {self._first}
 
     def to_try(self) -> list[str | None]:
-        """Each once, and in this order: as a rule the first is right."""
+        """Return each once, and in this order: as a rule the first is right."""
         return list(dict.fromkeys([self._good, self._written(), self._first]))
 
     def was_right(self, password: str | None) -> None:

@@ -99,7 +99,7 @@ class Stack:
         return Visitor(self.cluster.ingress_address, HOST).signed_up(email)
 
     def database_lets_in(self, password: str) -> bool:
-        """Whether the database takes a password over the network; from its own loopback it asks for none."""
+        """Return whether the database takes a password over the network; from its own loopback it asks for none."""
         command = 'PGPASSWORD=$(cat) psql -X -w -h "$(hostname -i)" -U todo -d todo -c "SELECT 1"'
         words = ("exec", "-i", "todo-postgresql-0", "-c", "postgresql", "--", "sh", "-c", command)
         return self.cluster.kubectl("-n", SPACE, *words, stdin=password, check=False, timeout=60).ok

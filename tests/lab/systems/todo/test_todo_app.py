@@ -118,7 +118,7 @@ def names(stack: Stack) -> set[str]:
 
 
 def nodes(stack: Stack, part: str) -> set[str]:
-    """Where a part's pods are."""
+    """Return where a part's pods are."""
     return {pod["spec"]["nodeName"] for pod in stack.living(part)}
 
 
@@ -128,7 +128,7 @@ def settle(stack: Stack) -> None:
 
 
 def drain(stack: Stack, node: Machine, visitor: Visitor) -> Load:
-    """Everything leaves a node, under load; the node takes pods again afterwards."""
+    """Have everything leave a node, under load; the node takes pods again afterwards."""
     stack.kubectl("rollout", "restart", *(f"deployment/todo-{part}" for part in PARTS))
     settle(stack)
     first = stack.cluster.nodes[0].name

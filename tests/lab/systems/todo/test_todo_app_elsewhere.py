@@ -55,7 +55,7 @@ def named(urn: str) -> str:
 
 
 def values(told: Any) -> list[str]:
-    """Every text in a structure."""
+    """Return every text in a structure."""
     if isinstance(told, Mapping):
         return [text for key, inner in told.items() for text in (str(key), *values(inner))]
     if isinstance(told, list):

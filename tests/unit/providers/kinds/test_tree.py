@@ -67,7 +67,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 def seen(folder: Path) -> dict[str, Any]:
-    """Everything about everything in a folder."""
+    """Return all that there is to know of everything in a folder."""
     result: dict[str, Any] = {}
     for path in sorted([folder, *folder.rglob("*")]):
         found = path.lstat()
