@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -24,8 +25,15 @@ from providers.kinds.lxd.bridge_takeover import CLOUD_INIT, CLOUD_INIT_TEXT, Can
 from providers.machine.own_folder import OWN_FOLDER
 from providers.machine.session import Session
 
-LOOK = Path(__file__).with_name("link_look.py").read_text()
-CHANGE = Path(__file__).with_name("link_change.py").read_text()
+
+def _one_text(name: str) -> str:
+    """Return a program for the machine with what it imports of ours in front of it."""
+    state, own = (Path(__file__).with_name(each).read_text() for each in ("link_state.py", name))
+    return state + re.sub(r"(?ms)^from providers\.kinds\.lxd\.link_state import \(.*?^\)\n", "", own)
+
+
+LOOK = _one_text("link_look.py")
+CHANGE = _one_text("link_change.py")
 BACK_SECONDS = 45
 """Seconds after which a change that nobody keeps is taken back: with what that itself takes, under a minute."""
 

@@ -4,14 +4,18 @@ Reads `{"nic": ..., "name": ...}` on stdin. Writes one JSON object: the link, th
 configuration with its content (base64), and what of the three renderers is there.
 """
 
-import base64
 import glob
 import json
 import os
 import re
 import shutil
-import subprocess
 import sys
+
+from providers.kinds.lxd.link_state import (
+    look_at,
+    read,
+    run,
+)
 
 FILES = (
     "/etc/netplan/*.yaml",
@@ -34,21 +38,6 @@ def text(path):
 
 
 def link(name):
-    done = subprocess.run(["ip", "-j", "addr", "show", "dev", name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    found = json.loads(done.stdout or b"[]") if done.returncode == 0 else []
-    routes = []
-    for family in ("-4", "-6"):
-        done = subprocess.run(
-            ["ip", family, "route", "show", "dev", name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        for line in done.stdout.decode().splitlines():
-            if "proto kernel" not in line and "proto ra" not in line:
-                routes.append([family, line.replace(" linkdown", "").split()])
-    sysctls = {}
-    folder = "/proc/sys/net/ipv6/conf/%s" % name
-    for key in ("accept_ra", "autoconf", "addr_gen_mode", "disable_ipv6", "forwarding"):
-        if os.path.exists("%s/%s" % (folder, key)):
-            sysctls["%s/%s" % (folder, key)] = text("%s/%s" % (folder, key))
     master = "/sys/class/net/%s/master" % name
     return {
         "exists": os.path.exists("/sys/class/net/%s" % name),
@@ -56,17 +45,8 @@ def link(name):
         "mac": text("/sys/class/net/%s/address" % name),
         "index": text("/sys/class/net/%s/ifindex" % name),
         "master": os.path.basename(os.path.realpath(master)) if os.path.exists(master) else "",
-        "addresses": [each for entry in found for each in entry.get("addr_info", [])],
-        "routes": routes,
-        "sysctls": sysctls,
+        **look_at(name),
     }
-
-
-def entry(path):
-    stat = os.stat(path)
-    with open(path, "rb") as file:
-        content = base64.b64encode(file.read()).decode()
-    return {"content": content, "mode": oct(stat.st_mode & 0o7777), "uid": stat.st_uid, "gid": stat.st_gid}
 
 
 def client_id(index):
@@ -76,7 +56,7 @@ def client_id(index):
 
 
 def active(unit):
-    return subprocess.run(["systemctl", "is-active", "--quiet", unit]).returncode == 0
+    return run(["systemctl", "is-active", "--quiet", unit])[0] == 0
 
 
 def main():
@@ -86,7 +66,7 @@ def main():
     for pattern in FILES:
         for path in glob.glob(pattern):
             if os.path.isfile(path):
-                files[path] = entry(path)
+                files[path] = read(path)
     json.dump(
         {
             "nic": nic,
