@@ -8,8 +8,7 @@ import json
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -23,7 +22,6 @@ from checks.system import Context
 from components.secondbrain.deployed import DeployedSecondBrain
 from config.hosts import Machines
 from lab import Machine
-from tests.lab.support import until
 from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
 
@@ -183,10 +181,3 @@ def failures(rows: list[CheckResult]) -> list[str]:
 def skips(rows: list[CheckResult]) -> list[str]:
     """Return what could not be asked."""
     return [row.question for row in rows if row.status is Status.SKIP]
-
-
-def eventually(holds: Callable[[], bool], within: float) -> float:
-    """Wait until something holds, and return the seconds that took; fails after `within` seconds."""
-    begun = time.monotonic()
-    until(holds, "it holds", within)
-    return time.monotonic() - begun

@@ -14,7 +14,7 @@ from checks.result import Status
 from checks.secondbrain import disruption
 from lab import Machine, Service, Snapshot, difference
 from tests.lab.conftest import MachineFactory
-from tests.lab.systems.secondbrain.stack import ACCOUNT, Stack, eventually, failures, skips
+from tests.lab.systems.secondbrain.stack import ACCOUNT, Stack, failures, skips
 
 HOME = "/var/lib/secondbrain"
 UNITS = f"{HOME}/.config/containers/systemd"
@@ -26,7 +26,6 @@ SETTINGS = {
     "share": {"server": "windows", "name": "PersonalAssistantHub", "smbclient": True},
 }
 MOUNT = "/mnt/PersonalAssistantHub is mounted"
-BACK_SECONDS = 90
 LEFT = {
     "/var/lib/cni": "an empty folder that systemd-tmpfiles makes for podman at a boot, and podman's package leaves",
     "/var/lib/cni/networks": "the same",
@@ -192,14 +191,25 @@ def test_up_brings_the_pod_back(brain: Brain, pod_drifted: dict[str, str]):
 
 
 def test_a_container_that_is_killed_comes_back_without_help(brain: Brain, up: str):
-    def backend() -> str:
-        return brain.stack.as_account(
-            "podman inspect --format '{{.Id}} {{.State.Health.Status}}' secondbrain-backend", check=False
-        )
+    for role in disruption.ROLES:
+        row = brain.stack.ask(disruption.killed(role))
+        assert row.status is Status.PASS, row.reason
 
-    before = backend().split()[0]
-    brain.stack.as_account("podman kill secondbrain-backend")
-    eventually(lambda: backend().split()[1:] == ["healthy"] and backend().split()[0] != before, within=BACK_SECONDS)
+
+def test_the_check_of_that_fails_where_a_container_does_not_come_back(brain: Brain, up: str):
+    folder = "$XDG_RUNTIME_DIR/systemd/user/secondbrain-backend.service.d"
+    put = f"mkdir -p {folder} && printf '[Service]\\nRestart=no\\n' > {folder}/no-restart.conf"
+    brain.stack.as_account(f"{put} && systemctl --user daemon-reload")
+    row = brain.stack.ask(disruption.killed("backend"), BACK_SECONDS=5)
+    brain.stack.as_account(f"rm -r {folder}; systemctl --user daemon-reload")
+    assert (row.status, row.reason[:12]) == (Status.FAIL, "not after 5 ")
+    # It was started again at the end.
+    assert failures(brain.stack.check()) == []
+
+
+def test_all_of_it_comes_up_from_nothing(brain: Brain, up: str):
+    row = brain.stack.ask(disruption.from_zero)
+    assert row.status is Status.PASS, row.reason
 
 
 def test_after_a_restart_with_the_windows_machine_off_the_pod_is_back_without_help(brain: Brain, up: str):
