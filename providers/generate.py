@@ -14,7 +14,7 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from providers.kind import Kind
-from providers.kinds.table import KINDS
+from providers.kinds.table import all_kinds
 from providers.plugin.schema import about, input_properties, output_properties, schema
 
 ROOT = Path(__file__).parent
@@ -104,10 +104,10 @@ def resource_class(kind: Kind[Any, Any]) -> str:
 def generated() -> dict[Path, str]:
     """Return every generated file and its text."""
     classes: dict[str, list[str]] = {}
-    for kind in KINDS:
+    for kind in all_kinds():
         classes.setdefault(kind.module, []).append(resource_class(kind))
     modules = {RESOURCES / f"{name}.py": _module(texts) for name, texts in classes.items()}
-    return {SCHEMA: json.dumps(schema(KINDS), indent=2) + "\n", **modules}
+    return {SCHEMA: json.dumps(schema(all_kinds()), indent=2) + "\n", **modules}
 
 
 def _module(classes: Sequence[str]) -> str:

@@ -66,6 +66,7 @@ class Kind(Generic[InputsT, FactsT]):
 
     - `observe(session, inputs)`: what is there now; changes nothing; one round trip (use `asyncio.gather` to pipeline).
     - `apply(session, inputs, facts)`: makes it so. Safe to run twice. Only called when facts differ from the wish.
+      Where it can look at what is there then in the same exchange, it returns that; else it is observed once more.
     - `restore(session, inputs, before)`: puts back what `observe` said before the resource was created. Safe to run
       twice, and does nothing where the machine is already as `before` says. It leaves alone what `inputs` does not
       manage; a property that was managed once and is not any more has its old value there.
@@ -76,7 +77,7 @@ class Kind(Generic[InputsT, FactsT]):
     inputs: type[InputsT]
     facts: type[FactsT]
     observe: Callable[[Session, InputsT], Awaitable[FactsT]]
-    apply: Callable[[Session, InputsT, FactsT], Awaitable[None]]
+    apply: Callable[[Session, InputsT, FactsT], Awaitable[FactsT | None]]
     restore: Callable[[Session, InputsT, FactsT], Awaitable[None]]
     identity: tuple[str, ...]
     """Inputs that say *which* thing it is: a change of one of them replaces the resource."""

@@ -8,10 +8,12 @@ is put back on destroy, byte for byte.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import posixpath
 import shlex
+from collections.abc import Awaitable
 from typing import Annotated
 
 from pydantic import Field
@@ -91,7 +93,7 @@ async def observe(session: Session, inputs: FileInputs) -> FileFacts:
     return facts_of(await session.stat(inputs.path, content=True, owner=inputs.owner, group=inputs.group))
 
 
-async def apply(session: Session, inputs: FileInputs, facts: FileFacts) -> None:
+async def apply(session: Session, inputs: FileInputs, facts: FileFacts) -> FileFacts:
     if facts.present and facts.type not in ("file", "symlink"):
         raise InvalidInput(
             f"{inputs.path} on {session.machine} is a {facts.type}, and a File can only stand in the place of a file",
@@ -99,15 +101,23 @@ async def apply(session: Session, inputs: FileInputs, facts: FileFacts) -> None:
         )
     mode, owner, group = inputs.mode, inputs.owner, inputs.group
     if facts.present and facts.type == "file" and facts.content == inputs.content and not facts.unreadable:
-        await session.set_attributes(inputs.path, mode=mode, owner=owner, group=group)
-        return
+        return await _look_after(
+            session.set_attributes(inputs.path, mode=mode, owner=owner, group=group), session, inputs
+        )
     content = inputs.content.encode()
     if inputs.validate is not None:
         await must_accept(session, inputs.validate, inputs.path, content)
     try:
-        await session.write(inputs.path, content, mode=mode, owner=owner, group=group, in_place=inputs.in_place)
+        writing = session.write(inputs.path, content, mode=mode, owner=owner, group=group, in_place=inputs.in_place)
+        return await _look_after(writing, session, inputs)
     except OperationRefused as error:  # a write is done as a whole or not at all
         raise InvalidInput(error.summary, detail=error.detail, remedy=error.remedy) from None
+
+
+async def _look_after(change: Awaitable[None], session: Session, inputs: FileInputs) -> FileFacts:
+    """Look at what is there after a change, in one exchange with it."""
+    _, facts = await asyncio.gather(change, observe(session, inputs))
+    return facts
 
 
 async def restore(session: Session, inputs: FileInputs, before: FileFacts) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from providers.machine.connection import Connection
 
 Result = TypeVar("Result")
+Looked = TypeVar("Looked")
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,26 @@ class Inventory:
         await asyncio.gather(*(connection.close() for connection in self._connections.values()))
 
 
+async def _looked_while_locking(
+    session: SshSession, locks: Sequence[str], look: Callable[[SshSession], Awaitable[Looked]]
+) -> tuple[Looked] | None:
+    """Take locks and look, in one exchange; None where another has one of them: what was seen counts for nothing."""
+    locking = session.try_lock(locks)
+
+    async def looking() -> Looked:
+        return await look(session)
+
+    seeing = asyncio.ensure_future(looking())
+    try:
+        if await locking:
+            return (await seeing,)
+    finally:
+        if not seeing.done():
+            seeing.cancel()
+        await asyncio.gather(seeing, return_exceptions=True)
+    return None
+
+
 async def operate(
     connection: Connection,
     work: Callable[[SshSession], Awaitable[Result]],
@@ -119,9 +140,31 @@ async def operate(
     progress: Tell,
     warn: Tell,
 ) -> Result:
-    """Do one piece of work on a machine, alone with what `locks` names.
+    """Do one piece of work on a machine, as `look_and_work` does, where there is nothing to look at first."""
 
-    Where the connection drops it is done again, for as long as an outage may last.
+    async def nothing(_session: SshSession) -> None:
+        return
+
+    async def only(session: SshSession, _looked: None) -> Result:
+        return await work(session)
+
+    return await look_and_work(connection, nothing, only, deadline=deadline, locks=locks, progress=progress, warn=warn)
+
+
+async def look_and_work(
+    connection: Connection,
+    look: Callable[[SshSession], Awaitable[Looked]],
+    work: Callable[[SshSession, Looked], Awaitable[Result]],
+    *,
+    deadline: float,
+    locks: Sequence[str] = (),
+    progress: Tell,
+    warn: Tell,
+) -> Result:
+    """Look, and do one piece of work on a machine with what was seen, alone with what `locks` names.
+
+    `look` changes nothing. It goes with the request for the locks, and is done again where those were not free.
+    Where the connection drops it is all done again, for as long as an outage may last.
 
     `deadline` is in seconds and counts from when the work has its worker and its locks; each try has it anew.
     """
@@ -139,13 +182,16 @@ async def operate(
                         connection.name, worker, time.monotonic() + deadline, progress, warn, connection
                     )
                     if not ordered:
-                        return await work(session)
-                    await session.lock(ordered)
-                    session = SshSession(
-                        connection.name, worker, time.monotonic() + deadline, progress, warn, connection
-                    )
+                        return await work(session, await look(session))
                     try:
-                        return await work(session)
+                        looked = await _looked_while_locking(session, ordered, look)
+                        if looked is None:
+                            await session.lock(ordered)
+                            session = SshSession(
+                                connection.name, worker, time.monotonic() + deadline, progress, warn, connection
+                            )
+                            looked = (await look(session),)
+                        return await work(session, looked[0])
                     finally:
                         worker.tell("unlock")
             except (ConnectionLost, ConnectionFailed) as error:

@@ -6,12 +6,12 @@ import asyncio
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Any, cast
 
-from providers.errors import HearthError
+from providers.errors import ConnectionLost, DeadlineExceeded, HearthError
 from providers.machine.own_folder import OWN_FOLDER, PRIVATE, make_own_folder
-from providers.machine.session import Session
+from providers.machine.ssh_session import SshSession
 
 RECORDS = f"{OWN_FOLDER}/records"
 """Where a machine keeps what was there before each resource; root alone may read it."""
@@ -38,7 +38,7 @@ class Record:
     Callers hold the lock of the thing, but for `read`.
     """
 
-    def __init__(self, session: Session, thing: tuple[str, str], urn: str, key: str | None) -> None:
+    def __init__(self, session: SshSession, thing: tuple[str, str], urn: str, key: str | None) -> None:
         """Begin. `thing` is a kind's token and the identity within it; `key` what the state remembers of `hold`."""
         self._session = session
         self._thing = thing
@@ -52,6 +52,7 @@ class Record:
         """The facts that were recorded, once `read`; None where there is no record."""
         self.touched = False
         """Whether anything may have been changed since: where nothing was, nothing is put back."""
+        self._writing: Awaitable[None] | None = None
         self.damaged = ""
         """Why what stands in the record can't be read, if it can't: an empty file after a power cut, say."""
 
@@ -85,10 +86,12 @@ class Record:
         """The URNs of other resources that hold the thing, as they were last seen."""
         return [urn for key, urn in self._holders.items() if key != self.key]
 
-    async def hold(self, facts: dict[str, Any], managed: Iterable[str] = (), *, touched: bool) -> str:
+    def hold(self, facts: dict[str, Any], managed: Iterable[str] = (), *, touched: bool) -> str:
         """Hold the thing; where nobody does yet, `facts` is what was there before. The key, for the state.
 
-        `managed` are the properties that are about to be wished for; `touched`: it is about to be changed.
+        `managed` are the properties that are about to be wished for; `touched`: it is about to be changed. The record
+        is on its way when this returns: what is asked of the machine after is done only where it could be written.
+        `held` says whether it could, and is to be awaited.
         """
         key = self.key or self._known or secrets.token_hex(8)
         more = self.managed.union(managed)
@@ -97,8 +100,27 @@ class Record:
             self.managed = more
             self.before = facts if self.before is None else self.before
             self.touched = self.touched or touched
-            await self._write()
+            self._writing = self._session.write_first(self.path, self._text())
         return key
+
+    async def held(self) -> bool:
+        """Tell whether the record was written by the first try; what was asked for since has not been done if not.
+
+        In that case it is written now, with what it needs around it. HearthError where that can't be.
+        """
+        if self._writing is None:
+            return True
+        try:
+            await self._writing
+            return True
+        except (ConnectionLost, DeadlineExceeded):
+            raise
+        except HearthError:
+            await self._session.again()
+            await self._write()
+            return False
+        finally:
+            self._writing = None
 
     async def untouch(self) -> None:
         """Forget the record: what was about to be changed was refused, and nothing was changed before."""
@@ -125,7 +147,7 @@ class Record:
             except HearthError:  # others are in it still
                 return
 
-    async def _write(self) -> None:
+    def _text(self) -> bytes:
         content = {
             "thing": self._thing,
             "holders": self._holders,
@@ -133,10 +155,13 @@ class Record:
             "touched": self.touched,
             "before": self.before,
         }
-        text = json.dumps(content, indent=1)
+        return json.dumps(content, indent=1).encode()
+
+    async def _write(self) -> None:
+        text = self._text()
         for attempt in range(5):
             try:
-                await self._session.write(self.path, text.encode(), mode="0600", owner="root", group="root")
+                await self._session.write(self.path, text, mode="0600", owner="root", group="root")
                 return
             except HearthError:  # it is the first record here, or somebody has just removed the folder with the last
                 if attempt == 4:

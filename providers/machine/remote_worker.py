@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -73,17 +73,24 @@ class Worker:
         self.prelude = b""
         """What was said before the worker was there: by the login's start files, or instead of it."""
 
-    async def call(self, op: str, **args: Any) -> Any:
+    async def call(self, op: str, /, **args: Any) -> Any:
         """Return the result of an operation.
 
         Raises HearthError where the worker refuses, ConnectionLost where it is gone.
         """
+        return await self.ask(op, **args)
+
+    def ask(self, op: str, /, **args: Any) -> Awaitable[Any]:
+        """Send a request now, before any that comes after; return its result for awaiting, as `call` gives it."""
         if self.lost:
             raise ConnectionLost(f"the connection to {self._label} has dropped")
         if op.startswith("tree_") and not self._knows_trees:
             self._knows_trees = True
             self.tell("learn", text=source_of(_OF_TREES))
-        reply = await self._ask(op, args)
+        return self._result(op, args, self._ask(op, args))
+
+    async def _result(self, op: str, args: dict[str, Any], asked: asyncio.Future[dict[str, Any]]) -> Any:
+        reply = await asked
         if "result" in reply:
             return reply["result"]
         path = f" {args['path']}" if "path" in args else ""
@@ -105,9 +112,11 @@ class Worker:
         return future
 
     def _send(self, data: bytes) -> None:
-        """Send a request together with all others of this turn of the loop: a packet costs more than what is in it."""
+        """Send a request with all others of this turn of the loop and the next: a packet is what costs."""
         if not self._unsent:
-            asyncio.get_running_loop().call_soon(self._flush)
+            # One turn later: what is begun in this turn, as one of several at once, sends in the next.
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._flush)
         self._unsent.append(b"%d\n" % len(data) + data)
 
     def _flush(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,7 @@ class SshSession:
         self._deadline = deadline
         self._progress = progress
         self._warn = warn
+        self._first: asyncio.Future[None] | None = None
 
     @property
     def machine(self) -> str:
@@ -73,8 +74,12 @@ class SshSession:
 
     async def _call(self, op: str, **args: Any) -> Any:
         limit = self._left() + MARGIN
+        return await self._answer(op, self._worker.ask(op, **args), limit)
+
+    async def _answer(self, op: str, asked: Awaitable[Any], limit: float) -> Any:
         try:
-            return await asyncio.wait_for(self._worker.call(op, **args), limit)
+            async with asyncio.timeout(limit):
+                return await asked
         except TimeoutError:
             # What hangs there (a dead network file system, say) would hold up whoever gets this worker next.
             self._worker.abandon()
@@ -193,6 +198,7 @@ class SshSession:
 
         url = httpx.URL(base_url)
         port = url.port or {"http": 80, "https": 443}[url.scheme]
+        await self._beside()
         if self._connection is None:
             raise NotAnswering(f"{base_url} is out of reach: this session has no connection to forward")
         socket = await self._connection.forward(url.host, port, timeout=self._left())
@@ -209,9 +215,44 @@ class SshSession:
             return
         if self._connection is None or self._connection.find is None:
             raise InvalidInput(f"this session on {self._machine} knows no other machine, so not {machine} either")
+        await self._beside()
         other = self._connection.find(machine)
         async with other.worker() as worker:
             yield SshSession(machine, worker, self._deadline, self._progress, self._warn, other)
+
+    def write_first(self, path: str, content: bytes) -> Awaitable[None]:
+        """Write a file for root alone, on which all depends that is asked for after: where it fails, none is done.
+
+        It is asked for at once, so that what follows need not wait for the answer. `again` begins anew.
+        """
+        limit = self._left() + MARGIN
+        private = {"path": path, "content": _encoded(content), "mode": "0600", "owner": "root", "group": "root"}
+        self._first = asyncio.ensure_future(
+            self._answer("write", self._worker.ask("first", op="write", args=private), limit)
+        )
+        # Whoever wrote it learns what went wrong; what waits for it besides must not be told of twice.
+        self._first.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return self._first
+
+    async def again(self) -> None:
+        """Have things done again after what they depended on has failed."""
+        self._first = None
+        await self._call("again")
+
+    async def _beside(self) -> None:
+        """Wait for what all depends on: for what the worker does not do itself, and so does not hold back."""
+        if self._first is not None:
+            await asyncio.shield(self._first)
+
+    def try_lock(self, names: Sequence[str]) -> Awaitable[bool]:
+        """Ask for locks at once, and tell whether they are held; where one is busy, none is."""
+        limit = self._left() + MARGIN
+        asked = self._worker.ask("lock", names=list(names), timeout=0)
+
+        async def held() -> bool:
+            return "busy" not in await self._answer("lock", asked, limit)
+
+        return held()
 
     async def lock(self, names: Sequence[str]) -> None:
         """Hold locks among all programs that use Hearth on this machine, until the worker is told to unlock or ends."""

@@ -47,6 +47,8 @@ OUTPUT_LIMIT = 1024 * 1024
 LOCKS = "/run/hearth/locks"
 """Not under /run/lock, where every user may make folders."""
 _locks = {}
+_barred = []
+"""What failed of that on which all else depends."""
 
 
 # --- accounts and commands -----------------------------------------------------------------------------------------
@@ -199,7 +201,24 @@ def op_lock(names, timeout):
     return {}
 
 
+def op_first(op, args):
+    """Carry out an operation on which all that follows depends, and that is not waited for.
+
+    Where it fails, nothing else is done until `again` or `unlock`: what follows it is on its way already.
+    """
+    try:
+        return OPERATIONS[op](**args)
+    except BaseException:
+        _barred.append(op)
+        raise
+
+
+def op_again():
+    _barred.clear()
+
+
 def op_unlock():
+    _barred.clear()
     while _locks:
         os.close(_locks.popitem()[1])
 
@@ -240,11 +259,16 @@ OPERATIONS = {
         op_unlock,
         op_identity,
         op_learn,
+        op_first,
+        op_again,
     )
 }
+WHILE_BARRED = ("again", "unlock", "learn", "identity")
 
 
 def answer(request):
+    if _barred and request["op"] not in WHILE_BARRED:
+        return {"refused": "what was to be done before it failed", "remedy": ""}
     try:
         return {"result": OPERATIONS[request["op"]](**request.get("args", {}))}
     except Refused as error:

@@ -13,7 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from providers.kinds.table import KINDS
+from providers.kinds.table import FORMERLY, TABLE
 from providers.plugin.adapter import Adapter, serve
 
 
@@ -31,7 +31,7 @@ async def _over(engine: int) -> None:
 async def _main() -> None:
     engine = os.getppid()
     addresses = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    adapter = Adapter(KINDS, addresses[0] if addresses else "", Path.cwd())
+    adapter = Adapter(TABLE, addresses[0] if addresses else "", Path.cwd(), FORMERLY)
     await serve(adapter, lambda port: print(port, flush=True), _over(engine))
 
 

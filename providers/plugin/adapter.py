@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -46,11 +46,16 @@ log = logging.getLogger("hearth")
 class Adapter(provider_pb2_grpc.ResourceProviderServicer):
     """The provider as the engine sees it."""
 
-    def __init__(self, kinds: Iterable[Kind[Any, Any]], engine_address: str, project: Path) -> None:
-        self._kinds = tuple(kinds)
-        self._verbs = {kind.token: Verbs(kind) for kind in self._kinds}
-        # A state from before a kind got another name.
-        self._verbs |= {kind.formerly: self._verbs[kind.token] for kind in self._kinds if kind.formerly}
+    def __init__(
+        self,
+        kinds: Mapping[str, Kind[Any, Any]],
+        engine_address: str,
+        project: Path,
+        formerly: Mapping[str, str] | None = None,
+    ) -> None:
+        self._kinds = kinds
+        self._formerly = formerly or {}
+        self._verbs: dict[str, Verbs[Any, Any]] = {}
         self._project = project
         self._estate = Inventory(Machines(hosts={}), project)
         self._engine = engine_pb2_grpc.EngineStub(grpc.aio.insecure_channel(engine_address)) if engine_address else None
@@ -73,7 +78,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
     async def GetSchema(self, request: Any, context: Any) -> Any:
-        return provider_pb2.GetSchemaResponse(schema=json.dumps(schema(self._kinds)))
+        return provider_pb2.GetSchemaResponse(schema=json.dumps(schema(self._kinds.values())))
 
     async def CheckConfig(self, request: Any, context: Any) -> Any:
         """Take the provider's own keys of the namespace `hearth`, which is the whole program's, and no others."""
@@ -112,13 +117,13 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
     async def Check(self, request: Any, context: Any) -> Any:
         news = decode(request.news)
         token = _token(request.urn)
-        if token not in self._verbs:
-            known = ", ".join(sorted(kind.token for kind in self._kinds))
+        if token not in self._kinds and token not in self._formerly:
+            known = ", ".join(sorted(self._kinds))
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT,
                 f"the provider hearth has no resource {token!r}, so nothing was touched; it has: {known}",
             )
-        inputs, failures = self._verbs[token].desired.check(news)
+        inputs, failures = self._of(request.urn).desired.check(news)
         clean = redacted([news])
         return provider_pb2.CheckResponse(
             inputs=encode(inputs),
@@ -187,7 +192,12 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
     # --- plumbing ---
 
     def _of(self, urn: str) -> Verbs[Any, Any]:
-        return self._verbs[_token(urn)]
+        # A state from before a kind got another name has that.
+        token = _token(urn)
+        token = self._formerly.get(token, token)
+        if token not in self._verbs:
+            self._verbs[token] = Verbs(self._kinds[token])
+        return self._verbs[token]
 
     async def _answer(
         self, context: Any, urn: str, secrets: list[Properties], work: Callable[[Reporter], Awaitable[Result]]

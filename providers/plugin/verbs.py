@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Generic
 
 from pydantic import ValidationError
 
-from providers.errors import ConnectionFailed, ConnectionLost, HearthError, InvalidInput, NotConverged
+from providers.errors import (
+    ConnectionFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    HearthError,
+    InvalidInput,
+    NotConverged,
+)
 from providers.kind import Inputs, Kind
-from providers.machine.inventory import Inventory, Placement, operate
+from providers.machine.inventory import Inventory, Placement, look_and_work, operate
 from providers.machine.record import Record
 from providers.machine.ssh_session import SshSession
 from providers.plugin.desired_state import MACHINE, RECORD, Change, DesiredState, Difference, FactsT, InputsT
@@ -100,10 +107,14 @@ class Verbs(Generic[InputsT, FactsT]):
         last: FactsT | None = None  # what was seen last, once the machine may have been changed
         wish, made = inputs, tuple[str, ...]()
 
-        async def work(session: SshSession) -> FactsT:
-            nonlocal last, key, wish, made
+        async def look(session: SshSession) -> tuple[Record, FactsT]:
             record = self._record(session, inputs, urn, known)
             _, facts = await asyncio.gather(record.read(), kind.observe(session, inputs))
+            return record, facts
+
+        async def work(session: SshSession, looked: tuple[Record, FactsT]) -> FactsT:
+            nonlocal last, key, wish, made
+            record, facts = looked
             before = self._before(record)
             if record.damaged:
                 tell.warn(f"{damaged(record, inputs)}: from now on, what is there now counts as what was there before")
@@ -115,16 +126,22 @@ class Verbs(Generic[InputsT, FactsT]):
             if not right and before is None and (why := kind.unkeepable(facts)):
                 raise _not_touched(kind.identify(inputs), inputs, why)
             held, touched = record.key is not None, record.touched
-            key = await record.hold(
+            key = record.hold(
                 self.desired.dump(facts), self.desired.managed(wish), touched=not right or kind.adopt is not None
             )
-            last = facts
             if right:
+                await record.held()
+                last = facts
                 if kind.adopt is not None:
                     await kind.adopt(session, wish, facts)
                 return facts
+            remade = kind.remade(wish, facts if before is None else before, facts)
+            applying = _Applying(lambda: kind.apply(session, remade, facts))
             try:
-                await kind.apply(session, kind.remade(wish, facts if before is None else before, facts), facts)
+                last, earlier = facts, last
+                if not await applying.after(record):
+                    last = earlier
+                found = await applying.done()
             except InvalidInput:
                 # Refused before anything was changed: nothing is to be put back, and of a creation nothing is left.
                 if not held:
@@ -133,14 +150,15 @@ class Verbs(Generic[InputsT, FactsT]):
                 elif not touched:
                     await record.untouch()
                 raise
-            last = facts = await kind.observe(session, wish)
+            last = facts = await kind.observe(session, wish) if found is None else found
             await self._must_hold(session, wish, facts, marks)
             return facts
 
         where: Placement | None = None
         try:
-            facts = await operate(
+            facts = await look_and_work(
                 connection,
+                look,
                 work,
                 deadline=timeout or kind.deadline,
                 locks=self._locks(inputs),
@@ -253,9 +271,12 @@ class Verbs(Generic[InputsT, FactsT]):
         kind = self.kind
         key: str | None = state.outputs.values.get(RECORD)
 
-        async def work(session: SshSession) -> None:
+        async def look(session: SshSession) -> Record:
             record = self._record(session, inputs, urn, key)
             await record.read()
+            return record
+
+        async def work(session: SshSession, record: Record) -> None:
             before = self._before(record)
             if record.key is None or (before is None and record.damaged):
                 if key is not None and record.before is None:
@@ -273,8 +294,9 @@ class Verbs(Generic[InputsT, FactsT]):
                 tell.warn(f"{state.id} stays for {' and '.join(sorted(stacks))}, which has it too")
             await record.release()
 
-        await operate(
+        await look_and_work(
             await whereabouts(inventory, inputs.host, where),
+            look,
             work,
             deadline=timeout or kind.deadline,
             locks=self._locks(inputs),
@@ -314,6 +336,49 @@ class Verbs(Generic[InputsT, FactsT]):
         A try whose connection dropped may still run.
         """
         return (*self.kind.locks(inputs), f"{self.kind.name}:{self.kind.identify(inputs)}")
+
+
+class _Applying(Generic[FactsT]):
+    """An `apply` whose requests go out behind the record's, without waiting for the answer to that.
+
+    The machine carries none of them out where the record could not be written; then `apply` is run once more, after it
+    could be.
+    """
+
+    def __init__(self, apply: Callable[[], Awaitable[FactsT | None]]) -> None:
+        self._apply = apply
+        self._task: asyncio.Future[FactsT | None] = asyncio.ensure_future(self._run())
+
+    async def _run(self) -> FactsT | None:
+        return await self._apply()
+
+    async def after(self, record: Record) -> bool:
+        """Wait until the record is written; False where it can't be: nothing was changed, and `done` says why."""
+        try:
+            good = await record.held()
+        except HearthError as error:
+            await self._give_up()
+            self._task = asyncio.get_running_loop().create_future()
+            self._task.set_exception(error)
+            return isinstance(error, ConnectionLost | DeadlineExceeded)
+        except BaseException:
+            await self._give_up()
+            raise
+        if not good:
+            await self._give_up()
+            self._task = asyncio.ensure_future(self._run())
+        return True
+
+    async def done(self) -> FactsT | None:
+        """Wait until it is applied: what is there now, where the kind knows that already."""
+        try:
+            return await self._task
+        finally:
+            await self._give_up()
+
+    async def _give_up(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
 
 
 def _not_touched(what: str, inputs: Inputs, why: str) -> InvalidInput:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic.alias_generators import to_camel
 
-from providers.kinds.table import KINDS
+from providers.kinds.table import TABLE
 from tests.lab.conftest import MachineFactory
 from tests.lab.project import about
 from tests.lab.providers.kind_cases import CANARY, all_cases
@@ -38,7 +38,7 @@ def of(story: Trial, name: str) -> list[tuple[str, str]]:
 
 def test_every_kind_is_tried():
     # What maubot and a homeserver keep is put through the verbs with real ones: tests/lab/systems/maubot.
-    assert {case.kind for case in CASES.values()} == {kind.name for kind in KINDS if kind.module == "host"}
+    assert {case.kind for case in CASES.values()} == {kind.name for kind in TABLE.values() if kind.module == "host"}
 
 
 @every_case
@@ -132,7 +132,8 @@ def test_a_change_is_an_update_in_place(story: Trial, name: str):
             step = story.plans["changed"][name, variant]
             assert step["op"] == "update"
             # Pulumi names properties as they are on the wire.
-            assert set(step["diffReasons"]) <= {to_camel(each) for each in (case.changed or dict)(variant)}
+            named = {*(case.changed or dict)(variant), *TABLE[f"hearth:host:{case.kind}"].computed}
+            assert set(step["diffReasons"]) <= {to_camel(each) for each in named}
             assert story.held["changed"][name, variant]
 
 

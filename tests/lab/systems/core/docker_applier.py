@@ -24,7 +24,7 @@ from docker.types import Healthcheck, LogConfig
 from checks.run import connected
 from config.hosts import Machines
 from lab import Machine
-from providers.kinds.table import KINDS
+from providers.kinds.table import TABLE
 from providers.machine.inventory import operate
 from providers.machine.session import Session
 from tests.lab.support import until
@@ -194,7 +194,7 @@ def docker_engine(machine: Machine) -> Iterator[DockerClient]:
 
 
 async def _kind(session: Session, token: str, plain: Mapping[str, Any]) -> dict[str, Any]:
-    (kind,) = (kind for kind in KINDS if kind.token == token)
+    kind = TABLE[token]
     wish = kind.inputs.model_validate({name: value for name, value in plain.items() if value is not None})
     facts = await kind.observe(session, wish)
     if kind.differences(wish, facts) or not facts.present:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from providers.kinds.table import KINDS
+from providers.kinds.table import all_kinds
 
-KIND = {kind.name: kind for kind in KINDS}
+KIND = {kind.name: kind for kind in all_kinds()}
 COMMANDS: list[tuple[str, dict[str, Any], str]] = [
     ("File", {"path": "/etc/a b", "content": "secret"}, "rm '/etc/a b'"),
     ("Directory", {"path": "/srv/models"}, "rmdir /srv/models"),

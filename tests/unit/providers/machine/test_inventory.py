@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,14 @@ class ScriptedWorker:
         self._requests = requests
         self.lost = False
 
-    async def call(self, op: str, **args: Any) -> Any:
+    def ask(self, op: str, /, **args: Any) -> Awaitable[Any]:
         self._requests.append((op, args))
-        await asyncio.sleep(0)
-        return {}
+
+        async def answer() -> dict[str, Any]:
+            await asyncio.sleep(0)
+            return {}
+
+        return answer()
 
     def tell(self, op: str) -> None:
         self._requests.append((op, {}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from providers.machine.remote_worker import BOOT, SOURCE, program
 from tests.lab.support import require
 from tests.unit.providers.machine.worker_process import (
     PATIENCE,
+    Agent,
     WorkerProcess,
     alive,
     encoded,
@@ -269,3 +271,32 @@ def test_its_source_runs_on_python_3_8():
 
 def test_its_source_is_one_text_that_imports_nothing_of_ours():
     assert b"providers" not in SOURCE
+
+
+# --- what all else depends on ---
+
+
+def test_what_follows_a_failed_first_thing_is_not_done(start: Callable[..., Agent], tmp_path: Path):
+    worker = start()
+    missing, file = str(tmp_path / "no" / "record"), tmp_path / "file"
+    requests = [
+        ("first", {"op": "write", "args": {"path": missing, "content": ""}}),
+        ("write", {"path": str(file), "content": encoded("changed")}),
+        ("run", {"argv": ["touch", str(file)]}),
+    ]
+    for op, args in requests:  # all are on their way before the first answer comes
+        worker.send(json.dumps({"op": op, "args": args}).encode())
+    replies = [worker.answer() for _ in requests]
+    assert replies[0]["errno"] == errno.ENOENT
+    assert all("failed" in each["refused"] for each in replies[1:])
+    assert not file.exists()
+    worker.call("again")
+    assert worker.call("write", path=str(file), content=encoded("now")) == {"result": None}
+    assert file.read_text() == "now"
+
+
+def test_what_follows_a_first_thing_that_was_done_is_done(start: Callable[..., Agent], tmp_path: Path):
+    worker = start()
+    first = {"op": "write", "args": {"path": str(tmp_path / "record"), "content": encoded("before")}}
+    assert worker.call("first", **first) == {"result": None}
+    assert worker.call("write", path=str(tmp_path / "file"), content=encoded("x")) == {"result": None}

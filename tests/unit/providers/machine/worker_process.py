@@ -49,7 +49,7 @@ class WorkerProcess:
         size = int(self.process.stdout.readline())
         return json.loads(self.process.stdout.read(size))
 
-    def call(self, op: str, **args: Any) -> dict[str, Any]:
+    def call(self, op: str, /, **args: Any) -> dict[str, Any]:
         self.send(json.dumps({"op": op, "args": args}).encode())
         return self.answer()
 

@@ -72,7 +72,7 @@ async def start() -> AsyncIterator[Start]:
 
     async def make(*kinds: Any, hosts: str = '{"box": {}}') -> Client:
         ports: asyncio.Queue[int] = asyncio.Queue()
-        adapter = Adapter(kinds or (NOTE,), f"127.0.0.1:{engine_port}", Path("/"))
+        adapter = Adapter({kind.token: kind for kind in kinds or (NOTE,)}, f"127.0.0.1:{engine_port}", Path("/"))
         running.append(asyncio.create_task(serve(adapter, ports.put_nowait, over.wait())))
         channels.append(grpc.aio.insecure_channel(f"127.0.0.1:{await ports.get()}"))
         stub: Any = provider_pb2_grpc.ResourceProviderStub(channels[-1])

@@ -6,9 +6,10 @@ top are the real ones.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -18,7 +19,7 @@ import pytest
 from pydantic import AfterValidator, Field
 
 from config.hosts import Host, Machines
-from providers.errors import ConnectionFailed, ConnectionLost, HearthError
+from providers.errors import ConnectionFailed, ConnectionLost, HearthError, OperationRefused
 from providers.kind import Facts, Inputs, Kind
 from providers.machine import connection, outage
 from providers.machine.inventory import Inventory
@@ -37,6 +38,8 @@ class MemoryMachine:
     breaks: list[tuple[str, str, Exception]] = field(default_factory=list[tuple[str, str, Exception]])
     """(operation, start of the path, what is raised)"""
     off: bool = False
+    barred: bool = False
+    """Whether what all depends on has failed: see op_first of the worker."""
 
     def text(self, path: str) -> str | None:
         found = self.files.get(path)
@@ -51,7 +54,7 @@ class MemoryMachine:
 
     def changes(self) -> list[str]:
         """Return what was written, made or removed outside Hearth's own folder, in order."""
-        reading = {"stat", "identity", "lock", "unlock"}
+        reading = {"stat", "identity", "lock", "unlock", "again"}
         return [
             f"{op} {args['path']}"
             for op, args in self.requests
@@ -59,7 +62,10 @@ class MemoryMachine:
         ]
 
     def answer(self, op: str, args: dict[str, Any]) -> Any:
-        self.requests.append((op, args))
+        if self.barred and op not in ("again", "unlock"):
+            raise OperationRefused(f"{op} was refused: what was to be done before it failed")
+        if op != "first":
+            self.requests.append((op, args))
         for entry in self.breaks:
             if entry[0] == op and args.get("path", "").startswith(entry[1]):
                 self.breaks.remove(entry)
@@ -73,7 +79,17 @@ class MemoryMachine:
         return {}
 
     def _unlock(self) -> None:
-        return
+        self.barred = False
+
+    def _again(self) -> None:
+        self.barred = False
+
+    def _first(self, op: str, args: dict[str, Any]) -> Any:
+        try:
+            return self.answer(op, args)
+        except HearthError:
+            self.barred = True
+            raise
 
     def _stat(self, path: str, content: bool = False, entries: bool = False) -> dict[str, Any] | None:
         found = self.files.get(path)
@@ -107,8 +123,17 @@ class MemoryWorker:
         self._machine = machine
         self.lost = False
 
-    async def call(self, op: str, **args: Any) -> Any:
+    async def call(self, op: str, /, **args: Any) -> Any:
         return self._machine.answer(op, args)
+
+    def ask(self, op: str, /, **args: Any) -> Awaitable[Any]:
+        """Answer at once, as a machine that does all in the order in which it was asked."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        try:
+            answer.set_result(self._machine.answer(op, args))
+        except HearthError as error:
+            answer.set_exception(error)
+        return answer
 
     def tell(self, op: str) -> None:
         self._machine.answer(op, {})

@@ -17,7 +17,7 @@ from pulumi.runtime.proto import (
 )
 
 from providers.errors import CommandFailed
-from providers.kinds.table import KINDS
+from providers.kinds.table import TABLE, all_kinds
 from providers.plugin.adapter import Adapter, serve
 from providers.plugin.schema import schema
 from providers.plugin.values import Properties, decode, encode
@@ -32,14 +32,14 @@ __all__ = ["start", "world"]
 
 
 async def test_it_hands_out_the_schema_of_its_kinds(start: Start):
-    client = await start(*KINDS)
+    client = await start(*all_kinds())
     answer = await client.stub.GetSchema(provider_pb2.GetSchemaRequest())
-    assert json.loads(answer.schema) == schema(KINDS)
+    assert json.loads(answer.schema) == schema(TABLE.values())
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", all_kinds(), ids=lambda kind: kind.name)
 def test_the_schema_describes_every_property_of_every_kind(kind: Any):
-    found = schema(KINDS)["resources"][kind.token]
+    found = schema(TABLE.values())["resources"][kind.token]
     assert found["description"]
     undescribed = [name for name, typed in found["properties"].items() if not typed.get("description")]
     assert undescribed == []
@@ -286,7 +286,7 @@ async def test_a_machine_that_is_off_is_an_error_with_its_remedy(start: Start, w
 
 async def test_it_ends_when_it_is_over_and_frees_its_port(world: World):
     over, ports = asyncio.Event(), asyncio.Queue[int]()
-    serving = asyncio.create_task(serve(Adapter((NOTE,), "", Path("/")), ports.put_nowait, over.wait()))
+    serving = asyncio.create_task(serve(Adapter({NOTE.token: NOTE}, "", Path("/")), ports.put_nowait, over.wait()))
     port = await ports.get()
     over.set()
     await asyncio.wait_for(serving, 20)

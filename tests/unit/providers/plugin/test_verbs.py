@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from providers.errors import CommandFailed, HearthError, InvalidInput, NotConverged
-from providers.kind import Kind
 from providers.plugin.desired_state import Change
 from providers.plugin.state import HalfDone, State
 from providers.plugin.values import Properties
@@ -103,7 +102,7 @@ async def test_a_creation_that_fails_after_its_change_keeps_the_state(world: Wor
 async def test_a_creation_that_touched_nothing_leaves_no_state(world: World):
     box = world.machines["box"]
     box.breaks.append(("write", "/var/lib/hearth/records", HearthError("no space left")))
-    box.breaks *= 5
+    box.breaks *= 6
     with pytest.raises(HearthError, match="no space") as caught:
         await create(world)
     assert not isinstance(caught.value, HalfDone)
@@ -300,11 +299,11 @@ async def test_a_kind_that_can_not_be_imported_says_so(world: World):
 
 
 def test_every_kind_has_verbs():
-    from providers.kinds.table import KINDS
+    from providers.kinds.table import FORMERLY, TABLE
 
-    kinds: list[Kind[Any, Any]] = list(KINDS)
-    assert len({kind.token for kind in kinds}) == len(kinds)
-    assert all(Verbs(kind).desired.identity for kind in kinds)
+    assert {token: kind.token for token, kind in TABLE.items()} == {token: token for token in TABLE}
+    assert {kind.formerly: kind.token for kind in TABLE.values() if kind.formerly} == FORMERLY
+    assert all(Verbs(kind).desired.identity for kind in TABLE.values())
 
 
 # --- outputs that are secret by themselves ---
@@ -318,3 +317,26 @@ async def test_what_a_kind_calls_secret_is_secret_in_every_output_although_no_in
     assert found.outputs.secret == {"serial"}
     assert found.inputs.secret == frozenset()
     assert verbs.desired.planned(wish(), state.outputs).secret == {"serial"}
+
+
+# --- what goes out in one exchange ---
+
+
+async def test_nothing_is_changed_where_the_record_of_what_was_before_could_not_be_written(world: World):
+    box = world.machines["box"]
+    box.put("/notes/shopping", json.dumps({"text": "bread"}))
+    before = dict(box.files)
+    box.breaks = [("write", "/var/lib/hearth/records", HearthError("no space left")) for _ in range(6)]
+    with pytest.raises(HearthError, match="no space"):
+        await VERBS.create(world.estate(), URN, wish(), 0, Told().reporter)
+    assert [op for op in box.changes() if "/notes/" in op] == []
+    assert {path: each for path, each in box.files.items() if path in before} == before
+
+
+async def test_the_record_goes_out_before_the_change_that_it_is_for(world: World):
+    box = world.machines["box"]
+    await VERBS.create(world.estate(), URN, wish(), 0, Told().reporter)
+    written = [args["path"] for op, args in box.requests if op == "write"]
+    record = next(at for at, path in enumerate(written) if path.startswith("/var/lib/hearth/records/"))
+    assert written[-1].startswith("/notes/")
+    assert record < len(written) - 1
