@@ -26,8 +26,7 @@ _HEADER = '''\
 """Typed resources of the provider `hearth`. Made by `python -m providers.generate`: not to edit."""
 
 # ruff: noqa: E501
-from __future__ import annotations
-
+# Annotations are types and no texts: the SDK evaluates them anew for each resource that a program declares.
 from collections.abc import {collections}
 from typing import Any
 

@@ -1,8 +1,7 @@
 """Typed resources of the provider `hearth`. Made by `python -m providers.generate`: not to edit."""
 
 # ruff: noqa: E501
-from __future__ import annotations
-
+# Annotations are types and no texts: the SDK evaluates them anew for each resource that a program declares.
 from collections.abc import Mapping
 from typing import Any
 
