@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.bench.workload import Workload
 
 GOALS: dict[int, dict[str, float]] = {
-    1: {"first up": 0.15, "nothing to do": 0.08, "drift check": 0.12},
+    1: {"first up": 0.05, "nothing to do": 0.02, "drift check": 0.03},
     4: {"first up": 0.35, "nothing to do": 0.12, "drift check": 0.20},
 }
 """What is to be reached: Hearth's time as a share of Ansible's, by number of machines and phase."""

@@ -23,7 +23,6 @@ from providers.machine.remote_worker import BOOT, SOURCE, program
 from tests.lab.support import require
 from tests.unit.providers.machine.worker_process import (
     PATIENCE,
-    Agent,
     WorkerProcess,
     alive,
     encoded,
@@ -276,7 +275,7 @@ def test_its_source_is_one_text_that_imports_nothing_of_ours():
 # --- what all else depends on ---
 
 
-def test_what_follows_a_failed_first_thing_is_not_done(start: Callable[..., Agent], tmp_path: Path):
+def test_what_follows_a_failed_first_thing_is_not_done(start: Callable[..., WorkerProcess], tmp_path: Path):
     worker = start()
     missing, file = str(tmp_path / "no" / "record"), tmp_path / "file"
     requests = [
@@ -295,7 +294,7 @@ def test_what_follows_a_failed_first_thing_is_not_done(start: Callable[..., Agen
     assert file.read_text() == "now"
 
 
-def test_what_follows_a_first_thing_that_was_done_is_done(start: Callable[..., Agent], tmp_path: Path):
+def test_what_follows_a_first_thing_that_was_done_is_done(start: Callable[..., WorkerProcess], tmp_path: Path):
     worker = start()
     first = {"op": "write", "args": {"path": str(tmp_path / "record"), "content": encoded("before")}}
     assert worker.call("first", **first) == {"result": None}
