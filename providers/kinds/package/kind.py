@@ -29,8 +29,12 @@ async def apply(session: Session, inputs: PackageInputs, facts: PackageFacts) ->
         await _install(session, inputs, facts)
         if facts.automatic:  # it was a mere dependency of others, and is so still
             await session.run("apt-mark", "auto", inputs.name)
-    if inputs.hold is not None and inputs.hold != facts.hold:
-        await session.run("apt-mark", "hold" if inputs.hold else "unhold", inputs.name)
+        held = False  # with another version apt forgets it
+    else:
+        held = facts.hold
+    wished = facts.hold if inputs.hold is None else inputs.hold
+    if wished != held:
+        await session.run("apt-mark", "hold" if wished else "unhold", inputs.name)
 
 
 async def _refuse_virtual(session: Session, name: str) -> None:

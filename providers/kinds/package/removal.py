@@ -40,13 +40,14 @@ async def _change_back(
     session: Session, inputs: PackageInputs, now: PackageFacts, before: PackageFacts, record: Brought
 ) -> None:
     """Version, hold and mark of a package that was there before."""
+    hold = now.hold if inputs.hold is None else before.hold
     if before.unfinished:
         session.warn(f"{inputs.name} was only unpacked on {session.machine}: it stays, configured by now")
     elif inputs.version is not None and not await is_version(session, now.exact, before.exact or before.version):
         await _version_back(session, inputs.name, now.exact, before.exact or before.version, record)
-    if inputs.hold is not None and now.hold != before.hold:
-        await session.run("apt-mark", "hold" if before.hold else "unhold", inputs.name)
-    now = await observe(session, inputs)
+    now = await observe(session, inputs)  # with another version apt forgets what it was to hold
+    if now.hold != hold:
+        await session.run("apt-mark", "hold" if hold else "unhold", inputs.name)
     if now.automatic != before.automatic:
         await session.run("apt-mark", "auto" if before.automatic else "manual", inputs.name)
 

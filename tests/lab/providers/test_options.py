@@ -108,11 +108,11 @@ def test_a_file_that_nothing_can_take_the_place_of_is_written_in_place(stack: Pr
     # A container's own /etc/hosts is a mount.
     before, inode = box.read("/etc/hosts"), box.run("stat -c %i /etc/hosts").stdout
     hosts = 'File("hosts", host="box", path="/etc/hosts", content={!r}, in_place={!r})'
-    write(stack, hosts.format(f"{before}192.0.2.7 options\n", False))
+    write(stack, hosts.format(f"{before}192.0.2.7 somewhere\n", False))
     assert "in_place" in about(stack.failed_up(), "hosts")
-    write(stack, hosts.format(f"{before}192.0.2.7 options\n", True))
+    write(stack, hosts.format(f"{before}192.0.2.7 somewhere\n", True))
     stack.up()
-    assert box.run("getent hosts options").stdout.split()[0] == "192.0.2.7"
+    assert box.run("getent hosts somewhere").stdout.split()[0] == "192.0.2.7"
     box.run("echo '192.0.2.8 stranger' >>/etc/hosts")
     assert plan(stack, "--refresh") == {"hosts": ["content"]}
     stack.up("--refresh")
@@ -140,8 +140,8 @@ def test_a_block_stands_where_it_is_wished_in_comments_that_have_an_end(stack: P
     assert plan(stack, "--refresh") == {"last": ["before"]}
     stack.up("--refresh")
     assert box.read("/srv/page.html").splitlines() == lines
-    write(stack, first, block.format(name="last", place='before="</main>"'))
-    assert "has no line '</main>'" in about(stack.failed_up(), "last")
+    write(stack, first, last, block.format(name="third", place='before="</main>"'))
+    assert "has no line '</main>'" in about(stack.failed_up(), "third")
     stack.destroy()
     assert box.read("/srv/page.html") == PAGE
 

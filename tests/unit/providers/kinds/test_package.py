@@ -80,6 +80,7 @@ class Machine(FakeSession):
             if version:
                 self.versions[name] = version
                 self.installed[name] = False
+                self.held.discard(name)  # as apt does
         if verb == "update":
             self.known |= self.after_update
             return Completed(0, "", "")
@@ -310,6 +311,18 @@ async def test_another_version_of_what_was_there_is_put_in_and_taken_back_with_h
     await KIND.restore(machine, asked, before)
     assert (machine.versions, machine.held, machine.installed) == ({"conmon": "1.0"}, set(), {"conmon": automatic})
     assert machine.files == {}
+
+
+@pytest.mark.parametrize("hold", [None, True])
+async def test_a_hold_stays_over_another_version_and_back(hold: bool | None):
+    machine = Machine(conmon=False)
+    machine.held.add("conmon")
+    asked = wish("conmon", version="2.0", hold=hold)
+    before = await KIND.observe(machine, asked)
+    await KIND.apply(machine, asked, before)
+    assert (machine.versions["conmon"], machine.held) == ("2.0", {"conmon"})
+    await KIND.restore(machine, asked, before)
+    assert (machine.versions["conmon"], machine.held) == ("1.0", {"conmon"})
 
 
 @pytest.mark.parametrize("wished", ["2.0", "0:2.0", "2*", "2.0*"])
