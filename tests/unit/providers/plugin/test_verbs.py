@@ -328,14 +328,14 @@ async def test_nothing_is_changed_where_the_record_of_what_was_before_could_not_
     before = dict(box.files)
     box.breaks = [("write", "/var/lib/hearth/records", HearthError("no space left")) for _ in range(6)]
     with pytest.raises(HearthError, match="no space"):
-        await VERBS.create(world.estate(), URN, wish(), 0, Told().reporter)
+        await VERBS.create(world.inventory(), URN, wish(), 0, Told().reporter)
     assert [op for op in box.changes() if "/notes/" in op] == []
     assert {path: each for path, each in box.files.items() if path in before} == before
 
 
 async def test_the_record_goes_out_before_the_change_that_it_is_for(world: World):
     box = world.machines["box"]
-    await VERBS.create(world.estate(), URN, wish(), 0, Told().reporter)
+    await VERBS.create(world.inventory(), URN, wish(), 0, Told().reporter)
     written = [args["path"] for op, args in box.requests if op == "write"]
     record = next(at for at, path in enumerate(written) if path.startswith("/var/lib/hearth/records/"))
     assert written[-1].startswith("/notes/")
