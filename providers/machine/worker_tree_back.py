@@ -41,7 +41,7 @@ def remade(root, path, each, warnings):
             found = stat_at(folder, name)
             if found is None:
                 op_make_directory(os.path.join(path, below), mode="0755", owner="root", group="root")
-                warnings.append("%s was removed by somebody: it was made anew" % os.path.join(path, below))
+                warnings.append("%s was not there: it was made for what comes back" % os.path.join(path, below))
             elif not stat_.S_ISDIR(found.st_mode):
                 return False
         finally:
@@ -134,19 +134,23 @@ def aside_back(root, notes, path, warnings):
     kept = os.open(notes.folder, os.O_RDONLY | os.O_DIRECTORY)
     left = []
     try:
-        for each, name in notes.aside:
-            if stat_at(kept, name) is None:
-                continue
+        there = [(each, name) for each, name in notes.aside if stat_at(kept, name) is not None]
+        paths = [each.rstrip("/") for each, _ in there]
+        for number, (each, name) in reversed(list(enumerate(there))):
+            # What was moved last may hold what was there first; but a place is of what was first in it.
+            later = each.rstrip("/") in paths[:number]
             whole = os.path.join(path, each)
             if not remade(root, path, each, warnings):
                 warnings.append("%s can't be put back: what it was in is no folder any more" % whole)
-                left.append([each, name])
+                left.insert(0, [each, name])
                 continue
             folder, last = open_below(root, each)
             try:
-                if stat_at(folder, last) is not None:
+                if later or stat_at(folder, last) is not None:
                     last = "%s.hearth-%s" % (last, name.rpartition("-")[2])
-                    warnings.append("%s is there again: what was there before is %s, beside it" % (whole, last))
+                    warnings.append(
+                        "%s has something else by now: what was moved away is %s, beside it" % (whole, last)
+                    )
                 move(kept, name, folder, last)
             except OSError as error:
                 raise failed(whole, error)
@@ -176,10 +180,10 @@ def op_tree_restore(path, key):
     try:
         files = [each for each in notes.files if not each.endswith("/")]
         stay = [each for each in sorted(files, reverse=True) if not put_back(root, notes, path, each, warnings)]
-        if notes.aside:
-            aside_back(root, notes, path, warnings)
         for each in sorted((each for each in notes.files if each.endswith("/") and each != "./"), reverse=True):
             put_back(root, notes, path, each, warnings)
+        if notes.aside:
+            aside_back(root, notes, path, warnings)
     finally:
         os.close(root)
     root_back(path, notes, warnings)

@@ -118,6 +118,28 @@ def test_a_tree_that_can_not_be_brought_changes_nothing_and_says_all_of_it(box: 
     box.run("rm -r /srv/refused")
 
 
+def test_what_an_exact_tree_moves_away_is_named_and_comes_back(box: Machine, workspace: Workspace):
+    put(workspace, site__index_html="hello")
+    wish(workspace, site={"path": "/srv/exact", "source": "site", "exact": True, "exclude": ["cache/"]})
+    box.run(
+        "mkdir -p /srv/exact/uploads /srv/exact/cache; echo dear >/srv/exact/uploads/letter; echo x >/srv/exact/cache/x"
+    )
+    before = box.run("find /srv/exact -printf '%p %y %m %u %g %T@\\n' | sort").stdout
+    said = workspace.up().stdout
+    assert "uploads/ went to /var/lib/hearth/trees/" in said
+    assert box.run("ls -A /srv/exact").stdout.split() == ["cache", "index.html"]
+    box.run("echo later >/srv/exact/stranger")
+    assert detailed(workspace, "--refresh") == {'files["stranger"]': "delete"}
+    box.run("rm /srv/exact/stranger")
+    workspace.destroy()
+    after = box.run("find /srv/exact -printf '%p %y %m %u %g %T@\\n' | sort").stdout
+    times = ("/srv/exact ",)  # of the folder itself: things came and went in it
+    assert [line for line in after.splitlines() if not line.startswith(times)] == [
+        line for line in before.splitlines() if not line.startswith(times)
+    ]
+    assert not box.exists("/var/lib/hearth")
+
+
 def test_a_thousand_files_in_ten_trees(box: Machine, workspace: Workspace):
     for tree in range(TREES):
         folder = workspace.folder / f"tree{tree}"

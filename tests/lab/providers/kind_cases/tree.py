@@ -88,7 +88,7 @@ CASES = [
             f"mkdir -p {path(variant)}/sub/uploads; cd {path(variant)}; chmod 0701 . sub; printf '\\377old' >sub/data;"
             " chmod 0606 sub/data; ln -s /nowhere index.html; echo dear >sub/uploads/letter"
         ),
-        drift=lambda variant: f"echo more >>{path(variant)}/sub/data; echo new >{path(variant)}/stranger",
+        drift=lambda variant: f"echo more >>{path(variant)}/sub/data; chmod 0777 {path(variant)}/sub",
         drifted="files",
         remove=lambda variant: f"rm -r {path(variant)}",
         unknown="source",

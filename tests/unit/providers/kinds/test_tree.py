@@ -380,7 +380,23 @@ async def test_what_somebody_removed_is_made_anew_for_what_was_in_it(place: Plac
     (place.there / "sub").rmdir()
     await place.down(inputs)
     assert (place.there / "sub" / "run").read_text() == "theirs"
-    assert any("removed by somebody" in said for said in place.session.messages)
+    assert any("made for what comes back" in said for said in place.session.messages)
+
+
+async def test_what_an_exact_tree_moved_away_in_turns_comes_back_where_it_was(place: Place):
+    (place.there / "sub" / "uploads").mkdir(parents=True)
+    (place.there / "sub" / "uploads" / "letter").write_text("dear")
+    (place.there / "sub" / "run").write_text("theirs")
+    (place.there / "sub").chmod(0o701)
+    before = seen(place.there)
+    await place.up(exact=True, folder_mode="0750")
+    (place.site / "sub").rename(place.site.parent / "away")
+    await place.up(exact=True, folder_mode="0750")
+    assert [each.name for each in place.there.iterdir()] == ["index.html"]
+    (place.site.parent / "away").rename(place.site / "sub")
+    inputs = await place.up(exact=True, folder_mode="0750")
+    await place.down(inputs)
+    assert seen(place.there) == before
 
 
 async def test_a_folder_that_is_not_empty_stays(place: Place):
