@@ -10,6 +10,7 @@ from toolchain.versions import ROOT
 
 FOLDERS = ("config", "providers", "components", "checks", "lab", "toolchain")
 ONE_IDEA = {
+    "Bridge": "a bridge over a machine's interface: its settings, and the resource made of them",
     "Code": "the exit codes of a system's checks",
     "Backup": "the settings of a system's nightly backup",
     "Image": "an image of LXD's: its settings, and the resource made of them",

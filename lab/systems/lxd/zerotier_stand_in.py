@@ -27,7 +27,7 @@ def typed(body, types):
     return {key: value for key, value in body.items() if key in types and type(value) is types[key]}
 
 
-class Node:
+class ZeroTierNode:
     """One node, and the controller of the networks that it was given."""
 
     def __init__(self, node, token, networks=(), controller=None):
@@ -153,7 +153,7 @@ def main():
             file.write(given["token"])
     with open("/etc/machine-id", "rb") as file:
         node = hashlib.sha256(file.read()).hexdigest()[:10]
-    serve(Node(node, open(token).read().strip(), given.get("networks", ()), given.get("controller")))
+    serve(ZeroTierNode(node, open(token).read().strip(), given.get("networks", ()), given.get("controller")))
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def unit_of(name):
     return "hearth-network-" + name
 
 
-class Notes:
+class LinkNotes:
     """The notes of one change, under a lock: the timer and the one who keeps it may come at the same time."""
 
     def __init__(self, folder):
@@ -135,7 +135,7 @@ def holds(notes):
 
 def begin(work):
     folder = work["folder"]
-    notes = Notes(folder)
+    notes = LinkNotes(folder)
     old = notes.load()
     if old.get("state") == "taken back" and old.get("wish") == work["wish"]:
         return {"state": "taken back", "why": old["why"]}
@@ -185,7 +185,7 @@ def begin(work):
 
 
 def apply(folder):
-    notes = Notes(folder)
+    notes = LinkNotes(folder)
     work = notes.load()
     if work.get("state") != "begun":
         return
@@ -215,7 +215,7 @@ def apply(folder):
 
 
 def back(folder):
-    notes = Notes(folder)
+    notes = LinkNotes(folder)
     work = notes.load()
     if work.get("state") in ("begun", "applied"):
         take_back(work, "nobody could reach the machine to keep the change within %d s" % work["seconds"])
@@ -226,7 +226,7 @@ def back(folder):
 def state(folder, seconds):
     end = time.monotonic() + seconds
     while True:
-        notes = Notes(folder)
+        notes = LinkNotes(folder)
         found = notes.load()
         notes.let_go()
         if found.get("state") in ("applied", "taken back", None) or time.monotonic() > end:
@@ -240,7 +240,7 @@ def reaches(address):
 
 
 def keep(folder, check):
-    notes = Notes(folder)
+    notes = LinkNotes(folder)
     work = notes.load()
     if work.get("state") != "applied":
         return {"state": work.get("state") or "unknown", "why": work.get("why", "")}
@@ -273,7 +273,7 @@ def clear(folder):
 
 
 def forget(folder):
-    notes = Notes(folder)
+    notes = LinkNotes(folder)
     work = notes.load()
     if "name" in work:
         run(["systemctl", "stop", unit_of(work["name"]) + ".timer"])

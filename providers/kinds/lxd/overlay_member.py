@@ -16,7 +16,7 @@ from pydantic import Field
 
 from providers.errors import HearthError, InvalidInput, NotAnswering
 from providers.kind import Facts, Inputs, Kind
-from providers.kinds.lxd.zerotier import Controller, Place, ZeroTierError, assigned, service
+from providers.kinds.lxd.zerotier import Controller, Endpoint, ZeroTierError, assigned, service
 from providers.machine.session import Session
 
 APPEAR_SECONDS = 90.0
@@ -100,7 +100,7 @@ async def apply(session: Session, inputs: OverlayMemberInputs, facts: OverlayMem
     await _until(lambda: _is_in(session, place, inputs), f"{session.machine} is in the network {inputs.network}")
 
 
-async def _is_in(session: Session, place: Place, inputs: OverlayMemberInputs) -> bool:
+async def _is_in(session: Session, place: Endpoint, inputs: OverlayMemberInputs) -> bool:
     found: dict[str, Any] = await place.ask(session, "GET", f"/network/{inputs.network}") or {}
     addresses = assigned(found)
     return found.get("status") == "OK" and bool(addresses) and inputs.address in (None, *addresses)

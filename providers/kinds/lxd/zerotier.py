@@ -23,7 +23,7 @@ class ZeroTierError(HearthError):
 
 
 @dataclass(frozen=True)
-class Place:
+class Endpoint:
     """An API: where it is, and the header that lets in."""
 
     name: str
@@ -51,13 +51,13 @@ class Place:
         return answer.json() if answer.content else {}
 
 
-async def service(session: Session) -> Place | None:
+async def service(session: Session) -> Endpoint | None:
     """Find the service on a session's machine; None where it has no token, as it was never started."""
     stat = await session.stat(TOKEN_FILE, content=True)
     if stat is None or stat.content is None:
         return None
     token = stat.content.decode().strip()
-    return Place(f"ZeroTier on {session.machine}", SERVICE, {"X-ZT1-Auth": token})
+    return Endpoint(f"ZeroTier on {session.machine}", SERVICE, {"X-ZT1-Auth": token})
 
 
 class Controller:
@@ -67,11 +67,11 @@ class Controller:
         self.network = network
         self.own = address is not None
         if address is None:
-            self.place = Place("ZeroTier Central", CENTRAL, {"Authorization": f"token {token}"})
+            self.place = Endpoint("ZeroTier Central", CENTRAL, {"Authorization": f"token {token}"})
             self.root = f"/api/v1/network/{network}"
         else:
             where = address if ":" in address and not address.count(":") > 1 else f"{address}:9993"
-            self.place = Place(f"the controller at {address}", f"http://{where}", {"X-ZT1-Auth": token})
+            self.place = Endpoint(f"the controller at {address}", f"http://{where}", {"X-ZT1-Auth": token})
             self.root = f"/controller/network/{network}"
 
     async def routes(self, session: Session) -> list[str]:

@@ -12,7 +12,7 @@ from checks.lxd.machines import check_overlay
 from checks.result import Status
 from components.lxd import overlay
 from config.systems.lxd import Lxd
-from lab.systems.lxd.zerotier_stand_in import Node
+from lab.systems.lxd.zerotier_stand_in import ZeroTierNode
 from providers.errors import InvalidInput
 from providers.kinds.lxd import overlay_member
 from providers.kinds.lxd.overlay_member import OverlayMemberFacts, OverlayMemberInputs, covered
@@ -31,7 +31,7 @@ class World:
 
     def __init__(self, routes: list[str] | None = None, *, central: bool = False) -> None:
         target = [{"target": each, "via": None} for each in routes or ["10.147.17.0/24"]]
-        self.node = Node("aabbccddee", "own", networks=[{"id": NETWORK, "routes": target}])
+        self.node = ZeroTierNode("aabbccddee", "own", networks=[{"id": NETWORK, "routes": target}])
         self.node.carry = lambda network, addresses: None  # type: ignore[method-assign]
         self.node.leave = lambda network: None  # type: ignore[method-assign]
         self.asked: list[str] = []
@@ -134,7 +134,7 @@ def test_routes_that_cover_a_lan(routes: list[str], lans: list[str], found: list
 
 
 def test_the_stand_in_ignores_values_of_the_wrong_type_and_members_that_never_appeared():
-    node = Node("aabbccddee", "own", networks=[{"id": NETWORK, "routes": []}])
+    node = ZeroTierNode("aabbccddee", "own", networks=[{"id": NETWORK, "routes": []}])
     path = f"/controller/network/{NETWORK}/member/1122334455"
     headers = {"x-zt1-auth": "own"}
     assert node.answer("POST", path, headers, {"authorized": True})[0] == 400
