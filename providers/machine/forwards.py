@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import asyncssh
 
+from config.address import bracketed
 from providers.errors import NotAnswering
 
 FORBIDDEN = 1
@@ -50,7 +51,7 @@ class Forwards:
 
     async def _try(self, ssh: asyncssh.SSHClientConnection, host: str, port: int, timeout: float) -> None:
         """Connect once: who later connects to the socket is only told that it was closed, and not why."""
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        where = f"{bracketed(host)}:{port}"
         try:
             opened = await asyncio.wait_for(_opened(ssh, host, port), timeout)
         except asyncssh.ChannelOpenError as error:
