@@ -25,8 +25,8 @@ def reach(settings: Todo) -> None:
     if cluster.away(settings.reach_timeout):
         return
     cluster.reach(settings.reach_timeout)
-    if settings.keeps_data:
-        _refuse_what_is_not_ours(cluster, settings)
+    # Here too where no data is kept: older releases of the provider (4.25) take over whatever is there.
+    _refuse_what_is_not_ours(cluster, settings)
 
 
 def _refuse_what_is_not_ours(cluster: KubernetesCluster, settings: Todo) -> None:

@@ -27,11 +27,19 @@ LATE = ("certificatesigningrequests", "csinodes", "ipaddresses", "namespaces", "
 class Stack:
     """A stack of the todo app; `plugins` is a folder of Pulumi's plugins with the Kubernetes provider."""
 
-    def __init__(self, folder: Path, plugins: Path, cluster: Cluster, images: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        plugins: Path,
+        cluster: Cluster,
+        images: Mapping[str, str],
+        space: str = SPACE,
+        host: str = HOST,
+    ) -> None:
         home = folder / "pulumi-home"
         home.mkdir(parents=True)
         (home / "plugins").symlink_to(plugins)
-        self.cluster = cluster
+        self.cluster, self.space, self.host = cluster, space, host
         self.whole_cluster = self.cluster_wide()
         self.workspace = Workspace.create(
             folder,
@@ -47,7 +55,7 @@ class Stack:
         self.workspace.configure("hearth:hosts", "{}")
         for key, value in SECRETS.items():
             self.workspace.configure(f"hearth:{key}", value, secret=True)
-        self.whole = trial(cluster, images, SPACE, HOST)
+        self.whole = trial(cluster, images, space, host)
         self.settings()
 
     def settings(self, **values: Any) -> None:
@@ -76,7 +84,7 @@ class Stack:
         return [row for row in rows if row.status is Status.FAIL]
 
     def kubectl(self, *words: str) -> str:
-        return self.cluster.kubectl("-n", SPACE, *words, timeout=330).stdout
+        return self.cluster.kubectl("-n", self.space, *words, timeout=330).stdout
 
     def objects(self, *words: str) -> list[dict[str, Any]]:
         """Return what kubectl gets, in its full length."""
@@ -96,13 +104,13 @@ class Stack:
 
     def visitor(self, email: str) -> Visitor:
         """Somebody with an account."""
-        return Visitor(self.cluster.ingress_address, HOST).signed_up(email)
+        return Visitor(self.cluster.ingress_address, self.host).signed_up(email)
 
     def database_lets_in(self, password: str) -> bool:
         """Return whether the database takes a password over the network; from its own loopback it asks for none."""
         command = 'PGPASSWORD=$(cat) psql -X -w -h "$(hostname -i)" -U todo -d todo -c "SELECT 1"'
         words = ("exec", "-i", "todo-postgresql-0", "-c", "postgresql", "--", "sh", "-c", command)
-        return self.cluster.kubectl("-n", SPACE, *words, stdin=password, check=False, timeout=60).ok
+        return self.cluster.kubectl("-n", self.space, *words, stdin=password, check=False, timeout=60).ok
 
     def namespaces(self) -> set[str]:
         return set(self.cluster.kubectl("get", "namespaces", "-o", "name").stdout.split())
