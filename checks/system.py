@@ -44,7 +44,13 @@ class Context:
         Raises HearthError where it can't be reached or takes longer than `deadline` seconds.
         """
         connection = self.inventory.connection(machine)
-        return await operate(connection, ask, deadline=deadline, progress=_say_nothing, warn=_say_nothing)
+        return await operate(
+            connection,
+            lambda session: ask(session.looking()),
+            deadline=deadline,
+            progress=_say_nothing,
+            warn=_say_nothing,
+        )
 
 
 @dataclass(frozen=True)

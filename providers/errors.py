@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 class HearthError(RuntimeError):
     """Something that a person has to read. `str()` of it is the whole message; no traceback is ever shown.
@@ -24,11 +26,24 @@ class HearthError(RuntimeError):
         return "\n".join(parts)
 
 
-class InvalidInput(HearthError, ValueError):
-    """A resource asks for something that can't be: found before anything was touched.
+class Untouched(HearthError):
+    """What is asked for was not begun, and nothing was changed: the one kind of error that may say so.
 
     A creation that ends with it has made nothing, and leaves nothing behind: no resource, no record.
     """
+
+    def after_a_change(self) -> HearthError:
+        """Return the error that it is where something had been changed all the same, without saying otherwise."""
+        summary = re.sub(r"[;,.]? *(and |so )?nothing was (changed|touched)\b", "", self.summary, flags=re.IGNORECASE)
+        return NotConverged(summary, detail=self.detail, remedy=self.remedy)
+
+
+class InvalidInput(Untouched, ValueError):
+    """A resource asks for something that can't be, as it is or on that machine."""
+
+
+class CouldNotLook(HearthError):
+    """What is there could not be asked: nothing is known of it, and it counts neither as gone nor as wished."""
 
 
 class OperationRefused(HearthError):
@@ -45,6 +60,10 @@ class CommandFailed(HearthError):
 
 class DeadlineExceeded(HearthError, TimeoutError):
     """An operation took longer than it may."""
+
+
+class GivenUp(Untouched, DeadlineExceeded):
+    """What had to be waited for first did not come, so nothing was begun."""
 
 
 class NotAnswering(HearthError, ConnectionError):

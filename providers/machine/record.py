@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import posixpath
 import secrets
 from collections.abc import Awaitable, Iterable
 from typing import Any, cast
@@ -141,11 +142,15 @@ class Record:
             await self._write()
             return
         await self._session.remove(self.path)
-        for folder in (RECORDS, OWN_FOLDER):
-            try:
-                await self._session.remove(folder)
-            except HearthError:  # others are in it still
-                return
+        try:
+            await self._session.remove(RECORDS)
+            # Kinds' notes are of no use without a record: of a folder, say, that somebody else's things keep there.
+            own = await self._session.stat(OWN_FOLDER, entries=True)
+            for name in set((own.entries or ()) if own is not None else ()) - {posixpath.basename(RECORDS)}:
+                await self._session.remove(f"{OWN_FOLDER}/{name}", recursive=True)
+            await self._session.remove(OWN_FOLDER)
+        except HearthError:  # others are in it still
+            return
 
     def _text(self) -> bytes:
         content = {

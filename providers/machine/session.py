@@ -86,6 +86,13 @@ class Session(Protocol):
         """The machine's name in the settings, for messages."""
         ...
 
+    def looking(self) -> Session:
+        """Return the same session for looking: what a command that runs as an account leaves behind is ended with it.
+
+        As podman's pause process, which would keep the account from ever being changed.
+        """
+        ...
+
     async def stat(
         self,
         path: str,

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from providers.errors import CommandFailed, DeadlineExceeded, InvalidInput, NotAnswering
+from providers.machine.own_folder import OWN_FOLDER
 from providers.machine.session import Account, Completed, Stat
 
 if TYPE_CHECKING:
@@ -44,7 +45,12 @@ class SshSession:
         progress: Tell,
         warn: Tell,
         connection: Connection | None = None,
+        *,
+        tidy: bool = False,
     ) -> None:
+        self._tidy = tidy
+        self.changed = False
+        """Whether a file or folder of the machine's has been changed in this session."""
         self._machine = machine
         self._connection = connection
         self._worker = worker
@@ -56,6 +62,11 @@ class SshSession:
     @property
     def machine(self) -> str:
         return self._machine
+
+    def looking(self) -> SshSession:
+        return SshSession(
+            self._machine, self._worker, self._deadline, self._progress, self._warn, self._connection, tidy=True
+        )
 
     def progress(self, message: str) -> None:
         self._progress(message)
@@ -127,21 +138,27 @@ class SshSession:
             args["attributes"] = dict(attributes)
         if in_place:
             args["in_place"] = True
-        await self._call("write", path=path, content=_encoded(content), **args)
+        await self._change("write", path, content=_encoded(content), **args)
+
+    async def _change(self, op: str, path: str, **args: Any) -> None:
+        await self._call(op, path=path, **args)
+        # What Hearth keeps for itself is no change of what is managed.
+        own = path == OWN_FOLDER or path.startswith((f"{OWN_FOLDER}/", "/run/hearth"))
+        self.changed = self.changed or not own
 
     async def set_attributes(
         self, path: str, *, mode: str | None = None, owner: str | None = None, group: str | None = None
     ) -> None:
-        await self._call("set_attributes", path=path, mode=mode, owner=owner, group=group)
+        await self._change("set_attributes", path, mode=mode, owner=owner, group=group)
 
     async def symlink(self, path: str, target: str) -> None:
-        await self._call("symlink", path=path, target=target)
+        await self._change("symlink", path, target=target)
 
     async def make_directory(self, path: str, *, mode: str, owner: str, group: str) -> None:
-        await self._call("make_directory", path=path, mode=mode, owner=owner, group=group)
+        await self._change("make_directory", path, mode=mode, owner=owner, group=group)
 
     async def remove(self, path: str, *, recursive: bool = False) -> None:
-        await self._call("remove", path=path, recursive=recursive)
+        await self._change("remove", path, recursive=recursive)
 
     async def tree(self, op: str, path: str, **args: Any) -> Any:
         return await self._call(f"tree_{op}", path=path, **args)
@@ -174,6 +191,7 @@ class SshSession:
             cwd=cwd,
             timeout=limit,
             environment=environment,
+            **({"tidy": True} if self._tidy and user is not None else {}),
         )
         line = " ".join(argv) + (" (a script)" if script is not None else "")
         by = f" as {user}" if user else ""
@@ -218,7 +236,7 @@ class SshSession:
         await self._beside()
         other = self._connection.find(machine)
         async with other.worker() as worker:
-            yield SshSession(machine, worker, self._deadline, self._progress, self._warn, other)
+            yield SshSession(machine, worker, self._deadline, self._progress, self._warn, other, tidy=self._tidy)
 
     def write_first(self, path: str, content: bytes) -> Awaitable[None]:
         """Write a file for root alone, on which all depends that is asked for after: where it fails, none is done.

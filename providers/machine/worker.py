@@ -9,9 +9,7 @@ never left half unpacked.
 """
 
 import base64
-import fcntl
 import grp
-import hashlib
 import json
 import os
 import pwd
@@ -19,13 +17,16 @@ import select
 import signal
 import subprocess
 import tempfile
-import time
 
 from providers.machine.worker_files import (
     Refused,
     name_of,
     op_remove,
     op_stat,
+)
+from providers.machine.worker_locks import (
+    let_go,
+    op_lock,
 )
 from providers.machine.worker_metadata import (
     why_not,
@@ -44,9 +45,6 @@ SILENCE = 45.0
 """Seconds without a request or a ping after which the worker ends; the other side pings every 5 s."""
 OUTPUT_LIMIT = 1024 * 1024
 """Bytes kept of each output stream of a command: the last ones."""
-LOCKS = "/run/hearth/locks"
-"""Not under /run/lock, where every user may make folders."""
-_locks = {}
 _barred = []
 """What failed of that on which all else depends."""
 
@@ -102,7 +100,57 @@ def tail(file):
     return file.read().decode("utf-8", "replace")
 
 
-def op_run(argv, stdin="", script=None, user=None, cwd=None, timeout=60.0, environment=None):
+def children():
+    """Return the processes whose parent this is."""
+    try:
+        with open("/proc/self/task/%d/children" % os.getpid()) as file:
+            return {int(pid) for pid in file.read().split()}
+    except OSError:  # a kernel without that list
+        return set()
+
+
+def adopt(orphans):
+    """Have what outlives its parent come to us (PR_SET_CHILD_SUBREAPER of prctl(2)), or to init again."""
+    import ctypes  # takes a while, and few need it
+
+    ctypes.CDLL(None).prctl(36, int(orphans), 0, 0, 0)
+
+
+def end(account, before):
+    """End what has come to us since: what a command left behind that was only to look."""
+    while True:
+        left = children() - before
+        if not left:
+            return
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            # podman goes by this number, which may be another's one day.
+            note = "/run/user/%d/libpod/tmp/pause.pid" % account.pw_uid
+            try:
+                with open(note) as file:
+                    if file.read().strip() == str(pid):
+                        os.unlink(note)
+            except OSError:
+                pass
+
+
+def op_run(argv, stdin="", script=None, user=None, cwd=None, timeout=60.0, environment=None, tidy=False):
+    if not tidy:
+        return run(argv, stdin, script, user, cwd, timeout, environment)
+    adopt(True)
+    before = children()
+    try:
+        return run(argv, stdin, script, user, cwd, timeout, environment)
+    finally:
+        try:
+            end(pwd.getpwnam(user), before)
+        except KeyError:
+            pass
+        adopt(False)
+
+
+def run(argv, stdin, script, user, cwd, timeout, environment):
     account = None
     if user is not None:
         try:
@@ -168,37 +216,7 @@ def op_run(argv, stdin="", script=None, user=None, cwd=None, timeout=60.0, envir
         }
 
 
-# --- locks and identity --------------------------------------------------------------------------------------------
-
-
-def lock_file(name):
-    """Return the file of a lock: its name where that fits; two long names that begin alike must not share one."""
-    plain = name.replace("/", "!")
-    return plain if len(os.fsencode(plain)) <= 200 else hashlib.sha256(os.fsencode(name)).hexdigest()
-
-
-def op_lock(names, timeout):
-    """Take file locks, in the order given; they go when they are released or when this worker ends."""
-    os.makedirs(LOCKS, mode=0o700, exist_ok=True)
-    end = time.monotonic() + timeout
-    for name in names:
-        path = os.path.join(LOCKS, lock_file(name))
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    holder = os.read(descriptor, 100).decode("utf-8", "replace") or "another process"
-                    os.close(descriptor)
-                    op_unlock()
-                    return {"busy": name, "holder": holder}
-                time.sleep(0.05)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, b"process %d" % os.getpid(), 0)
-        _locks[name] = descriptor
-    return {}
+# --- what all else depends on, and identity ------------------------------------------------------------------------
 
 
 def op_first(op, args):
@@ -219,8 +237,7 @@ def op_again():
 
 def op_unlock():
     _barred.clear()
-    while _locks:
-        os.close(_locks.popitem()[1])
+    let_go()
 
 
 def op_identity():

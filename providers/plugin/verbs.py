@@ -16,6 +16,7 @@ from providers.errors import (
     HearthError,
     InvalidInput,
     NotConverged,
+    Untouched,
 )
 from providers.kind import Inputs, Kind
 from providers.machine.inventory import Inventory, Placement, look_and_work, operate
@@ -109,7 +110,7 @@ class Verbs(Generic[InputsT, FactsT]):
 
         async def look(session: SshSession) -> tuple[Record, FactsT]:
             record = self._record(session, inputs, urn, known)
-            _, facts = await asyncio.gather(record.read(), kind.observe(session, inputs))
+            _, facts = await asyncio.gather(record.read(), kind.observe(session.looking(), inputs))
             return record, facts
 
         async def work(session: SshSession, looked: tuple[Record, FactsT]) -> FactsT:
@@ -142,7 +143,9 @@ class Verbs(Generic[InputsT, FactsT]):
                 if not await applying.after(record):
                     last = earlier
                 found = await applying.done()
-            except InvalidInput:
+            except Untouched as error:
+                if session.changed:
+                    raise error.after_a_change() from error
                 # Refused before anything was changed: nothing is to be put back, and of a creation nothing is left.
                 if not held:
                     await record.release()
@@ -150,7 +153,7 @@ class Verbs(Generic[InputsT, FactsT]):
                 elif not touched:
                     await record.untouch()
                 raise
-            last = facts = await kind.observe(session, wish) if found is None else found
+            last = facts = await kind.observe(session.looking(), wish) if found is None else found
             await self._must_hold(session, wish, facts, marks)
             return facts
 
@@ -194,7 +197,7 @@ class Verbs(Generic[InputsT, FactsT]):
         try:
             facts = await operate(
                 connection,
-                lambda session: self.kind.observe(session, inputs),
+                lambda session: self.kind.observe(session.looking(), inputs),
                 deadline=self.kind.deadline,
                 progress=tell.progress,
                 warn=tell.warn,
@@ -239,7 +242,7 @@ class Verbs(Generic[InputsT, FactsT]):
         if failure is None:
             return
         explain = self.kind.explain
-        reason = await explain(session, inputs, facts) if explain is not None else ""
+        reason = await explain(session.looking(), inputs, facts) if explain is not None else ""
         if reason:
             raise NotConverged(f"{failure.summary}: {reason}", detail=failure.detail, remedy=failure.remedy)
         raise failure
@@ -321,7 +324,7 @@ class Verbs(Generic[InputsT, FactsT]):
         """Warn of what Hearth made, and no record knows any more."""
         by_hand = self.kind.by_hand(inputs)
         reason = damaged(record, inputs) if record.damaged else forgotten(state.id, inputs)
-        if by_hand and (await self.kind.observe(session, inputs)).present:
+        if by_hand and (await self.kind.observe(session.looking(), inputs)).present:
             tell.warn(
                 f"{reason}: it was left as it is. If nothing was there before, remove it by hand"
                 f" on {inputs.host}: {by_hand}"

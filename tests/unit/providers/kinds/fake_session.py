@@ -151,6 +151,9 @@ class FakeSession:
         """Yield the machine of that name among `others`."""
         yield self if machine == self.machine else self.others[machine]
 
+    def looking(self) -> FakeSession:
+        return self
+
     def progress(self, message: str) -> None:
         self.messages.append(message)
 

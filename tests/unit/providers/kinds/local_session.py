@@ -102,6 +102,9 @@ class LocalSession:
     async def http(self, base_url: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=base_url)
 
+    def looking(self) -> LocalSession:
+        return self
+
     def progress(self, message: str) -> None:
         self.messages.append(message)
 

@@ -299,3 +299,71 @@ def test_what_follows_a_first_thing_that_was_done_is_done(start: Callable[..., W
     first = {"op": "write", "args": {"path": str(tmp_path / "record"), "content": encoded("before")}}
     assert worker.call("first", **first) == {"result": None}
     assert worker.call("write", path=str(tmp_path / "file"), content=encoded("x")) == {"result": None}
+
+
+# What looking and the last of all leave behind
+
+LEAVES = """
+import os, sys, time
+if os.fork():
+    os._exit(0)
+os.setsid()
+if os.fork():
+    os._exit(0)
+open(sys.argv[1], "w").write(str(os.getpid()))
+time.sleep(300)
+"""
+
+
+@pytest.mark.parametrize("tidy", [True, False])
+def test_what_a_look_as_an_account_leaves_behind_is_ended_and_a_daemon_of_a_script_is_not(
+    start: Callable[..., WorkerProcess], tmp_path: Path, tidy: bool
+):
+    agent, note = start(), tmp_path / "pid"
+    more = {"tidy": True} if tidy else {}
+    command = f"{sys.executable} -c '{LEAVES}' {note}; until [ -s {note} ]; do sleep 0.05; done; echo said; exit 3"
+    done = agent.run("sh", "-c", command, user="root", **more)
+    pid = int(note.read_text())
+    try:
+        assert (done["status"], done["stdout"]) == (3, "said\n")
+        assert alive(pid) != tidy
+        # The next command of the same worker leaves what it leaves.
+        note.unlink()
+        agent.run("sh", "-c", command, user="root")
+        second = int(note.read_text())
+        assert alive(second)
+        os.kill(second, 9)
+    finally:
+        if not tidy:
+            os.kill(pid, 9)
+
+
+def test_locks_go_with_the_last_thing_that_is_managed(start: Callable[..., WorkerProcess], tmp_path: Path):
+    own, locks = tmp_path / "own", tmp_path / "run" / "locks"
+    first, second = (start(OWN=str(own), LOCKS=str(locks)) for _ in range(2))
+    own.mkdir()
+    first.call("lock", names=["file:/etc/a", "b"], timeout=1)
+    (locks.parent / "reloaded").touch()
+    first.call("unlock")
+    assert len(list(locks.iterdir())) == 2  # something is managed still
+    second.call("lock", names=["b"], timeout=1)
+    own.rmdir()
+    first.call("lock", names=["c"], timeout=1)
+    first.call("unlock")
+    assert [path.name for path in locks.iterdir()] == ["b"]  # held by the other one
+    assert first.call("lock", names=["b"], timeout=0)["result"]["busy"] == "b"
+    second.call("unlock")
+    assert not locks.parent.exists()
+
+
+def test_a_lock_that_was_tidied_away_while_it_was_waited_for_is_taken_anew(
+    start: Callable[..., WorkerProcess], tmp_path: Path
+):
+    locks = tmp_path / "run" / "locks"
+    first, second, third = (start(OWN=str(tmp_path / "own"), LOCKS=str(locks)) for _ in range(3))
+    first.call("lock", names=["a"], timeout=1)
+    second.send(json.dumps({"op": "lock", "args": {"names": ["a"], "timeout": 10}}).encode())
+    time.sleep(0.2)
+    first.call("unlock")
+    assert second.answer() == {"result": {}}
+    assert third.call("lock", names=["a"], timeout=0)["result"]["busy"] == "a"
