@@ -16,16 +16,6 @@ from providers.resources.host import Directory, File, Package, Script, Unit
 
 OPTIONS = "/etc/bind/named.conf.options"
 LOCAL = "/etc/bind/named.conf.local"
-READ = f"""\
-systemctl is-active --quiet named.service || exit 0  # it reads them when it starts
-python3 - "$(systemctl show --property=ActiveEnterTimestampMonotonic --value named.service)" <<'END'
-import os, sys, time
-begun = time.time() - time.monotonic() + int(sys.argv[1]) / 1e6
-files = [{OPTIONS!r}, {LOCAL!r}, *(entry.path for entry in os.scandir({FOLDER!r}))]
-sys.exit(any(os.stat(file).st_mtime > begun for file in files))
-END
-"""
-"""Whether none of its files is newer than its start."""
 
 
 def lay(parent: pulumi.Resource, name: str, settings: Lxd, dns: Dns, networks: Sequence[pulumi.Resource]) -> None:
@@ -54,24 +44,16 @@ def lay(parent: pulumi.Resource, name: str, settings: Lxd, dns: Dns, networks: S
         apply="named-checkconf -z",
         opts=after(tools, *files),
     )
-    # Its package has started it, with the configuration that it brought: a unit that is up counts as right then.
-    read = Script(
-        f"{name}-dns-read",
-        host=host,
-        name="bind9: it has read what it was given",
-        check=READ,
-        apply="systemctl restart named.service",
-        opts=after(checked),
-    )
-    texts = [wanted.options, local, *wanted.files.values()]
+    # Its package has started it, with the configuration that it brought.
     Unit(
         f"{name}-dns-unit",
         host=host,
         name="named.service",
         enabled=True,
         running=True,
-        restart_on=texts,
-        opts=after(read),
+        restart_on=[wanted.options, local, *wanted.files.values()],
+        restart_on_files=[OPTIONS, LOCAL, FOLDER],
+        opts=after(checked),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import Field
 
-from providers.errors import CommandFailed, InvalidInput
+from providers.errors import InvalidInput, Untouched
 from providers.kind import AbsolutePath, AccountName, Facts, Inputs, Kind
 from providers.machine.session import Session
 
@@ -65,11 +65,11 @@ async def apply(session: Session, inputs: ContainerRecordInputs, facts: Containe
             remedy="move it away, or give the record another path",
         )
     what = f"the container {inputs.container} of {inputs.user} on {session.machine}"
-    asked = await session.run("podman", "container", "inspect", inputs.container, user=inputs.user, check=False)
+    look = session.looking()
+    asked = await look.run("podman", "container", "inspect", inputs.container, user=inputs.user, check=False)
     if not asked.ok:
-        raise CommandFailed(
+        raise Untouched(
             f"{what} can't be read, so neither its port nor its image is known; nothing was changed",
-            status=asked.status,
             detail=asked.stderr,
             remedy="name the old user and container as `podman ps --all` shows them, "
             "or give port and image in the settings",

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from providers.errors import InvalidInput
 from providers.kind import AbsolutePath, AccountName, Facts, Inputs, Kind, Mode
+from providers.kinds import reasons
 from providers.kinds.file import path_to_identity
 from providers.machine.session import FileType, Session, Stat, shown
 
@@ -103,6 +104,11 @@ async def _remake(session: Session, path: str, before: DirectoryFacts) -> None:
     await session.make_directory(path, mode=before.mode, owner=before.owner, group=before.group)
 
 
+async def explain(session: Session, inputs: DirectoryInputs, facts: DirectoryFacts) -> str:
+    """Return why a folder is not as wished."""
+    return await reasons.owners(session, inputs.path)
+
+
 KIND = Kind(
     token="hearth:host:Directory",
     inputs=DirectoryInputs,
@@ -115,5 +121,6 @@ KIND = Kind(
     defaults={"mode": "0755", "owner": "root", "group": "root"},
     parse=lambda identity: {"path": f"/{identity}"},
     locks=lambda inputs: (f"file:{inputs.path}",),
+    explain=explain,
     by_hand=lambda inputs: f"rmdir {shlex.quote(inputs.path)}",
 )

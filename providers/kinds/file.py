@@ -20,8 +20,12 @@ from pydantic import Field
 
 from providers.errors import InvalidInput, OperationRefused
 from providers.kind import AbsolutePath, AccountName, Facts, Inputs, Kind, Mode
+from providers.kinds import reasons
 from providers.kinds.accepting import Acceptance, InPlace, must_accept
+from providers.kinds.takes_effect import Strangers, read_anew, strangers, with_reasons
 from providers.machine.session import FileType, Session, Stat, shown
+
+EMPTY = "\n"
 
 
 class FileInputs(Inputs):
@@ -46,6 +50,13 @@ class FileFacts(Facts):
     attributes: dict[str, str] = Field(
         default_factory=dict[str, str], description="Its extended attributes, in base64: access control list and all."
     )
+    plain: str | None = Field(default=None, description="The text, where `content` says more: who else may write it.")
+    strangers: list[str] = Field(default_factory=list[str], description="Who may write into it and is not meant to.")
+
+    @property
+    def text(self) -> str:
+        """The text as it is."""
+        return self.content if self.plain is None else self.plain
 
 
 def text_of(content: bytes) -> tuple[str, str]:
@@ -57,7 +68,7 @@ def text_of(content: bytes) -> tuple[str, str]:
         return f"<{len(content)} bytes that are not text, sha256 {digest}>", base64.b64encode(content).decode()
 
 
-def facts_of(stat: Stat | None) -> FileFacts:
+def facts_of(stat: Stat | None, others: Strangers | None = None) -> FileFacts:
     if stat is None:
         return FileFacts(present=False)
     if stat.type == "symlink":
@@ -76,9 +87,13 @@ def facts_of(stat: Stat | None) -> FileFacts:
     if stat.type != "file":
         return FileFacts(present=True, type=stat.type, content=f"<a {stat.type}>", mode=stat.mode)
     text, binary = text_of(stat.content or b"")
+    text = f"<{stat.unreadable}>" if stat.unreadable else text
+    reasons = list(others.reasons) if others is not None else []
     return FileFacts(
         present=True,
-        content=f"<{stat.unreadable}>" if stat.unreadable else text,
+        content=with_reasons(text, reasons),
+        plain=text if reasons else None,
+        strangers=reasons,
         binary=binary,
         mode=stat.mode,
         owner=stat.owner,
@@ -90,7 +105,15 @@ def facts_of(stat: Stat | None) -> FileFacts:
 
 
 async def observe(session: Session, inputs: FileInputs) -> FileFacts:
-    return facts_of(await session.stat(inputs.path, content=True, owner=inputs.owner, group=inputs.group))
+    stat = await session.stat(inputs.path, content=True, owner=inputs.owner, group=inputs.group)
+    return facts_of(stat, others_of(inputs, stat))
+
+
+def others_of(inputs: FileInputs, stat: Stat | None) -> Strangers | None:
+    """Return who else may write into a file; what is wished of it is as it is meant to be."""
+    if stat is None or stat.type != "file":
+        return None
+    return strangers(inputs.path, stat, mode=inputs.mode is not None, owner=inputs.owner is not None)
 
 
 async def apply(session: Session, inputs: FileInputs, facts: FileFacts) -> FileFacts:
@@ -100,7 +123,9 @@ async def apply(session: Session, inputs: FileInputs, facts: FileFacts) -> FileF
             remedy="move it away, or give the File another path",
         )
     mode, owner, group = inputs.mode, inputs.owner, inputs.group
-    if facts.present and facts.type == "file" and facts.content == inputs.content and not facts.unreadable:
+    if facts.strangers and (others := others_of(inputs, await session.stat(inputs.path, content=True))):
+        mode, owner = mode or others.mode, owner or others.owner
+    if facts.present and facts.type == "file" and facts.text == inputs.content and not facts.unreadable:
         return await _look_after(
             session.set_attributes(inputs.path, mode=mode, owner=owner, group=group), session, inputs
         )
@@ -109,9 +134,11 @@ async def apply(session: Session, inputs: FileInputs, facts: FileFacts) -> FileF
         await must_accept(session, inputs.validate, inputs.path, content)
     try:
         writing = session.write(inputs.path, content, mode=mode, owner=owner, group=group, in_place=inputs.in_place)
-        return await _look_after(writing, session, inputs)
+        now = await _look_after(writing, session, inputs)
     except OperationRefused as error:  # a write is done as a whole or not at all
         raise InvalidInput(error.summary, detail=error.detail, remedy=error.remedy) from None
+    await read_anew(session, inputs.path, _said(facts), inputs.content or EMPTY)
+    return now
 
 
 async def _look_after(change: Awaitable[None], session: Session, inputs: FileInputs) -> FileFacts:
@@ -124,8 +151,18 @@ async def restore(session: Session, inputs: FileInputs, before: FileFacts) -> No
     if before.present and (before.type not in ("file", "symlink") or before.unreadable):
         return  # apply refused to stand in its place: it is there still
     now = facts_of(await session.stat(inputs.path, content=True))
-    if now == before:
+    if now == before.model_copy(update={"content": before.text, "plain": None, "strangers": []}):
         return
+    await _put_back(session, inputs, now, before)
+    await read_anew(session, inputs.path, _said(now), _said(before))
+
+
+def _said(facts: FileFacts) -> str:
+    """Return the text of what is there; an empty file says something else than none."""
+    return (facts.text or EMPTY) if facts.present else ""
+
+
+async def _put_back(session: Session, inputs: FileInputs, now: FileFacts, before: FileFacts) -> None:
     if not before.present:
         await session.remove(inputs.path)
         return
@@ -138,9 +175,9 @@ async def restore(session: Session, inputs: FileInputs, before: FileFacts) -> No
     keep = now.present and now.type == "file"  # what is not managed stays as it is by now
     await session.write(
         inputs.path,
-        content or before.content.encode(),
-        mode=before.mode if inputs.mode is not None or not keep else None,
-        owner=before.owner if inputs.owner is not None or not keep else None,
+        content or before.text.encode(),
+        mode=before.mode if inputs.mode is not None or before.strangers or not keep else None,
+        owner=before.owner if inputs.owner is not None or before.strangers or not keep else None,
         group=before.group if inputs.group is not None or not keep else None,
         # Of a file that was made anew since, they were lost.
         attributes=None if now.attributes else before.attributes,
@@ -162,13 +199,11 @@ async def _remake_folder(session: Session, folder: str) -> None:
 
 async def explain(session: Session, inputs: FileInputs, facts: FileFacts) -> str:
     """Return why a file is not as wished: a file system that keeps no owners or modes, most of the time."""
-    found = await session.run(
-        "findmnt", "--noheadings", "--output", "FSTYPE,TARGET", "--target", inputs.path, check=False
-    )
-    kind, _, point = found.stdout.strip().partition(" ")
-    if facts.content != inputs.content:
+    if facts.strangers:
+        return f"{facts.strangers[0]}, and that could not be taken away"
+    if facts.text != inputs.content:
         return "its text is another one than a moment ago: a program on the machine writes it as well"
-    return f"the file system there ({kind}, mounted at {point.strip()}) may not keep owners and modes" if kind else ""
+    return await reasons.owners(session, inputs.path)
 
 
 def path_to_identity(path: str) -> str:

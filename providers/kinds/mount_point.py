@@ -15,6 +15,7 @@ from pydantic import Field
 
 from providers.errors import InvalidInput
 from providers.kind import AbsolutePath, AccountName, Facts, Inputs, Kind, Mode
+from providers.kinds import reasons
 from providers.kinds.file import path_to_identity
 from providers.machine.session import FileType, Session
 
@@ -94,6 +95,13 @@ async def _put_back(session: Session, inputs: MountPointInputs, before: MountPoi
         await session.set_attributes(inputs.path, mode=mode, owner=owner, group=group)
 
 
+async def explain(session: Session, inputs: MountPointInputs, facts: MountPointFacts) -> str:
+    """Return why a mount point is not as wished."""
+    if facts.type != "directory":
+        return f"a {facts.type} has come in its place"
+    return await reasons.owners(session, inputs.path)
+
+
 KIND = Kind(
     token="hearth:host:MountPoint",
     inputs=MountPointInputs,
@@ -106,5 +114,6 @@ KIND = Kind(
     parse=lambda identity: {"path": f"/{identity}"},
     defaults={"mode": "0755", "owner": "root", "group": "root"},
     locks=lambda inputs: (f"file:{inputs.path}",),
+    explain=explain,
     by_hand=lambda inputs: f"rmdir {shlex.quote(inputs.path)}",
 )

@@ -105,6 +105,13 @@ async def restore(session: Session, inputs: ScriptInputs, before: ScriptFacts) -
     )
 
 
+async def explain(session: Session, inputs: ScriptInputs, facts: ScriptFacts) -> str:
+    """Return why a script's wish does not hold after its `apply` went well: what `check` says."""
+    result = await _run(session, inputs, inputs.check)
+    said = (result.stderr.strip() or result.stdout.strip()).splitlines()
+    return f"`apply` ended well, and `check` ended with {result.status}" + (f": {said[-1]}" if said else "")
+
+
 KIND = Kind(
     token="hearth:host:Script",
     inputs=ScriptInputs,
@@ -116,5 +123,6 @@ KIND = Kind(
     identify=lambda inputs: inputs.name,
     locks=lambda inputs: (f"script:{inputs.name}",),
     deadline=600.0,
+    explain=explain,
     by_hand=lambda _inputs: "do what its `undo` says",
 )

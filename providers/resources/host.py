@@ -494,6 +494,8 @@ class Unit(pulumi.CustomResource):
     """Whether it is active; of a Quadlet file, whether its service is."""
     restart_on: Output[Sequence[str] | None]
     """Texts of any kind, as hashes of its configuration files: a change restarts it."""
+    restart_on_files: Output[Sequence[str] | None]
+    """Files that it reads when it starts, or folders of such: it is restarted where it runs with what was in them before, also where its package has just started it."""
     start_timeout: Output[float]
     """Seconds that a start may take."""
     allow_lockout: Output[bool]
@@ -517,6 +519,7 @@ class Unit(pulumi.CustomResource):
         enabled: Input[bool] | None = None,
         running: Input[bool] | None = None,
         restart_on: Input[Sequence[Input[str]]] | None = None,
+        restart_on_files: Input[Sequence[Input[str]]] | None = None,
         start_timeout: Input[float] | None = None,
         allow_lockout: Input[bool] | None = None,
         opts: ResourceOptions | None = None,
@@ -530,6 +533,7 @@ class Unit(pulumi.CustomResource):
             "enabled": enabled,
             "running": running,
             "restart_on": restart_on,
+            "restart_on_files": restart_on_files,
             "start_timeout": start_timeout,
             "allow_lockout": allow_lockout,
             "service": None,
@@ -539,10 +543,10 @@ class Unit(pulumi.CustomResource):
         super().__init__("hearth:host:Unit", resource_name, properties, opts)
 
     def translate_output_property(self, prop: str) -> str:
-        return {"restartOn": "restart_on", "startTimeout": "start_timeout", "allowLockout": "allow_lockout"}.get(prop, prop)
+        return {"restartOn": "restart_on", "restartOnFiles": "restart_on_files", "startTimeout": "start_timeout", "allowLockout": "allow_lockout"}.get(prop, prop)
 
     def translate_input_property(self, prop: str) -> str:
-        return {"restart_on": "restartOn", "start_timeout": "startTimeout", "allow_lockout": "allowLockout"}.get(prop, prop)
+        return {"restart_on": "restartOn", "restart_on_files": "restartOnFiles", "start_timeout": "startTimeout", "allow_lockout": "allowLockout"}.get(prop, prop)
 
 
 class GitCheckout(pulumi.CustomResource):

@@ -9,17 +9,13 @@ A marker that was damaged is drift, and put right: of the lines beside it those 
 
 from __future__ import annotations
 
-import re
-from typing import Annotated
-
-from pydantic import AfterValidator, Field
-
-from providers.errors import InvalidInput, OperationRefused
-from providers.kind import AbsolutePath, Facts, Inputs, Kind
+from providers.errors import HearthError, InvalidInput, OperationRefused
+from providers.kind import Kind
 from providers.kinds import made_files
-from providers.kinds.accepting import Acceptance, InPlace, must_accept
+from providers.kinds.accepting import must_accept
+from providers.kinds.block import fstab
+from providers.kinds.block.facts import BlockFacts, BlockInputs, file_text, observe, read
 from providers.kinds.block.text import (
-    MARKER,
     Comment,
     Place,
     find,
@@ -27,156 +23,18 @@ from providers.kinds.block.text import (
     lines_of,
     mended,
     only_blocks,
-    out_of_place,
     with_block,
     without_block,
 )
 from providers.kinds.directory import refuse_missing_parent
 from providers.kinds.file import path_to_identity
-from providers.machine.session import FileType, Session, Stat
-
-LIMIT = 64 * 1024 * 1024
-"""Bytes of a file that a block may stand in: a list of hosts or addresses can be long. None of it gets into a state."""
-
-
-def _plain_name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,63}", value):
-        raise ValueError(
-            "must be up to 64 letters, digits, '_', '-', '.', ':' and '@', beginning with one of the first"
-        )
-    return value
-
-
-def _no_marker(value: str) -> str:
-    if any(MARKER.fullmatch(line) for line in value.split("\n")):
-        raise ValueError("must not hold a line as '# BEGIN hearth NAME': those mark where a block begins and ends")
-    return value
-
-
-def _comment(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"[^\s\x00]{1,8}", value):
-        raise ValueError(
-            "must be what begins a comment in that file, as '#', ';' or '<!--': 1 to 8 characters, no space"
-        )
-    return value
-
-
-def _comment_end(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"([^\w\s\x00]{1,8})?", value, re.ASCII):
-        raise ValueError(
-            "must be what ends a comment in that file, as '-->' or '*/': up to 8 signs, no letters or space"
-        )
-    return value
-
-
-def _line(value: str | None) -> str | None:
-    if value is not None and (not value.strip() or "\n" in value or MARKER.fullmatch(value)):
-        raise ValueError("must be one line of the file, as it stands there (blanks around it do not matter)")
-    return value
-
-
-class BlockInputs(Inputs):
-    path: Annotated[AbsolutePath, Field(description="The file it stands in. A change replaces the resource.")]
-    name: Annotated[
-        str, AfterValidator(_plain_name), Field(description="Tells blocks of one file apart. A change replaces it.")
-    ]
-    content: Annotated[
-        str,
-        AfterValidator(_no_marker),
-        Field(description="The lines between the markers; a final newline may be left out."),
-    ]
-    comment: Annotated[
-        str | None, AfterValidator(_comment), Field(description="What begins a comment in that file.")
-    ] = None
-    comment_end: Annotated[
-        str | None, AfterValidator(_comment_end), Field(description="What ends a comment in that file, as '-->'.")
-    ] = None
-    before: Annotated[
-        str | None,
-        AfterValidator(_line),
-        Field(description="A line of the file that the block stands somewhere before; a new one right before it."),
-    ] = None
-    after: Annotated[
-        str | None,
-        AfterValidator(_line),
-        Field(description="A line of the file that the block stands somewhere after; a new one right after it."),
-    ] = None
-    validate: Acceptance = None  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
-    in_place: InPlace = False
-
-
-class BlockFacts(Facts):
-    content: str = Field(default="", description="The lines of the block, each with its newline.")
-    comment: str = ""
-    comment_end: str = ""
-    before: str | None = Field(default=None, description="The wished line where the block stands so; else what is.")
-    after: str | None = None
-    line: int = Field(default=0, description="Number of the block's first line, from 0.")
-    by_hand: str = Field(default="", description="The same lines, where they stand in the file without markers.")
-    file: bool = Field(default=False, description="Whether a file is there that is not made of blocks alone.")
-    existed: bool | None = Field(default=None, description="Whether a file is there; None in a record of long ago.")
-    type: FileType = "file"
-    unreadable: str = Field(default="", description="Why the block is not known: a damaged marker, a file too large.")
-
-
-def _readable(lines: list[str]) -> str:
-    """Return the lines as text; bytes that are not UTF-8, which the rest of a file may hold, become question marks."""
-    return "".join(f"{line}\n" for line in lines).encode(errors="surrogateescape").decode(errors="replace")
-
-
-def _text(stat: Stat | None) -> str:
-    return ((stat.content if stat is not None else None) or b"").decode(errors="surrogateescape")
-
-
-def facts_of(stat: Stat | None, inputs: BlockInputs) -> BlockFacts:
-    """Return what is there of the block. Damaged markers are a fact as well."""
-    if stat is None:
-        return BlockFacts(present=False, existed=False)
-    if stat.type != "file":
-        return BlockFacts(present=False, existed=True, type=stat.type)
-    if stat.unreadable:
-        return _unknown(stat.unreadable, file=True)
-    content = getattr(inputs, "content", "")  # an import knows none
-    lines = _text(stat).split("\n")
-    file = not only_blocks(lines)
-    try:
-        span = find(lines, inputs.name)
-    except ValueError as error:
-        return _unknown(f"damaged: {error}", file=file)
-    if span is None:
-        by_hand = _readable(lines_of(content)) if find_by_hand(lines, content) is not None else ""
-        return BlockFacts(present=False, existed=True, by_hand=by_hand, file=file)
-    wished = Place(inputs.before, inputs.after)
-    away = out_of_place(lines, span, wished)
-    return BlockFacts(
-        present=True,
-        content=_readable(lines[span.first + 1 : span.last]),
-        comment=span.comment.begin,
-        comment_end=span.comment.end,
-        before=inputs.before if away.before is None else f"<stands behind it, in line {span.first + 1}>",
-        after=inputs.after if away.after is None else f"<stands before it, in line {span.first + 1}>",
-        line=span.first,
-        file=file,
-        existed=True,
-    )
-
-
-def _unknown(why: str, *, file: bool) -> BlockFacts:
-    return BlockFacts(present=True, existed=True, file=file, content=f"<{why}>", unreadable=why)
-
-
-async def _read(session: Session, inputs: BlockInputs) -> tuple[Stat | None, BlockFacts]:
-    stat = await session.stat(inputs.path, content=True, limit=LIMIT)
-    return stat, facts_of(stat, inputs)
-
-
-async def observe(session: Session, inputs: BlockInputs) -> BlockFacts:
-    return (await _read(session, inputs))[1]
+from providers.kinds.takes_effect import FSTAB, mount_points, read_anew, strangers
+from providers.machine.session import Session
 
 
 async def apply(session: Session, inputs: BlockInputs, facts: BlockFacts) -> None:
     # Read again: this runs under the file's lock, and another block may have been written since `facts`.
-    stat, now = await _read(session, inputs)
+    stat, now = await read(session, inputs)
     if now.type != "file":
         raise InvalidInput(
             f"{inputs.path} on {session.machine} is a {now.type}, and a Block can only stand in a file",
@@ -187,14 +45,15 @@ async def apply(session: Session, inputs: BlockInputs, facts: BlockFacts) -> Non
             f"{inputs.path} on {session.machine} can't be read: {stat.unreadable}; nothing was changed",
             remedy="see what fills it",
         )
-    old = _text(stat)
+    old = file_text(stat)
     text = mended(old, inputs.name, inputs.content) if now.unreadable else old
+    text, line = _first(text, inputs)
     comment = Comment(
         now.comment or "#" if inputs.comment is None else inputs.comment,
         now.comment_end if inputs.comment_end is None else inputs.comment_end,
     )
     try:
-        wanted = with_block(text, inputs.name, inputs.content, comment, Place(inputs.before, inputs.after))
+        wanted = with_block(text, inputs.name, inputs.content, comment, Place(inputs.before, inputs.after), line)
     except LookupError as error:
         raise InvalidInput(
             f"{inputs.path} on {session.machine} has no line {error.args[0]!r} to put the block {inputs.name} beside;"
@@ -213,15 +72,30 @@ async def apply(session: Session, inputs: BlockInputs, facts: BlockFacts) -> Non
         if stat is None:
             await made_files.forget(session, inputs.path)
         raise InvalidInput(error.summary, detail=error.detail, remedy=error.remedy) from None
+    if stat is not None and (others := strangers(inputs.path, stat)).reasons:
+        await session.set_attributes(inputs.path, mode=others.mode, owner=others.owner)
+
+
+def _first(text: str, inputs: BlockInputs) -> tuple[str, int | None]:
+    """Return `text` without a block that others' lines come before, and the line to put it before; else `text`."""
+    if inputs.path != FSTAB or (inputs.before, inputs.after) != (None, None):
+        return text, None
+    lines = text.split("\n")
+    span = find(lines, inputs.name)
+    others = fstab.rivals(lines, inputs.content, span)
+    by_hand = span is None and find_by_hand(lines, inputs.content) is not None
+    if by_hand or not others or (span is not None and others[0][0] > span.last):
+        return text, None
+    return without_block(text, inputs.name), others[0][0]
 
 
 async def restore(session: Session, inputs: BlockInputs, before: BlockFacts) -> None:
-    stat, now = await _read(session, inputs)
+    stat, now = await read(session, inputs)
     if now.type != "file" or (stat is not None and stat.unreadable):
         why = f"is a {now.type} by now" if stat is None or not stat.unreadable else f"can't be read: {stat.unreadable}"
         session.warn(f"{inputs.path} on {session.machine} {why}: it was left alone")
         return
-    text = old = _text(stat)
+    text = old = file_text(stat)
     if now.unreadable:
         text = mended(old, inputs.name, inputs.content)
         session.warn(
@@ -229,10 +103,11 @@ async def restore(session: Session, inputs: BlockInputs, before: BlockFacts) -> 
             " of it was taken away; see whether anything beside it stays that should not"
         )
     if before.present:
-        moved = inputs.before is not None or inputs.after is not None
+        moved = inputs.before is not None or inputs.after is not None or inputs.path == FSTAB
         bare = without_block(text, inputs.name) if moved and now.line != before.line else text
         comment = Comment(before.comment, before.comment_end)
-        wanted = with_block(bare, inputs.name, before.content, comment, line=before.line)
+        content = before.content if before.plain is None else before.plain
+        wanted = with_block(bare, inputs.name, content, comment, line=before.line)
     else:
         # Lines that were there by hand come back even where somebody has removed the block since.
         marked = with_block(text, inputs.name, before.by_hand, "#") if before.by_hand else text
@@ -242,11 +117,24 @@ async def restore(session: Session, inputs: BlockInputs, before: BlockFacts) -> 
         return
     if wanted == "" and await _ours(session, inputs, before):
         await session.remove(inputs.path)
+        await read_anew(session, inputs.path, old, "")
         await made_files.forget(session, inputs.path)
         return
     await _write(session, inputs, old, wanted)
+    await _remove_mount_points(session, before, wanted)
+    if before.strangers:
+        await session.set_attributes(inputs.path, mode=before.file_mode, owner=before.file_owner)
     if wanted and not only_blocks(wanted.split("\n")):
         await made_files.forget(session, inputs.path)
+
+
+async def _remove_mount_points(session: Session, before: BlockFacts, text: str) -> None:
+    """Remove the folders that systemd has made to mount on, where they are empty and no other line has them."""
+    for point in set(before.no_folders) - set(mount_points(text)):
+        try:
+            await session.remove(point)
+        except HearthError as error:
+            session.warn(f"{point} on {session.machine}, made to mount on, stays: {error.summary}")
 
 
 async def _ours(session: Session, inputs: BlockInputs, before: BlockFacts) -> bool:
@@ -259,6 +147,16 @@ async def _ours(session: Session, inputs: BlockInputs, before: BlockFacts) -> bo
 async def _write(session: Session, inputs: BlockInputs, old: str, new: str) -> None:
     if new != old:
         await session.write(inputs.path, new.encode(errors="surrogateescape"), in_place=inputs.in_place)
+        await read_anew(session, inputs.path, old, new)
+
+
+async def explain(session: Session, inputs: BlockInputs, facts: BlockFacts) -> str:
+    """Return why a block is not as wished."""
+    if facts.strangers:
+        return f"{facts.strangers[0]}, and that could not be taken away"
+    if facts.unreadable:
+        return f"it is {facts.unreadable}"
+    return f"{inputs.path} holds another text than a moment ago: a program on the machine writes it as well"
 
 
 def _differs(field: str, wish: object, found: object) -> bool:
@@ -291,5 +189,6 @@ KIND = Kind(
     locks=lambda inputs: (f"file:{inputs.path}",),
     differs=_differs,
     unkeepable=lambda facts: facts.unreadable,
+    explain=explain,
     by_hand=lambda inputs: f"its lines in {inputs.path}, from the one with `BEGIN hearth {inputs.name}` on",
 )

@@ -16,7 +16,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from config.model import image_reference
-from providers.errors import CommandFailed, HearthError, InvalidInput
+from providers.errors import CommandFailed, CouldNotLook, HearthError, InvalidInput
 from providers.kind import AccountName, Facts, Inputs, Kind
 from providers.kinds.container_image.podman_store import NO_PODMAN, NOT_GIVEN, NOT_NAMED, NOT_TAKEN, Store
 from providers.kinds.unit.made_folders import remove_if_empty
@@ -71,9 +71,8 @@ async def observe(session: Session, inputs: ContainerImageInputs) -> ContainerIm
     if found is None:
         return ContainerImageFacts(present=False)
     if isinstance(found, Completed):
-        raise CommandFailed(
+        raise CouldNotLook(
             f"podman on {session.machine} could not say whether {_owner(inputs)} has the image {inputs.name}",
-            status=found.status,
             detail=found.stderr,
             remedy=f"see what `podman images` says there for {_owner(inputs)}",
         )
@@ -250,6 +249,13 @@ def locks(inputs: ContainerImageInputs) -> tuple[str, ...]:
     return tuple(f"podman:{name}" for name in sorted(stores))
 
 
+async def explain(session: Session, inputs: ContainerImageInputs, facts: ContainerImageFacts) -> str:
+    """Return why an image is not as wished."""
+    if not facts.present:
+        return "something there removes images: see its timers (systemctl list-timers, podman image prune)"
+    return f"{facts.source}, again: see what pulls or tags it there (podman-auto-update.timer)"
+
+
 KIND = Kind(
     token="hearth:host:ContainerImage",
     inputs=ContainerImageInputs,
@@ -262,6 +268,7 @@ KIND = Kind(
     identify=identify,
     parse=parse,
     outputs=("image_id", "digest"),
+    explain=explain,
     locks=locks,
     deadline=1200.0,
     by_hand=lambda inputs: f"podman image rm {inputs.name}" + (f", as {inputs.user}" if inputs.user else ""),

@@ -25,6 +25,7 @@ from pydantic import AfterValidator, Field
 from config.git import git_address, git_revision
 from providers.errors import CommandFailed, HearthError, InvalidInput, NotConverged
 from providers.kind import AbsolutePath, AccountName, Inputs, Kind
+from providers.kinds import reasons
 from providers.kinds.file import path_to_identity
 from providers.kinds.git_checkout.failures import failure
 from providers.kinds.owned_folder import (
@@ -235,6 +236,18 @@ def _differs(field: str, wish: str, found: str) -> bool:
     return (split_credentials(wish)[0] if field == "url" else wish) != found
 
 
+async def explain(session: Session, inputs: GitCheckoutInputs, facts: GitCheckoutFacts) -> str:
+    """Return why a checkout is not as wished."""
+    if facts.unreadable:
+        return facts.unreadable
+    if "<changed:" in facts.revision:
+        return (
+            "files are changed as they are checked out: by a hook, a filter (.gitattributes) or core.autocrlf, or by a"
+            " program there that writes them"
+        )
+    return await reasons.owners(session, inputs.path) if facts.owner != inputs.owner else ""
+
+
 KIND = Kind(
     token="hearth:host:GitCheckout",
     inputs=GitCheckoutInputs,
@@ -251,5 +264,6 @@ KIND = Kind(
     deadline=300.0,
     differs=_differs,
     unkeepable=lambda facts: facts.unreadable,
+    explain=explain,
     by_hand=lambda inputs: f"rm -r {shlex.quote(inputs.path)}",
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
-from providers.errors import HearthError
+from providers.errors import CouldNotLook, HearthError, Untouched
 from providers.kinds.lxd.daemons import ABOUT, Daemon
 from providers.machine.session import Session
 
@@ -33,7 +33,11 @@ class ApiError(HearthError):
         self.status = status
 
 
-class NoAnswer(HearthError):
+class NotBegun(Untouched, ApiError):
+    """LXD would refuse something, which was not asked of it."""
+
+
+class NoAnswer(CouldNotLook):
     """LXD does not run there, or does not answer in time: nothing is known and nothing was changed by this call."""
 
 
@@ -132,7 +136,7 @@ class Api:
         members = await self.members()
         away = [each["server_name"] for each in members if each["status"] not in ("Online", "Evacuated")]
         if away:
-            raise ApiError(
+            raise NotBegun(
                 f"{what} needs every member of the cluster, and {' and '.join(sorted(away))} can't be reached by the"
                 " others, so nothing was changed",
                 status=503,

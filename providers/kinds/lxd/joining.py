@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from providers.errors import CommandFailed, DeadlineExceeded, HearthError, InvalidInput
-from providers.kinds.lxd.api import Answer, Api, ApiError, Request, at
+from providers.kinds.lxd.api import Answer, Api, ApiError, NotBegun, Request, at
 from providers.kinds.lxd.daemons import Daemon
 from providers.kinds.lxd.preseed import join as join_preseed
 from providers.kinds.lxd.preseed import member_config
@@ -200,7 +200,7 @@ async def _whole(cluster: Api, name: str) -> dict[str, list[str]]:
         found[group] = [each["name"] for each in managed]
         broken += [f"{each['name']} of {group}: {each['status']}" for each in managed if each["status"] != "Created"]
     if broken:
-        raise ApiError(
+        raise NotBegun(
             f"{name} can't join while pools or networks of the cluster are half made; nothing was changed",
             status=409,
             detail="\n".join(broken),

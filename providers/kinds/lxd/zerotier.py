@@ -38,7 +38,7 @@ class Endpoint:
             return None
         if answer.status_code in (401, 403):
             raise ZeroTierError(
-                f"{self.name} does not accept the token, so nothing was changed there",
+                f"{self.name} does not accept the token",
                 remedy="give the right one as hearth:lxd-zerotier-token (a controller's own stands in its"
                 f" {TOKEN_FILE})",
             )
@@ -79,7 +79,7 @@ class Controller:
         found = await self.place.ask(session, "GET", self.root)
         if found is None:
             raise ZeroTierError(
-                f"{self.place.name} has no network {self.network}, so nothing was changed",
+                f"{self.place.name} has no network {self.network}",
                 remedy="correct lxd.overlay.network, or the controller: its address begins a network's id",
             )
         content: dict[str, Any] = found if self.own else found.get("config") or {}

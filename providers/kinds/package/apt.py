@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from providers.errors import CommandFailed, DeadlineExceeded, HearthError
+from providers.errors import CommandFailed, DeadlineExceeded, GivenUp, HearthError
 from providers.machine.session import Completed, Session
 from toolchain.waiting import wait_until_async
 
@@ -101,8 +101,8 @@ async def wait_for_locks(session: Session, wait: float = LOCK_WAIT) -> None:
     await wait_until_async(holder, wait, give_up, good=lambda at_work: not at_work, pause=POLL)
 
 
-def _held(session: Session, holder: str) -> DeadlineExceeded:
-    return DeadlineExceeded(
+def _held(session: Session, holder: str) -> GivenUp:
+    return GivenUp(
         f"apt on {session.machine} is still locked: {holder}; nothing was changed",
         remedy="let it finish, or end it on the machine, then run up again; more time: custom_timeouts",
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from providers.errors import HearthError
+from providers.errors import CouldNotLook
 from providers.kind import Facts, Inputs
 from providers.machine.session import Session
 
@@ -88,7 +88,7 @@ async def observe(session: Session, inputs: PackageInputs) -> PackageFacts:
         session.run("grep", "-x", "-A3", f"Package: {bare}", "/var/lib/apt/extended_states", check=False),
     )
     if query.status == 127:
-        raise HearthError(
+        raise CouldNotLook(
             f"{session.machine} has no dpkg, so it has no Debian packages",
             remedy="a Package is for Debian and Ubuntu; install the software there in another way, with a Script",
         )

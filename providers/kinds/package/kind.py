@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 
-from providers.errors import InvalidInput, NotConverged
+from providers.errors import InvalidInput, Untouched
 from providers.kind import Kind
+from providers.kinds import reasons
 from providers.kinds.package import apt, brought
 from providers.kinds.package.facts import PackageFacts, PackageInputs, observe, packages_there
 from providers.kinds.package.removal import restore
@@ -78,7 +79,7 @@ async def _install(session: Session, inputs: PackageInputs, facts: PackageFacts)
         await _refuse_virtual(session, inputs.name)
         known = [line.split("|")[1].strip() for line in await _madison(session, inputs.name) if line.count("|") > 1]
         versions = f" It has: {', '.join(known)}." if known and inputs.version is not None else ""
-        raise NotConverged(
+        raise Untouched(
             f"apt on {session.machine} knows no package {wanted!r}, also after `apt-get update`; nothing was changed."
             f"{versions}",
             detail=done.stderr,
@@ -103,6 +104,11 @@ def _lists_at_fault(name: str, done: Completed) -> str:
     return ""
 
 
+async def explain(session: Session, inputs: PackageInputs, facts: PackageFacts) -> str:
+    """Return why a package is not as wished."""
+    return await reasons.package(session, inputs.name)
+
+
 KIND = Kind(
     token="hearth:host:Package",
     inputs=PackageInputs,
@@ -115,5 +121,6 @@ KIND = Kind(
     parse=lambda identity: {"name": identity},
     locks=lambda _inputs: ("packages",),
     deadline=600.0,
+    explain=explain,
     by_hand=lambda inputs: f"apt-get purge {inputs.name}",
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from providers.errors import HearthError, InvalidInput
+from providers.errors import InvalidInput, Untouched
 from providers.kinds.unit import systemd
 from providers.kinds.unit.facts import UnitFacts
 from providers.kinds.unit.settings import UnitInputs
@@ -70,7 +70,7 @@ async def check_text(session: Session, inputs: UnitInputs, folder: str) -> None:
     script = f"{settings}\n{_FOLDER}{_QUADLET if quadlet else _VERIFY}"
     done = await session.run("sh", stdin=inputs.text or "", script=script, user=inputs.user, check=False)
     if done.status == 77:
-        raise HearthError(
+        raise Untouched(
             f"{session.machine} has no Quadlet to make a service of {inputs.name}; nothing was changed",
             remedy="it comes with podman 4.6 and later: declare Package 'podman', and let this Unit depend on it",
         )
@@ -86,39 +86,16 @@ async def check_text(session: Session, inputs: UnitInputs, folder: str) -> None:
         )
 
 
-_ABOVE = ("system.control", "user.control", "/transient/", "generator.early")
-"""Folders whose units win over those in /etc/systemd/system and ~/.config/systemd/user: systemd.unit(5)."""
 _named: set[tuple[str, str]] = set()
 
 
 def refuse_what_is_not_ours(session: Session, inputs: UnitInputs, facts: UnitFacts) -> None:
-    """Raise InvalidInput where a unit is not ours to change.
-
-    The manager uses somebody else's file, which wins over the one that Hearth writes, or the unit is another's alias
-    that would go with what is wished.
-    """
-    if inputs.text is None:
-        if inputs.enabled is False and facts.enabled and facts.id not in ("", facts.service):
-            raise InvalidInput(
-                f"{inputs.name} on {session.machine} is an alias of {facts.id}, and goes when that is disabled."
-                " Nothing was changed",
-                remedy=f"name the unit {facts.id}",
-            )
-        return
-    other = ""
-    if any(part in facts.fragment for part in _ABOVE):
-        other = facts.fragment
-    elif systemd.is_quadlet(inputs.name) and facts.fragment and "/generator" not in facts.fragment:
-        # What Quadlet generates wins over what a package brings, and over nothing else.
-        other = "" if facts.fragment.startswith(("/usr/", "/lib/")) else facts.fragment
-    elif systemd.is_quadlet(inputs.name) and facts.content is not None and facts.source not in ("", facts.path):
-        other = facts.source
-    if other:
+    """Raise InvalidInput where the unit is another's alias, which would go with what is wished."""
+    if inputs.text is None and inputs.enabled is False and facts.enabled and facts.id not in ("", facts.service):
         raise InvalidInput(
-            f"{facts.service} on {session.machine} is {other}, which wins over {facts.path}: what Hearth writes there"
-            " has no effect. Nothing was changed",
-            remedy=f"see who put it there; move {other} away and run `systemctl daemon-reload`"
-            f"{f' as {inputs.user} (--user)' if inputs.user else ''}, or take this Unit out of the program",
+            f"{inputs.name} on {session.machine} is an alias of {facts.id}, and goes when that is disabled."
+            " Nothing was changed",
+            remedy=f"name the unit {facts.id}",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
 from typing import Any
@@ -15,9 +16,11 @@ from providers.kinds.unit import systemd
 from providers.kinds.unit.aside import made_aside
 from providers.kinds.unit.links import find_links, folders_of, starts_script, wanted
 from providers.kinds.unit.settings import UnitInputs
+from providers.kinds.unit.started_for import StartedFor, look, parse_stamp
 from providers.kinds.unit.systemd import Manager
 from providers.machine.own_folder import OWN_FOLDER
 from providers.machine.session import Account, Session, Stat
+from providers.machine.session import shown as shown_text
 
 STAMPS = f"{OWN_FOLDER}/units"
 PENDING = "pending"
@@ -32,16 +35,22 @@ class UnitFacts(Facts):
         " none.",
     )
     content: str | None = Field(default=None, description="The same without such lines.")
+    unreadable: str = Field(default="", description="Why the text is not known, if it is not: too large, say.")
     binary: str = Field(default="", description="The bytes in base64 where they are not UTF-8.")
     enabled: bool | None = None
     running: bool | None = None
     restart_on: list[str] | None = Field(default=None, description="A hash of what it was last (re)started for.")
+    restart_on_files: list[str] | None = Field(
+        default=None, description="Those files, with a word behind each that has changed since it started."
+    )
+    started_for: dict[str, str] = Field(default_factory=dict[str, str], description="File -> digest of what is in it.")
     service: str = Field(default="", description="The unit that runs: of a Quadlet file, the service it becomes.")
     path: str = Field(default="", description="Where the unit file is, if Hearth writes it.")
     mode: str = ""
     owner: str = ""
     group: str = ""
     link: str = Field(default="", description="Where a link in the place of the unit file points.")
+    link_bytes: str = Field(default="", description="The same in base64: it may be no UTF-8.")
     known: bool = Field(default=False, description="Whether its manager has such a unit.")
     file_state: str = Field(default="", description="As `systemctl is-enabled` says.")
     active_state: str = Field(default="", description="As `systemctl is-active` says.")
@@ -71,6 +80,11 @@ class UnitFacts(Facts):
     @property
     def masked(self) -> bool:
         return self.file_state.startswith("masked") or self.link == "/dev/null"
+
+
+def shown_link(target: bytes) -> str:
+    """Return a link's target fit to be shown."""
+    return shown_text(target.decode(errors="surrogateescape"))
 
 
 def stamp_of(inputs: UnitInputs) -> str:
@@ -144,9 +158,12 @@ def facts_of(
     links: tuple[dict[str, str], list[str]] | None = None,
     owner: str = "root",
     aside: str = "",
+    started_for: StartedFor | None = None,
 ) -> UnitFacts:
     plain = file is not None and file.type == "file"
     content, binary = text_of(file.content or b"") if file is not None and plain else (None, "")
+    if file is not None and file.unreadable:
+        content = f"<{file.unreadable}>"
     state = shown.get("ActiveState", "")
     known = shown.get("LoadState", "not-found") != "not-found"
     manager_up = bool(shown) and shown.get("LoadState") != "unasked"
@@ -160,6 +177,7 @@ def facts_of(
     if restart_on is not None and needs_reload:
         restart_on.append("the manager has not read its files since they changed")
     return UnitFacts(
+        unreadable=file.unreadable if file is not None else "",
         present=plain or (inputs.text is None and known),
         text=text,
         content=content,
@@ -167,13 +185,16 @@ def facts_of(
         enabled=_enabled(inputs, shown, content, links[0] if links else None),
         running=None if systemd.is_template(service) else state in systemd.ACTIVE,
         restart_on=restart_on,
+        restart_on_files=_files(inputs, started_for, service),
+        started_for=dict(started_for.digests) if started_for is not None else {},
         stamp=stamp,
         service=service,
         path=path,
         mode=file.mode if file else "",
         owner=file.owner if file else "",
         group=file.group if file else "",
-        link=(file.content or b"").decode(errors="replace") if file and file.type == "symlink" else "",
+        link=shown_link(file.content or b"") if file and file.type == "symlink" else "",
+        link_bytes=base64.b64encode(file.content or b"").decode() if file and file.type == "symlink" else "",
         known=known,
         file_state=shown.get("UnitFileState", ""),
         active_state=state,
@@ -190,6 +211,16 @@ def facts_of(
         obstacles=obstacles,
         aside=aside,
     )
+
+
+def _files(inputs: UnitInputs, started_for: StartedFor | None, service: str) -> list[str] | None:
+    if inputs.restart_on_files is None or started_for is None:
+        return inputs.restart_on_files
+    stale = set(started_for.stale)
+    return [
+        f"{path} (another text than when {service} started)" if path in stale else path
+        for path in inputs.restart_on_files
+    ]
 
 
 async def _without_manager(session: Session, inputs: UnitInputs, path: str, *, there: bool) -> dict[str, str]:
@@ -238,6 +269,9 @@ async def observe(session: Session, inputs: UnitInputs) -> UnitFacts:
         same = await session.run("test", fragment, "-ef", path, check=False)
         if same.ok:  # by way of a link above it
             shown = {**shown, "FragmentPath": path}
-    mark = None if stamp is None else (stamp.content or b"").decode().strip()
+    mark, known = (None, {}) if stamp is None else parse_stamp((stamp.content or b"").decode(errors="replace"))
     owner = account.name if account is not None else "root"
-    return facts_of(inputs, path, file, shown, service, mark, links, owner, aside)
+    runs = shown.get("ActiveState", "") in systemd.ACTIVE
+    files = inputs.restart_on_files
+    started_for = await look(manager, service, files, known) if runs and files else None
+    return facts_of(inputs, path, file, shown, service, mark, links, owner, aside, started_for)

@@ -14,6 +14,7 @@ import shlex
 
 from providers.errors import InvalidInput
 from providers.kind import Kind
+from providers.kinds import reasons
 from providers.kinds.unit import systemd
 from providers.kinds.unit.check import (
     check_text,
@@ -33,8 +34,10 @@ from providers.kinds.unit.facts import (
 )
 from providers.kinds.unit.lockout import check_way_in
 from providers.kinds.unit.made_folders import make_folders
+from providers.kinds.unit.overruled import can_make_room, make_room, refuse, winner
 from providers.kinds.unit.restore import restore
 from providers.kinds.unit.settings import UnitInputs
+from providers.kinds.unit.started_for import look, stamp_text
 from providers.kinds.unit.systemd import Manager
 from providers.machine.own_folder import PRIVATE, make_own_folder
 from providers.machine.session import Session
@@ -53,6 +56,17 @@ async def apply(session: Session, inputs: UnitInputs, facts: UnitFacts) -> None:
     if (stale and not changed) or (inputs.text is None and not facts.known):
         facts = await _reloaded(manager, inputs)
     refuse_what_is_not_ours(session, inputs, facts)
+    if inputs.enabled and not facts.enabled and not changed and not systemd.is_quadlet(inputs.name):
+        refuse_what_can_not_be_enabled(session, inputs, facts)
+    moved = False
+    if (other := winner(inputs, facts)) and await session.stat(other) is None:
+        facts = await _reloaded(manager, inputs)  # it has gone, and the manager has not looked since
+        other = winner(inputs, facts)
+    if other:
+        if not can_make_room(facts, other):
+            refuse(session, inputs, facts, other)
+        await make_room(session, inputs, other)
+        facts, moved = await _reloaded(manager, inputs), True
     await warn_of_drop_ins(session, inputs, facts)
     if changed:
         await _write(session, inputs, facts)
@@ -69,9 +83,10 @@ async def apply(session: Session, inputs: UnitInputs, facts: UnitFacts) -> None:
     relinked = await _set_enabled(manager, inputs, facts, changed=changed, new=new)
     if (changed and not new) or relinked or (facts.obstacles and systemd.is_quadlet(inputs.name)):
         await manager.reload()
-    await _set_running(manager, inputs, facts, changed=changed, stale=stale)
-    if inputs.restart_on is not None:
-        await _stamp(session, inputs, digest(inputs.restart_on))
+    await _set_running(manager, inputs, facts, changed=changed or moved, stale=stale)
+    if inputs.restart_on is not None or inputs.restart_on_files:
+        mark = "" if inputs.restart_on is None else digest(inputs.restart_on)
+        await _stamp(session, inputs, stamp_text(mark, await _read_by_now(manager, inputs)))
     elif facts.stamp is not None or (changed and facts.active):
         await session.remove(stamp_of(inputs))
 
@@ -90,7 +105,7 @@ async def _reloaded(manager: Manager, inputs: UnitInputs) -> UnitFacts:
 
 async def _write(session: Session, inputs: UnitInputs, facts: UnitFacts) -> None:
     if facts.active:  # a restart that an interrupted `up` still owes is known by this
-        await _stamp(session, inputs, PENDING)
+        await _stamp(session, inputs, f"{PENDING}\n")
     owner, group = await _owner(session, inputs)
     await make_folders(session, facts.path.rpartition("/")[0], owner=owner, group=group)
     await session.write(facts.path, (inputs.text or "").encode(), mode="0644", owner=owner, group=group)
@@ -106,8 +121,6 @@ async def _set_enabled(manager: Manager, inputs: UnitInputs, facts: UnitFacts, *
     """Return whether links were changed that the manager knows."""
     if systemd.is_quadlet(inputs.name) or inputs.enabled is None:
         return False
-    if inputs.enabled and not facts.enabled and not changed:
-        refuse_what_can_not_be_enabled(manager.session, inputs, facts)
     if inputs.enabled and facts.enabled and changed:
         verb = "reenable"  # the new text may be wanted by something else
     elif inputs.enabled != facts.enabled:
@@ -126,7 +139,10 @@ async def _set_running(manager: Manager, inputs: UnitInputs, facts: UnitFacts, *
         return
     if service != facts.service and facts.active:  # a new ServiceName=: the old service has no file any more
         await manager.ctl("stop", facts.service)
-    asked = inputs.restart_on is not None and facts.active and (stale or await _owes_restart(manager, inputs, facts))
+    asked = facts.active and (
+        inputs.restart_on_files != facts.restart_on_files
+        or (inputs.restart_on is not None and (stale or await _owes_restart(manager, inputs, facts)))
+    )
     if inputs.running is False:
         if facts.active:
             await manager.ctl("stop", service)
@@ -134,6 +150,14 @@ async def _set_running(manager: Manager, inputs: UnitInputs, facts: UnitFacts, *
         await _restart(manager, inputs, facts)
     elif inputs.running and not facts.running:
         await manager.start(service, inputs.start_timeout, settle=systemd.starts_at_once(inputs.name, inputs.text))
+
+
+async def _read_by_now(manager: Manager, inputs: UnitInputs) -> dict[str, str]:
+    """Return what is in the unit's files now that it has been started for."""
+    if not inputs.restart_on_files:
+        return {}
+    service = systemd.service_of(inputs.name, inputs.text)
+    return dict((await look(manager, service, inputs.restart_on_files, {})).digests)
 
 
 async def _owes_restart(manager: Manager, inputs: UnitInputs, facts: UnitFacts) -> bool:
@@ -165,8 +189,17 @@ async def _stamp(session: Session, inputs: UnitInputs, text: str) -> None:
     await asyncio.gather(
         make_own_folder(session),
         session.make_directory(STAMPS, **PRIVATE),
-        session.write(stamp_of(inputs), f"{text}\n".encode(), mode="0600", owner="root", group="root"),
+        session.write(stamp_of(inputs), text.encode(), mode="0600", owner="root", group="root"),
     )
+
+
+async def explain(session: Session, inputs: UnitInputs, facts: UnitFacts) -> str:
+    """Return why a unit is not as wished: what keeps its file from its effect, or what its manager says."""
+    if facts.obstacles:
+        return facts.obstacles[0]
+    if inputs.enabled is not None and facts.enabled != inputs.enabled:
+        return f"systemd calls its file {facts.file_state or 'unknown'}, and no link says that it starts at boot"
+    return await reasons.unit(session, facts.service, inputs.user)
 
 
 def identify(inputs: UnitInputs) -> str:
@@ -209,5 +242,7 @@ KIND = Kind(
     locks=lambda inputs: (f"unit:{identify(inputs)}",),
     deadline=600.0,
     differs=differs,
+    explain=explain,
+    unkeepable=lambda facts: facts.unreadable,
     by_hand=by_hand,
 )

@@ -7,6 +7,7 @@ systemd.unit(5) (the folders, [Install]); update-rc.d(8) for scripts of System V
 
 from __future__ import annotations
 
+import base64
 import shlex
 from collections.abc import Mapping
 
@@ -30,10 +31,11 @@ shift
 set +f
 IFS='
 '
-find $folders -type l \\( "$@" \\) -printf 'l\\t%p\\t%l\\n' \\
-    -o -type d \\( -name '*.wants' -o -name '*.requires' -o -name '*.upholds' \\) -printf 'd\\t%p\\n' 2> /dev/null
-[ -z "$script" ] || find /etc/rc?.d -name "[KS][0-9][0-9]$script" -printf 'l\\t%p\\t%l\\n' 2> /dev/null
-exit 0
+{
+    find $folders -type l \\( "$@" \\) -printf 'l\\t%p\\t%l\\n' \\
+        -o -type d \\( -name '*.wants' -o -name '*.requires' -o -name '*.upholds' \\) -printf 'd\\t%p\\n' 2> /dev/null
+    [ -z "$script" ] || find /etc/rc?.d -name "[KS][0-9][0-9]$script" -printf 'l\\t%p\\t%l\\n' 2> /dev/null
+} | base64
 """
 # A folder of links goes with its last one, as systemctl does it, where it was not there before.
 _CHANGE = """
@@ -79,7 +81,9 @@ async def find_links(
     done = await session.run("sh", script=f"{lines}\n{_FIND}", user=user, check=False)
     links: dict[str, str] = {}
     made: list[str] = []
-    for line in done.stdout.splitlines():
+    # Names are bytes: what a command prints would come as text.
+    found = base64.b64decode(done.stdout).decode(errors="surrogateescape")
+    for line in found.split("\n"):
         fields = line.split("\t")
         if fields[0] == "l" and len(fields) == 3:
             links[fields[1]] = fields[2]
@@ -125,4 +129,5 @@ def steps_back(
 async def change_links(session: Session, lines: list[str], user: str | None) -> None:
     """Remove (`r`) and make (`l`) links, and remove (`d`) empty folders; as the account where they are its own."""
     if lines:
-        await session.run("sh", "-eu", stdin="\n".join(lines) + "\n", script=_CHANGE, user=user)
+        text = "".join(f"{line}\n" for line in lines).encode(errors="surrogateescape")
+        await session.run("sh", "-eu", stdin=text, script=_CHANGE, user=user)

@@ -11,10 +11,11 @@ from collections.abc import Awaitable
 from providers.errors import HearthError
 from providers.kinds.unit import systemd
 from providers.kinds.unit.aside import remove_aside
-from providers.kinds.unit.facts import STAMPS, UNFINISHED, UnitFacts, observe, stamp_of
+from providers.kinds.unit.facts import STAMPS, UNFINISHED, UnitFacts, folder_of, observe, stamp_of
 from providers.kinds.unit.links import change_links, steps_back
 from providers.kinds.unit.lockout import keeps_way_in
 from providers.kinds.unit.made_folders import remove_if_empty, remove_made_folders
+from providers.kinds.unit.overruled import forget_room, give_room_back
 from providers.kinds.unit.settings import UnitInputs
 from providers.kinds.unit.systemd import Manager
 from providers.machine.session import Session
@@ -23,7 +24,8 @@ from providers.machine.session import Session
 async def restore(session: Session, inputs: UnitInputs, before: UnitFacts) -> None:
     now = await observe(session, inputs)
     if not now.path:
-        return  # its account is gone, and all of it with the account
+        await _restore_without_account(session, inputs)
+        return
     gone = not before.known and not before.file_text and not before.link
     stops = now.active and not before.active and (gone or inputs.running is not None)
     disables = bool(now.enabled) and not before.enabled and inputs.enabled is not None
@@ -38,6 +40,10 @@ async def restore(session: Session, inputs: UnitInputs, before: UnitFacts) -> No
         await _restore_without_manager(session, inputs, now, before)
     else:
         await _restore(manager, inputs, now, before, gone=gone)
+    if await give_room_back(session, inputs) and now.manager_up:
+        await _try(session, manager.reload())
+        if before.active and inputs.text is not None:
+            await _try(session, manager.start(before.service, inputs.start_timeout, restart=True))
     await session.remove(stamp_of(inputs))
     await remove_if_empty(session, STAMPS)
     await remove_made_folders(session, now.path.rpartition("/")[0])
@@ -106,9 +112,27 @@ async def _put_back(session: Session, now: UnitFacts, before: UnitFacts) -> None
         content = base64.b64decode(before.binary) if before.binary else text.removesuffix(UNFINISHED).encode()
         await session.write(now.path, content, mode=before.mode, owner=before.owner, group=before.group)
     elif before.link:
-        await session.symlink(now.path, before.link)
+        target = base64.b64decode(before.link_bytes).decode(errors="surrogateescape") or before.link
+        await session.symlink(now.path, target)
     else:
         await session.remove(now.path)
+
+
+async def _restore_without_account(session: Session, inputs: UnitInputs) -> None:
+    """Somebody has removed the account by hand: what Hearth keeps about the unit goes, and its file where it is known.
+
+    What was there before went with the account; its home may still be there.
+    """
+    if inputs.home is not None and inputs.text is not None:
+        folder = folder_of(inputs, inputs.home)
+        path = f"{folder}/{inputs.name}"
+        found = await session.stat(path, content=True)
+        if found is not None and found.content == inputs.text.encode():
+            await session.remove(path)
+            await remove_made_folders(session, folder)
+    await forget_room(session, inputs)
+    await session.remove(stamp_of(inputs))
+    await remove_if_empty(session, STAMPS)
 
 
 async def _restore_without_manager(session: Session, inputs: UnitInputs, now: UnitFacts, before: UnitFacts) -> None:

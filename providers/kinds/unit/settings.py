@@ -59,6 +59,13 @@ class UnitInputs(Inputs):
         list[str] | None,
         Field(description="Texts of any kind, as hashes of its configuration files: a change restarts it."),
     ] = None
+    restart_on_files: Annotated[
+        list[AbsolutePath] | None,
+        Field(
+            description="Files that it reads when it starts, or folders of such: it is restarted where it runs with"
+            " what was in them before, also where its package has just started it."
+        ),
+    ] = None
     start_timeout: float = Field(default=90.0, gt=0, description="Seconds that a start may take.")
     allow_lockout: bool = Field(
         default=False,

@@ -10,7 +10,8 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from providers.errors import DeadlineExceeded, HearthError, NotConverged
+from providers.errors import DeadlineExceeded, NotConverged, Untouched
+from providers.kinds.takes_effect import reload
 from providers.machine.session import Completed, Session
 
 QUADLET = {
@@ -33,19 +34,6 @@ STOPPING = 95.0
 """Seconds that the old process may take to end in a restart; systemd kills it after 90 s."""
 BEHIND_ITS_BACK = "--root=/"
 """systemctl changes the links of the system's units without telling the manager, which then needs no reload."""
-# A reload that began after we asked has read what we wrote.
-_RELOAD = """
-mkdir -p -m 0700 "$folder"
-asked=$(mktemp "$folder/asked.XXXXXX")
-trap 'rm -f "$asked"' EXIT
-exec 9>> "$folder/reload"
-flock 9
-if [ -z "$(find "$folder/reloaded" -newer "$asked" 2> /dev/null)" ]; then
-    touch "$folder/began"
-    systemctl $scope daemon-reload
-    mv "$folder/began" "$folder/reloaded"
-fi
-"""
 _STARTED_BEFORE = """
 since=$(systemctl $scope show --timestamp=unix -p ActiveEnterTimestamp --value "$unit" | tr -dc 0-9)
 for file in "$@"; do
@@ -157,10 +145,7 @@ class Manager:
 
     async def reload(self) -> None:
         """Have the manager read its files again. Of several who ask at the same time one does it for all."""
-        folder = '"$XDG_RUNTIME_DIR/hearth"' if self.user else "/run/hearth"
-        scope = "--user" if self.user else ""
-        script = f"folder={folder} scope={scope}\n{_RELOAD}"
-        await self.session.run("sh", "-eu", script=script, user=self.user)
+        await reload(self.session, self.user)
 
     async def ready(self) -> None:
         """Have the account's own manager running. Raises HearthError where nothing keeps one running."""
@@ -171,7 +156,7 @@ class Manager:
         )
         if account is None or linger is None:
             what = "does not exist" if account is None else "is not logged in and does not linger"
-            raise HearthError(
+            raise Untouched(
                 f"{self.user} on {self.session.machine} {what}, so no service manager runs for it; nothing was changed",
                 remedy=f"declare User {self.user!r} with linger=True, and let this Unit depend on it",
             )

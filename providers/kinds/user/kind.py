@@ -14,6 +14,7 @@ import asyncio
 
 from providers.errors import CommandFailed, InvalidInput
 from providers.kind import Kind, SameAs
+from providers.kinds import reasons
 from providers.kinds.user.databases import GROUP, GSHADOW, edit, with_members
 from providers.kinds.user.facts import UserFacts, UserInputs, differs, makes, new_home, observe
 from providers.kinds.user.home import check_home, make_home, put_home_back, set_home
@@ -187,6 +188,16 @@ async def _put_members_back(session: Session, name: str, before: UserFacts) -> N
     await edit(session, GSHADOW, change)
 
 
+async def explain(session: Session, inputs: UserInputs, facts: UserFacts) -> str:
+    """Return why an account is not as wished."""
+    if facts.home_mode == "missing":
+        return f"its home {inputs.home} is not there: it may be on a file system that is not mounted"
+    elsewhere = await reasons.account(session, inputs.name)
+    home = inputs.home or facts.at
+    managed = inputs.home_mode not in (None, facts.home_mode) or inputs.home_owner not in (None, facts.home_owner)
+    return elsewhere or (await reasons.owners(session, home) if managed else "")
+
+
 KIND = Kind(
     token="hearth:host:User",
     inputs=UserInputs,
@@ -203,5 +214,6 @@ KIND = Kind(
     locks=lambda _inputs: ("accounts",),
     deadline=180.0,
     differs=differs,
+    explain=explain,
     by_hand=lambda inputs: f"userdel {inputs.name}",
 )

@@ -20,6 +20,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from providers.errors import CommandFailed, HearthError
+from providers.kinds import reasons
 from providers.kinds.file import path_to_identity
 from providers.kinds.owned_folder import OwnedFolderFacts, folder_facts, put_folder_back, put_owner_back, take_folder
 from providers.kind import AbsolutePath, AccountName, Inputs, Kind
@@ -257,6 +258,11 @@ async def restore(session: Session, inputs: VenvInputs, before: VenvFacts) -> No
     await put_owner_back(session, inputs.path, now.owner, before)
 
 
+async def explain(session: Session, inputs: VenvInputs, facts: VenvFacts) -> str:
+    """Return why an environment is not as wished."""
+    return await reasons.environment(session, inputs.path, facts.owner)
+
+
 KIND = Kind(
     token="hearth:host:Venv",
     inputs=VenvInputs,
@@ -270,5 +276,6 @@ KIND = Kind(
     locks=lambda inputs: (f"file:{inputs.path}",),
     defaults={"owner": "root"},
     deadline=600.0,
+    explain=explain,
     by_hand=lambda inputs: f"rm -r {shlex.quote(inputs.path)}",
 )

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.unit.toolchain.left_stacks import dead_pid, project, recover, write_lock, write_pending
 from toolchain.errors import ToolchainError
 from toolchain.stack import affected, backend_locks, recovery, run
-from toolchain.stack.alone import hold_stack
 from toolchain.stack.backend_locks import Holder, Lock, Process, ThisMachine
-from toolchain.versions import ROOT
+
+__all__ = ["project"]
 
 TAKEN = 1_000_000.0  # seconds since 1970
 LOCK = Lock(Path("lock.json"), 41, "root", "here", TAKEN)
@@ -102,55 +101,6 @@ def test_a_state_on_a_file_system_of_several_machines_is_known(tmp_path: Path, k
 # Recovery, with a `pulumi` that only writes down what it was asked
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> dict[str, str]:
-    """Return a project's environment whose `pulumi` records its arguments in `calls`."""
-    binary = tmp_path / "bin" / "pulumi"
-    binary.parent.mkdir()
-    binary.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/calls\n')
-    binary.chmod(0o755)
-    return {"PATH": f"{binary.parent}:/usr/bin:/bin", "PULUMI_BACKEND_URL": f"file://{tmp_path}/.state"}
-
-
-def write_lock(tmp_path: Path, pid: int, hostname: str | None = None) -> Path:
-    """Return a lock of the stack `trial`/`dev`, as the file backend writes it."""
-    path = tmp_path / ".state/.pulumi/locks/organization/trial/dev" / f"{pid}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = {
-        "pid": pid,
-        "username": "root",
-        "hostname": hostname or socket.gethostname(),
-        "timestamp": "2026-01-01T00:00:00.123456789Z",
-    }
-    path.write_text(json.dumps(lock))
-    return path
-
-
-def write_pending(tmp_path: Path, *names: str) -> None:
-    """Write a state in which creations are pending."""
-    path = tmp_path / ".state/.pulumi/stacks/trial/dev.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    operations: list[dict[str, Any]] = [
-        {"resource": {"urn": f"urn:pulumi:dev::trial::hearth:host:File::{name}"}, "type": "creating"} for name in names
-    ]
-    path.write_text(json.dumps({"version": 3, "checkpoint": {"latest": {"pending_operations": operations}}}))
-
-
-def recover(tmp_path: Path, project: dict[str, str]) -> tuple[list[tuple[str, str]], list[str], list[str]]:
-    """Run the recovery: what was pending, what was said, what pulumi was asked."""
-    said: list[str] = []
-    pending = recovery.recover(tmp_path, "trial", "dev", project, said.append)
-    calls = tmp_path / "calls"
-    return pending, said, calls.read_text().splitlines() if calls.exists() else []
-
-
-def dead_pid() -> int:
-    """Return the number of a process that has ended."""
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    return child.pid
-
-
 def test_a_stack_that_ended_well_is_left_alone(tmp_path: Path, project: dict[str, str]) -> None:
     (tmp_path / ".state").mkdir()
     write_pending(tmp_path)
@@ -212,109 +162,6 @@ def test_what_pulumi_says_when_it_fails_is_passed_on(tmp_path: Path, project: di
     binary.write_text("#!/bin/sh\necho 'error: no such thing' >&2\nexit 255\n")
     with pytest.raises(ToolchainError, match="`pulumi cancel` ended with 255:\nerror: no such thing"):
         recovery.pulumi(tmp_path, project, "cancel")
-
-
-# A stack that is just being made, or worked on
-
-
-def test_what_the_engine_leaves_right_before_a_stack_is_no_stack(tmp_path: Path) -> None:
-    states = tmp_path / ".pulumi/stacks/trial"
-    states.mkdir(parents=True)
-    for name in ("dev.json.attrs", "dev.json.18eb99445ee54568.tmp", "dev.json.bak", "dev2.json", "dev.jsonx"):
-        (states / name).write_text("{}")
-    assert not backend_locks.is_made(tmp_path, "trial", "dev")
-    (states / "dev.json.gz").write_bytes(b"")
-    assert backend_locks.is_made(tmp_path, "trial", "dev")
-
-
-@pytest.mark.parametrize("content", ["", "{", '{"pid": 1}', "[]"])
-def test_half_a_lock_that_nobody_ends_is_taken_away(tmp_path: Path, project: dict[str, str], content: str) -> None:
-    write_pending(tmp_path)
-    lock = write_lock(tmp_path, 1)
-    half = lock.rename(lock.with_name("a1b2.json.18eb99445ed16792.tmp"))
-    half.write_text(content)
-    _, said, calls = recover(tmp_path, project)
-    assert len(said) == 1
-    assert "killed (in the moment in which it took its lock)" in said[0]
-    assert not half.exists()
-    assert calls == []
-
-
-def test_half_a_lock_that_is_just_being_written_is_left_alone(tmp_path: Path) -> None:
-    half = tmp_path / "half.json"
-    half.touch()
-    writer = subprocess.Popen(
-        [sys.executable, "-c", f"import time; time.sleep(0.3); open({str(half)!r}, 'w').write('x')"]
-    )
-    try:
-        assert not backend_locks.stay_unreadable([half], 2.0)
-    finally:
-        writer.wait()
-
-
-def test_the_lock_of_a_stack_that_is_not_there_is_taken_away_without_pulumi(
-    tmp_path: Path, project: dict[str, str]
-) -> None:
-    # `pulumi cancel` would say that there is no such stack.
-    lock = write_lock(tmp_path, dead_pid())
-    recovery.make(tmp_path, "trial", "dev", project, lambda _: None)
-    assert not lock.exists()
-    assert (tmp_path / "calls").read_text() == "stack select --create dev --non-interactive --color never\n"
-
-
-@pytest.mark.parametrize("left", ["", "\n", None])
-def test_settings_that_a_killed_run_emptied_are_put_back(
-    tmp_path: Path, project: dict[str, str], left: str | None
-) -> None:
-    settings = tmp_path / "Pulumi.dev.yaml"
-    aside = recovery.settings_aside(tmp_path / ".state", "trial", "dev")
-    aside.parent.mkdir()
-    aside.write_text("config:\n  hearth:hosts: {}\n")
-    if left is not None:
-        settings.write_text(left)
-    recovery.make(tmp_path, "trial", "dev", project, lambda _: None)
-    assert settings.read_text() == "config:\n  hearth:hosts: {}\n"
-    assert not aside.exists()
-
-
-def test_settings_that_were_written_are_not_taken_back(tmp_path: Path, project: dict[str, str]) -> None:
-    settings = tmp_path / "Pulumi.dev.yaml"
-    aside = recovery.settings_aside(tmp_path / ".state", "trial", "dev")
-    aside.parent.mkdir()
-    aside.write_text("config: {}\n")
-    settings.write_text("encryptionsalt: v1\nconfig: {}\n")
-    recovery.make(tmp_path, "trial", "dev", project, lambda _: None)
-    assert settings.read_text() == "encryptionsalt: v1\nconfig: {}\n"
-
-
-HOLDER = """
-import os, sys
-from pathlib import Path
-from toolchain.stack.alone import hold_stack
-hold_stack(Path(sys.argv[1]), "dev", "up")
-os.execvp("sh", ["sh", "-c", "sleep 300 & echo $! held; exec sleep 300"])
-"""
-
-
-def test_a_stack_is_held_by_what_a_process_becomes_and_by_none_of_its_children(tmp_path: Path) -> None:
-    lock = tmp_path / "state" / ".held"
-    command = [sys.executable, "-c", HOLDER, str(lock)]
-    holder = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None
-    child = int(holder.stdout.readline().split()[0])
-    try:
-        with pytest.raises(
-            ToolchainError, match=rf"at work on the stack dev already: `up`, pid {holder.pid}\. Nothing"
-        ):
-            hold_stack(lock, "dev", "down")
-        holder.kill()
-        holder.wait()
-        os.close(hold_stack(lock, "dev", "down"))
-        hold_stack(lock, "dev", "down")
-    finally:
-        holder.kill()
-        os.kill(child, 9)
-        holder.communicate()
 
 
 # What the commands pass on

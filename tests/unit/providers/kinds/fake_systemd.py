@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ SYSTEM_FOLDER = "/etc/systemd/system"
 
 
 def _text(stat: Stat) -> str:
-    return (stat.content or b"").decode(errors="replace")
+    return (stat.content or b"").decode(errors="surrogateescape")
 
 
 @dataclass
@@ -55,7 +56,9 @@ class SystemdMachine(FakeSession):
             self.files[folder] = Stat("directory", "0755", "root", "root", 0)
         self.on("systemctl", self._systemctl).on("sh", self._check).on("sh -eu", self._reload_script)
         self.on("journalctl", "Nov 21 box web[1]: the configuration is broken\n").on("find")
-        self.on("systemctl start user@990.service", self._bring_up).on("podman network rm")
+        self.on("systemctl start user@990.service", self._bring_up).on("podman network rm").on(
+            "mv -n --", self._move
+        ).on("test", 1)
 
     @property
     def wants(self) -> set[str]:
@@ -67,7 +70,7 @@ class SystemdMachine(FakeSession):
         return {path.rpartition("/")[2] for path, stat in self.files.items() if stat.content == b"/dev/null"}
 
     def link(self, path: str, target: str) -> None:
-        self.files[path] = Stat("symlink", "0777", "root", "root", len(target), target.encode())
+        self.files[path] = Stat("symlink", "0777", "root", "root", len(target), target.encode(errors="surrogateescape"))
 
     def want(self, name: str, user: str | None = None) -> None:
         folder = self.folder(user, name)
@@ -86,10 +89,11 @@ class SystemdMachine(FakeSession):
         assert name is not None
         links = {path: _text(stat) for path, stat in self.files.items() if stat.type == "symlink"}
         about = {path: to for path, to in links.items() if name[1] in (path.rsplit("/")[-1], to.rsplit("/")[-1])}
-        return "".join(f"l\t{path}\t{target}\n" for path, target in about.items())
+        text = "".join(f"l\t{path}\t{target}\n" for path, target in about.items())
+        return base64.b64encode(text.encode(errors="surrogateescape")).decode()
 
     def _change_links(self, call: Call) -> None:
-        for line in call.stdin.decode().splitlines():
+        for line in call.stdin.decode(errors="surrogateescape").split("\n")[:-1]:
             verb, path, *target = line.split("\t")
             if verb == "r":
                 del self.files[path]
@@ -111,6 +115,13 @@ class SystemdMachine(FakeSession):
 
     def state(self, name: str) -> str:
         return self.units[name].state if name in self.units else "absent"
+
+    def _move(self, call: Call) -> None:
+        old, new = call.argv[-2:]
+        self.files[new] = self.files.pop(old)
+        for unit, path in list(self.fragments.items()):
+            if path == old:
+                del self.fragments[unit]
 
     def _bring_up(self, _call: Call) -> None:
         self.manager_up = True

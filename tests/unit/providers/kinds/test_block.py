@@ -9,6 +9,12 @@ from providers.kinds.block.text import with_block, without_block
 from providers.machine.session import Stat
 from tests.unit.providers.kinds.fake_session import Call, FakeSession
 
+
+def machine() -> FakeSession:
+    """Make a machine whose service manager reads its files anew where it is asked to."""
+    return FakeSession().on("sh")
+
+
 PATH = "/etc/fstab"
 WISH = BlockInputs(host="box", path=PATH, name="share", content="//nas/s /srv/s cifs ro 0 0\n")
 BLOCK = "# BEGIN hearth share\n//nas/s /srv/s cifs ro 0 0\n# END hearth share\n"
@@ -44,21 +50,22 @@ def test_an_empty_content_is_two_markers():
 
 
 async def test_a_new_block_is_appended_and_removed_with_the_mode_and_owner_kept():
-    session = FakeSession()
-    session.put(PATH, "UUID=1 / ext4\n", mode="0664", owner="ann", group="users")
-    original = session.files[PATH]
-    before = await observe(session, WISH)
+    session, path = machine(), "/srv/app/hosts"
+    wish = WISH.model_copy(update={"path": path})
+    session.put(path, "UUID=1 / ext4\n", mode="0664", owner="ann", group="users")
+    original = session.files[path]
+    before = await observe(session, wish)
     assert not before.present
-    await apply(session, WISH, before)
-    assert session.files[PATH].content == b"UUID=1 / ext4\n" + BLOCK.encode()
-    assert session.files[PATH].mode == "0664"
-    assert KIND.differences(WISH, await observe(session, WISH)) == {}
-    await restore(session, WISH, before)
-    assert session.files[PATH] == original
+    await apply(session, wish, before)
+    assert session.files[path].content == b"UUID=1 / ext4\n" + BLOCK.encode()
+    assert session.files[path].mode == "0664"
+    assert KIND.differences(wish, await observe(session, wish)) == {}
+    await restore(session, wish, before)
+    assert session.files[path] == original
 
 
 async def test_destroy_keeps_what_others_wrote_in_the_meantime():
-    session = FakeSession()
+    session = machine()
     session.put(PATH, "a\n")
     before = await observe(session, WISH)
     await apply(session, WISH, before)
@@ -68,7 +75,7 @@ async def test_destroy_keeps_what_others_wrote_in_the_meantime():
 
 
 async def test_bytes_that_are_not_text_are_kept():
-    session = FakeSession()
+    session = machine()
     session.put(PATH, b"\xff\xfe caf\xe9\nend")
     before = await observe(session, WISH)
     await apply(session, WISH, before)
@@ -78,7 +85,7 @@ async def test_bytes_that_are_not_text_are_kept():
 
 
 async def test_a_file_made_by_two_blocks_goes_with_the_last_of_them():
-    session = FakeSession()
+    session = machine()
     session.files["/etc"] = Stat("directory", "0755", "root", "root", 0)
     other = WISH.model_copy(update={"name": "other"})
     befores = []
@@ -92,7 +99,7 @@ async def test_a_file_made_by_two_blocks_goes_with_the_last_of_them():
 
 
 async def test_an_empty_file_that_was_there_stays():
-    session = FakeSession()
+    session = machine()
     session.put(PATH, "")
     before = await observe(session, WISH)
     await apply(session, WISH, before)
@@ -101,7 +108,7 @@ async def test_an_empty_file_that_was_there_stays():
 
 
 async def test_a_file_that_somebody_wrote_into_stays():
-    session = FakeSession()
+    session = machine()
     session.files["/etc"] = Stat("directory", "0755", "root", "root", 0)
     before = await observe(session, WISH)
     await apply(session, WISH, before)
@@ -111,7 +118,7 @@ async def test_a_file_that_somebody_wrote_into_stays():
 
 
 async def test_a_block_that_was_there_before_gets_its_old_lines_back_in_its_place():
-    session = FakeSession()
+    session = machine()
     original = "a\n; BEGIN hearth share\nold\n; END hearth share\nb\n"
     session.put(PATH, original)
     before = await observe(session, WISH)
@@ -127,7 +134,7 @@ async def test_a_block_that_was_there_before_gets_its_old_lines_back_in_its_plac
 
 
 async def test_a_block_that_is_right_already_is_adopted():
-    session = FakeSession()
+    session = machine()
     session.put(PATH, f"a\n{BLOCK}")
     wish = WISH.model_copy(update={"content": WISH.content.rstrip("\n")})
     before = await observe(session, wish)
@@ -139,7 +146,7 @@ async def test_a_block_that_is_right_already_is_adopted():
 
 @pytest.mark.parametrize("removed", [False, True])
 async def test_lines_written_by_hand_are_marked_rather_than_doubled_and_left_on_destroy(removed: bool):
-    session = FakeSession()
+    session = machine()
     original = f"a\n{WISH.content}b\n"
     session.put(PATH, original)
     before = await observe(session, WISH)
@@ -183,7 +190,7 @@ DAMAGED = {
 async def test_a_damaged_block_is_drift_that_is_repaired_and_restored_with_the_lines_of_others_kept(
     text: str, rest: str
 ):
-    session = FakeSession()
+    session = machine()
     session.put(PATH, text)
     found = await observe(session, WISH)
     assert found.present
@@ -199,19 +206,19 @@ async def test_a_damaged_block_is_drift_that_is_repaired_and_restored_with_the_l
 
 
 async def test_what_is_damaged_before_the_first_up_could_not_be_put_back():
-    session = FakeSession()
+    session = machine()
     session.put(PATH, "# BEGIN hearth share\nx\n")
     assert "damaged" in KIND.unkeepable(await observe(session, WISH))
 
 
 async def test_a_marker_of_a_longer_name_is_no_damage():
-    session = FakeSession()
+    session = machine()
     session.put(PATH, "# BEGIN hearth share2\nx\n# END hearth share2\n")
     assert not (await observe(session, WISH)).present
 
 
 async def test_an_empty_file_that_was_there_stays_also_after_two_blocks():
-    session = FakeSession()
+    session = machine()
     session.put(PATH, "")
     wishes = [WISH, WISH.model_copy(update={"name": "other"})]
     befores = []
@@ -236,7 +243,7 @@ async def test_an_empty_file_that_was_there_stays_also_after_two_blocks():
     ],
 )
 async def test_a_new_block_goes_next_to_a_line(place: dict[str, str], expected: str):
-    session = FakeSession()
+    session = machine()
     session.put(PATH, "one\ntwo\none\n")
     wish = WISH.model_copy(update=place)
     before = await observe(session, wish)
@@ -248,7 +255,7 @@ async def test_a_new_block_goes_next_to_a_line(place: dict[str, str], expected: 
 
 
 async def test_a_block_on_the_wrong_side_of_the_line_is_drift_and_moved_and_back_again():
-    session = FakeSession()
+    session = machine()
     session.put(PATH, f"one\n{BLOCK}two\n")
     wish = WISH.model_copy(update={"after": "two"})
     found = await observe(session, wish)
@@ -260,7 +267,7 @@ async def test_a_block_on_the_wrong_side_of_the_line_is_drift_and_moved_and_back
 
 
 async def test_a_line_that_is_not_there_is_refused_and_named():
-    session = FakeSession()
+    session = machine()
     session.put(PATH, "one\n")
     wish = WISH.model_copy(update={"before": "COMMIT"})
     with pytest.raises(InvalidInput, match="has no line 'COMMIT'"):
@@ -269,14 +276,14 @@ async def test_a_line_that_is_not_there_is_refused_and_named():
 
 
 async def test_a_line_that_has_gone_is_no_reason_to_move_a_block():
-    session = FakeSession()
+    session = machine()
     session.put(PATH, BLOCK)
     wish = WISH.model_copy(update={"before": "COMMIT"})
     assert KIND.differences(wish, await observe(session, wish)) == {}
 
 
 async def test_comments_with_an_end_mark_a_block():
-    session = FakeSession()
+    session = machine()
     session.put(PATH, "<a>\n</a>\n")
     wish = WISH.model_copy(update={"comment": "<!--", "comment_end": "-->", "content": "<b/>", "after": "<a>"})
     before = await observe(session, wish)
@@ -292,7 +299,7 @@ async def test_comments_with_an_end_mark_a_block():
 
 
 async def test_a_text_that_is_not_accepted_changes_nothing_and_the_command_sees_all_of_it():
-    session = FakeSession()
+    session = machine()
     session.put(PATH, "a\n")
     wish = WISH.model_copy(update={"validate": ["check", "-f", "{}"]})
     seen: list[bytes] = []
@@ -313,7 +320,7 @@ async def test_a_text_that_is_not_accepted_changes_nothing_and_the_command_sees_
 
 
 async def test_a_link_is_refused_and_left_alone():
-    session = FakeSession()
+    session = machine()
     session.files[PATH] = link = Stat("symlink", "0777", "root", "root", 4, b"/run/fstab")
     before = await observe(session, WISH)
     with pytest.raises(InvalidInput, match="is a symlink"):

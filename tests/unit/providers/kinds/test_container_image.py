@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from providers.errors import CommandFailed, InvalidInput
+from providers.errors import CommandFailed, CouldNotLook, InvalidInput
 from providers.kinds.container_image.kind import KIND, ContainerImageFacts, ContainerImageInputs
 from providers.kinds.container_image.podman_store import NO_PODMAN, NO_RUNTIME, NOT_GIVEN, NOT_TAKEN, find_image
 from providers.machine.session import Account, Completed, Stat
@@ -132,7 +132,7 @@ async def test_where_podman_can_not_be_asked_the_stores_own_list_is_read():
 async def test_a_podman_that_is_broken_is_no_missing_image():
     machine = Machine()
     machine.answer = Completed(125, "", "Error: database is locked")
-    with pytest.raises(CommandFailed, match="could not say whether pod has the image"):
+    with pytest.raises(CouldNotLook, match="could not say whether pod has the image"):
         await KIND.observe(machine, WISH)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from providers.errors import CommandFailed, InvalidInput
+from providers.errors import InvalidInput, Untouched
 from providers.kinds.container_record import ContainerRecordInputs, apply, observe, ports_of, restore
 from providers.machine.session import Completed
 from tests.unit.providers.kinds.fake_session import FakeSession
@@ -67,7 +67,7 @@ async def test_an_unknown_port_is_fine_where_the_settings_give_one():
 
 async def test_a_missing_container_stops_with_what_podman_said():
     session = FakeSession().on("podman container inspect", Completed(125, "", "no such container"))
-    with pytest.raises(CommandFailed, match="can't be read") as caught:
+    with pytest.raises(Untouched, match="can't be read") as caught:
         await apply(session, WISH, await observe(session, WISH))
     assert "no such container" in str(caught.value)
 

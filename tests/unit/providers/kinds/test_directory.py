@@ -55,6 +55,17 @@ async def test_without_purge_a_directory_with_content_stays_and_a_warning_names_
     assert any("not empty (letter)" in message for message in session.messages)
 
 
+async def test_names_that_are_no_utf_8_are_shown_and_do_not_keep_destroy_from_its_end():
+    session = machine()
+    before = await observe(session, WISH)
+    await apply(session, WISH, before)
+    session.put("/srv/data/caf\udce9", "dear")
+    await restore(session, WISH, before)
+    assert any(r"not empty (caf\xe9)" in message for message in session.messages)
+    await restore(session, WISH.model_copy(update={"purge": True}), before)
+    assert not [path for path in session.files if path.startswith("/srv/data")]
+
+
 async def test_with_purge_a_directory_goes_with_its_content():
     session = machine()
     before = await observe(session, WISH)

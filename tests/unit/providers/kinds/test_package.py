@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from providers.errors import CommandFailed, DeadlineExceeded, InvalidInput, NotConverged
+from providers.errors import CommandFailed, DeadlineExceeded, InvalidInput, Untouched
 from providers.kinds.package import apt
 from providers.kinds.package.brought import BROUGHT, Brought
 from providers.kinds.package.facts import PackageFacts, PackageInputs, facts_of, names_of
@@ -239,7 +239,7 @@ async def test_the_lists_are_fetched_only_where_apt_does_not_know_the_package():
 
 async def test_an_unknown_package_is_named_with_a_remedy():
     machine = Machine()
-    with pytest.raises(NotConverged, match="knows no package 'nonesuch'") as error:
+    with pytest.raises(Untouched, match="knows no package 'nonesuch'") as error:
         await KIND.apply(machine, wish("nonesuch"), PackageFacts(present=False))
     assert "apt-cache search" in str(error.value)
     assert machine.files == {}
@@ -336,7 +336,7 @@ async def test_versions_are_compared_as_dpkg_does(wished: str):
 async def test_a_version_that_is_not_to_be_had_is_named_with_those_that_are():
     machine = Machine()
     asked = wish("podman", version="9.9")
-    with pytest.raises(NotConverged, match=r"knows no package 'podman=9.9'.* It has: 1.0\."):
+    with pytest.raises(Untouched, match=r"knows no package 'podman=9.9'.* It has: 1.0\."):
         await KIND.apply(machine, asked, await KIND.observe(machine, asked))
     assert machine.files == {}
 
