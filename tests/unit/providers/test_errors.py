@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from providers.errors import Untouched
-from providers.kinds.table import KINDS
+from providers.kinds.table import all_kinds
 from toolchain.versions import ROOT
 
 PHRASE = re.compile(r"nothing was (changed|touched)", re.IGNORECASE)
+LOADED = list(all_kinds())
+"""All of them, and so the errors that they define."""
 UNTOUCHED = {"Untouched", "InvalidInput", "GivenUp", *(each.__name__ for each in Untouched.__subclasses__())}
 ELSEWHERE = {
     # Before the engine has asked for anything.
@@ -45,5 +47,5 @@ def test_an_error_that_says_that_nothing_was_changed_is_of_that_kind():
 
 
 def test_the_test_finds_them():
-    assert KINDS  # all are loaded, and so are the errors that they define
+    assert LOADED
     assert len(list(sayings(ROOT / "providers" / "kinds" / "git_checkout" / "failures.py"))) > 2

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from providers.kind import Facts, Kind
-from providers.kinds.table import KINDS
+from providers.kinds.table import all_kinds
 from providers.machine.session import Account, Completed
 from tests.unit.providers.kinds.fake_session import FakeSession
 
-BY_NAME = {kind.name: kind for kind in KINDS if kind.module == "host"}
+BY_NAME = {kind.name: kind for kind in all_kinds() if kind.module == "host"}
 PATHS = {"path": "/srv/a"}
 ANN = Account("ann", 5000, 5000, "ann", (), "/home/ann", "/bin/sh", "")
 
