@@ -324,11 +324,20 @@ class Verbs(Generic[InputsT, FactsT]):
         """Warn of what Hearth made, and no record knows any more."""
         by_hand = self.kind.by_hand(inputs)
         reason = damaged(record, inputs) if record.damaged else forgotten(state.id, inputs)
-        if by_hand and (await self.kind.observe(session.looking(), inputs)).present:
+        if by_hand and await self._may_be_there(session, inputs):
             tell.warn(
                 f"{reason}: it was left as it is. If nothing was there before, remove it by hand"
                 f" on {inputs.host}: {by_hand}"
             )
+
+    async def _may_be_there(self, session: SshSession, inputs: InputsT) -> bool:
+        """Whether the thing is there, or can't be asked for: that is not "gone"."""
+        try:
+            return (await self.kind.observe(session.looking(), inputs)).present
+        except (ConnectionFailed, ConnectionLost):
+            raise
+        except HearthError:
+            return True
 
     def _record(self, session: SshSession, inputs: InputsT, urn: str, key: str | None) -> Record:
         return Record(session, (self.kind.recorded_as, self.kind.identify(inputs)), urn, key)

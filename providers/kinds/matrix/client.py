@@ -58,7 +58,6 @@ class MaubotClientFacts(Facts):
     displayname: str = UNMANAGED
     avatar_url: str = UNMANAGED
     logged_in: bool = False
-    unknown: bool = Field(default=False, description="Whether maubot could not be asked.")
 
 
 PLAIN = (
@@ -78,14 +77,8 @@ PLAIN = (
 async def observe(session: Session, inputs: MaubotClientInputs) -> MaubotClientFacts:
     from providers.kinds.matrix.maubot_api import MaubotApi
 
-    try:
-        async with MaubotApi(session, inputs.config_file) as maubot:
-            found = await maubot.get("client", inputs.user_id)
-    except HearthError as error:
-        session.warn(f"whether maubot runs the client {inputs.user_id} can't be told: {error.summary}")
-        # It does not run: that is the one thing that is known.
-        wished = {name: getattr(inputs, name) for name in PLAIN if getattr(inputs, name) is not None}
-        return MaubotClientFacts(present=True, unknown=True, logged_in=True, started=False, **wished)
+    async with MaubotApi(session, inputs.config_file) as maubot:
+        found = await maubot.get("client", inputs.user_id)
     if found is None:
         return MaubotClientFacts(present=False)
     plain: dict[str, Any] = {name: found.get(name) for name in PLAIN if found.get(name) is not None}
@@ -134,7 +127,7 @@ async def restore(session: Session, inputs: MaubotClientInputs, before: MaubotCl
 
     try:
         async with MaubotApi(session, inputs.config_file) as maubot:
-            if not before.present or before.unknown:
+            if not before.present:
                 await maubot.delete("client", inputs.user_id)
                 return
             await maubot.put("client", inputs.user_id, {name: getattr(before, name) for name in PLAIN})

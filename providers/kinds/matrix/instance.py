@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
 
-from providers.errors import HearthError, NotAnswering, NotConverged
+from providers.errors import NotAnswering, NotConverged
 from providers.kind import Facts, Inputs, Kind
 from providers.kinds.matrix.common import CONFIG_FILE, ConfigFile, UserId, identified
 from providers.machine.session import Session
@@ -52,27 +52,14 @@ class MaubotInstanceFacts(Facts):
     enabled: bool = False
     started: bool = False
     text: str = Field(default="", description="The whole config, as maubot keeps it.")
-    unknown: bool = Field(default=False, description="Whether maubot could not be asked.")
 
 
 async def observe(session: Session, inputs: MaubotInstanceInputs) -> MaubotInstanceFacts:
     from providers.kinds.matrix.config_text import loads, ours
     from providers.kinds.matrix.maubot_api import MaubotApi
 
-    try:
-        async with MaubotApi(session, inputs.config_file) as maubot:
-            found = await maubot.get("instance", inputs.name)
-    except HearthError as error:
-        session.warn(f"whether maubot runs the instance {inputs.name} can't be told: {error.summary}")
-        # It does not run: that is the one thing that is known.
-        return MaubotInstanceFacts(
-            present=True,
-            type=inputs.type,
-            primary_user=inputs.primary_user,
-            config=inputs.config,
-            enabled=inputs.enabled is not False,
-            unknown=True,
-        )
+    async with MaubotApi(session, inputs.config_file) as maubot:
+        found = await maubot.get("instance", inputs.name)
     if found is None:
         return MaubotInstanceFacts(present=False)
     text = str(found.get("config") or "")
@@ -159,7 +146,7 @@ async def restore(session: Session, inputs: MaubotInstanceInputs, before: Maubot
 
     try:
         async with MaubotApi(session, inputs.config_file) as maubot:
-            if before.present and not before.unknown:
+            if before.present:
                 body = {"type": before.type, "primary_user": before.primary_user, "config": before.text}
                 await maubot.put("instance", inputs.name, {**body, "enabled": before.enabled})
                 await maubot.put("instance", inputs.name, {"started": before.started})

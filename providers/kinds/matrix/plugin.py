@@ -10,14 +10,18 @@ from __future__ import annotations
 import base64
 import hashlib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import Field
 
-from providers.errors import HearthError, InvalidInput, NotAnswering
+from providers.errors import InvalidInput, NotAnswering
 from providers.kind import Facts, Inputs, Kind
 from providers.kinds.matrix.common import CONFIG_FILE, ConfigFile, identified
 from providers.machine.session import Session
+
+if TYPE_CHECKING:
+    from providers.kinds.matrix.archive import Archive
+    from providers.kinds.matrix.maubot_api import MaubotApi, MaubotError
 
 
 class MaubotPluginInputs(Inputs):
@@ -40,18 +44,13 @@ class MaubotPluginFacts(Facts):
     sha256: str = ""
     version: str = Field(default="", description="Its version, as its own definition has it.")
     archive: str = Field(default="", description="The archive, in base64.")
-    unknown: bool = Field(default=False, description="Whether maubot could not be asked.")
 
 
 async def observe(session: Session, inputs: MaubotPluginInputs) -> MaubotPluginFacts:
     from providers.kinds.matrix.maubot_api import MaubotApi
 
-    try:
-        async with MaubotApi(session, inputs.config_file) as maubot:
-            found = await maubot.get("plugin", inputs.plugin)
-    except HearthError as error:
-        session.warn(f"whether maubot has the plugin {inputs.plugin} can't be told: {error.summary}")
-        return MaubotPluginFacts(present=True, unknown=True)
+    async with MaubotApi(session, inputs.config_file) as maubot:
+        found = await maubot.get("plugin", inputs.plugin)
     if found is None:
         return MaubotPluginFacts(present=False)
     there = await session.stat(str(found.get("path", "")), content=True)
@@ -66,7 +65,7 @@ async def observe(session: Session, inputs: MaubotPluginInputs) -> MaubotPluginF
 
 async def apply(session: Session, inputs: MaubotPluginInputs, facts: MaubotPluginFacts) -> None:
     from providers.kinds.matrix.archive import read
-    from providers.kinds.matrix.maubot_api import MaubotApi
+    from providers.kinds.matrix.maubot_api import MaubotApi, MaubotError
 
     if facts.sha256 == inputs.sha256:
         return
@@ -82,7 +81,43 @@ async def apply(session: Session, inputs: MaubotPluginInputs, facts: MaubotPlugi
             remedy="run up again: it takes the plugin as it is then",
         )
     async with MaubotApi(session, inputs.config_file) as maubot:
-        await maubot.put("plugin", inputs.plugin, content=archive.content)
+        try:
+            await maubot.put("plugin", inputs.plugin, content=archive.content)
+        except MaubotError as error:
+            if error.code != "internal_server_error":
+                raise  # maubot has put the archive from before back by itself
+            raise await _put_back(session, maubot, inputs, facts, archive, error) from error
+
+
+async def _put_back(
+    session: Session,
+    maubot: MaubotApi,
+    inputs: MaubotPluginInputs,
+    facts: MaubotPluginFacts,
+    archive: Archive,
+    error: MaubotError,
+) -> MaubotError:
+    """Take an archive away that maubot neither loaded nor refused, and return the error that says so.
+
+    A module that Python can't compile gets past maubot's own way back (0.6.0): the plugin's instances stay stopped, and
+    its next start ends at that file.
+    """
+    from providers.kinds.matrix.maubot_api import MaubotError
+
+    folder = str((cast(dict[str, Any], maubot.settings.get("plugin_directories") or {})).get("upload", ""))
+    if facts.archive:
+        await maubot.put("plugin", inputs.plugin, content=base64.b64decode(facts.archive))
+        left = "what was there before was put back, and runs"
+    else:
+        if folder.startswith("/"):
+            await session.remove(f"{folder}/{inputs.plugin}-v{archive.version}.mbp")
+        left = "it was taken away again"
+    return MaubotError(
+        f"maubot on {session.machine} could not load the plugin {inputs.plugin}; {left}",
+        code=error.code,
+        detail=error.detail,
+        remedy="put the plugin right: maubot's log (journalctl -u maubot -n 50) has Python's own error",
+    )
 
 
 async def restore(session: Session, inputs: MaubotPluginInputs, before: MaubotPluginFacts) -> None:
@@ -90,7 +125,7 @@ async def restore(session: Session, inputs: MaubotPluginInputs, before: MaubotPl
 
     try:
         async with MaubotApi(session, inputs.config_file) as maubot:
-            if not before.present or before.unknown:
+            if not before.present:
                 await maubot.delete("plugin", inputs.plugin)
             elif before.archive:
                 await maubot.put("plugin", inputs.plugin, content=base64.b64decode(before.archive))

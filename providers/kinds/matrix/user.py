@@ -11,18 +11,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, cast
 
 from pydantic import AfterValidator, Field
 
-from providers.errors import HearthError, NotAnswering, NotConverged
+from providers.errors import NotAnswering, NotConverged
 from providers.kind import AbsolutePath, Facts, Inputs, Kind
 from providers.kinds.matrix.common import HomeserverAddress
 from providers.machine.session import Session
 
 if TYPE_CHECKING:
     from providers.kinds.matrix.homeserver import Homeserver, Login
+
+
+REGISTERED = "registered_at"
+"""In the token file: the homeserver at which the account was registered here, and not found. Only such a one is ever
+closed."""
 
 
 def _localpart(value: str) -> str:
@@ -68,7 +72,6 @@ class MatrixUserFacts(Facts):
     logged_in: bool = False
     user_id: str = Field(default="", description="The whole user id, as `@echo-bot:example.org`.")
     access_token: str = Field(default="", description="The device's access token.")
-    unknown: bool = Field(default=False, description="Whether the homeserver could not be asked.")
 
 
 async def _open(session: Session, inputs: MatrixUserInputs) -> Homeserver:
@@ -91,24 +94,14 @@ async def _kept(session: Session, inputs: MatrixUserInputs) -> dict[str, str]:
 
 async def observe(session: Session, inputs: MatrixUserInputs) -> MatrixUserFacts:
     kept = await _kept(session, inputs)
-    try:
-        async with await _open(session, inputs) as server:
-            login = await server.whoami(kept["access_token"]) if kept.get("access_token") else None
-            if login is not None and _is(login, inputs):
-                return MatrixUserFacts(
-                    present=True, logged_in=True, user_id=login.user_id, access_token=login.access_token
-                )
-            there = bool(kept) or await server.taken(inputs.user)
-            return _as_kept(kept, present=bool(there))
-    except HearthError as error:
-        session.warn(f"whether the account {inputs.user} is logged in can't be told: {error.summary}")
-        return _as_kept(kept, present=True, unknown=True)
-
-
-def _as_kept(kept: Mapping[str, str], *, present: bool, unknown: bool = False) -> MatrixUserFacts:
-    """Return an account that is not logged in, as far as is known: what depends on its token still has the last one."""
+    async with await _open(session, inputs) as server:
+        login = await server.whoami(kept["access_token"]) if kept.get("access_token") else None
+        if login is not None and _is(login, inputs):
+            return MatrixUserFacts(present=True, logged_in=True, user_id=login.user_id, access_token=login.access_token)
+        there = bool(kept) or bool(await server.taken(inputs.user))
+    # Not logged in: what depends on its token still has the last one.
     user_id, token = kept.get("user_id", ""), kept.get("access_token", "")
-    return MatrixUserFacts(present=present, unknown=unknown, user_id=user_id, access_token=token)
+    return MatrixUserFacts(present=there, user_id=user_id, access_token=token)
 
 
 def _is(login: Login, inputs: MatrixUserInputs) -> bool:
@@ -122,9 +115,10 @@ async def apply(session: Session, inputs: MatrixUserInputs, facts: MatrixUserFac
         if facts.logged_in:
             await _password_must_fit(server, inputs)
             return
-        login = None
+        login, registered = None, (await _kept(session, inputs)).get(REGISTERED) == inputs.homeserver
         if not await server.taken(inputs.user):
             login = await server.register(inputs.user, inputs.password, inputs.device_id, inputs.registration_token)
+            registered = registered or login is not None
         if login is None:
             login = await server.login(inputs.user, inputs.password, inputs.device_id)
     if not _is(login, inputs):
@@ -139,6 +133,7 @@ async def apply(session: Session, inputs: MatrixUserInputs, facts: MatrixUserFac
             "user_id": login.user_id,
             "device_id": login.device_id,
             "access_token": login.access_token,
+            **({REGISTERED: inputs.homeserver} if registered else {}),
         }
     )
     await session.write(inputs.token_file, f"{text}\n".encode(), mode="0600", owner="root", group="root")
@@ -158,7 +153,8 @@ async def restore(session: Session, inputs: MatrixUserInputs, before: MatrixUser
     if token:
         try:
             async with await _open(session, inputs) as server:
-                if inputs.deactivate and not before.present:
+                # Not by `before`: some homeservers do not say whether a name is taken.
+                if inputs.deactivate and kept.get(REGISTERED) == inputs.homeserver:
                     await server.deactivate(token, kept["user_id"], inputs.password)
                 else:
                     await server.logout(token)

@@ -329,3 +329,23 @@ async def test_a_look_that_failed_is_drift_of_that_resource_and_no_end_of_a_refr
     assert set(changes) == {"text", "lines", "size"}
     again = await VERBS.update(world.inventory(), URN, found, wish(), 0.0, Told().reporter)
     assert again.outputs == state.outputs
+
+
+async def test_what_could_not_be_looked_at_when_it_was_created_leaves_no_record_of_having_been_away(world: World):
+    box = world.machines["box"]
+    box.put("/notes/shopping", note(text="eggs"))
+    box.breaks.append(("stat", "/notes", HearthError("not answering")))
+    with pytest.raises(HearthError, match="not answering"):
+        await create(world)
+    assert list(box.files) == ["/notes/shopping"]
+    state = await create(world)
+    await delete(world, state)
+    assert json.loads(box.text("/notes/shopping") or "")["text"] == "eggs"
+
+
+async def test_what_no_record_knows_any_more_and_can_not_be_looked_at_counts_as_there(world: World):
+    state, told = await create(world), Told()
+    lose_the_records(world)
+    world.machines["box"].breaks.append(("stat", "/notes", HearthError("not answering")))
+    await delete(world, state, told=told)
+    assert "remove it by hand on box: rm /notes/shopping" in told.warnings[0]

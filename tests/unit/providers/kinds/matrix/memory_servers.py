@@ -35,6 +35,7 @@ class MemoryHomeserver:
     valid_token: str = "good"
     asks_validity: bool = True
     names_device: bool = True
+    says_taken: bool = True
     limited: int = 0
     passwords: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -51,6 +52,8 @@ class MemoryHomeserver:
             self.limited -= 1
             return answer(429, errcode="M_LIMIT_EXCEEDED", error="Too Many Requests", retry_after_ms=5)
         match path.removeprefix("/_matrix/client/v3"):
+            case "/register/available" if not self.says_taken:
+                return answer(404, errcode="M_UNRECOGNIZED")
             case "/register/available":
                 user = request.url.params["username"]
                 return answer(400, errcode="M_USER_IN_USE") if user in self.passwords else answer(200, available=True)
@@ -119,6 +122,8 @@ class MemoryMaubot:
     session: FakeSession
     homeserver: MemoryHomeserver
     knows: tuple[str, ...] = ("prefix", "limits", "broken")
+    crashes_on: bytes = b""
+    """What of an archive it neither loads nor refuses, as the real one does with what Python can't compile."""
     clients: dict[str, Json] = field(default_factory=dict)
     instances: dict[str, Json] = field(default_factory=dict)
     plugins: dict[str, Json] = field(default_factory=dict)
@@ -151,6 +156,9 @@ class MemoryMaubot:
 
     def _plugin(self, name: str, content: bytes) -> httpx.Response:
         path = f"/var/lib/maubot/plugins/{name}.mbp"
+        if self.crashes_on and self.crashes_on in content:
+            self.session.put(path if name in self.plugins else f"/var/lib/maubot/plugins/{name}-v1.2.0.mbp", content)
+            return answer(500, errcode="internal_server_error", error="Internal server error")
         self.session.put(path, content)
         self.plugins[name] = {"id": name, "version": "1.0.0", "path": path}
         return answer(201, **self.plugins[name])

@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from providers.errors import HearthError
+from providers.errors import HearthError, NotAnswering
 from providers.kinds.matrix.homeserver import MatrixError
 from providers.kinds.matrix.user import KIND, MatrixUserFacts, MatrixUserInputs, apply, observe, restore
 from tests.unit.providers.kinds.matrix.memory_servers import (
@@ -82,12 +82,12 @@ async def test_a_homeserver_that_names_no_device_is_believed():
     await brought_up(servers)
 
 
-async def test_a_homeserver_that_is_away_is_drift_of_this_one_and_no_error():
+async def test_an_account_of_a_homeserver_that_is_away_is_not_taken_for_gone():
     servers = Servers()
     await brought_up(servers)
     del servers.session.web[HOMESERVER]
-    assert KIND.differences(WISH, await observe(servers.session, WISH)) == {"logged_in": (True, False)}
-    assert "can't be told: nothing answers" in servers.session.messages[-1]
+    with pytest.raises(NotAnswering, match="nothing answers"):
+        await observe(servers.session, WISH)
 
 
 @pytest.mark.parametrize("asks", [True, False], ids=["it can be asked first", "it can't"])
@@ -174,6 +174,27 @@ async def test_destroy_closes_the_account_only_where_it_is_asked_to_and_made_it(
     servers.homeserver.passwords["echo"] = "s3cret"
     await restore(servers.session, wish, await brought_up(servers, wish))
     assert servers.homeserver.passwords == {"echo": "s3cret"}
+
+
+async def test_an_account_that_was_there_is_not_closed_where_the_homeserver_does_not_say_whether_a_name_is_taken():
+    wish = WISH.model_copy(update={"deactivate": True})
+    servers = Servers()
+    servers.homeserver.says_taken = False
+    servers.homeserver.passwords["echo"] = "s3cret"
+    before = await brought_up(servers, wish)
+    assert not before.present
+    await restore(servers.session, wish, before)
+    assert servers.homeserver.passwords == {"echo": "s3cret"}
+
+
+async def test_a_new_token_does_not_let_forget_that_the_account_was_registered_here():
+    wish = WISH.model_copy(update={"deactivate": True})
+    servers = Servers()
+    before = await brought_up(servers, wish)
+    servers.homeserver.tokens.clear()
+    await brought_up(servers, wish)
+    await restore(servers.session, wish, before)
+    assert servers.homeserver.passwords == {"echo": ""}
 
 
 async def test_destroy_says_what_it_could_not_do_and_goes_on():
