@@ -28,6 +28,9 @@ def server_context(folder: Path) -> ssl.SSLContext:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=1))
             .not_valid_after(now + datetime.timedelta(days=2))
+            # Python 3.13 wants these (ssl.VERIFY_X509_STRICT), as RFC 5280 does.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         )
         for extension in extensions:
             builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
@@ -35,7 +38,10 @@ def server_context(folder: Path) -> ssl.SSLContext:
 
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     name = "Stand-in for Instagram: tests only"
-    root = certificate(name, root_key, name, root_key, x509.BasicConstraints(ca=True, path_length=None))
+    signs = dict.fromkeys(("digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+                           "key_agreement", "encipher_only", "decipher_only"), False)  # fmt: skip
+    root = certificate(name, root_key, name, root_key, x509.BasicConstraints(ca=True, path_length=None),
+                       x509.KeyUsage(key_cert_sign=True, crl_sign=True, **signs))  # fmt: skip
     names = ["instagram.com", "*.instagram.com", "*.cdninstagram.com", "*.fbcdn.net"]
     leaf = certificate("www.instagram.com", key, name, root_key, x509.BasicConstraints(ca=False, path_length=None),
                        x509.SubjectAlternativeName([x509.DNSName(each) for each in names]))  # fmt: skip

@@ -212,8 +212,8 @@ class Site:
     # Serving.
 
     @contextlib.asynccontextmanager
-    async def served(self, folder: Path) -> Any:
-        """Yield the stand-in and its proxy, until the end of the block. `folder` gets the certificate authority."""
+    async def served(self, folder: Path, port: int = 0) -> Any:
+        """Serve the stand-in and its proxy, until the end of the block. `folder` gets the certificate authority."""
         context = server_context(folder)
         self.authority = str(folder / "authority.pem")
         application = web.Application()
@@ -232,7 +232,9 @@ class Site:
         secure = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
         await secure.start()
         target = runner.addresses[0][1]
-        proxy = await asyncio.start_server(lambda reader, writer: self._tunnel(reader, writer, target), "127.0.0.1", 0)
+        proxy = await asyncio.start_server(
+            lambda reader, writer: self._tunnel(reader, writer, target), "127.0.0.1", port
+        )
         self.proxy = f"http://reader:se%3Acret@127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
         try:
             yield self
