@@ -18,7 +18,7 @@ from components.maubot.deployed import DeployedMaubot
 from components.maubot.nixos import NixosMaubot
 from components.maubot.units import HEALTH_FOLDER
 from components.system import SystemArgs
-from config.systems.maubot import SERVICES, Maubot
+from config.systems.maubot import Maubot
 from providers.kinds.matrix.common import CONFIG_FILE
 
 
@@ -69,11 +69,11 @@ class MaubotHost(pulumi.ComponentResource):
             web_page=f"http://localhost:{settings.port}/_matrix/maubot",
             homeserver=settings.homeserver,
             homeserver_unit=settings.homeserver_unit,
-            services=list(settings.nixos.services if settings.nixos else SERVICES),
+            services=list(dict.fromkeys((settings.homeserver_unit, *settings.watched))),
             port=settings.port,
             config_file=CONFIG_FILE,
             health_folder=HEALTH_FOLDER,
-            backup=str(settings.backup.folder) if settings.backup.enabled and not settings.nixos else None,
+            backup=str(settings.backup.folder) if settings.backup.enabled else None,
             bots=bots,
             instances={
                 name: {

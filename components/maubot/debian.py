@@ -28,7 +28,7 @@ class DebianMaubot:
         programs = self._programs(folders)
         begun = self._begin(folders, config, programs)
         self.ready: Sequence[pulumi.Resource] = [self._service(venv, [*folders, *begun], config, key, programs)]
-        watchers: list[pulumi.Resource] = [*self.ready, *programs]
+        watchers: list[pulumi.Resource] = [*self.ready, *programs, *self._figures()]
         for unit, text in units.health_units(self._settings).items():
             watchers.append(self._watcher(unit, text, watchers))  # a timer wants its service there
         if self._settings.backup.enabled:
@@ -40,7 +40,7 @@ class DebianMaubot:
     def _environment(self) -> Venv:
         settings = self._settings
         wanted = ["python3-venv", *settings.packages]
-        if settings.database == "postgresql" and (settings.backup.enabled or settings.backup.restore_from):
+        if settings.database == "postgresql":
             wanted.append("postgresql-client")
         packages = [
             Package(f"{self._name}-package-{package}", host=settings.host, name=package, opts=self._options())
@@ -190,6 +190,24 @@ class DebianMaubot:
                 apply=f"{program} begin {units.TOLD} {shlex.quote(str(source))}\n",
                 check=f"{program} begun {units.TOLD}\n",
                 opts=self._options(*folders, config, *programs),
+            )
+        ]
+
+    def _figures(self) -> list[Script]:
+        """Make the file of the figures, so that destroy takes it along: the folder is somebody else's."""
+        settings = self._settings
+        if not settings.health.metrics_folder:
+            return []
+        path = shlex.quote(units.figures(settings))
+        return [
+            Script(
+                f"{self._name}-figures",
+                host=settings.host,
+                name="maubot-figures",
+                check=f"test -e {path}\n",
+                apply=f": >{path} && chmod 0644 {path}\n",
+                undo=f"rm -f {path}\n",
+                opts=self._options(),
             )
         ]
 

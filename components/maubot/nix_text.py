@@ -5,14 +5,20 @@ Pure functions. T005 to T013 of the task list are in here; `nix_string` is the o
 
 from __future__ import annotations
 
-import re
-
 from components.maubot.units import ACCOUNT, HEALTH_FOLDER, hardening
 from config.systems.maubot import Maubot
 from providers.kinds.matrix.common import CONFIG_FILE
 
 PHASES = ("modules", "secrets", "service")
 """The rollout's phases in their order: modules with the service off, secrets, service on."""
+PHASE_LINE = "# Phase: "
+"""Before a phase's name in hearth-maubot.nix."""
+
+
+def secrets(settings: Maubot) -> tuple[str, ...]:
+    """Names in the machine's own file of secrets."""
+    names = ("maubot-admin-password", "maubot-secret-key")
+    return (*names, "maubot-database-url") if settings.database == "postgresql" else names
 
 
 def nix_string(text: str) -> str:
@@ -85,6 +91,8 @@ let
     # Another password makes another key, which ends the sessions that the old password opened.
     settings["server"]["unshared_secret"] = base64.b64encode(hmac.digest(key, password, hashlib.sha384)).decode()
     settings["admins"] = {{"root": "", admin: bcrypt.hashpw(password, bcrypt.gensalt(12)).decode()}}
+    if (credentials / "database-url").exists():
+        settings["database"] = (credentials / "database-url").read_text().strip()
     target.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     os.chown(target.parent, 0, int(sys.argv[4]))
     session = pathlib.Path("/var/lib/maubot-session")  # root's alone: handed to what watches maubot
@@ -116,6 +124,7 @@ in
     admin = lib.mkOption {{ type = lib.types.str; default = "admin"; }};
     adminPasswordFile = lib.mkOption {{ type = lib.types.path; }};
     secretKeyFile = lib.mkOption {{ type = lib.types.path; }};
+    databaseUrlFile = lib.mkOption {{ type = lib.types.nullOr lib.types.path; default = null; }};
   }};
 
   config = lib.mkIf cfg.enable {{
@@ -125,7 +134,7 @@ in
       description = "maubot, the bots on ${{cfg.serverName}}";
       wantedBy = [ "multi-user.target" ];
       wants = [ "network-online.target" ];
-      after = [ "network-online.target" "matrix-continuwuity.service" ];
+      after = [ "network-online.target" "postgresql.service" ];
       serviceConfig = {{
         Type = "exec";
         User = "{ACCOUNT}";
@@ -135,7 +144,7 @@ in
         LoadCredential = [
           "admin-password:${{cfg.adminPasswordFile}}"
           "secret-key:${{cfg.secretKeyFile}}"
-        ];
+        ] ++ lib.optional (cfg.databaseUrlFile != null) "database-url:${{cfg.databaseUrlFile}}";
         ExecStartPre = "+${{python}}/bin/python ${{render}} ${{settings}} {CONFIG_FILE} ${{cfg.admin}} 829";
         ExecStart = "${{cfg.package}}/bin/maubot --no-update --config {CONFIG_FILE}";
         ExecStartPost = "${{python}}/bin/python ${{answers}} ${{toString cfg.port}}";
@@ -153,6 +162,7 @@ in
 
 def dev_services_module(settings: Maubot) -> str:
     """modules/dev-services-maubot.nix: `services.dev-platform.maubot` (`enable`, `port`) over services.maubot."""
+    url = "\n      databaseUrlFile = config.sops.secrets.maubot-database-url.path;"
     return f"""\
 # Made by Hearth (hearth:maubot): what is changed by hand is put back.
 {{ config, lib, ... }}:
@@ -166,6 +176,7 @@ in
   }};
 
   config = lib.mkIf cfg.enable {{
+    systemd.services.maubot.after = [ {nix_string(f"{settings.homeserver_unit}.service")} ];
     services.maubot = {{
       enable = true;
       port = cfg.port;
@@ -173,7 +184,7 @@ in
       serverName = {nix_string(settings.server_name)};
       admin = {nix_string(settings.admin)};
       adminPasswordFile = config.sops.secrets.maubot-admin-password.path;
-      secretKeyFile = config.sops.secrets.maubot-secret-key.path;
+      secretKeyFile = config.sops.secrets.maubot-secret-key.path;{url if settings.database == "postgresql" else ""}
     }};
   }};
 }}
@@ -186,24 +197,31 @@ def host_module(settings: Maubot, phase: str) -> str:
     reached = PHASES.index(phase)
     lines = [
         "# Made by Hearth (hearth:maubot): what is changed by hand is put back.",
+        f"{PHASE_LINE}{phase}",
         "{ pkgs, ... }:",
         "{",
         "  imports = [ ./modules/maubot.nix ./modules/dev-services-maubot.nix ];",
     ]
     if reached >= PHASES.index("secrets"):
-        for name in ("maubot-admin-password", "maubot-secret-key"):
-            lines.append(f'  sops.secrets.{name} = {{ mode = "0400"; owner = "root"; }};')
+        assert settings.nixos is not None
+        file = nix_string(f"/{settings.nixos.sops_file}")
+        for name in secrets(settings):
+            lines.append(f'  sops.secrets.{name} = {{ sopsFile = ./. + {file}; mode = "0400"; owner = "root"; }};')
     if reached >= PHASES.index("service"):
         lines.append(f"  services.dev-platform.maubot = {{ enable = true; port = {settings.port}; }};")
         lines.append(_health(settings))
+        if settings.backup.enabled:
+            lines.append(_backup(settings))
     return "\n".join([*lines, "}", ""])
 
 
 def _health(settings: Maubot) -> str:
     """Return the timers that look after maubot; the program is beside, in the flake."""
     every = nix_string(f"{settings.health.every}s")
-    program = "${pkgs.python3}/bin/python ${./hearth-maubot/health.py}"
-    told = "${./hearth-maubot/told.json}"
+    program = "${pkgs.python3}/bin/python ${./hearth-maubot}/health.py"
+    told = _TOLD
+    folder = settings.health.metrics_folder
+    metrics = f"\n      ReadWritePaths = [ {nix_string(f'-{folder}')} ];" if folder else ""
     timer = f"""{{
     wantedBy = [ "timers.target" ];
     timerConfig = {{ OnBootSec = {every}; OnActiveSec = {every}; OnUnitInactiveSec = {every}; AccuracySec = "1s"; }};
@@ -212,7 +230,7 @@ def _health(settings: Maubot) -> str:
   systemd.services.maubot-health = {{
     description = "Look whether maubot and each of its bots work";
     after = [ "maubot.service" ];
-    path = [ pkgs.systemd ];
+    path = [ pkgs.systemd{_client(settings)} ];
     serviceConfig = {{
       Type = "oneshot";
       User = "{ACCOUNT}";
@@ -227,7 +245,7 @@ def _health(settings: Maubot) -> str:
     path = [ pkgs.systemd ];
     serviceConfig = {{
       Type = "oneshot";
-      StateDirectory = "maubot-health-restart";
+      StateDirectory = "maubot-health-restart";{metrics}
       ExecStart = "{program} restart {told}";
     }};
   }};
@@ -235,7 +253,38 @@ def _health(settings: Maubot) -> str:
   systemd.timers.maubot-health-restart = {timer};"""
 
 
-def has_import(text: str) -> bool:
-    """Return whether a host's configuration imports hearth-maubot.nix, outside of comments."""
-    plain = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    return any("hearth-maubot.nix" in line.split("#")[0] for line in plain.splitlines())
+_TOLD = "${./hearth-maubot}/told.json"
+
+
+def _client(settings: Maubot) -> str:
+    """PostgreSQL's own programs, where they are needed."""
+    return " pkgs.postgresql" if settings.database == "postgresql" else ""
+
+
+def _backup(settings: Maubot) -> str:
+    """Return the nightly backup, and a command `maubot-restore FOLDER`, which wants maubot stopped."""
+    program = "${pkgs.python3}/bin/python ${./hearth-maubot}/backup.py"
+    client = "PATH=${pkgs.postgresql}/bin:$PATH " if settings.database == "postgresql" else ""
+    return f"""\
+  systemd.tmpfiles.rules = [ {nix_string(f"d {settings.backup.folder} 0700 root root -")} ];
+  systemd.services.maubot-backup = {{
+    description = "Back up maubot's databases and configuration";
+    path = [ pkgs.systemd{_client(settings)} ];
+    serviceConfig = {{
+      Type = "oneshot";
+      ExecStart = "{program} backup {_TOLD}";
+      UMask = "0077";
+      ProtectSystem = "strict";
+      ReadWritePaths = [ "/var/lib/maubot" {nix_string(str(settings.backup.folder))} ];
+      ProtectHome = true;
+      PrivateTmp = true;
+      NoNewPrivileges = true;
+    }};
+  }};
+  systemd.timers.maubot-backup = {{
+    wantedBy = [ "timers.target" ];
+    timerConfig = {{ OnCalendar = {nix_string(settings.backup.at)}; RandomizedDelaySec = "60"; Persistent = true; }};
+  }};
+  environment.systemPackages = [
+    (pkgs.writeShellScriptBin "maubot-restore" ''{client}exec {program} restore {_TOLD} "$1"'')
+  ];"""

@@ -1,8 +1,9 @@
 """maubot on NixOS: modules in the machine's own flake, rolled out in the task list's phases.
 
 Each phase is switched to only while the named services are well, and rolled back where they are not well afterwards.
-The secrets stay in the machine's own sops file (`maubot-admin-password`, `maubot-secret-key`), and the host's
-configuration has to import ./hearth-maubot.nix once: neither is Hearth's to write.
+The secrets stay in the machine's own sops file (`maubot-admin-password`, `maubot-secret-key`, with PostgreSQL
+`maubot-database-url`), and the host's configuration has to import ./hearth-maubot.nix once: neither is Hearth's to
+write.
 """
 
 from __future__ import annotations
@@ -23,20 +24,53 @@ FOLDER = "/var/lib/hearth-maubot"
 PROGRAM = f"{FOLDER}/rollout.sh"
 
 
-def phase_script(nixos: NixOs, phase: str) -> tuple[str, str]:
-    """Return (apply, check) of one phase. A later phase's file holds this one too."""
+FILES = (
+    "modules/maubot.nix",
+    "modules/dev-services-maubot.nix",
+    "hearth-maubot/health.py",
+    "hearth-maubot/backup.py",
+    "hearth-maubot/told.json",
+)
+"""What hearth-maubot.nix uses, from the flake's folder."""
+
+
+def phase_script(settings: Maubot, nixos: NixOs, phase: str) -> tuple[str, str]:
+    """Return (apply, check) of one phase.
+
+    A later phase's file holds this one too. The last one wants everything as it was rolled out last, so that a change
+    of a setting is rolled out, and by the last phase alone.
+    """
     index = nix_text.PHASES.index(phase)
     target = shlex.quote(f"{nixos.flake}/hearth-maubot.nix")
-    check = " || ".join(f"cmp -s {FOLDER}/{later}.nix {target}" for later in nix_text.PHASES[index:])
-    words = [str(nixos.flake), nixos.configuration, FOLDER, phase, *nixos.services]
+    if phase == nix_text.PHASES[-1]:
+        pairs = [(f"{FOLDER}/{phase}.nix", target)]
+        pairs += [(f"{FOLDER}/good/{file}", shlex.quote(f"{nixos.flake}/{file}")) for file in FILES]
+        check = " && ".join(f"cmp -s {one} {other}" for one, other in pairs)
+    else:
+        check = f"grep -qxE '{nix_text.PHASE_LINE}({'|'.join(nix_text.PHASES[index:])})' {target}"
+    secrets = " ".join(nix_text.secrets(settings)) if index else ""
+    words = [str(nixos.flake), nixos.configuration, FOLDER, phase, secrets, *settings.watched]
     return f"sh {PROGRAM} {shlex.join(words)}\n", f"{check}\n"
 
 
-def undo_script(nixos: NixOs) -> str:
-    """Take the last trace out of the running system; the host's import must find a file, so an empty module stays."""
-    target = shlex.quote(f"{nixos.flake}/hearth-maubot.nix")
+def undo_script(settings: Maubot, nixos: NixOs) -> str:
+    """Take the last trace out of the running system.
+
+    The host's import must find a file: the one that was there before, or an empty module.
+    """
+    target, flake = shlex.quote(f"{nixos.flake}/hearth-maubot.nix"), shlex.quote(str(nixos.flake))
     switch = shlex.join(["nixos-rebuild", "switch", "--flake", f"{nixos.flake}#{nixos.configuration}"])
-    return f"echo '{{ ... }}: {{ }}' >{target}\n{switch}\n"
+    figures = f"rm -f {shlex.quote(units.figures(settings))}\n" if units.figures(settings) else ""
+    return f"""\
+if [ -e {FOLDER}/original/hearth-maubot.nix ]; then
+    cp -p {FOLDER}/original/hearth-maubot.nix {target}
+else
+    echo '{{ ... }}: {{ }}' >{target}
+fi
+{switch}
+git -C {flake} reset --quiet -- {shlex.join(FILES)} 2>/dev/null || :
+rm -rf {FOLDER}/original {FOLDER}/good {FOLDER}/good.part {FOLDER}/log
+{figures}"""
 
 
 def import_script(nixos: NixOs) -> tuple[str, str]:
@@ -69,14 +103,14 @@ class NixosMaubot:
             opts=ResourceOptions(parent=parent),
         )
         for phase in nix_text.PHASES:
-            apply, check = phase_script(nixos, phase)
+            apply, check = phase_script(settings, nixos, phase)
             done = Script(
                 f"{name}-phase-{phase}",
                 host=settings.host,
                 name=f"maubot-phase-{phase}",
                 apply=apply,
                 check=check,
-                undo=undo_script(nixos) if phase == "modules" else ":",
+                undo=undo_script(settings, nixos) if phase == "modules" else ":",
                 opts=ResourceOptions(
                     parent=parent,
                     depends_on=[*files, done],
@@ -100,10 +134,17 @@ class NixosMaubot:
                 ("flake-folder", f"{flake}/hearth-maubot"),
             )
         ]
+        programs = {
+            f"{program}-program": (
+                f"{flake}/hearth-maubot/{program}.py",
+                (units.PROGRAMS / f"{program}.py").read_text(),
+            )
+            for program in ("health", "backup")
+        }
         texts = {
             "module": (f"{flake}/modules/maubot.nix", nix_text.maubot_module()),
             "dev-services": (f"{flake}/modules/dev-services-maubot.nix", nix_text.dev_services_module(settings)),
-            "health-program": (f"{flake}/hearth-maubot/health.py", (units.PROGRAMS / "health.py").read_text()),
+            **programs,
             "told": (f"{flake}/hearth-maubot/told.json", units.told(settings)),
             "rollout": (PROGRAM, (units.PROGRAMS / "rollout.sh").read_text()),
             **{

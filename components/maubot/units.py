@@ -96,8 +96,12 @@ WantedBy=multi-user.target
 def health_units(settings: Maubot) -> dict[str, str]:
     """Name -> text of the units that watch maubot."""
     every = settings.health.every
+    # With PostgreSQL, how far a bot's sync has come is asked there.
+    config = f"LoadCredential=config.yaml:{CONFIG_FILE}\n" if settings.database == "postgresql" else ""
     folder = settings.health.metrics_folder
-    metrics = f"ReadWritePaths={path_word(str(folder))}\n" if folder else ""
+    # The folder may be another account's.
+    metrics = f"ReadWritePaths=-{path_word(str(folder))}\n" if folder else ""
+    capabilities = "CAP_DAC_OVERRIDE" if folder else ""
     timer = f"""\
 [Timer]
 OnBootSec={every}
@@ -120,13 +124,13 @@ User={ACCOUNT}
 Group={ACCOUNT}
 SupplementaryGroups=systemd-journal
 LoadCredential=secret-key:{KEY_FILE}
-StateDirectory={HEALTH_FOLDER.rpartition("/")[2]}
+{config}StateDirectory={HEALTH_FOLDER.rpartition("/")[2]}
 StateDirectoryMode=0755
 ExecStart={VENV}/bin/python {HEALTH_PROGRAM} check {TOLD}
 TimeoutStartSec=120
 ReadWritePaths={HOME}
 ReadOnlyPaths={HOME}/config
-{metrics}{_HARDENED}""",
+{_HARDENED}""",
         "maubot-health.timer": f"[Unit]\nDescription=Look after maubot every {every} s\n\n{timer}",
         "maubot-health-restart.service": f"""\
 [Unit]
@@ -141,8 +145,8 @@ ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
 NoNewPrivileges=yes
-CapabilityBoundingSet=
-""",
+CapabilityBoundingSet={capabilities}
+{metrics}""",
         "maubot-health-restart.timer": f"[Unit]\nDescription=Restart maubot where it does not answer\n\n{timer}",
     }
 
@@ -180,6 +184,12 @@ WantedBy=timers.target
     }
 
 
+def figures(settings: Maubot) -> str:
+    """Return the file for Prometheus' textfile collector; empty where there is no folder for it."""
+    folder = settings.health.metrics_folder
+    return f"{folder}/maubot.prom" if folder else ""
+
+
 def told(settings: Maubot) -> str:
     """Return what the programs on the machine are told, as JSON. Nothing in it is secret."""
     health = settings.health
@@ -196,7 +206,7 @@ def told(settings: Maubot) -> str:
                 "instance_databases": INSTANCE_DATABASES,
                 "config_file": CONFIG_FILE,
                 "state": HEALTH_FOLDER,
-                "metrics": f"{health.metrics_folder}/maubot.prom" if health.metrics_folder else None,
+                "metrics": figures(settings) or None,
                 "alerts": {"room": health.alert_room, "user": settings.user_id(teller)}
                 if health.alert_room and teller
                 else None,

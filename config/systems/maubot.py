@@ -238,7 +238,9 @@ class Maubot(SystemSettings):
         description="Version of maubot, 0.5.2 or later.",
     )
     database: Literal["sqlite", "postgresql"] = Field(
-        default="sqlite", description="Where maubot keeps its own data. Instances keep theirs in SQLite files."
+        default="sqlite",
+        description="Where maubot keeps its own data: `postgresql` is a database that is there already. Instances keep "
+        "theirs in SQLite files.",
     )
     python_packages: Annotated[
         tuple[Annotated[str, AfterValidator(_requirement)], ...], AfterValidator(_packages_once)
@@ -266,7 +268,7 @@ class Maubot(SystemSettings):
             needed = {}  # they are in the machine's own file of secrets
         if self.bots:
             needed["maubot-bot-passwords"] = "maubot.bots"
-        if self.database == "postgresql":
+        if self.database == "postgresql" and self.platform == "debian":
             needed["maubot-database-url"] = "maubot.database"
         return needed
 
@@ -309,9 +311,6 @@ class Maubot(SystemSettings):
         if self.homeserver_unit.startswith("maubot"):
             rule = "must be the homeserver's unit, and this is maubot's own; write the homeserver's"
             yield Disagreement("homeserver-unit", rule, self.homeserver_unit)
-        if self.platform == "nixos" and self.database == "postgresql":
-            rule = "must be sqlite on nixos, whose module knows nothing else; remove it"
-            yield Disagreement("database", rule, self.database)
 
     def against_secrets(self, given: Mapping[str, str]) -> Iterator[Disagreement]:
         """Yield where a bot has no line among the passwords; the message names the bots and no password."""
@@ -353,6 +352,11 @@ class Maubot(SystemSettings):
         if self.health.alert_bot and self.health.alert_bot not in self.bots:
             raise ValueError("health.alert-bot must be a key of bots; correct the name")
         return self
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The machine's other services, which must stay well."""
+        return self.nixos.services if self.nixos else SERVICES
 
     def user_id(self, bot: str) -> str:
         """Return a bot's whole user id."""

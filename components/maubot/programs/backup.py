@@ -5,7 +5,7 @@
 
 A backup is a folder of its own: maubot's database and those of the instances, copied by SQLite's own API while they are
 in use and then tested, and the configuration. With PostgreSQL, maubot's database comes from pg_dump. A restore wants
-maubot stopped, and puts what was there aside.
+maubot stopped, and puts what was there aside; PostgreSQL's comes back in one transaction, all of it or nothing.
 """
 
 import contextlib
@@ -39,7 +39,8 @@ def copied(source, target):
 
 def database_url(config_file):
     """Return PostgreSQL's address in maubot's configuration."""
-    found = re.search(r"(?m)^database: *['\"]?(postgres[^'\"\n]+)", pathlib.Path(config_file).read_text())
+    pattern = r"""(?m)^ *"?database"?: *['"]?(postgres[^'"\n]+)"""  # on NixOS it is JSON
+    found = re.search(pattern, pathlib.Path(config_file).read_text())
     return found[1] if found else None
 
 
@@ -125,13 +126,21 @@ def restore(told, source):
     active = subprocess.run(["systemctl", "is-active", "--quiet", told["unit"]], check=False).returncode == 0
     if active:
         sys.exit(f"{told['unit']} runs, and nothing was touched: systemctl stop {told['unit']}, then restore again")
-    if not told["database"]:
-        sys.exit(
-            f"maubot's database is PostgreSQL, and nothing was touched: pg_restore --clean {source}/bot.dump first"
-        )
-    if not (source / "bot.db").is_file():
-        sys.exit(f"{source} is no backup, and nothing was touched")
-    put([(source / "bot.db", pathlib.Path(told["database"])), *of_instances(told, source)])
+    kept = source / ("bot.db" if told["database"] else "bot.dump")
+    if not kept.is_file():
+        sys.exit(f"{source} is no backup of this kind of database ({kept.name}), and nothing was touched")
+    if told["database"]:
+        put([(kept, pathlib.Path(told["database"])), *of_instances(told, source)])
+    else:
+        environment = postgresql(told)
+        before = source.parent / f"bot.dump.before-{time.strftime('%Y-%m-%dT%H%M%S')}"
+        subprocess.run(["pg_dump", "--format=custom", f"--file={before}"], env=environment, check=True)
+        before.chmod(0o600)
+        command = ["pg_restore", "--clean", "--if-exists", "--no-owner", "--exit-on-error", "--single-transaction"]
+        command += [f"--dbname={environment['PGDATABASE']}", str(kept)]
+        subprocess.run(command, env=environment, check=True)
+        print(f"restored {kept}; what was there before is in {before}")
+        put(of_instances(told, source))
     print(f"now: systemctl start {told['unit']}")
 
 

@@ -1,11 +1,12 @@
 """Runs on the machine: looks whether maubot and each of its bots work, wakes what sleeps, and tells who should know.
 
-`health.py wait|check|restart TOLD.json`. Standard library only, Python 3.9 or later.
+`health.py wait|check|restart TOLD.json`. Standard library only, Python 3.9 or later; with PostgreSQL, its psql.
 - wait: until the API answers and every client has had its first sync, whose events maubot drops.
 - check: every enabled client's token is good, and its sync moves: a dead bot behind a living port is found. A client
   that is backing off while the homeserver is back is started again. Ends with 1, and the reasons, where something is
   wrong.
-- restart: restarts the unit where `check` got no answer several times in a row, once in a while at most.
+- restart: restarts the unit where `check` got no answer several times in a row, once in a while at most. Writes the
+  figures too, as the folder for them is root's.
 """
 
 import contextlib
@@ -27,6 +28,7 @@ MARK = "net.hearth.wake"
 SYNC_SECONDS = 8.0
 KICK_PAUSE = 40.0  # seconds
 RECORD_DAYS = 60
+PLACE = "SELECT next_batch FROM client WHERE id = :'id'"
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -85,13 +87,27 @@ class MaubotApi:
         """Return how far the client's sync has come; None where that can't be seen."""
         path = self.told["database"]
         if not path:
-            return None
+            return self.place_in_postgresql(user)
         try:
             with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as database:
                 row = database.execute("SELECT next_batch FROM client WHERE id = ?", (user,)).fetchone()
         except sqlite3.Error:
             return None
         return row and row[0]
+
+    def place_in_postgresql(self, user):
+        sys.dont_write_bytecode = True
+        sys.path.insert(0, str(pathlib.Path(__file__).parent))
+        import backup  # beside this one; needed here alone
+
+        given = pathlib.Path(os.environ["CREDENTIALS_DIRECTORY"], "config.yaml")
+        command = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", f"--variable=id={user}"]
+        try:
+            place = backup.postgresql({"config_file": given if given.exists() else self.told["config_file"]})
+            said = subprocess.run(command, input=PLACE, env=place, capture_output=True, text=True, check=False)
+        except (OSError, ValueError):
+            return None
+        return said.stdout.strip() or None
 
 
 def wake(found):
@@ -193,29 +209,38 @@ def label(value):
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def measure(told, wrong, clients, instances):
-    """Write figures for Prometheus' textfile collector."""
-    if not told["metrics"]:
+def measure(told, state):
+    """Write figures of the last look for Prometheus' textfile collector. Raises OSError."""
+    if not told["metrics"] or not state:
         return
+    wrong = state["wrong"]
+    up = "maubot" not in wrong
+    clients = {user: up and user not in wrong for user in told["clients"]}
+    instances = {name: up and instance_key(name) not in wrong for name in told["instances"]}
     lines = [
         "# HELP maubot_up Whether maubot's API answers.",
         "# TYPE maubot_up gauge",
-        f"maubot_up {0 if wrong.get('maubot') else 1}",
+        f"maubot_up {int(up)}",
         "# HELP maubot_client_up Whether a client's token is good and its sync moves.",
         "# TYPE maubot_client_up gauge",
-        *(f'maubot_client_up{{client="{label(user)}"}} {int(not clients[user])}' for user in clients),
+        *(f'maubot_client_up{{client="{label(user)}"}} {int(clients[user])}' for user in clients),
         "# HELP maubot_instance_up Whether an instance runs.",
         "# TYPE maubot_instance_up gauge",
-        *(f'maubot_instance_up{{instance="{label(name)}"}} {int(not instances[name])}' for name in instances),
-        "# HELP maubot_checked_seconds When it was looked at last.",
+        *(f'maubot_instance_up{{instance="{label(name)}"}} {int(instances[name])}' for name in instances),
+        "# HELP maubot_checked_seconds When it was looked at last, in seconds since 1970.",
         "# TYPE maubot_checked_seconds gauge",
-        f"maubot_checked_seconds {int(time.time())}",
+        f"maubot_checked_seconds {int(state['at'])}",
     ]
     target = pathlib.Path(told["metrics"])
     part = target.with_suffix(".part")
     part.write_text("\n".join(lines) + "\n")
     part.chmod(0o644)
     part.replace(target)
+
+
+def instance_key(name):
+    """Return an instance's key among what is wrong: its name alone may be `maubot`."""
+    return f"instance {name}"
 
 
 def load(path):
@@ -245,7 +270,8 @@ def check(told):
         for name in told["instances"]:
             found = maubot.instance(name)
             runs = found is not None and found["started"]
-            instances[name] = "" if runs else f"the instance {name} does not run: run `up --refresh`"
+            why = "" if runs else f"the instance {name} does not run: run `up --refresh`"
+            instances[instance_key(name)] = why
         wrong = {name: why for name, why in {**clients, **instances}.items() if why}
         alert(told, maubot, state)
     except Away as error:
@@ -256,14 +282,24 @@ def check(told):
     good, all_ = record.get(time.strftime("%Y-%m-%d"), (0, 0))
     record[time.strftime("%Y-%m-%d")] = (good + (not wrong), all_ + 1)
     save(state / "record.json", dict(sorted(record.items())[-RECORD_DAYS:]))
-    measure(told, wrong, clients, instances)
     for why in wrong.values():
         print(why, file=sys.stderr)
     return 1 if wrong else 0
 
 
 def restart(told):
-    state, own = load(pathlib.Path(told["state"]) / "state.json"), pathlib.Path(os.environ["STATE_DIRECTORY"])
+    state = load(pathlib.Path(told["state"]) / "state.json")
+    try:
+        measure(told, state)
+        failed = 0
+    except OSError as error:
+        print(f"the figures could not be written: {error}; see health.metrics-folder", file=sys.stderr)
+        failed = 1
+    return restart_if_silent(told, state) or failed
+
+
+def restart_if_silent(told, state):
+    own = pathlib.Path(os.environ["STATE_DIRECTORY"])
     if state.get("silent", 0) < told["restart_after"]:
         return 0
     show = ["systemctl", "show", "--property=ActiveState", "--value", told["unit"]]

@@ -1,10 +1,14 @@
 #!/bin/sh
-# One phase of the rollout on NixOS: rollout.sh FLAKE CONFIGURATION FOLDER PHASE [SERVICE...]
-# The services are well before and after it; otherwise the phase is rolled back, and the error says which and why.
+# One phase of the rollout on NixOS: rollout.sh FLAKE CONFIGURATION FOLDER PHASE SECRETS [SERVICE...]
+# The services are well before and after it, and SECRETS (names, in one word) are where sops puts them, for root alone;
+# otherwise the phase is rolled back, and the error says which and why.
 set -eu
-flake=$1 configuration=$2 folder=$3 phase=$4
-shift 4
+flake=$1 configuration=$2 folder=$3 phase=$4 secrets=$5
+shift 5
 target=$flake/hearth-maubot.nix
+run_secrets=${RUN_SECRETS:-/run/secrets}
+files='modules/maubot.nix modules/dev-services-maubot.nix
+    hearth-maubot/health.py hearth-maubot/backup.py hearth-maubot/told.json'
 
 # The services of those named that are on this machine and not well, each after a blank.
 unwell() {
@@ -17,12 +21,33 @@ unwell() {
     done
 }
 
-put_back() {
-    if [ -e "$folder/before.nix" ]; then
-        cp "$folder/before.nix" "$target"
+# Whether one of those named has failed: it does not come back by itself.
+lost() {
+    for name; do
+        systemctl is-failed --quiet "$name.service" && return 0
+    done
+    return 1
+}
+
+# The secrets that are not there, or that others may read, each after a blank.
+unready() {
+    for name in $secrets; do
+        [ "$(stat -L -c %a "$run_secrets/$name" 2>/dev/null)" = 400 ] || printf ' %s' "$name"
+    done
+}
+
+# The flake as it was after the last phase that went well, and the system with it.
+back() {
+    if [ -d "$folder/good" ]; then
+        for file in hearth-maubot.nix $files; do
+            cp "$folder/good/$file" "$flake/$file"
+        done
+    elif [ -e "$folder/original/hearth-maubot.nix" ]; then
+        cp -p "$folder/original/hearth-maubot.nix" "$target"
     else
         rm -f "$target"
     fi
+    nixos-rebuild switch --rollback >>"$folder/log" 2>&1 || echo "and the way back failed, too: see $folder/log" >&2
 }
 
 bad=$(unwell "$@")
@@ -30,30 +55,50 @@ if [ -n "$bad" ]; then
     echo "before the phase '$phase' these were not well, so nothing was changed:$bad" >&2
     exit 1
 fi
-rm -f "$folder/before.nix"
-[ ! -e "$target" ] || cp "$target" "$folder/before.nix"
+if [ ! -d "$folder/original" ]; then
+    mkdir -p "$folder/original.part"
+    [ ! -e "$target" ] || cp -p "$target" "$folder/original.part/"
+    mv "$folder/original.part" "$folder/original"
+fi
 cp "$folder/$phase.nix" "$target"
 # A flake in a git checkout sees only what git knows of.
-git -C "$flake" add --intent-to-add hearth-maubot.nix hearth-maubot modules/maubot.nix modules/dev-services-maubot.nix 2>/dev/null || :
+# shellcheck disable=SC2086 # names without blanks
+git -C "$flake" add --intent-to-add hearth-maubot.nix $files 2>/dev/null || :
 if ! nixos-rebuild switch --flake "$flake#$configuration" >"$folder/log" 2>&1; then
     tail -n 15 "$folder/log" >&2
-    put_back
-    nixos-rebuild switch --rollback >>"$folder/log" 2>&1 || echo "and the way back failed, too: see $folder/log" >&2
+    back
     echo "the phase '$phase' could not be switched to, and was rolled back" >&2
     exit 1
 fi
 [ "$phase" != service ] || set -- "$@" maubot
-tries=0
-while bad=$(unwell "$@") && [ -n "$bad" ] && [ "$tries" -lt "${SETTLE_TRIES:-60}" ]; do
-    tries=$((tries + 1))
-    sleep 1
+# Well several times in a row: what is started anew all the time is well for moments.
+tries=0 good=0 failed=0 seen=
+while [ "$good" -lt "${SETTLE_LOOKS:-5}" ] && [ "$tries" -lt "${SETTLE_TRIES:-60}" ]; do
+    [ "$tries" -eq 0 ] || sleep 1
+    tries=$((tries + 1)) good=$((good + 1))
+    bad=$(unwell "$@")
+    [ -z "$bad" ] || good=0 seen=$bad
+    if lost "$@"; then failed=$((failed + 1)); else failed=0; fi
+    [ "$failed" -lt "${SETTLE_LOOKS:-5}" ] || break
 done
-if [ -n "$bad" ]; then
+bad=${bad:-$seen}
+missing=$(unready)
+if [ "$good" -ge "${SETTLE_LOOKS:-5}" ]; then
+    bad=
+fi
+if [ -n "$bad$missing" ]; then
     for name in $bad; do
         journalctl --unit "$name" --lines 4 --output cat --no-pager >&2 || :
     done
-    put_back
-    nixos-rebuild switch --rollback >>"$folder/log" 2>&1 || echo "and the way back failed, too: see $folder/log" >&2
-    echo "after the phase '$phase' these were not well, so it was rolled back:$bad" >&2
+    back
+    [ -z "$missing" ] || echo "these secrets are not in $run_secrets with mode 400:$missing" >&2
+    echo "after the phase '$phase' these were not well, so it was rolled back:$bad$missing" >&2
     exit 1
 fi
+rm -rf "$folder/good.part"
+for file in hearth-maubot.nix $files; do
+    mkdir -p "$folder/good.part/$(dirname "$file")"
+    cp "$flake/$file" "$folder/good.part/$file"
+done
+rm -rf "$folder/good"
+mv "$folder/good.part" "$folder/good"

@@ -165,7 +165,6 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         for value in ("a..b", "x.lock", "a//b")
     ),
     ({"core/backend/allowed-hosts": ["a" * 64]}, "core.backend.allowed-hosts[0]"),
-    ({**NIXOS, "maubot/nixos": {"configuration": "x"}, "maubot/database": "postgresql"}, "maubot.database"),
 ]
 
 

@@ -27,6 +27,7 @@ SECRETS = {
     "maubot-secret-key": "canary-key-" + "k" * 48,
     "maubot-registration-token": "canary-token",
     "maubot-bot-passwords": "instagram-bot=canary-bot\n",
+    "maubot-database-url": "postgresql://maubot:canary-url@127.0.0.1/m",
 }
 PLUGIN = {"plugins": {"org.example.echo": str(ECHO)}}
 INSTANCE = {
@@ -118,6 +119,20 @@ def test_a_preview_without_secrets_goes_on():
 def test_without_a_backup_there_is_none():
     made = build(backup={"enabled": False})
     assert not [name for name in made.resources if name.startswith("maubot-backup-") and "program" not in name]
+
+
+def test_with_postgresql_its_own_programs_are_there_and_its_address_is_in_the_configuration_alone():
+    made = build(database="postgresql")
+    assert "maubot-package-postgresql-client" in made.before("maubot-venv")
+    assert "postgresql://maubot:canary-url@127.0.0.1/m" in made.resources["maubot-config"].inputs["content"]
+    assert "maubot-package-postgresql-client" not in build().resources
+
+
+def test_the_file_of_the_figures_is_there_before_what_writes_it_and_goes_after_it():
+    made = build(health={"metrics-folder": "/var/lib/prometheus/node-exporter"})
+    assert "maubot-figures" in made.before("maubot-health-restart-timer")
+    assert made.resources["maubot-figures"].inputs["undo"] == "rm -f /var/lib/prometheus/node-exporter/maubot.prom\n"
+    assert "maubot-figures" not in build().resources
 
 
 def test_what_the_checks_are_told_can_be_parsed_and_names_tunnel_and_rooms():

@@ -13,13 +13,24 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from components.maubot.nix_text import PHASES, dev_services_module, has_import, host_module, maubot_module, nix_string
-from components.maubot.nixos import import_script, phase_script, undo_script
-from components.maubot.units import PROGRAMS
+from components.maubot.nix_text import (
+    PHASE_LINE,
+    PHASES,
+    dev_services_module,
+    host_module,
+    maubot_module,
+    nix_string,
+    secrets,
+)
+from components.maubot.nixos import FILES, import_script, phase_script, undo_script
+from components.maubot.units import PROGRAMS, told
+from config.systems.maubot import Maubot
 from tests.needs import needs
 from tests.unit.systems.maubot.test_settings import settings
+from toolchain.versions import ROOT
 
 WISH = settings(platform="nixos", nixos={"configuration": "ops-jrz1", "flake": "/etc/nixos"}, port=29400)
+POSTGRESQL = WISH.model_copy(update={"database": "postgresql"})
 needs_nix = needs("nix-instantiate", "nix-bin")
 
 LIB = """
@@ -29,7 +40,8 @@ let
     mkOption = attributes: attributes;
     mkEnableOption = text: { default = false; };
     mkPackageOption = pkgs: name: attributes: { default = pkgs.${name}; };
-    types = { str = "str"; port = "port"; path = "path"; };
+    optional = condition: content: if condition then [ content ] else [];
+    types = { str = "str"; port = "port"; path = "path"; nullOr = type: type; };
   };
   pkgs = {
     writeText = name: text: "/nix/store/${name}";
@@ -55,8 +67,11 @@ def evaluated(text: str) -> Any:
 @needs_nix
 @pytest.mark.parametrize(
     "text",
-    [maubot_module(), dev_services_module(WISH), *(host_module(WISH, phase) for phase in PHASES)],
-    ids=["maubot", "dev-services", *PHASES],
+    [
+        maubot_module(),
+        *(dev_services_module(wish) for wish in (WISH, POSTGRESQL)),
+        *(host_module(wish, phase) for phase in PHASES for wish in (WISH, POSTGRESQL)),
+    ],
 )
 def test_nix_parses_it(text: str):
     nix("--parse", text=text)
@@ -80,7 +95,7 @@ def test_the_service_is_as_confined_as_on_debian_and_gets_its_secrets_as_credent
     config = """{ services.maubot = { enable = true; serverName = "lab.test"; port = 29316; admin = "admin";
       homeserverUrl = "http://127.0.0.1:8008"; package = "/nix/store/maubot";
       adminPasswordFile = "/run/secrets/maubot-admin-password";
-      secretKeyFile = "/run/secrets/maubot-secret-key"; }; }"""
+      secretKeyFile = "/run/secrets/maubot-secret-key"; databaseUrlFile = null; }; }"""
     found = evaluated(f"(({maubot_module()}) {{ inherit lib pkgs; config = {config}; }}).config")
     service = found["systemd"]["services"]["maubot"]["serviceConfig"]
     assert service["ProtectSystem"] == "strict"
@@ -116,26 +131,51 @@ def test_the_wrapper_takes_enable_and_port_and_hands_the_settings_on():
     }
 
 
+@needs_nix
+@pytest.mark.parametrize("wish", [WISH, POSTGRESQL], ids=["sqlite", "postgresql"])
+def test_a_whole_configuration_is_evaluated_in_each_phase(tmp_path: Path, wish: Maubot):
+    flake = tmp_path / "flake"
+    texts = {
+        "configuration.nix": "{ ... }: { imports = [ ./hearth-maubot.nix ]; }",
+        "modules/maubot.nix": maubot_module(),
+        "modules/dev-services-maubot.nix": dev_services_module(wish),
+        "hearth-maubot/told.json": told(wish),
+        "secrets/secrets.yaml": "{}",
+    }
+    for name, text in texts.items():
+        (flake / name).parent.mkdir(parents=True, exist_ok=True)
+        (flake / name).write_text(text)
+    units: dict[str, Any] = {}
+    for phase in PHASES:
+        (flake / "hearth-maubot.nix").write_text(host_module(wish, phase))
+        expression = f"import {ROOT / 'lab/systems/maubot/nixos/modules.nix'} {flake}"
+        command = ["nix-instantiate", "--store", f"local?root={tmp_path}/store", "--eval", "--strict", "--json"]
+        done = subprocess.run([*command, "--expr", expression], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert sorted(found["sops"]["secrets"]) == ([] if phase == "modules" else sorted(secrets(wish)))
+        assert ("systemd" in found) == (phase == "service")
+        units = found.get("systemd", {})
+    service = units["services"]["maubot"]
+    assert service["after"] == ["network-online.target", "postgresql.service", "matrix-continuwuity.service"]
+    credentials = service["serviceConfig"]["LoadCredential"]
+    assert ("database-url:/run/secrets/maubot-database-url" in credentials) == (wish.database == "postgresql")
+    assert units["timers"].keys() == {"maubot-health", "maubot-health-restart", "maubot-backup"}
+
+
 def test_each_phase_adds_to_the_one_before():
-    modules, secrets, service = (host_module(WISH, phase) for phase in PHASES)
+    modules, with_secrets, service = (host_module(WISH, phase) for phase in PHASES)
     assert "sops" not in modules
-    assert 'maubot-admin-password = { mode = "0400"; owner = "root"; }' in secrets
-    assert "enable = true" not in secrets
+    name = "maubot-admin-password"
+    assert f'{name} = {{ sopsFile = ./. + "/secrets/secrets.yaml"; mode = "0400"; owner = "root"; }}' in with_secrets
+    assert "maubot-database-url" not in with_secrets
+    assert "sops.secrets.maubot-database-url" in host_module(POSTGRESQL, "secrets")
+    assert "enable = true" not in with_secrets
     assert "services.dev-platform.maubot = { enable = true; port = 29400; };" in service
     assert "maubot-health-restart" in service
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("imports = [ ./hearth-maubot.nix ];", True),
-        ("# imports = [ ./hearth-maubot.nix ];", False),
-        ("/* ./hearth-maubot.nix */ imports = [];", False),
-        ("imports = [ ];", False),
-    ],
-)
-def test_an_import_in_a_comment_is_none(text: str, found: bool):
-    assert has_import(text) is found
+    assert "maubot-backup" in service
+    without = WISH.model_copy(update={"backup": WISH.backup.model_copy(update={"enabled": False})})
+    assert "maubot-backup" not in host_module(without, "service")
 
 
 # --- the rollout's program, with commands of ours in its way ---
@@ -150,12 +190,20 @@ class Rollout:
             path.mkdir()
         for phase in PHASES:
             (self.folder / f"{phase}.nix").write_text(host_module(WISH, phase))
+        for file in FILES:
+            (self.flake / file).parent.mkdir(exist_ok=True)
+            (self.flake / file).write_text("first")
+        self.secrets = folder / "secrets"
+        self.secrets.mkdir()
+        for name in secrets(WISH):
+            (self.secrets / name).touch(mode=0o400)
         self.state = folder / "state"
         self.state.mkdir()
         self.well("nginx", "postgresql", "maubot")
         self.command(
             "systemctl",
-            "case $1 in show) name=${3%.service};; *) name=${2%.service};; esac\n"
+            "case $1 in show|is-failed) name=${3%.service};; *) name=${2%.service};; esac\n"
+            '[ "$1" != is-failed ] || { [ "$name" != forgejo ] && [ ! -e "$STATE/$name" ]; exit; }\n'
             'if [ -e "$STATE/$name" ]; then s=active; else s=failed; fi\n'
             'case $1 in show) [ "$name" = forgejo ] && echo LoadState=not-found || echo LoadState=loaded;\n'
             "  echo ActiveState=$s;; *) echo $s;; esac",
@@ -180,8 +228,15 @@ class Rollout:
 
     def run(self, phase: str) -> subprocess.CompletedProcess[str]:
         words = ["sh", str(PROGRAMS / "rollout.sh"), str(self.flake), "ops-jrz1", str(self.folder), phase]
-        environment = {"PATH": f"{self.bin}:{os.environ['PATH']}", "STATE": str(self.state), "SETTLE_TRIES": "1"}
-        command = [*words, "nginx", "postgresql", "forgejo"]
+        environment = {
+            "PATH": f"{self.bin}:{os.environ['PATH']}",
+            "STATE": str(self.state),
+            "SETTLE_TRIES": "2",
+            "SETTLE_LOOKS": "2",
+            "RUN_SECRETS": str(self.secrets),
+        }
+        wanted = "" if phase == "modules" else " ".join(secrets(WISH))
+        command = [*words, wanted, "nginx", "postgresql", "forgejo"]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     @property
@@ -225,6 +280,40 @@ def test_a_phase_that_harms_a_service_is_rolled_back_and_the_error_says_which_an
     assert rollout.now == host_module(WISH, "modules")
 
 
+def test_a_rollback_puts_the_flake_back_too_as_the_next_rebuild_takes_it_from_there(tmp_path: Path):
+    rollout = Rollout(tmp_path)
+    assert rollout.run("service").returncode == 0
+    for file in FILES:
+        (rollout.flake / file).write_text("second")
+    (rollout.state / "breaks").touch()
+    assert rollout.run("service").returncode == 1
+    assert {(rollout.flake / file).read_text() for file in FILES} == {"first"}
+
+
+@pytest.mark.parametrize("harm", ["missing", "open"])
+def test_secrets_that_are_not_there_for_root_alone_roll_the_phase_back(tmp_path: Path, harm: str):
+    rollout = Rollout(tmp_path)
+    path = rollout.secrets / "maubot-secret-key"
+    path.unlink() if harm == "missing" else path.chmod(0o444)
+    assert rollout.run("modules").returncode == 0
+    done = rollout.run("secrets")
+    assert done.returncode == 1
+    assert "with mode 400: maubot-secret-key" in done.stderr
+    assert rollout.calls[-1] == "nixos-rebuild switch --rollback"
+
+
+def test_a_service_that_is_started_anew_all_the_time_is_not_well(tmp_path: Path):
+    rollout = Rollout(tmp_path)
+    rollout.command(
+        "systemctl",
+        "case $1$2 in is-failed*) exit 1;; show*) echo LoadState=loaded;; *nginx*) echo >>$STATE/asked\n"
+        "  [ $(($(wc -l <$STATE/asked) % 2)) = 1 ] && echo active || echo activating;; *) echo active;; esac",
+    )
+    done = rollout.run("modules")
+    assert done.returncode == 1
+    assert "so it was rolled back: nginx" in done.stderr
+
+
 def test_a_switch_that_fails_is_rolled_back_and_its_own_words_are_shown(tmp_path: Path):
     rollout = Rollout(tmp_path)
     (rollout.state / "refuses").touch()
@@ -242,15 +331,22 @@ def test_maubot_itself_must_be_well_after_the_last_phase(tmp_path: Path):
     assert "so it was rolled back: maubot" in done.stderr
 
 
-def test_a_phase_holds_where_a_later_one_is_reached(tmp_path: Path):
+def test_a_phase_holds_where_a_later_one_is_reached_and_the_last_where_everything_is_as_rolled_out(tmp_path: Path):
     assert WISH.nixos is not None
-    for phase, others in (("modules", 3), ("secrets", 2), ("service", 1)):
-        apply, check = phase_script(WISH.nixos, phase)
-        assert check.count("cmp -s") == others
+    nixos = WISH.nixos.model_copy(update={"flake": tmp_path})
+    wish = WISH.model_copy(update={"nixos": nixos})
+    for phase, holds in (("modules", [1, 1, 1]), ("secrets", [0, 1, 1])):
+        apply, check = phase_script(wish, nixos, phase)
         assert apply.startswith(
-            f"sh /var/lib/hearth-maubot/rollout.sh /etc/nixos ops-jrz1 /var/lib/hearth-maubot {phase} "
+            f"sh /var/lib/hearth-maubot/rollout.sh {tmp_path} ops-jrz1 /var/lib/hearth-maubot {phase} "
         )
-    assert "nixos-rebuild switch --flake '/etc/nixos#ops-jrz1'" in undo_script(WISH.nixos)
+        for there, wished in zip(PHASES, holds, strict=True):
+            (tmp_path / "hearth-maubot.nix").write_text(host_module(wish, there))
+            assert subprocess.run(["sh", "-c", check], check=False).returncode == 1 - wished
+    _, check = phase_script(wish, nixos, "service")
+    assert check.count("cmp -s") == 1 + len(FILES)
+    assert PHASE_LINE in host_module(wish, "modules")
+    assert f"nixos-rebuild switch --flake '{tmp_path}#ops-jrz1'" in undo_script(wish, nixos)
 
 
 def test_a_flake_that_imports_nothing_of_it_is_told_so(tmp_path: Path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sqlite3
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,9 +18,13 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from components.maubot.config_file import config_text
 from components.maubot.units import PROGRAMS
 from tests.unit.providers.kinds.matrix.memory_servers import MemoryHomeserver, MemoryMaubot, Servers, answer
+from tests.unit.systems.maubot.test_settings import settings
 
 USER = "@echo:lab.test"
 
@@ -106,6 +111,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         "clients": [USER],
         "instances": ["echo-1"],
         "database": None,
+        "config_file": str(tmp_path / "none"),
         "state": str(tmp_path),
         "metrics": str(tmp_path / "maubot.prom"),
         "alerts": None,
@@ -118,13 +124,20 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         each.server_close()
 
 
+def figures(world: World) -> str:
+    """Return what the restart's timer writes of the last look."""
+    assert health.restart(world.told) == 0
+    return (world.state / "maubot.prom").read_text()
+
+
 def test_all_is_well_where_every_token_is_good_and_every_sync_moves(world: World):
     assert health.check(world.told) == 0
     assert world.saw()["wrong"] == {}
     assert world.servers.maubot.changes == []
-    figures = (world.state / "maubot.prom").read_text()
-    assert 'maubot_client_up{client="@echo:lab.test"} 1' in figures
-    assert 'maubot_instance_up{instance="echo-1"} 1' in figures
+    found = figures(world)
+    assert "maubot_up 1\n" in found
+    assert 'maubot_client_up{client="@echo:lab.test"} 1' in found
+    assert 'maubot_instance_up{instance="echo-1"} 1' in found
 
 
 def test_a_revoked_token_is_found_behind_a_living_port(world: World, capsys: pytest.CaptureFixture[str]):
@@ -132,7 +145,9 @@ def test_a_revoked_token_is_found_behind_a_living_port(world: World, capsys: pyt
     assert health.check(world.told) == 1
     assert "its token is not good any more" in capsys.readouterr().err
     assert world.saw()["silent"] == 0
-    assert 'maubot_client_up{client="@echo:lab.test"} 0' in (world.state / "maubot.prom").read_text()
+    found = figures(world)
+    assert 'maubot_client_up{client="@echo:lab.test"} 0' in found
+    assert 'maubot_instance_up{instance="echo-1"} 1' in found
 
 
 def test_a_client_that_backs_off_while_the_homeserver_is_back_is_started_again_once(world: World):
@@ -163,7 +178,25 @@ def test_a_homeserver_that_is_away_is_no_reason_to_touch_maubot(world: World):
 def test_an_instance_that_does_not_run_is_named(world: World):
     world.servers.maubot.instances["echo-1"]["started"] = False
     assert health.check(world.told) == 1
-    assert "echo-1 does not run" in world.saw()["wrong"]["echo-1"]
+    assert "echo-1 does not run" in world.saw()["wrong"]["instance echo-1"]
+    assert 'maubot_instance_up{instance="echo-1"} 0' in figures(world)
+
+
+def test_an_instance_of_maubots_own_name_that_does_not_run_is_no_silent_maubot(world: World):
+    world.told["instances"] = ["maubot"]
+    assert health.check(world.told) == 1
+    assert world.saw()["silent"] == 0
+
+
+def test_figures_that_can_not_be_written_are_an_error_and_maubot_is_restarted_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    restarts = Restarts(monkeypatch)
+    world.told["metrics"] = str(world.state / "nowhere" / "maubot.prom")
+    silent(world, 2)
+    assert health.restart(world.told) == 1
+    assert "the figures could not be written" in capsys.readouterr().err
+    assert restarts.count == 1
 
 
 def test_the_record_counts_good_looks_of_each_day(world: World):
@@ -187,7 +220,7 @@ class Restarts:
 
 
 def silent(world: World, times: int) -> None:
-    content = {"silent": times, "wrong": {"maubot": "connection refused"}}
+    content = {"at": time.time(), "silent": times, "wrong": {"maubot": "connection refused"}}
     (world.state / "state.json").write_text(json.dumps(content))
 
 
@@ -273,8 +306,24 @@ def test_a_broken_database_is_never_kept_as_a_backup(tmp_path: Path, kept: dict[
     assert [path.name for path in (tmp_path / "backups").iterdir() if not path.name.endswith(".part")] == []
 
 
-def test_postgresqls_address_is_read_from_the_configuration(tmp_path: Path):
-    path = tmp_path / "config.yaml"
-    for line in ("database: postgresql://u:p@127.0.0.1/m", "database: 'postgresql://u:p@127.0.0.1/m'"):
-        path.write_text(f"# made by\n{line}\nserver: x\n")
-        assert backup.database_url(path) == "postgresql://u:p@127.0.0.1/m"
+@given(st.from_regex(r"[!#-&(-[\]-~]{0,300}", fullmatch=True))
+def test_postgresqls_address_is_read_from_the_configuration_as_we_write_it(tail: str):
+    url = f"postgresql://u:p@127.0.0.1/m?x={tail}"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "config.yaml")
+        path.write_text(config_text(settings(database="postgresql"), "hash", "key", url))
+        assert backup.database_url(path) == url
+        path.write_text(json.dumps({"database": url, "server": {}}, indent=1))  # on NixOS
+        assert backup.database_url(path) == url
+        path.write_text(config_text(settings(), "hash", "key", None))
+        assert backup.database_url(path) is None
+
+
+def test_a_restore_wants_a_backup_of_its_own_kind_of_database(
+    tmp_path: Path, kept: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    backup.backup(kept)
+    (folder,) = (tmp_path / "backups").iterdir()
+    monkeypatch.setattr(backup.subprocess, "run", lambda *_a, **_k: type("Done", (), {"returncode": 3})())
+    with pytest.raises(SystemExit, match=r"no backup of this kind of database \(bot\.dump\), and nothing was touched"):
+        backup.restore({**kept, "database": None}, folder)

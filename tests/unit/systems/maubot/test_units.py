@@ -69,7 +69,10 @@ def test_figures_are_written_only_where_there_is_a_folder_for_them():
     folder = "/var/lib/prometheus/node-exporter"
     assert "prometheus" not in health_units(settings())["maubot-health.service"]
     with_folder = settings(health={"metrics-folder": folder})
-    assert f"ReadWritePaths={folder}" in health_units(with_folder)["maubot-health.service"]
+    restarts = health_units(with_folder)["maubot-health-restart.service"]  # root's, as the folder is
+    assert f"ReadWritePaths=-{folder}\n" in restarts
+    assert "CapabilityBoundingSet=CAP_DAC_OVERRIDE\n" in restarts
+    assert "CapabilityBoundingSet=\n" in health_units(settings())["maubot-health-restart.service"]
     assert json.loads(told(with_folder))["metrics"] == f"{folder}/maubot.prom"
 
 
