@@ -5,9 +5,10 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
+from lab.systems.maubot import instagram
 from lab.systems.maubot.homeserver import Synapse
 from tests.bench.figures import Figure, timed
-from tests.lab.systems.maubot.stack import BOTS, Stack, settings
+from tests.lab.systems.maubot.stack import BOTS, Stack, real_plugins, settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
     from lab import Lab
 
-REPLIES = 40  # asked for in each room
+REPLIES = 100
+LINKS = 40
 
 
 def measure(lab: Lab, folder: Path) -> list[Figure]:
@@ -23,6 +25,8 @@ def measure(lab: Lab, folder: Path) -> list[Figure]:
     machine = lab.machine("maubot", image="machine-matrix")
     homeserver = Synapse(machine)
     homeserver.begin()
+    posts = [f"BENCHMARK{number:02}" for number in range(LINKS)]
+    instagram.begin(machine, {post: ["1.jpg"] for post in posts})
     stack = Stack(folder / "maubot", machine, homeserver, settings({}))
     rooms: dict[str, str] = {}
 
@@ -36,25 +40,27 @@ def measure(lab: Lab, folder: Path) -> list[Figure]:
     found = [Figure("nothing to one bot answering (two ups)", timed(one_bot))]
     found.append(Figure("up with nothing to do", timed(lambda: stack.up("--expect-no-changes"))))
     found.append(Figure("drift check", timed(stack.drifted)))
-    found.append(Figure("reply, one instance", _spread(_replies(homeserver, [rooms[BOTS[0]]]))))
+    one = homeserver.ask("series", rooms=[rooms[BOTS[0]]], count=REPLIES)
+    found.append(Figure("reply, one instance", _spread(one)))
     stack.settings(settings(rooms, 3))
     found.append(Figure("two more bots", timed(stack.up)))
     rooms |= {bot: homeserver.ask("room", bots=[f"@{bot}:lab.test"]) for bot in BOTS[1:]}
     stack.settings(settings(rooms, 3))
     stack.up()
-    found.append(Figure("reply, three instances in turn", _spread(_replies(homeserver, list(rooms.values())))))
-    at_once = homeserver.ask("many", rooms=list(rooms.values()), text="at once", count=REPLIES // 4)
-    found.append(Figure("reply, three instances at once", _spread([float(each) for one in at_once for each in one])))
+    every = list(rooms.values())
+    found.append(Figure("reply, three instances", _spread(homeserver.ask("series", rooms=every, count=REPLIES // 3))))
+    at_once = homeserver.ask("burst", rooms=every, count=REPLIES // 3)
+    found.append(Figure("reply, three asked in the same moment", _spread(at_once)))
+    stack.settings(real_plugins(rooms))
+    found.append(Figure("the Instagram plugin in their place", timed(stack.up)))
+    found.append(Figure("a link answered with picture and caption", _spread(_links(homeserver, rooms[BOTS[0]], posts))))
     found.append(Figure("destroy", timed(stack.destroy)))
     return found
 
 
-def _replies(homeserver: Synapse, rooms: Sequence[str]) -> list[float]:
-    """Return the seconds until each reply; 15 where none came."""
-    return [
-        homeserver.ask("say", room=rooms[number % len(rooms)], text=f"turn {number}", patience=15.0)["seconds"] or 15.0
-        for number in range(REPLIES)
-    ]
+def _links(homeserver: Synapse, room: str, posts: Sequence[str]) -> list[float]:
+    links = [f"https://www.instagram.com/p/{post}/" for post in posts]
+    return [homeserver.ask("tell", room=room, text=link)["seconds"] or 8.0 for link in links]
 
 
 def _spread(seconds: Sequence[float]) -> str:

@@ -36,6 +36,12 @@ def login(user, password):
     return ask("POST", V3 + "/login", body={**body, "device_id": "VISITOR"})["access_token"]
 
 
+def register(user, password):
+    """Make a new account, where the homeserver asks for nothing but the stage `dummy`."""
+    body = {"username": user, "password": password, "auth": {"type": "m.login.dummy"}}
+    return ask("POST", V3 + "/register", body=body)["user_id"]
+
+
 def registration_token(token, **limits):
     return ask("POST", "/_synapse/admin/v1/registration_tokens/new", token, limits)["token"]
 
@@ -57,7 +63,8 @@ def say(token, room, text, patience=5.0, every=None):
 
     Null where none came within `patience`.
     """
-    text = f"{text} {time.time_ns()}"  # a first sync may be an answer of some minutes ago
+    stamp = str(time.time_ns())  # a first sync may be an answer of some minutes ago
+    text = f"{text} {stamp}"
     since = ask("GET", V3 + "/sync?timeout=0", token)["next_batch"]
     me = ask("GET", V3 + "/account/whoami", token)["user_id"]
     begun = time.monotonic()
@@ -79,37 +86,75 @@ def say(token, room, text, patience=5.0, every=None):
             if (
                 event["type"] == "m.room.message"
                 and event["sender"] != me
-                and text in str(event["content"].get("body"))
+                and stamp in str(event["content"].get("body"))
             ):
                 return {"seconds": time.monotonic() - begun, "text": event["content"].get("body")}
     return {"seconds": None, "text": None}
 
 
-def many(token, rooms, text, count):
-    """Return the seconds until each reply, in all rooms at once, `count` times each."""
-    found, guard = {each: [] for each in rooms}, threading.Lock()
+def tell(token, room, text, patience=8.0):
+    """Return the seconds until the last of the replies to our message (a notice), and each reply's kind and text.
 
-    def talk(each):
-        for number in range(count):
-            answer = say(token, each, f"{text} {number}", 15.0)
-            with guard:
-                found[each].append(answer["seconds"])
+    Null, and what there was, where that did not come within `patience`.
+    """
+    since = ask("GET", V3 + "/sync?timeout=0", token)["next_batch"]
+    begun = time.monotonic()
+    body = {"msgtype": "m.text", "body": text}
+    sent = ask("PUT", f"{V3}/rooms/{quote(room)}/send/m.room.message/{time.time_ns()}", token, body)["event_id"]
+    replies = []
+    while time.monotonic() - begun < patience:
+        found = ask("GET", f"{V3}/sync?timeout=500&since={since}", token)
+        since = found.get("next_batch", since)
+        for event in found.get("rooms", {}).get("join", {}).get(room, {}).get("timeline", {}).get("events", []):
+            content = event["content"]
+            if content.get("m.relates_to", {}).get("m.in_reply_to", {}).get("event_id") == sent:
+                replies.append([content["msgtype"], content["body"]])
+                if content["msgtype"] == "m.notice":
+                    return {"seconds": time.monotonic() - begun, "replies": replies}
+    return {"seconds": None, "replies": replies}
 
-    threads = [threading.Thread(target=talk, args=(each,)) for each in rooms]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return [found[each] for each in rooms]
+
+def series(token, rooms, count):
+    """Return the seconds until each reply, one message at a time, `count` times in all rooms in turn."""
+    return [say(token, room, f"turn {number}", 15.0)["seconds"] or 15.0 for number in range(count) for room in rooms]
+
+
+def burst(token, rooms, count):
+    """Return the seconds until each reply, with a message in every room at the same moment, `count` times."""
+    found = []
+    for number in range(count):
+        since = ask("GET", V3 + "/sync?timeout=0", token)["next_batch"]
+        texts = {room: f"burst {number} {index} {time.time_ns()}" for index, room in enumerate(rooms)}
+        begun, left = time.monotonic(), dict(texts)
+        for room, text in texts.items():
+            threading.Thread(target=send, args=(token, room, text)).start()
+        while left and time.monotonic() - begun < 15.0:
+            answer = ask("GET", f"{V3}/sync?timeout=500&since={since}", token)
+            since = answer.get("next_batch", since)
+            for room, part in answer.get("rooms", {}).get("join", {}).items():
+                said = [str(each["content"].get("body")) for each in part.get("timeline", {}).get("events", [])]
+                if room in left and any(text.endswith(left[room]) and text != left[room] for text in said):
+                    found.append(time.monotonic() - begun)
+                    del left[room]
+        found += [15.0] * len(left)
+    return found
+
+
+def send(token, room, text):
+    path = f"{V3}/rooms/{quote(room)}/send/m.room.message/{time.time_ns()}"
+    return ask("PUT", path, token, {"msgtype": "m.text", "body": text})
 
 
 if __name__ == "__main__":
     commands = {
         "login": login,
+        "register": register,
         "registration_token": registration_token,
         "room": room,
         "say": say,
-        "many": many,
+        "tell": tell,
+        "series": series,
+        "burst": burst,
         "ask": ask,
     }
     print(json.dumps(commands[sys.argv[1]](**json.loads(sys.stdin.read()))))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import re
 import shlex
+import signal
 import subprocess
-from collections.abc import Mapping
+import sys
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +21,24 @@ from checks.run import run_checks
 from checks.stack import DeployedStack
 from config.hosts import Machines
 from lab import Machine
+from lab.systems.maubot import instagram
 from lab.systems.maubot.homeserver import SERVER_NAME, Synapse
-from tests.lab.systems.secondbrain.stack import shown, went_well
+from tests.lab.killing import eventually, log, nothing_is_left_running, running
+from tests.lab.systems.secondbrain.stack import failures, shown, went_well
 from tests.lab.workspace import Workspace
 from toolchain.versions import ROOT
 
-PATIENCE = 600.0  # seconds
+__all__ = ["failures", "shown", "went_well"]
+
+PATIENCE = 600.0
 ECHO = Path(__file__).with_name("echo")
 BOTS = ("echo-a", "echo-b", "echo-c")
 ADMIN_PASSWORD = "canary-admin-4c1f22"
 KEY = "canary-key-" + "0123456789abcdef" * 3
 BOT_PASSWORD = "canary-bot-7d20aa"
+TOLD = "/etc/maubot/hearth.json"
+OTHERS = ("/var/lib/synapse", "/var/lib/postgresql", "/var/lib/nginx")
+"""Where the homeserver and the like keep what changes while they run."""
 Json = dict[str, Any]
 
 
@@ -46,7 +58,7 @@ class Stack:
         self.workspace.configure("hearth:hosts", json.dumps(self.hosts["hosts"]))
         self.workspace.configure("hearth:ssh-config", str(machine.ssh_config))
         self.workspace.configure("hearth:secrets-file", "secrets.json")
-        self.registration_token: str = homeserver.ask("registration_token", uses_allowed=10)
+        self.registration_token: str = homeserver.registration_token()
         self.secrets()
         self.settings(settings)
 
@@ -90,6 +102,47 @@ class Stack:
         """Run `pulumi destroy`, which must go well; return what it printed."""
         command = ("destroy", "--yes", "--skip-preview", "--run-program", "--stack", self.workspace.stack)
         return went_well(self.workspace.pulumi(*command, check=False, timeout=PATIENCE))
+
+    def make(self, command: str, *arguments: str) -> list[str]:
+        """Return the command line of what `make <command>` runs, for this stack."""
+        where = ["--stack", self.workspace.stack, "--project", str(self.workspace.folder)]
+        return [sys.executable, "-m", "toolchain", command, *where, *(["--", *arguments] if arguments else [])]
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the environment of `make`."""
+        return self.workspace.environment
+
+    def run_make(self, command: str, *arguments: str) -> str:
+        """Run what `make <command>` runs to its end, which must go well; what it printed."""
+        answer = subprocess.run(
+            self.make(command, *arguments),
+            env=dict(self.environment()),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        return went_well(answer)
+
+    def made(self) -> int:
+        """Count the resources that the state holds at this moment, while an `up` may be at work."""
+        path = self.workspace.folder / ".state" / ".pulumi" / "stacks" / "hearth" / f"{self.workspace.stack}.json"
+        try:
+            found = json.loads(path.read_text())["checkpoint"]["latest"].get("resources", [])
+        except (OSError, ValueError):  # it is just being written
+            return 0
+        return sum(each["type"].startswith(("hearth:host:", "hearth:matrix:")) for each in found)
+
+    def kill_up(self, reached: Callable[[int], bool], then: float) -> None:
+        """Kill `make up` with all that it started, `then` seconds after the state holds as many resources as wished."""
+        with running(self, "up") as process:
+            eventually(lambda: reached(self.made()) or process.poll() is not None, PATIENCE)
+            assert process.poll() is None, log(self).read_text()
+            time.sleep(then)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        nothing_is_left_running(self, PATIENCE)
 
     def drifted(self) -> dict[str, str]:
         """Return what `make drift` shows: resource -> its part of the preview. Empty where nothing drifted."""
@@ -147,6 +200,34 @@ def settings(rooms: Mapping[str, str], bots: int = 1, **more: Any) -> Json:
                 },
             }
             for bot in names
+        },
+        **more,
+    }
+
+
+FETCHERS = ["yt-dlp==2026.10.26", "curl_cffi==0.17.0", "instaloader==4.16"]
+"""What the Instagram plugin needs of maubot's Python; its README says why."""
+
+
+def real_plugins(rooms: Mapping[str, str], **more: Any) -> Json:
+    """Return settings of our own two plugins: links are answered in the first bot's room, commands in the second's."""
+    links, commands = BOTS[:2]
+    config = {"enabled": True, "max_file_size": 50_000_000, "proxy": instagram.PROXY}
+    return {
+        "python-packages": FETCHERS,
+        "plugins": {"sna.instagram": str(ROOT / "apps/sna-instagram"), "sna.echo": str(ROOT / "apps/echo-bot")},
+        "bots": {links: {}, commands: {}},
+        "instances": {
+            "instagram-bot-1": {
+                "plugin": "sna.instagram",
+                "bot": links,
+                "config": {**config, "room_subscriptions": [rooms[links]] if links in rooms else []},
+            },
+            "echo-bot-1": {
+                "plugin": "sna.echo",
+                "bot": commands,
+                "config": {"enabled": True, "room_subscriptions": [rooms[commands]] if commands in rooms else []},
+            },
         },
         **more,
     }

@@ -1,0 +1,127 @@
+"""maubot with its own two plugins, another homeserver and another database.
+
+Dendrite registers by a stage `dummy` alone, can't be asked about tokens and takes small files only. The database is
+PostgreSQL.
+
+One machine and one stack for all; the tests are in the order in which things happen.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from lab import Machine, Snapshot, difference
+from lab.systems.maubot import instagram
+from lab.systems.maubot.dendrite import build
+from lab.systems.maubot.dendrite.server import UPLOAD_BYTES, Dendrite
+from tests.lab.conftest import MachineFactory
+from tests.lab.support import skip_or_fail
+from tests.lab.systems.maubot.stack import OTHERS, Json, Stack, failures, real_plugins
+from toolchain.waiting import as_it_is, wait_until
+
+pytestmark = pytest.mark.timeout(900)
+URL = "postgresql://maubot:p%40ss%2Fword@127.0.0.1:5432/maubot"
+DATABASE = "runuser -u postgres -- psql -qc"
+POSTS = {"DENDRITE001": ["1.jpg"], "DENDRITE002": ["large.mp4"]}
+
+
+@dataclass
+class Vps:
+    """The machine, its homeserver, the stack, and how the machine was before."""
+
+    machine: Machine
+    homeserver: Dendrite
+    stack: Stack
+    before: Snapshot
+    rooms: dict[str, str] = field(default_factory=dict)
+
+    def wish(self) -> Json:
+        return real_plugins(self.rooms, database="postgresql", **{"homeserver-unit": "dendrite"})
+
+    def asked(self, query: str) -> str:
+        return self.machine.run(f'runuser -u postgres -- psql -qAt maubot -c "{query}"').stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def vps(machine: MachineFactory, tmp_path_factory: pytest.TempPathFactory) -> Vps:
+    if build.built() is None:
+        skip_or_fail("Dendrite is not built on this computer: python -m lab.systems.maubot.dendrite")
+    made = machine("dendrite", image="machine-matrix")
+    homeserver = Dendrite(made)
+    homeserver.begin()
+    instagram.begin(made, POSTS, {"large.mp4": UPLOAD_BYTES + 1})
+    role, database = "CREATE ROLE maubot LOGIN PASSWORD 'p@ss/word'", "CREATE DATABASE maubot OWNER maubot"
+    made.run(f'{DATABASE} "{role}" && {DATABASE} "{database}"')
+    stack = Stack(tmp_path_factory.mktemp("dendrite"), made, homeserver, {})
+    stack.secrets(database_url=URL)
+    found = Vps(made, homeserver, stack, made.snapshot())
+    stack.settings(found.wish())
+    return found
+
+
+@pytest.fixture(scope="module")
+def up(vps: Vps) -> str:
+    printed = vps.stack.up()
+    vps.rooms |= {bot: vps.homeserver.ask("room", bots=[f"@{bot}:lab.test"]) for bot in ("echo-a", "echo-b")}
+    vps.stack.settings(vps.wish())
+    vps.stack.up()
+    return printed
+
+
+def test_bots_are_registered_by_what_this_homeserver_asks_for_and_a_second_up_changes_nothing(vps: Vps, up: str):
+    vps.stack.up("--expect-no-changes")
+    assert vps.stack.drifted() == {}
+    assert json.loads(vps.machine.read("/var/lib/maubot-accounts/echo-a.json"))["device_id"] == "MAUBOT"
+
+
+def test_a_link_is_answered_and_what_this_homeserver_does_not_take_is_said_so(vps: Vps, up: str):
+    found = vps.homeserver.ask("tell", room=vps.rooms["echo-a"], text="https://www.instagram.com/p/DENDRITE001/?igsh=x")
+    assert [kind for kind, _ in found["replies"]] == ["m.image", "m.notice"], found
+    assert found["seconds"] < 5.0
+    found = vps.homeserver.ask("tell", room=vps.rooms["echo-a"], text="https://www.instagram.com/reel/DENDRITE002/")
+    assert "the limit here is" in found["replies"][0][1], found
+    found = vps.homeserver.ask("tell", room=vps.rooms["echo-b"], text="!echo are you there?")
+    assert found["replies"] == [["m.notice", "are you there?"]]
+    assert found["seconds"] < 5.0
+
+
+def test_in_a_room_that_is_not_subscribed_both_bots_are_silent(vps: Vps, up: str):
+    other = vps.homeserver.ask("room", bots=["@echo-a:lab.test", "@echo-b:lab.test"])
+    for text in ("https://www.instagram.com/p/DENDRITE001/", "!echo anybody?"):
+        assert vps.homeserver.ask("tell", room=other, text=text, patience=4.0)["replies"] == []
+
+
+def test_every_check_passes_there_too(vps: Vps, up: str):
+    # A busy machine may take longer for the page than an operator would wait.
+    rows = wait_until(vps.stack.check, 40, as_it_is, good=lambda found: not failures(found), pause=10)
+    assert failures(rows) == []
+
+
+def test_maubots_own_data_is_in_postgresql(vps: Vps, up: str):
+    assert vps.asked("SELECT count(*) FROM client") == "2"
+    assert not vps.machine.exists("/var/lib/maubot/bot.db")
+    assert "p%40ss" not in json.dumps(vps.stack.workspace.state()) + vps.machine.run("ps axeww").stdout
+
+
+def test_a_bot_that_hears_nothing_any_more_is_found_and_started_again_by_how_far_it_has_come(vps: Vps, up: str):
+    far = "SELECT next_batch FROM client WHERE id = '@echo-b:lab.test'"
+    vps.machine.run("systemctl start maubot-health.service")
+    before = vps.asked(far)
+    vps.stack.api("PUT", "/client/@echo-b:lab.test", {"started": False})
+    vps.machine.run("systemctl start maubot-health.service")
+    said = vps.machine.run("journalctl -u maubot-health -o cat -n 20").stdout
+    assert "@echo-b:lab.test had stopped hearing its rooms, and was started again" in said
+    assert vps.asked(far) != before
+    found = vps.homeserver.ask("say", room=vps.rooms["echo-b"], text="!echo heard", patience=30.0, every=3.0)
+    assert found["seconds"] is not None
+
+
+def test_destroy_leaves_the_machine_as_it_was_and_the_homeservers_people_alone(vps: Vps, up: str):
+    vps.stack.destroy()
+    left = difference(vps.before, vps.machine.snapshot(), {"/var/lib/systemd/timers": "made by systemd's first timer"})
+    known = (*OTHERS, "/var/lib/dendrite", "/var/lib/instagram-stand-in")
+    assert [line for line in left if not any(place in str(line) for place in known)] == []
+    assert vps.homeserver.ask("login", user="bob", password="a-persons-password")
