@@ -81,13 +81,18 @@ def note(root, notes, path, wish, there):
             "time": found.st_mtime_ns,
         }
     else:
-        notes.files[path] = dict(noted(found, managed), type=there["type"])
+        notes.files[path] = dict(noted(found, managed), type=there["type"], sha256=there.get("sha256"))
 
 
-def keep(root, notes, kept, path):
-    """Save the file at `path`, which is about to get other bytes, if it was there before."""
+def keep(root, notes, kept, path, wish):
+    """Save the file at `path`, which is about to get other bytes, if it was there before.
+
+    Not where it is about to get the very bytes that it had before, and that somebody has changed since.
+    """
     was = notes.files[path]
     if was is None or was["type"] != "file" or "saved" in was:
+        return
+    if was.get("sha256") and was["sha256"] == wish.get("sha256"):
         return
     folder, name = open_below(root, path)
     try:
@@ -132,7 +137,7 @@ def op_tree_begin(path, key, files, exact=False, excluded=()):
             good = found is not None and right(notes, each, wish, found)[0]
             note(root, notes, each, wish, found)
             if not good and not each.endswith("/"):
-                keep(root, notes, kept, each)
+                keep(root, notes, kept, each, wish)
                 if "target" not in wish:
                     send.append(each)
         notes.write()

@@ -170,6 +170,16 @@ async def test_what_was_right_and_changed_later_comes_back_as_it_was(place: Plac
     assert seen(place.there) == before
 
 
+async def test_what_was_right_drifted_and_was_repaired_stays_as_it_was_at_first(place: Place):
+    place.there.mkdir()
+    (place.there / "index.html").write_text("hello")
+    await place.up()
+    (place.there / "index.html").write_text("hello and more")
+    inputs = await place.up()
+    await place.down(inputs)
+    assert (place.there / "index.html").read_text() == "hello"
+
+
 async def test_a_file_that_leaves_the_source_leaves_the_machine_or_is_put_back(place: Place):
     (place.site / "gone" / "deep").mkdir(parents=True)
     (place.site / "gone" / "deep" / "a").write_text("a")
