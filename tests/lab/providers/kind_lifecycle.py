@@ -74,6 +74,10 @@ class Trial:
     """step -> what a preview said before it, resource by resource."""
     leaks: set[str] = field(default_factory=set)
     """Command lines and environments in which the canary was seen."""
+    records: tuple[str, str] = ("", "")
+    """How many records there were before and after what was refused."""
+    known: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """The resources in the state after it."""
     state: str = ""
     """The whole state as it was before destroy."""
     _done: dict[str, BaseException | None] = field(default_factory=dict)
@@ -186,6 +190,33 @@ class Trial:
     def _caught_up(self) -> None:
         self._up("caught_up")
 
+    def _unreadable(self) -> None:
+        self._on_machine(*(case.unreadable(key[1]) for key, case in self.unreadable() if case.unreadable))
+        self._preview("mended", "--refresh", "--expect-no-changes")
+        self._on_machine(*(case.readable(key[1]) for key, case in self.unreadable() if case.readable))
+
+    def _mended(self) -> None:
+        self._up("mended", "--refresh")
+
+    def _objected(self) -> None:
+        """Ask twice for what is refused."""
+        cases = {name: case for name, case in self.cases.items() if case.refused}
+        self._on_machine(*(case.in_the_way("refused") for case in cases.values() if case.in_the_way))
+        looks = {(name, "refused"): case.look("refused") for name, case in cases.items()}
+        self.looks["in the way"] = {key: said for key, (said, _) in self._run(looks).items()}
+        records = self.machine.run("ls /var/lib/hearth/records | wc -l").stdout
+        refused = {(name, "refused"): case.refused("refused") for name, case in cases.items() if case.refused}
+        self.wishes.update(refused)
+        self.write()
+        for step in ("objected", "objected again"):
+            self._pulumi(step, lambda: self.workspace.up("--continue-on-error", check=False))
+            self.looks[step] = {key: said for key, (said, _) in self._run(looks).items()}
+        self.records = (records, self.machine.run("ls /var/lib/hearth/records | wc -l").stdout)
+        self.known = self.workspace.state()["resources"]
+        for key in refused:
+            del self.wishes[key]
+        self.write()
+
     def _destroyed(self) -> None:
         self.state = json.dumps(self.workspace.state())
         self._pulumi("destroyed", lambda: self.workspace.destroy(check=False))
@@ -205,6 +236,12 @@ class Trial:
             for variant in case.drifting:
                 if (name, variant) in self.wishes:
                     yield (name, variant), case
+
+    def unreadable(self) -> Iterator[tuple[Key, Case]]:
+        """Yield what can't be looked at in the step of that name."""
+        for name, case in self.cases.items():
+            if case.unreadable:
+                yield (name, "old" if case.other else "new"), case
 
     def write(self, *, importing: bool = False, timeout: str = "") -> None:
         """Give the program what is wished now."""
@@ -310,6 +347,9 @@ STEPS = (
     "changed",
     "late",
     "caught_up",
+    "unreadable",
+    "mended",
+    "objected",
     "destroyed",
     "refused",
 )

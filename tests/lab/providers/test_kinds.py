@@ -176,6 +176,33 @@ def test_the_up_after_a_deadline_goes_on(story: Trial, name: str):
     assert [key for key in of(story, name) if not story.held["caught_up"][key]] == []
 
 
+@cases_with("unreadable")
+def test_what_can_not_be_looked_at_is_drift_of_itself_and_of_nothing_else(story: Trial, name: str):
+    story.reach("unreadable")
+    plan = story.plans["mended"]
+    unreadable = {key for key, _ in story.unreadable()}
+    for key in of(story, name):
+        assert plan.get(key, {"op": "same"})["op"] == ("update" if key in unreadable else "same"), key
+
+
+@cases_with("unreadable")
+def test_what_could_not_be_looked_at_is_put_right_by_up(story: Trial, name: str):
+    story.reach("mended")
+    assert story.said["mended"].returncode == 0, story.said["mended"].stdout
+    assert [key for key in of(story, name) if not story.held["mended"][key]] == []
+
+
+@cases_with("refused")
+def test_what_is_refused_is_refused_each_time_and_leaves_nothing_behind(story: Trial, name: str):
+    story.reach("objected")
+    for step in ("objected", "objected again"):
+        said = about(story.said[step].stdout, f"{name}-refused")
+        assert "What to do:" in said, story.said[step].stdout
+        assert story.looks[step][name, "refused"] == story.looks["in the way"][name, "refused"]
+    assert story.records[0] == story.records[1]
+    assert not [each for each in story.known if each["urn"].endswith("-refused")]
+
+
 @every_case
 def test_destroy_puts_back_what_was_there(story: Trial, name: str):
     story.reach("destroyed")

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 Inputs = dict[str, Any]
-CANARY = "canary-5f1d9c27"
-"""What a secret holds: it must turn up nowhere."""
+CANARY = f"canary-{secrets.token_hex(4)}"
+"""What a secret holds: it must turn up nowhere. Another run beside this one has another."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,13 @@ class Case:
     """Whether what `look` prints is the same for every variant."""
     project: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     """Files of the project that the wishes speak of, by path; one whose name ends with `run` may be run."""
+    unreadable: Callable[[str], str] | None = None
+    """variant -> a shell text after which the thing can't be looked at; tried on `old`, or on `new` without one."""
+    readable: Callable[[str], str] | None = None
+    """variant -> a shell text that puts that right, where `up` does not."""
+    refused: Callable[[str], Inputs] | None = None
+    """variant -> inputs that are refused, on a machine that `in_the_way` has made ready."""
+    in_the_way: Callable[[str], str] | None = None
     prepare: str = ""
     """A shell text that is run once, before anything is looked at."""
 

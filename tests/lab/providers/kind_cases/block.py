@@ -47,6 +47,8 @@ CASES = [
         secret=lambda variant: {"content": f"password {CANARY}\n"},
         secret_input="content",
         shared=True,
+        unreadable=lambda variant: f"sed -i '/END hearth {variant}$/d' {PATH}",
+        refused=lambda variant: {**wish(variant), "before": "a line that is not there"},
         prepare=f"mkdir -p /srv/kinds; printf '# theirs\\n\\nlast line\\n' >{PATH}; chmod 0664 {PATH};"
         f" chown www-data {PATH}",
     )

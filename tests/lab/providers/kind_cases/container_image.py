@@ -42,6 +42,7 @@ CASES = [
         unknown="source",
         identity=lambda variant: f"root/{name(variant)}",
         importable=lambda variant: {"name": name(variant)},
+        refused=lambda variant: {"name": name(variant), "source": "archive:/srv/kinds/nothing.tar"},
         prepare=PREPARE,
     )
 ]

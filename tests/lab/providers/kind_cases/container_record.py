@@ -27,6 +27,8 @@ CASES = [
         drifted="",
         remove=lambda variant: f"rm {path(variant)}",
         unknown="container",
+        refused=wish,
+        in_the_way=lambda variant: f"echo dear >{path(variant)}",
         prepare=f"""
 mkdir -p /srv/kinds/rootfs
 loginctl enable-linger {USER}

@@ -36,6 +36,8 @@ CASES = [
         unknown="mode",
         identity=lambda variant: path(variant)[1:],
         importable=lambda variant: {**wish(variant), "purge": False},
+        refused=wish,
+        in_the_way=lambda variant: f"echo dear >{path(variant)}",
         prepare="mkdir -p /srv/kinds",
     )
 ]

@@ -62,6 +62,10 @@ CASES = [
         identity=lambda variant: path(variant)[1:],
         secret=lambda variant: {"content": f"{CANARY}\nsecond line\n"},
         secret_input="content",
+        # More than is kept of a file.
+        unreadable=lambda variant: f"head -c 5000000 /dev/zero >{path(variant)}",
+        refused=wish,
+        in_the_way=lambda variant: f"mkdir {path(variant)}; echo dear >{path(variant)}/letter",
         prepare="mkdir -p /srv/kinds",
     )
 ]

@@ -90,6 +90,13 @@ CASES = [
         secret_input="url",
         # An adopted checkout is somebody's own: what is changed in it later is refused as well, and not overwritten.
         drifting=("old",),
+        unreadable=lambda variant: (
+            f"cp {path(variant)}/.git/index /tmp/index-{variant}; echo x >{path(variant)}/.git/index"
+        ),
+        # What can't be told to be unchanged is not overwritten.
+        readable=lambda variant: f"cat /tmp/index-{variant} >{path(variant)}/.git/index",
+        refused=wish,
+        in_the_way=lambda variant: f"mkdir {path(variant)}; echo dear >{path(variant)}/letter",
         prepare=PREPARE,
     )
 ]

@@ -29,6 +29,8 @@ CASES = [
         least=lambda variant: {"path": path(variant)},
         odd=lambda variant: f"install -d -m 2771 -o backstage440 -g adm {path(variant)}",
         kept=lambda variant: f"stat -c '%F %a %U %G' {path(variant)}",
+        refused=lambda variant: {"path": path(variant)},
+        in_the_way=lambda variant: f"ln -s /tmp {path(variant)}",
         prepare="mkdir -p /srv/kinds",
     )
 ]

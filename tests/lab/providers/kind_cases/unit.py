@@ -96,6 +96,12 @@ def case(
         drifted="running",
         remove=lambda variant: f"{systemctl} stop {runs(variant)}; rm {folder}/{name(variant)}",
         unknown="text",
+        unreadable=lambda variant: f"head -c 5000000 /dev/zero >{folder}/{name(variant)}",
+        refused=lambda variant: {
+            **wish(variant),
+            "text": text(variant).replace("[Install]", "Broken=\n[Broken\n[Install]"),
+        },
+        in_the_way=lambda variant: written(variant, changed(variant)),
         identity=lambda variant: f"user/{user}/{name(variant)}" if user else f"system/{name(variant)}",
         prepare=PREPARE,
     )

@@ -94,6 +94,7 @@ CASES = [
             f"getent passwd kinds-{variant}; grep '^kinds-{variant}:' /etc/subuid /etc/subgid /etc/shadow\n"
             f"stat -c '%n %a %U %G' /srv/kinds/odd-home-{variant}; id -Gn kinds-{variant} | tr ' ' '\n' | grep -vx adm"
         ),
+        refused=lambda variant: {**wish(variant), "groups": ["adm", "nobody-has-made-this"]},
         prepare="mkdir -p /srv/kinds",
     )
 ]

@@ -105,6 +105,8 @@ CASES = [
         drifting=("old",),
         changing=("old",),
         moves=False,
+        refused=wish,
+        in_the_way=lambda variant: f"mkdir {path(variant)}; echo dear >{path(variant)}/letter",
         prepare=PREPARE,
     )
 ]
