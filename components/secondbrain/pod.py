@@ -169,17 +169,8 @@ class PodmgrPod(_Pod):
             opts=self._options(checkout),
         )
         yaml_path = f"{args.owner.home}/{settings.name}-pod.yaml"
-
-        def health_of(group: Group) -> dict[str, tuple[int, str]]:
-            ollama, backend = group.container("ollama"), group.container("backend")
-            return {
-                ollama.name: (settings.ollama_port, "/"),
-                backend.name: (backend.publications[0].port, settings.backend_health_path),
-            }
-
-        health = group.apply(health_of)
-        text = Output.all(group, health).apply(lambda found: podmgr.pod_yaml(found[0], found[1]))
-        described = Output.all(group, text)
+        text = group.apply(lambda group: podmgr.pod_yaml(group, self._health(group)))
+        described = Output.all(group, self._mark(text))
         definition = File(
             f"{name}-pod-definition",
             host=host,
@@ -203,3 +194,23 @@ class PodmgrPod(_Pod):
         self.healthy = [pod]
         none: list[str] = []
         self.units = Output.from_input(none)
+
+    def _health(self, group: Group) -> dict[str, podmgr.HttpHealth | podmgr.CommandHealth]:
+        """Return how each container is asked: over HTTP, as the task list has it, or by the command of the settings."""
+        pod, ollama, backend = self._args.settings, group.container("ollama"), group.container("backend")
+        of_backend = (
+            podmgr.CommandHealth(pod.backend_health_command)
+            if pod.backend_health_command is not None
+            else podmgr.HttpHealth(backend.publications[0].port, pod.backend_health_path)
+        )
+        return {ollama.name: podmgr.HttpHealth(pod.ollama_port, "/"), backend.name: of_backend}
+
+    def _mark(self, definition: Output[str]) -> Output[str]:
+        """Return the pod's digest: another image, another secret environment make the containers anew, too.
+
+        A secret where a secret is part of it.
+        """
+        digests = [self._secret_digest] if self._secret_digest is not None else []
+        images = self._args.images
+        parts = [definition, images.ollama.image_id, images.backend.image_id, *digests]
+        return Output.all(*parts).apply(lambda found: podmgr.digest(*found))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -21,16 +23,38 @@ TIMED_OUT = 4
 """Exit status of a pod that is not running in time, as the task list has it."""
 
 
-def pod_yaml(group: Group, health: dict[str, tuple[int, str]]) -> str:
-    """Return the pod's definition. `health` gives for each container's name the port and path that answer over HTTP."""
+@dataclass(frozen=True)
+class HttpHealth:
+    """A container is healthy where `http://127.0.0.1:PORT PATH` answers 2xx or 3xx."""
+
+    port: int
+    path: str
+
+
+@dataclass(frozen=True)
+class CommandHealth:
+    """A container is healthy where this shell command, run inside of it, ends with 0."""
+
+    command: str
+
+
+def pod_yaml(group: Group, health: Mapping[str, HttpHealth | CommandHealth]) -> str:
+    """Return the pod's definition. `health` says of each container, by its name, how it is asked."""
+
+    def asked(container: Container) -> dict[str, Any]:
+        match health[container.name]:
+            case HttpHealth(port, path):
+                return {"type": "http", "port": port, "path": path}
+            case CommandHealth(command):
+                return {"type": "command", "command": command}
 
     def service(container: Container) -> dict[str, Any]:
-        port, path = health[container.name]
         found: dict[str, Any] = {
             "image": container.image,
             "ports": [str(each) for each in container.publications],
-            "health": {"type": "http", "port": port, "path": path},
+            "health": asked(container),
             "volumes": list(container.volumes),
+            "groups": list(container.groups),
             "depends_on": [_short(name, group) for name in container.after],
             "environment": environment_of(container, Form.POD),
             "environment_file": container.environment_file,
@@ -42,7 +66,8 @@ def pod_yaml(group: Group, health: dict[str, tuple[int, str]]) -> str:
         "restart_policy": "always",
         "services": {_short(container.name, group): service(container) for container in group.containers},
     }
-    return yaml.safe_dump(definition, sort_keys=False)
+    # A value stays on its line, however long it is.
+    return yaml.safe_dump(definition, sort_keys=False, width=float("inf"))
 
 
 def _short(name: str, group: Group) -> str:
@@ -72,16 +97,22 @@ all_running() {{
 """
 
 
-def digest(definition: str) -> str:
-    """Return what tells one definition from another.
+def digest(definition: str, *started_from: str) -> str:
+    """Return what tells one pod from another: its definition, and what its containers are started from beside it.
 
-    It stands in the scripts, so that a new definition makes the pod anew.
+    It stands in the scripts, so that another one makes the pod anew. `started_from`: ids of images, secrets.
     """
-    return hashlib.sha256(definition.encode()).hexdigest()
+    whole = hashlib.sha256()
+    for part in (definition, *started_from):
+        whole.update(hashlib.sha256(part.encode()).digest())
+    return whole.hexdigest()
 
 
-def apply_script(group: Group, yaml_path: str, definition: str) -> str:
-    """Return a text for bash, as the account: validate, initialise, start, wait until everything is running."""
+def apply_script(group: Group, yaml_path: str, mark: str) -> str:
+    """Return a text for bash, as the account: validate, initialise, start, wait until everything is running.
+
+    `mark` is the pod's digest, and is written down once all of it runs.
+    """
     pod = shlex.quote(group.name)
     return f"""{_start(yaml_path)}{_all_running(group)}podmgr --version
 podmgr config validate "$file"
@@ -98,13 +129,13 @@ until all_running; do
   sleep {POLL_SECONDS}
   waited=$((waited + {POLL_SECONDS}))
 done
-echo {digest(definition)} > "$stamp"
+echo {shlex.quote(mark)} > "$stamp"
 """
 
 
-def check_script(group: Group, yaml_path: str, definition: str) -> str:
-    """Return whether the pod runs, and was made from this definition."""
-    return f"""{_start(yaml_path)}{_all_running(group)}[ "$(cat "$stamp")" = {digest(definition)} ]
+def check_script(group: Group, yaml_path: str, mark: str) -> str:
+    """Return whether the pod runs, and is the one of this mark."""
+    return f"""{_start(yaml_path)}{_all_running(group)}[ "$(cat "$stamp")" = {shlex.quote(mark)} ]
 all_running
 """
 

@@ -6,7 +6,9 @@ podmgr itself is the lab's stand-in with its command line.
 from __future__ import annotations
 
 import io
+import json
 import re
+import shlex
 import tarfile
 from dataclasses import dataclass
 from typing import Any
@@ -96,6 +98,41 @@ def test_another_definition_makes_the_pod_anew(brain: Brain, up: str):
     brain.stack.settings({**SETTINGS, "pod": {**SETTINGS["pod"], "backend-environment": {"COLOUR": "green"}}})
     brain.stack.up()
     assert brain.stack.as_account("podman exec secondbrain-backend sh -c 'echo $COLOUR'").strip() == "green"
+
+
+def container_id(brain: Brain) -> str:
+    return brain.stack.as_account("podman inspect --format '{{.Id}}' secondbrain-backend").strip()
+
+
+def test_a_share_a_health_command_and_a_secret_reach_the_container(brain: Brain, up: str):
+    command = "test -e /tmp/backend/health && [ \"$TOKEN\" != '' ]"
+    pod = {**SETTINGS["pod"], "backend-health-command": command}
+    share = {"server": "windows.invalid", "name": "PersonalAssistantHub"}
+    brain.stack.settings({**SETTINGS, "pod": pod, "share": share})
+    for key, value in (
+        ("smb-username", "hub"),
+        ("smb-password", "hub"),
+        ("backend-environment", "TOKEN=first\n"),
+    ):
+        brain.stack.workspace.configure(f"hearth:secondbrain-{key}", value, secret=True)
+    brain.stack.up()
+    form = "{{json .HostConfig.GroupAdd}}|{{json .Config.Healthcheck.Test}}|{{.State.Health.Status}}"
+    groups, health, status = brain.stack.as_account(f"podman inspect --format '{form}' secondbrain-backend").split("|")
+    assert (json.loads(groups), status.strip()) == (["0"], "healthy")
+    assert shlex.split(json.loads(health)[-1]) == ["eval", command]
+    assert brain.stack.as_account("podman exec secondbrain-backend sh -c 'echo $TOKEN'").strip() == "first"
+
+
+def test_another_secret_starts_the_containers_anew_with_it_and_the_same_one_does_not(brain: Brain, up: str):
+    before = container_id(brain)
+    brain.stack.up("--expect-no-changes")
+    assert container_id(brain) == before
+    brain.stack.workspace.configure("hearth:secondbrain-backend-environment", "TOKEN=canary-7d\n", secret=True)
+    printed = brain.stack.up()
+    assert container_id(brain) != before
+    assert brain.stack.as_account("podman exec secondbrain-backend sh -c 'echo $TOKEN'").strip() == "canary-7d"
+    assert "canary-7d" not in printed + json.dumps(brain.stack.workspace.state())
+    assert brain.stack.drifted() == {}
 
 
 def test_destroy_leaves_the_machine_as_it_was(brain: Brain, up: str):

@@ -42,20 +42,26 @@ def answer(token: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any
             return {}
 
 
-def build(settings: dict[str, Any], *, podman: str = "5.4.2", preview: bool = False, environment: str = "") -> Recorder:
-    """Return what the component registers for these settings.
-
-    A preview is one of a machine of which nothing is known.
-    """
-    return _built(json.dumps(settings), podman, preview, environment)
+def build(
+    settings: dict[str, Any],
+    *,
+    podman: str = "5.4.2",
+    preview: bool = False,
+    environment: str = "",
+    image_ids: str = "sha256",
+) -> Recorder:
+    """Return what the component registers for these settings. A preview knows nothing of the machine."""
+    return _built(json.dumps(settings), podman, preview, environment, image_ids)
 
 
 @functools.cache
-def _built(settings: str, podman: str, preview: bool, environment: str) -> Recorder:
+def _built(settings: str, podman: str, preview: bool, environment: str, image_ids: str) -> Recorder:
     def answered(token: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         if preview:
             return {}
         found = {"answer": f"podman version {podman}"} if token == "hearth:host:CommandOutput" else {}
+        if token == "hearth:host:ContainerImage":
+            found = {"imageId": f"{image_ids}:{name}"}
         return {**answer(token, name, inputs), **found}
 
     def program() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from tests.unit.systems.secondbrain.program import CANARY, IMAGE, MIGRATE, PLAIN, SHARE, build
 
@@ -257,6 +258,29 @@ def test_an_ipv6_address_is_written_in_brackets():
     outputs = build({**PLAIN, "pod": pod}).outputs["brain"]
     assert outputs["backend_url"] == "http://[fd00::2]:8000"
     assert outputs["deployed"].get("ollama_url") is None
+
+
+def test_another_secret_or_another_image_makes_podmgrs_pod_anew_and_no_secret_is_shown():
+    podmgr = {**PLAIN, "manager": "podmgr"}
+    pods = [
+        build(podmgr).resources["brain-pod"],
+        build(podmgr, environment=f"TOKEN={CANARY}\n").resources["brain-pod"],
+        build(podmgr, environment="TOKEN=other\n").resources["brain-pod"],
+        build(podmgr, image_ids="others").resources["brain-pod"],
+    ]
+    checks = [pod.inputs["check"] for pod in pods]
+    assert len(set(checks)) == len(checks)
+    assert all(CANARY not in text for text in checks)
+    assert [{"apply", "check"} <= pod.secrets for pod in pods] == [False, True, True, False]
+
+
+def test_podmgr_is_told_the_groups_and_the_health_command_of_the_settings():
+    pod = {**PLAIN["pod"], "backend-health-command": "test -e /tmp/ready"}
+    made = build({**PLAIN, "manager": "podmgr", "pod": pod, "share": SHARE})
+    services = yaml.safe_load(made.resources["brain-pod-definition"].inputs["content"])["services"]
+    assert services["backend"]["groups"] == ["0"]
+    assert services["backend"]["health"] == {"type": "command", "command": "test -e /tmp/ready"}
+    assert services["ollama"]["health"] == {"type": "http", "port": 11434, "path": "/"}
 
 
 def test_outputs_are_registered_under_podmgr_too():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from components.blocks.fstab import CifsMount, cifs_block, cifs_line, credential
 from components.secondbrain import podmgr
 from components.secondbrain.scripts import COMMANDS, PACKAGES, remove_old, require_script, stop_old
 from tests.unit.components.test_quadlet import GROUP
+from tests.unit.components.unit_reader import assignments
 from toolchain.versions import ROOT
 
 MOUNT = CifsMount(
@@ -25,6 +28,7 @@ MOUNT = CifsMount(
     uid=990,
     gid=985,
 )
+HEALTH = {"brain-ollama": podmgr.HttpHealth(11434, "/"), "brain-backend": podmgr.HttpHealth(8000, "/health")}
 STAND_IN = ROOT / "lab" / "systems" / "secondbrain" / "podmgr-stand-in"
 
 
@@ -171,8 +175,7 @@ def test_old_containers_are_removed_and_the_image_only_if_asked(tmp_path: Path):
 
 
 def test_podmgrs_definition_has_what_the_task_list_names():
-    text = podmgr.pod_yaml(GROUP, {"brain-ollama": (11434, "/"), "brain-backend": (8000, "/health")})
-    found = yaml.safe_load(text)
+    found = yaml.safe_load(podmgr.pod_yaml(GROUP, HEALTH))
     assert (found["name"], found["restart_policy"]) == ("brain", "always")
     assert list(found["services"]) == ["ollama", "backend"]
     assert found["services"]["backend"]["depends_on"] == ["ollama"]
@@ -180,13 +183,57 @@ def test_podmgrs_definition_has_what_the_task_list_names():
     assert found["services"]["ollama"]["volumes"] == ["/var/lib/brain/ollama:/root/.ollama"]
 
 
-def test_the_stand_in_reads_the_definition_as_yaml_does():
-    text = podmgr.pod_yaml(GROUP, {"brain-ollama": (11434, "/"), "brain-backend": (8000, "/health")})
-    code = "import json, sys; from podmgr.definition import validated; print(json.dumps(validated(sys.stdin.read())))"
+def test_podmgrs_definition_has_further_groups_and_a_health_command():
+    by_command = {**HEALTH, "brain-backend": podmgr.CommandHealth("python3 -c 'ask()'")}
+    found = yaml.safe_load(podmgr.pod_yaml(GROUP, by_command))["services"]
+    assert found["backend"]["groups"] == ["0"]
+    assert found["backend"]["health"] == {"type": "command", "command": "python3 -c 'ask()'"}
+    assert "groups" not in found["ollama"]
+
+
+def stand_in(code: str, text: str) -> str:
+    """Return what a line of Python prints with the stand-in for podmgr at hand and a text on its standard input."""
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=STAND_IN, input=text, capture_output=True, text=True, check=True
     )
-    assert yaml.safe_load(done.stdout) == yaml.safe_load(text)
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "true",
+        "12",
+        "\u00b2",
+        "a: b # c",
+        'it\'s "50%" of $HOME \\n',
+        "[ -e /tmp/x ] && exit 0 || exit 1; " * 20,
+        "- \u00fc \x85 \u2028 \U0001f600",
+        " blanks ",
+    ],
+)
+def test_the_stand_in_reads_the_definition_as_yaml_does(value: str):
+    group = replace(GROUP, containers=(GROUP.containers[0], replace(GROUP.containers[1], environment={"A": value})))
+    text = podmgr.pod_yaml(group, {**HEALTH, "brain-backend": podmgr.CommandHealth(value)})
+    code = "import json, sys; from podmgr.definition import validated; print(json.dumps(validated(sys.stdin.read())))"
+    found = yaml.safe_load(text)
+    assert json.loads(stand_in(code, text)) == found
+    assert found["services"]["backend"]["health"]["command"] == value
+
+
+def test_the_stand_in_hands_health_command_groups_and_environment_to_quadlet():
+    command = "[ \"$A\" = '100%' ]"
+    text = podmgr.pod_yaml(GROUP, {**HEALTH, "brain-backend": podmgr.CommandHealth(command)})
+    code = (
+        "import json, sys; from podmgr.definition import validated; from podmgr.units import units; "
+        "print(json.dumps(units(validated(sys.stdin.read()))))"
+    )
+    unit = json.loads(stand_in(code, text))["brain-backend.container"]
+    read = {(key, value) for _, key, value in assignments(unit)}
+    assert {("PodmanArgs", "--group-add=0"), ("Notify", "healthy")} <= read
+    health = next(value for key, value in read if key == "HealthCmd")
+    # As systemd hands it on, and as the shell in the container then reads it.
+    assert shlex.split(health.replace("%%", "%").replace("$$", "$")) == ["eval", command]
 
 
 def test_podmgr_is_driven_by_the_commands_of_the_task_list_in_their_order():
@@ -215,6 +262,7 @@ def test_podmgrs_scripts_are_valid_bash(text: str):
     assert done.stderr == ""
 
 
-def test_another_definition_is_another_check_so_that_the_pod_is_made_anew():
-    one, other = (podmgr.check_script(GROUP, "/c.yaml", text) for text in ("a", "b"))
-    assert one != other
+def test_another_definition_image_or_secret_is_another_mark_so_that_the_pod_is_made_anew():
+    marks = [podmgr.digest(*parts) for parts in (("a",), ("b",), ("a", "c"), ("a", "d"), ("ac",), ("a", "c", "d"))]
+    assert len(set(marks)) == len(marks)
+    assert len({podmgr.check_script(GROUP, "/c.yaml", mark) for mark in marks}) == len(marks)

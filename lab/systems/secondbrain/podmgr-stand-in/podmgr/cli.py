@@ -74,7 +74,8 @@ def _remove(pod):
 
 def _state(pod, short, service):
     state = _systemctl("is-active", f"{pod['name']}-{short}.service").stdout.strip()
-    if state != "active" or not service.get("ports"):
+    # With a command, podman has the service active once it is healthy.
+    if state != "active" or not service.get("ports") or service["health"]["type"] == "command":
         return "running" if state == "active" else state
     address = str(service["ports"][0]).rpartition(":")[0]
     url = f"http://{address}{service['health'].get('path', '/')}"

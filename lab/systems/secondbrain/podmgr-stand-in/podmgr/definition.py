@@ -1,5 +1,8 @@
 """A pod's definition: the YAML that Hearth writes, read and checked."""
 
+import json
+import re
+
 
 class WrongDefinition(ValueError):
     """A definition that can't be used; its text says why."""
@@ -7,9 +10,36 @@ class WrongDefinition(ValueError):
 
 def _scalar(text):
     text = text.strip()
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-        return text[1:-1].replace("''", "'") if text[0] == "'" else text[1:-1]
-    return int(text) if text.isdigit() else text
+    if len(text) > 1 and text[0] == text[-1] == "'":
+        return text[1:-1].replace("''", "'")
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return _double_quoted(text)
+    return int(text) if re.fullmatch("[0-9]+", text) else text
+
+
+# What YAML escapes and JSON does not, or otherwise.
+_ESCAPES = {
+    "0": "\0",
+    "a": "\a",
+    "v": "\v",
+    "e": "\x1b",
+    " ": " ",
+    "_": "\xa0",
+    "N": "\x85",
+    "L": "\u2028",
+    "P": "\u2029",
+}
+
+
+def _double_quoted(text):
+    def plain(found):
+        letter, digits = found[1], found[2]
+        value = chr(int(digits, 16)) if digits else _ESCAPES.get(letter)
+        return found[0] if value is None else json.dumps(value)[1:-1]
+
+    return json.loads(
+        re.sub(r"\\(?:([^xUu])|[xUu]((?<=x)[0-9A-F]{2}|(?<=u)[0-9A-F]{4}|(?<=U)[0-9A-F]{8}))", plain, text)
+    )
 
 
 def parse(text):
@@ -55,8 +85,12 @@ def validated(text):
         for key in ("image", "health"):
             if key not in service:
                 raise WrongDefinition(f"services.{name}.{key} is missing")
-        if service["health"].get("type") != "http" or not isinstance(service["health"].get("port"), int):
-            raise WrongDefinition(f"services.{name}.health must be of type http, with a port")
+        health = service["health"]
+        asked = {"http": isinstance(health.get("port"), int), "command": isinstance(health.get("command"), str)}
+        if not asked.get(health.get("type")):
+            raise WrongDefinition(
+                f"services.{name}.health must be of type http, with a port, or command, with a command"
+            )
         for other in service.get("depends_on", []):
             if other not in found["services"]:
                 raise WrongDefinition(f"services.{name}.depends_on names {other}, which is no service")
