@@ -8,7 +8,7 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 
 from config.systems.lxd import Lxd
-from providers.resources.host import File
+from providers.resources.host import Directory, File
 
 SECRET = "lxd-environment"
 
@@ -52,13 +52,20 @@ def quoted(value: str) -> str:
 
 
 def lay(parent: pulumi.Resource, name: str, settings: Lxd, secrets: Mapping[str, Input[str]]) -> None:
-    """Register the file on every machine, for its owner alone."""
+    """Register the file on every machine, for its owner alone, and its folder, which a fresh machine lacks."""
     wanted = settings.environment
     if wanted is None:
         return
     plain, required = wanted.variables, wanted.required
     content = Output.from_input(secrets.get(SECRET, "")).apply(lambda secret: text(plain, secret, required))
     for member in settings.members:
+        # One that is there already keeps its mode and owner, and stays when this goes.
+        folder = Directory(
+            f"{name}-environment-folder-{member}",
+            host=settings.host_of(member),
+            path=str(wanted.path.parent),
+            opts=ResourceOptions(parent=parent),
+        )
         File(
             f"{name}-environment-{member}",
             host=settings.host_of(member),
@@ -66,7 +73,7 @@ def lay(parent: pulumi.Resource, name: str, settings: Lxd, secrets: Mapping[str,
             content=Output.secret(content),
             mode="0600",
             owner=wanted.owner,
-            opts=ResourceOptions(parent=parent),
+            opts=ResourceOptions(parent=parent, depends_on=[folder]),
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 import pulumi
@@ -130,6 +131,9 @@ def test_secret_variables_reach_the_environment_file_and_nothing_plain():
         assert file.inputs["content"] == f"DOMAIN='example.org'\nTOKEN='{CANARY}'\n"
         assert "content" in file.secrets
         assert file.inputs["mode"] == "0600"
+        folder = made.resources[f"lxd-environment-folder-{member}"].inputs
+        assert folder["path"] == str(PurePosixPath(file.inputs["path"]).parent)
+        assert not {"mode", "owner"} & folder.keys(), "of somebody else's folder nothing is changed"
     for each in made.resources.values():
         plain = {name: value for name, value in each.inputs.items() if name not in each.secrets}
         assert CANARY not in json.dumps(plain), each.name
@@ -230,8 +234,9 @@ def test_cloud_init_gets_the_name_the_logins_and_the_packages():
 
 def test_what_is_not_brought_up_yet_is_refused_part_by_part():
     with pytest.raises(WrongSettings) as caught:
-        refuse_what_is_not_there(Lxd.model_validate(GOOD))
+        refuse_what_is_not_there(Lxd.model_validate({**GOOD, "environment": {"link": "/root/.env"}}))
     assert {each.path for each in caught.value.mistakes} == {
         "hearth:lxd.members.bcn1.gpus",
+        "hearth:lxd.environment.link",
     }
     refuse_what_is_not_there(wished())
