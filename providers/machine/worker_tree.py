@@ -5,7 +5,6 @@ tree's folder is ever followed. Everything that can be refused is refused before
 """
 
 import grp
-import hashlib
 import json
 import os
 import pwd
@@ -21,10 +20,10 @@ from providers.machine.worker_files import (
 )
 from providers.machine.worker_tree_notes import (
     OWN,
-    PIECE,
     TEMPORARY,
     TREES,
     Notes,
+    digest_of,
     open_below,
     open_root,
 )
@@ -73,17 +72,8 @@ def word(found):
 def digest_at(root, path):
     """Return (digest, why it is not known) of a file."""
     folder, name = open_below(root, path)
-    digest = hashlib.sha256()
     try:
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-        try:
-            while True:
-                piece = os.read(descriptor, PIECE)
-                if not piece:
-                    return digest.hexdigest(), ""
-                digest.update(piece)
-        finally:
-            os.close(descriptor)
+        return digest_of(folder, name), ""
     except OSError as error:
         return "", error.strerror
     finally:

@@ -123,6 +123,20 @@ def saved_name(path):
     return "saved-" + hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
 
 
+def digest_of(folder, name):
+    """Return the digest of the file at `name`."""
+    digest = hashlib.sha256()
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    try:
+        while True:
+            piece = os.read(descriptor, PIECE)
+            if not piece:
+                return digest.hexdigest()
+            digest.update(piece)
+    finally:
+        os.close(descriptor)
+
+
 def noted(found, managed):
     """Return what is noted of a file that is there, before its bytes are touched."""
     return {

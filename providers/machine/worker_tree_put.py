@@ -81,7 +81,9 @@ def note(root, notes, path, wish, there):
             "time": found.st_mtime_ns,
         }
     else:
-        notes.files[path] = dict(noted(found, managed), type=there["type"], sha256=there.get("sha256"))
+        notes.files[path] = dict(
+            noted(found, managed), type=there["type"], sha256=there.get("sha256"), time=found.st_mtime_ns
+        )
 
 
 def keep(root, notes, kept, path, wish):

@@ -172,12 +172,23 @@ async def test_what_was_right_and_changed_later_comes_back_as_it_was(place: Plac
 
 async def test_what_was_right_drifted_and_was_repaired_stays_as_it_was_at_first(place: Place):
     place.there.mkdir()
-    (place.there / "index.html").write_text("hello")
+    file = place.there / "index.html"
+    file.write_text("hello")
+    os.utime(file, ns=(10**18, 10**18 + 7))
+    before = seen(place.there)
     await place.up()
-    (place.there / "index.html").write_text("hello and more")
+    file.write_text("hello and more")
     inputs = await place.up()
+    # From one source to another and back: what is let go and taken again is as it was in between, too.
+    (place.site / "index.html").rename(place.site / "other.html")
+    await place.up()
+    assert file.stat().st_mtime_ns == 10**18 + 7
+    (place.site / "other.html").rename(place.site / "index.html")
+    await place.up()
+    file.write_text("hello and more")
+    await place.up()
     await place.down(inputs)
-    assert (place.there / "index.html").read_text() == "hello"
+    assert seen(place.there) == before
 
 
 async def test_a_file_that_leaves_the_source_leaves_the_machine_or_is_put_back(place: Place):
