@@ -93,14 +93,16 @@ let
     settings["admins"] = {{"root": "", admin: bcrypt.hashpw(password, bcrypt.gensalt(12)).decode()}}
     if (credentials / "database-url").exists():
         settings["database"] = (credentials / "database-url").read_text().strip()
-    target.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     os.chown(target.parent, 0, int(sys.argv[4]))
+    target.parent.chmod(0o750)  # the unit's UMask would leave the group nothing
     session = pathlib.Path("/var/lib/maubot-session")  # root's alone: handed to what watches maubot
     session.mkdir(mode=0o700, exist_ok=True)
     (session / "key").write_text(settings["server"]["unshared_secret"])
-    with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "w") as file:
+    with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(settings, file, indent=1)
     os.chown(target, 0, int(sys.argv[4]))
+    target.chmod(0o640)
   '';
   answers = pkgs.writeText "maubot-answers.py" ''
     import socket, sys, time

@@ -8,6 +8,8 @@ write.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
 from collections.abc import Sequence
 
@@ -34,18 +36,47 @@ FILES = (
 """What hearth-maubot.nix uses, from the flake's folder."""
 
 
+def texts(settings: Maubot, nixos: NixOs) -> dict[str, tuple[str, str]]:
+    """Return role -> (path, content) of what lies on the machine before a rollout."""
+    flake = str(nixos.flake)
+    programs = {
+        f"{program}-program": (
+            f"{flake}/hearth-maubot/{program}.py",
+            (units.PROGRAMS / f"{program}.py").read_text(),
+        )
+        for program in ("health", "backup")
+    }
+    return {
+        "module": (f"{flake}/modules/maubot.nix", nix_text.maubot_module()),
+        "dev-services": (f"{flake}/modules/dev-services-maubot.nix", nix_text.dev_services_module(settings)),
+        **programs,
+        "told": (f"{flake}/hearth-maubot/told.json", units.told(settings)),
+        "rollout": (PROGRAM, (units.PROGRAMS / "rollout.sh").read_text()),
+        **{
+            f"phase-{phase}-text": (f"{FOLDER}/{phase}.nix", nix_text.host_module(settings, phase))
+            for phase in nix_text.PHASES
+        },
+    }
+
+
+def _digest(settings: Maubot, nixos: NixOs) -> str:
+    return hashlib.sha256(json.dumps(texts(settings, nixos), sort_keys=True).encode()).hexdigest()
+
+
 def phase_script(settings: Maubot, nixos: NixOs, phase: str) -> tuple[str, str]:
     """Return (apply, check) of one phase.
 
     A later phase's file holds this one too. The last one wants everything as it was rolled out last, so that a change
-    of a setting is rolled out, and by the last phase alone.
+    of a setting is rolled out, and by the last phase alone. Its check names the texts by their digest: an `up` asks the
+    machine only where an input has changed.
     """
     index = nix_text.PHASES.index(phase)
     target = shlex.quote(f"{nixos.flake}/hearth-maubot.nix")
     if phase == nix_text.PHASES[-1]:
         pairs = [(f"{FOLDER}/{phase}.nix", target)]
         pairs += [(f"{FOLDER}/good/{file}", shlex.quote(f"{nixos.flake}/{file}")) for file in FILES]
-        check = " && ".join(f"cmp -s {one} {other}" for one, other in pairs)
+        check = f"# The texts {_digest(settings, nixos)}\n"
+        check += " && ".join(f"cmp -s {one} {other}" for one, other in pairs)
     else:
         check = f"grep -qxE '{nix_text.PHASE_LINE}({'|'.join(nix_text.PHASES[index:])})' {target}"
     secrets = " ".join(nix_text.secrets(settings)) if index else ""
@@ -134,24 +165,6 @@ class NixosMaubot:
                 ("flake-folder", f"{flake}/hearth-maubot"),
             )
         ]
-        programs = {
-            f"{program}-program": (
-                f"{flake}/hearth-maubot/{program}.py",
-                (units.PROGRAMS / f"{program}.py").read_text(),
-            )
-            for program in ("health", "backup")
-        }
-        texts = {
-            "module": (f"{flake}/modules/maubot.nix", nix_text.maubot_module()),
-            "dev-services": (f"{flake}/modules/dev-services-maubot.nix", nix_text.dev_services_module(settings)),
-            **programs,
-            "told": (f"{flake}/hearth-maubot/told.json", units.told(settings)),
-            "rollout": (PROGRAM, (units.PROGRAMS / "rollout.sh").read_text()),
-            **{
-                f"phase-{phase}-text": (f"{FOLDER}/{phase}.nix", nix_text.host_module(settings, phase))
-                for phase in nix_text.PHASES
-            },
-        }
         return [
             File(
                 f"{self._name}-nixos-{role}",
@@ -160,5 +173,5 @@ class NixosMaubot:
                 content=content,
                 opts=ResourceOptions(parent=self._parent, depends_on=folders),
             )
-            for role, (path, content) in texts.items()
+            for role, (path, content) in texts(settings, nixos).items()
         ]

@@ -27,6 +27,7 @@ LONGEST = (
     *CLUSTER_FILES,
     "test_secondbrain_kernel.py",
     "test_maubot.py",
+    "test_maubot_nixos.py",
     "test_maubot_dendrite.py",
     "test_secondbrain.py",
     "test_kinds.py",

@@ -1,5 +1,5 @@
-# A stand-in for nixpkgs and its module system: enough to evaluate Hearth's modules to plain data, and no more.
-# FLAKE/configuration.nix is where it begins. Options have no types here.
+# What a stand-in for nixos-rebuild knows of nixpkgs and its module system: enough to evaluate Hearth's modules to plain data,
+# and no more. FLAKE/configuration.nix is where it begins. Options have no types here.
 flake:
 let
   lib = {
@@ -10,6 +10,7 @@ let
     optional = condition: content: if condition then [ content ] else [ ];
     types = { str = "str"; port = "port"; path = "path"; nullOr = type: type; };
   };
+  # Where the lab has what nixpkgs would bring: see nixos-rebuild.
   pkgs = {
     writeText = builtins.toFile;
     writeShellScriptBin = name: text: { inherit name; script = builtins.toFile name "#!/bin/sh\n${text}\n"; };

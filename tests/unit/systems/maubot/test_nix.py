@@ -349,6 +349,18 @@ def test_a_phase_holds_where_a_later_one_is_reached_and_the_last_where_everythin
     assert f"nixos-rebuild switch --flake '{tmp_path}#ops-jrz1'" in undo_script(wish, nixos)
 
 
+@pytest.mark.parametrize("changed", [{"health": {"every": 31}}, {"port": 29401}, {"server_name": "another.example"}])
+def test_a_changed_setting_changes_the_last_phases_resource_alone_so_that_an_up_without_a_refresh_asks(
+    changed: dict[str, Any],
+):
+    nixos = WISH.nixos
+    assert nixos is not None
+    other = settings(**{"platform": "nixos", "nixos": {"configuration": "ops-jrz1"}, "port": 29400, **changed})
+    differ = [phase for phase in PHASES if phase_script(WISH, nixos, phase) != phase_script(other, nixos, phase)]
+    assert differ == ["service"]
+    assert phase_script(WISH, nixos, "service") == phase_script(WISH, nixos, "service")
+
+
 def test_a_flake_that_imports_nothing_of_it_is_told_so(tmp_path: Path):
     assert WISH.nixos is not None
     wish = WISH.nixos.model_copy(update={"flake": tmp_path})
