@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from ipaddress import ip_interface
+from pathlib import Path
 
 from checks.lxd.codes import Code
 from checks.result import CheckResult, Story
 from components.lxd.deployed import DeployedCluster, DeployedSsh
 from providers.errors import HearthError
+from providers.kinds.lxd import link_echo
 from providers.kinds.lxd.zerotier import assigned, service
 from providers.machine.session import Session
 
@@ -18,6 +20,7 @@ OVERLAY = Story("18", Code.NOT_RUNNING)
 MAKE_UP = "Run `make up` again"
 REFRESH = "Run `pulumi up --refresh`"
 SSH_SECONDS = 15
+ECHO = Path(link_echo.__file__).read_text() + "\n\ntell()\n"
 _NAMES = """
 set -a
 . "$(cat)"
@@ -95,7 +98,7 @@ async def check_overlay(session: Session, network: str, addresses: dict[str, str
     rows.append(OVERLAY.verdict(holds, f"{machine} is in the network {network}", seen, REFRESH))
     for other, address in addresses.items():
         if other != machine:
-            done = await session.run("ping", "-c", "1", "-w", "10", address, check=False, timeout=15)
+            done = await session.run("python3", script=ECHO, stdin=address, check=False, timeout=20)
             question = f"{machine} reaches {other} through the overlay"
             rows.append(
                 OVERLAY.verdict(done.ok, question, f"{address} {'answers' if done.ok else 'is silent'}", REFRESH)

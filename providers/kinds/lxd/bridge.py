@@ -28,8 +28,9 @@ from providers.machine.session import Session
 
 def _one_text(name: str) -> str:
     """Return a program for the machine with what it imports of ours in front of it."""
-    state, own = (Path(__file__).with_name(each).read_text() for each in ("link_state.py", name))
-    return state + re.sub(r"(?ms)^from providers\.kinds\.lxd\.link_state import \(.*?^\)\n", "", own)
+    echo, state, own = (Path(__file__).with_name(each).read_text() for each in ("link_echo.py", "link_state.py", name))
+    own = re.sub(r"(?m)^from providers\.kinds\.lxd\.link_echo import .*\n", "", own)
+    return echo + state + re.sub(r"(?ms)^from providers\.kinds\.lxd\.link_state import \(.*?^\)\n", "", own)
 
 
 LOOK = _one_text("link_look.py")

@@ -19,6 +19,7 @@ import os
 import sys
 import time
 
+from providers.kinds.lxd.link_echo import echoes
 from providers.kinds.lxd.link_state import (
     addresses,
     lay,
@@ -234,18 +235,13 @@ def state(folder, seconds):
         time.sleep(0.2)
 
 
-def reaches(address):
-    """Return whether an address answers; three tries, as a bridge's first packet may find no neighbour yet."""
-    return any(run(["ping", "-c", "1", "-W", "3", address])[0] == 0 for _ in range(3))
-
-
 def keep(folder, check):
     notes = LinkNotes(folder)
     work = notes.load()
     if work.get("state") != "applied":
         return {"state": work.get("state") or "unknown", "why": work.get("why", "")}
     why = holds(work)
-    if not why and check and not reaches(check):
+    if not why and check and not echoes(check, 9):
         why = "%s does not answer through %s" % (check, work["name"])
     unit = unit_of(work["name"])
     run(["systemctl", "stop", unit + ".timer"])

@@ -163,12 +163,12 @@ async def test_the_checks_of_the_overlay_fail_on_what_they_are_about():
     addresses = {"a": "10.147.17.1", "b": "10.147.17.2"}
     world = World()
     await overlay_member.apply(world.session, wish(address="10.147.17.1"), OverlayMemberFacts(present=False))
-    session = world.session.on("ping", "")
+    session = world.session.on("python3", "")
     session.machine = "a"
     rows = await check_overlay(session, NETWORK, addresses)
     assert [row.status for row in rows] == [Status.PASS] * 3
     world.members()["aabbccddee"]["authorized"] = False
-    session.on("ping", Completed(1, "", "no answer"))
+    session.on("python3", Completed(1, "", "no answer"))
     rows = await check_overlay(session, NETWORK, addresses)
     assert [row.status for row in rows] == [Status.PASS, Status.FAIL, Status.FAIL]
     session.files.clear()
