@@ -124,6 +124,8 @@ def test_after_a_boot_with_the_windows_machine_off_the_pod_is_back_and_later_the
     brain.windows.stop()
     try:
         brain.machine.reboot()
+        # Software emulates the boot as well: the pod may still be on its way when ssh answers.
+        until(lambda: brain.backend()[1:] == ["healthy"], "the backend is healthy after the boot", PATIENCE)
         rows = brain.stack.check()
     finally:
         brain.windows.start()
