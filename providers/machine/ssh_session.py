@@ -74,6 +74,10 @@ class SshSession:
     def warn(self, message: str) -> None:
         self._warn(message)
 
+    def grant(self, seconds: float) -> None:
+        """Give the session at least so many seconds from now: a record must be let go after the deadline, too."""
+        self._deadline = max(self._deadline, time.monotonic() + seconds)
+
     def _left(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:

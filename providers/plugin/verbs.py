@@ -39,6 +39,8 @@ from providers.plugin.whereabouts import (
 if TYPE_CHECKING:
     from providers.machine.connection import Connection
 
+LETTING_GO_SECONDS = 30.0
+
 
 class Verbs(Generic[InputsT, FactsT]):
     """The verbs of one kind, on the machines of an inventory."""
@@ -147,6 +149,8 @@ class Verbs(Generic[InputsT, FactsT]):
                 if session.changed:
                     raise error.after_a_change() from error
                 # Refused before anything was changed: nothing is to be put back, and of a creation nothing is left.
+                # What was waited for until the deadline is the reason to be told, so letting go has time of its own.
+                session.grant(LETTING_GO_SECONDS)
                 if not held:
                     await record.release()
                     last = None

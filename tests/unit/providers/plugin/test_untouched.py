@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
-from providers.errors import InvalidInput, NotConverged, Untouched
+from providers.errors import GivenUp, InvalidInput, NotConverged, Untouched
 from providers.machine.session import Session
 from providers.plugin.state import HalfDone
 from providers.plugin.verbs import Verbs
@@ -40,6 +41,16 @@ async def test_a_refusal_after_a_change_is_none(world: World, error: type[Untouc
     assert "nothing was changed" not in str(caught.value.__cause__)
     assert "/notes/shopping can't be" in str(caught.value.__cause__)
     assert len(box.records()) == 1
+
+
+async def test_what_was_waited_for_until_the_deadline_is_the_reason_that_is_told(world: World):
+    async def apply(session: Session, inputs: NoteInputs, facts: NoteFacts) -> None:
+        await asyncio.sleep(0.6)
+        raise GivenUp("apt is still locked; nothing was changed", remedy="let it finish")
+
+    with pytest.raises(GivenUp, match="apt is still locked; nothing was changed"):
+        await Verbs(replace(NOTE, apply=apply)).create(world.inventory(), URN, wish(), 0.5, Told().reporter)
+    assert world.machines["box"].records() == []
 
 
 @pytest.mark.parametrize(
