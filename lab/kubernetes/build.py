@@ -5,16 +5,15 @@ Go checks every module against go.sum and the public checksum database. Standard
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolchain.builds import kept_build, key_of
 from toolchain.errors import UnavailableError
 from toolchain.locks import exclusive
 from toolchain.pulumi.gobuild import last_lines, ready_go, run_visibly
@@ -76,11 +75,7 @@ TRAEFIK_COPIES = {"traefik": "github.com/traefik/traefik/v3", "lego": "github.co
 
 def build_key() -> str:
     """Name a build by what goes into it, so that a changed pin or flag builds anew."""
-    total = hashlib.sha256(LINKER_FLAGS.encode())
-    for path in sorted(SOURCE.rglob("*")):
-        if path.is_file():
-            total.update(b"\0" + str(path.relative_to(SOURCE)).encode() + b"\0" + path.read_bytes())
-    return total.hexdigest()[:12]
+    return key_of(SOURCE, LINKER_FLAGS)
 
 
 def build_folder() -> Path:
@@ -109,14 +104,8 @@ def build(say: Callable[[str], None]) -> Path:
         say(
             f"building Kubernetes {KUBERNETES}, Helm, CoreDNS, kube-router and Traefik with {go}: some 15 minutes, once"
         )
-        for leftover in cache_folder().glob(".kubernetes-build-*"):
-            # A build that was killed; the lock says that nobody is at it now.
-            shutil.rmtree(leftover, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".kubernetes-build-") as name:
-            # A copy, so that no build ever writes to the pinned files.
-            work, out = Path(name) / "work", Path(name) / "out"
-            shutil.copytree(SOURCE, work)
-            out.mkdir()
+        with kept_build(build_folder(), "kubernetes-build") as (work, out):
+            shutil.copytree(SOURCE, work, dirs_exist_ok=True)
             compile_programs(go, work, out, PACKAGES, LINKER_FLAGS, environment, say)
             say(
                 f"Kubernetes, Helm, CoreDNS and kube-router: built in {time.monotonic() - begun:.0f} s; Traefik follows"
@@ -125,8 +114,6 @@ def build(say: Callable[[str], None]) -> Path:
             _copy_traefik(go, traefik, environment)
             compile_programs(go, traefik, out, [TRAEFIK_PACKAGE], LINKER_FLAGS, environment, say)
             (out / GATEWAY_FILE).write_text(_gateway_definitions(go, traefik, environment))
-            shutil.rmtree(build_folder(), ignore_errors=True)
-            out.rename(build_folder())
         say(f"Kubernetes and the rest: built in {time.monotonic() - begun:.0f} s, kept in {build_folder()}")
         return build_folder()
 

@@ -7,16 +7,15 @@ library only.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.kubernetes.build import compile_programs, go_output
+from toolchain.builds import kept_build, key_of
 from toolchain.locks import exclusive
 from toolchain.pulumi.gobuild import ready_go
 from toolchain.versions import ROOT, cache_folder, go_floor
@@ -40,11 +39,7 @@ SDK_CHANGES = {"register.go": "yaml/v2/register.go"}
 
 def build_key() -> str:
     """Name a build by what goes into it, so that a changed pin or flag builds anew."""
-    total = hashlib.sha256(LINKER_FLAGS.encode())
-    for path in sorted(SOURCE.rglob("*")):
-        if path.is_file():
-            total.update(b"\0" + str(path.relative_to(SOURCE)).encode() + b"\0" + path.read_bytes())
-    return total.hexdigest()[:12]
+    return key_of(SOURCE, LINKER_FLAGS)
 
 
 def build_folder() -> Path:
@@ -71,19 +66,11 @@ def build(say: Callable[[str], None]) -> Path:
         begun = time.monotonic()
         go, environment = ready_go(say, go_floor(SOURCE / "go.mod"))
         say(f"building Pulumi's Kubernetes provider {PROVIDER} with {go}: a minute or two, once")
-        for leftover in cache_folder().glob(".provider-build-*"):
-            # A build that was killed; the lock says that nobody is at it now.
-            shutil.rmtree(leftover, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".provider-build-") as name:
-            # A copy, so that no build ever writes to the pinned files.
-            work, out = Path(name) / "work", Path(name) / "out"
-            shutil.copytree(SOURCE, work)
-            out.mkdir()
+        with kept_build(build_folder(), "provider-build") as (work, out):
+            shutil.copytree(SOURCE, work, dirs_exist_ok=True)
             _copy_sdk(_fetched(go, SDK, work / "sources", environment), work / "sdk")
             _write_embedded(_fetched(go, MODULE, work, environment), work)
             compile_programs(go, work, out / PROGRAM, ["."], LINKER_FLAGS, environment, say)
-            shutil.rmtree(build_folder(), ignore_errors=True)
-            out.rename(build_folder())
         say(f"Pulumi's Kubernetes provider: built in {time.monotonic() - begun:.0f} s, kept in {build_folder()}")
         return build_folder() / PROGRAM
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolchain import apt
+from toolchain.builds import kept_build
 from toolchain.errors import UnavailableError
 from toolchain.locks import exclusive
 from toolchain.versions import (
@@ -87,18 +88,11 @@ def build(say: Callable[[str], None]) -> Path:
         go, environment = ready_go(say)
         target = build_folder()
         say(f"building Pulumi {ENGINE} with {go}; this takes some minutes, once")
-        for leftover in cache_folder().glob(".build-*"):
-            # A build that was killed; the lock says that nobody is at it now.
-            shutil.rmtree(leftover, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".build-") as folder:
-            binary = Path(folder) / "out" / "pulumi"
-            arguments = [go, "build", "-trimpath", "-ldflags", LINKER_FLAGS, "-o", str(binary), ENGINE_PACKAGE]
-            # A copy, so that no build ever writes to the pinned files.
+        with kept_build(target, "build") as (work, out):
             for file in (GO_MODULE_FILE, GO_SUM_FILE):
-                shutil.copy(file, folder)
-            run_visibly(arguments, Path(folder), environment, say)
-            shutil.rmtree(target, ignore_errors=True)
-            binary.parent.rename(target)
+                shutil.copy(file, work)
+            arguments = [go, "build", "-trimpath", "-ldflags", LINKER_FLAGS, "-o", str(out / "pulumi"), ENGINE_PACKAGE]
+            run_visibly(arguments, work, environment, say)
     return target / "pulumi"
 
 

@@ -5,13 +5,12 @@ Go checks every module against go.sum and the public checksum database.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolchain.builds import kept_build, key_of
 from toolchain.locks import exclusive
 from toolchain.pulumi.gobuild import ready_go, run_visibly
 from toolchain.versions import cache_folder, go_floor
@@ -27,11 +26,8 @@ LINKER_FLAGS = "-s -w"
 
 
 def build_folder() -> Path:
-    """Where this very build is kept: by what goes into it, so that a changed pin builds anew."""
-    total = hashlib.sha256(LINKER_FLAGS.encode())
-    for name in ("go.mod", "go.sum"):
-        total.update(b"\0" + (SOURCE / name).read_bytes())
-    return cache_folder() / f"dendrite-{DENDRITE}-{total.hexdigest()[:12]}"
+    """Return where this very build is kept."""
+    return cache_folder() / f"dendrite-{DENDRITE}-{key_of(SOURCE, LINKER_FLAGS)}"
 
 
 def built() -> Path | None:
@@ -51,16 +47,8 @@ def build(say: Callable[[str], None]) -> Path:
             return path
         go, environment = ready_go(say, go_floor(SOURCE / "go.mod"))
         say(f"building Dendrite {DENDRITE} with {go}: two to three minutes, once")
-        for leftover in cache_folder().glob(".dendrite-build-*"):
-            # A build that was killed; the lock says that nobody is at it now.
-            shutil.rmtree(leftover, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".dendrite-build-") as name:
-            # A copy, so that no build ever writes to the pinned files.
-            work, out = Path(name) / "work", Path(name) / "out"
-            shutil.copytree(SOURCE, work)
-            out.mkdir()
+        with kept_build(build_folder(), "dendrite-build") as (work, out):
+            shutil.copytree(SOURCE, work, dirs_exist_ok=True)
             command = [go, "build", "-trimpath", "-ldflags", LINKER_FLAGS, "-o", str(out / "dendrite"), PACKAGE]
             run_visibly(command, work, environment, say)
-            shutil.rmtree(build_folder(), ignore_errors=True)
-            out.rename(build_folder())
     return build_folder() / "dendrite"
