@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import replace
+from typing import Any
 
 from providers.kinds.user.facts import LINGER, UserFacts, UserInputs
 from providers.kinds.user.kind import KIND
@@ -117,3 +118,22 @@ async def create(machine: Machine, wish: UserInputs = WISH) -> UserFacts:
     assert after.present
     assert KIND.differences(wish, after) == {}
     return before
+
+
+def wish(**inputs: Any) -> UserInputs:
+    """Return a wish for the account ann."""
+    return UserInputs.model_validate({"host": "box", "name": "ann", **inputs})
+
+
+def machine_with(home: str = "/home/ann", *, mode: str = "0755", owner: str = "ann", **account: Any) -> Machine:
+    """Return a machine that has the account ann, and her home."""
+    machine = Machine()
+    found: dict[str, Any] = {"shell": "/bin/bash", "groups": ("video",), **account}
+    machine.accounts["ann"] = Account("ann", 1000, 1000, "ann", found["groups"], home, found["shell"], "Ann")
+    for folder in ("/", "/home", home):
+        machine.files[folder] = Stat("directory", "0755", "root", "root", 0)
+    machine.files[home] = Stat("directory", mode, owner, owner, 0)
+    machine.put("/etc/passwd", f"root:x:0:0::/root:/bin/bash\nann:x:1000:1000:Ann:{home}:/bin/bash\n")
+    machine.put("/etc/subuid", "")
+    machine.put("/etc/subgid", "")
+    return machine

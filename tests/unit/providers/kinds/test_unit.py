@@ -3,35 +3,20 @@
 import pytest
 
 from providers.errors import HearthError, InvalidInput, NotConverged
-from providers.kinds.unit import systemd
-from providers.kinds.unit.facts import STAMPS, UNFINISHED, UnitFacts, UnitInputs
+from providers.kinds.unit.facts import STAMPS, UNFINISHED, UnitInputs
 from providers.kinds.unit.kind import KIND
 from providers.machine.session import Completed, Stat
 from tests.unit.providers.kinds.fake_session import Call
 from tests.unit.providers.kinds.fake_systemd import SYSTEM_FOLDER, SystemdMachine
+from tests.unit.providers.kinds.unit_trial import TEXT, WISH, hurry, make
 
-TEXT = "[Service]\nExecStart=/usr/bin/web\n[Install]\nWantedBy=multi-user.target\n"
-WISH = UnitInputs(host="box", name="web.service", text=TEXT, enabled=True, running=True)
+__all__ = ["hurry"]
+
 POD = UnitInputs(host="box", name="web.container", user="pod", running=True, text=f"[Container]\nImage=a\n{TEXT}")
-
-
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(systemd, "SETTLE", 0.0)
 
 
 def with_(wish: UnitInputs, **changes: object) -> UnitInputs:
     return UnitInputs.model_validate({**wish.model_dump(), **changes})
-
-
-async def make(machine: SystemdMachine, wish: UnitInputs) -> UnitFacts:
-    """Create or update, as the plugin does; what was there before."""
-    before = await KIND.observe(machine, wish)
-    await KIND.apply(machine, wish, before)
-    after = await KIND.observe(machine, wish)
-    assert after.present
-    assert KIND.differences(wish, after) == {}
-    return before
 
 
 async def test_a_new_unit_runs_without_a_reload_of_all_the_others():

@@ -7,35 +7,13 @@ from typing import Any
 import pytest
 
 from providers.errors import InvalidInput
-from providers.kinds.unit import systemd
-from providers.kinds.unit.facts import UnitFacts
 from providers.kinds.unit.kind import KIND, identify
 from providers.kinds.unit.links import also_of, starts_script, steps_back, wanted
-from providers.kinds.unit.settings import UnitInputs
 from providers.machine.session import Stat
 from tests.unit.providers.kinds.fake_systemd import SYSTEM_FOLDER, SystemdMachine
+from tests.unit.providers.kinds.unit_trial import LINK, PATH, QUADLET, TEXT, WISH, hurry, make, state
 
-TEXT = "[Service]\nExecStart=/usr/bin/web\n[Install]\nWantedBy=multi-user.target\n"
-WISH = UnitInputs(host="box", name="web.service", text=TEXT, enabled=True, running=True)
-PATH = f"{SYSTEM_FOLDER}/web.service"
-LINK = f"{SYSTEM_FOLDER}/multi-user.target.wants/web.service"
-QUADLET = "/var/lib/pod/.config/containers/systemd/web.container"
-
-
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(systemd, "SETTLE", 0.0)
-
-
-def state(name: str, **wishes: Any) -> UnitInputs:
-    return UnitInputs.model_validate({"host": "box", "name": name, **wishes})
-
-
-async def make(machine: SystemdMachine, wish: UnitInputs) -> UnitFacts:
-    before = await KIND.observe(machine, wish)
-    await KIND.apply(machine, wish, before)
-    assert KIND.differences(wish, await KIND.observe(machine, wish)) == {}
-    return before
+__all__ = ["hurry"]
 
 
 @pytest.mark.parametrize(

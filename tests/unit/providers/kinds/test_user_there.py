@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -14,25 +13,7 @@ from providers.kinds.user.facts import UserInputs
 from providers.kinds.user.home import SHARED
 from providers.kinds.user.kind import KIND, groups_to_put_back
 from providers.kinds.user.shadow import Shadow, never, with_line
-from providers.machine.session import Account, Stat
-from tests.unit.providers.kinds.memory_accounts import Machine, create
-
-
-def wish(**inputs: Any) -> UserInputs:
-    return UserInputs.model_validate({"host": "box", "name": "ann", **inputs})
-
-
-def machine_with(home: str = "/home/ann", *, mode: str = "0755", owner: str = "ann", **account: Any) -> Machine:
-    machine = Machine()
-    found: dict[str, Any] = {"shell": "/bin/bash", "groups": ("video",), **account}
-    machine.accounts["ann"] = Account("ann", 1000, 1000, "ann", found["groups"], home, found["shell"], "Ann")
-    for folder in ("/", "/home", home):
-        machine.files[folder] = Stat("directory", "0755", "root", "root", 0)
-    machine.files[home] = Stat("directory", mode, owner, owner, 0)
-    machine.put("/etc/passwd", f"root:x:0:0::/root:/bin/bash\nann:x:1000:1000:Ann:{home}:/bin/bash\n")
-    machine.put("/etc/subuid", "")
-    machine.put("/etc/subgid", "")
-    return machine
+from tests.unit.providers.kinds.memory_accounts import create, machine_with, wish
 
 
 @pytest.mark.parametrize("home", ["/", "/var/www", "/srv/shared", "/home/ann"])

@@ -7,28 +7,10 @@ from typing import Any
 import pytest
 
 from providers.errors import InvalidInput
-from providers.kinds.user.facts import UserFacts, UserInputs
+from providers.kinds.user.facts import UserFacts
 from providers.kinds.user.kind import KIND
-from providers.machine.session import Account, Completed, Stat
-from tests.unit.providers.kinds.memory_accounts import Machine, create
-
-
-def wish(**inputs: Any) -> UserInputs:
-    return UserInputs.model_validate({"host": "box", "name": "ann", **inputs})
-
-
-def machine_with(home: str = "/home/ann", *, mode: str = "0755", owner: str = "ann", **account: Any) -> Machine:
-    machine = Machine()
-    found: dict[str, Any] = {"shell": "/bin/bash", "groups": ("video",), **account}
-    machine.accounts["ann"] = Account("ann", 1000, 1000, "ann", found["groups"], home, found["shell"], "Ann")
-    for folder in ("/", "/home", home):
-        machine.files[folder] = Stat("directory", "0755", "root", "root", 0)
-    machine.files[home] = Stat("directory", mode, owner, owner, 0)
-    machine.put("/etc/passwd", f"root:x:0:0::/root:/bin/bash\nann:x:1000:1000:Ann:{home}:/bin/bash\n")
-    machine.put("/etc/subuid", "")
-    machine.put("/etc/subgid", "")
-    return machine
-
+from providers.machine.session import Completed, Stat
+from tests.unit.providers.kinds.memory_accounts import Machine, create, machine_with, wish
 
 # --- our own way in ---
 
