@@ -9,7 +9,7 @@ from checks.result import CheckResult
 from checks.system import Context, SystemChecks
 from checks.todo.app import check_todo
 from components.todo.deployed import DeployedTodo
-from config.systems.todo import kubeconfig_file
+from config.systems.todo.parts import kubeconfig_file
 
 
 async def _ask(context: Context, deployed: DeployedTodo) -> list[CheckResult]:

@@ -18,7 +18,8 @@ from pulumi import ResourceOptions
 
 from components.maubot import nix_text, units
 from components.system import SystemArgs
-from config.systems.maubot import Maubot, NixOs
+from config.systems.maubot import Maubot
+from config.systems.maubot.parts import NixOs
 from providers.resources.host import Directory, File, Script
 
 FOLDER = "/var/lib/hearth-maubot"

@@ -11,7 +11,7 @@ from collections.abc import Collection
 import bcrypt
 import pulumi
 
-from config.systems.maubot import passwords_by_bot
+from config.systems.maubot.parts import passwords_by_bot
 
 COST = 12
 """Rounds of bcrypt, as a power of two."""

@@ -23,7 +23,8 @@ from components.blocks.kubernetes_cluster import KubernetesCluster, nothing_of_t
 from components.system import SystemArgs
 from components.todo import migration, secrets, values
 from components.todo.deployed import DeployedTodo
-from config.systems.todo import Todo, TodoPart
+from config.systems.todo import Todo
+from config.systems.todo.parts import TodoPart
 
 TodoAppArgs = SystemArgs[Todo]
 

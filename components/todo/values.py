@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from config.systems.todo import Todo, TodoPart
+from config.systems.todo import Todo
+from config.systems.todo.parts import TodoPart
 
 CHART = Path(__file__).resolve().parents[2] / "apps" / "todo" / "chart"
 PARTS = ("backend", "frontend")

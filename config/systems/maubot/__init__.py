@@ -1,0 +1,187 @@
+"""Settings of maubot and its bots beside a homeserver that is there already, `hearth:maubot`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from ipaddress import IPv4Address, ip_address
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from config.model import (
+    Disagreement,
+    HostName,
+    Line,
+    UnprivilegedPort,
+    matches,
+)
+from config.places import inside
+from config.secret_rules import at_least, bcrypt_password, one_line
+from config.system import Listener, SystemSettings
+from config.systems.maubot import parts
+
+
+class Maubot(SystemSettings):
+    """maubot on one machine, its plugins, bots and instances."""
+
+    SECRETS: ClassVar[Mapping[str, str]] = {
+        "maubot-admin-password": "Password of maubot's admin, for its web page: 12 characters to 72 bytes.",
+        "maubot-secret-key": "What maubot signs its sessions with: 48 random bytes (openssl rand -base64 48).",
+        "maubot-registration-token": "What the homeserver takes for new accounts. Without it: bots are there already.",
+        "maubot-bot-passwords": "The bots' passwords: lines of NAME=password.",
+        "maubot-database-url": "PostgreSQL: postgresql://user:password@127.0.0.1/maubot.",
+    }
+
+    host: HostName = Field(description="The machine, a key of hearth:hosts.")
+    platform: Literal["debian", "nixos"] = Field(default="debian", description="What runs on the machine.")
+    server_name: parts.ServerName = Field(description="Name of the homeserver, as after the colon of a user id.")
+    homeserver: Annotated[str, AfterValidator(parts.homeserver_address)] = Field(
+        default="http://127.0.0.1:8008", description="Its address, as the machine sees it."
+    )
+    homeserver_unit: parts.UnitStem = Field(
+        default="matrix-continuwuity", description="The homeserver's unit, where it is on the same machine."
+    )
+    port: UnprivilegedPort = Field(default=29316, description="Port of the web page and the API, on 127.0.0.1 alone.")
+    admin: Annotated[
+        str,
+        matches(
+            r"(?!root$)[A-Za-z0-9._-]{1,64}",
+            "must be letters, digits and . _ -, and not root, whom maubot lets nobody log in as; choose such a name",
+        ),
+    ] = Field(default="admin", description="Name of maubot's admin.")
+    version: Annotated[str, matches(r"[0-9]+\.[0-9]+\.[0-9]+", "must be a version; write it as '0.6.0'")] = Field(
+        # renovate: datasource=pypi depName=maubot
+        default="0.6.0",
+        description="Version of maubot, 0.5.2 or later.",
+    )
+    database: Literal["sqlite", "postgresql"] = Field(
+        default="sqlite",
+        description="Where maubot keeps its own data: `postgresql` is a database that is there already. Instances keep "
+        "theirs in SQLite files.",
+    )
+    python_packages: Annotated[
+        tuple[Annotated[str, AfterValidator(parts.requirement)], ...], AfterValidator(parts.packages_once)
+    ] = Field(default=(), description="Python packages that plugins need, each with its version.")
+    packages: tuple[parts.PackageName, ...] = Field(
+        default=(), description="Debian packages that plugins need, as ffmpeg."
+    )
+    plugins: dict[parts.PluginId, Line] = Field(
+        default_factory=dict, description="Id -> an .mbp file or a plugin's folder, from the project's folder."
+    )
+    bots: dict[parts.Localpart, parts.Bot] = Field(
+        default_factory=dict, description="Name of each account -> what it is."
+    )
+    instances: dict[parts.InstanceName, parts.PluginInstance] = Field(
+        default_factory=dict, description="Id -> what it runs."
+    )
+    health: parts.Health = Field(default_factory=parts.Health, description="How it is watched.")
+    backup: parts.Backup = Field(default_factory=parts.Backup, description="The nightly backup.")
+    nixos: parts.NixOs | None = Field(default=None, description="Needed where the platform is nixos.")
+    data: Literal["keep", "remove"] = Field(
+        default="keep", description="What becomes of databases and backups on destroy."
+    )
+    protect_data: bool = Field(default=False, description="Whether destroy is refused while the data is there.")
+    start_timeout: Annotated[int, Field(ge=10, le=900)] = Field(
+        default=120, description="Seconds that maubot may take to answer."
+    )
+
+    def required_secrets(self) -> Mapping[str, str]:
+        needed = {"maubot-admin-password": "maubot", "maubot-secret-key": "maubot"}
+        if self.platform == "nixos":
+            needed = {}  # they are in the machine's own file of secrets
+        if self.bots:
+            needed["maubot-bot-passwords"] = "maubot.bots"
+        if self.database == "postgresql" and self.platform == "debian":
+            needed["maubot-database-url"] = "maubot.database"
+        return needed
+
+    @model_validator(mode="after")
+    def _references_lead_somewhere(self) -> Maubot:
+        for name, instance in self.instances.items():
+            if instance.plugin not in self.plugins:
+                there = ", ".join(self.plugins) or "none yet"
+                raise ValueError(
+                    f"the instance {name} runs the plugin {instance.plugin}, which plugins does not have"
+                    f" (there: {there}); add it there, or correct the name"
+                )
+            if instance.bot not in self.bots:
+                there = ", ".join(self.bots) or "none yet"
+                raise ValueError(
+                    f"the instance {name} is run by the bot {instance.bot}, which bots does not have (there: {there});"
+                    " add it there, or correct the name"
+                )
+            if instance.enabled and not self.bots[instance.bot].enabled:
+                raise ValueError(
+                    f"the instance {name} can't run while its bot {instance.bot} is not enabled;"
+                    " enable the bot, or disable the instance"
+                )
+        return self
+
+    SECRETS_INSTEAD: ClassVar[Mapping[str, str]] = {"bots": "maubot-bot-passwords"}
+    SECRET_RULES: ClassVar[Mapping[str, Callable[[str], None]]] = {
+        "maubot-admin-password": bcrypt_password,
+        "maubot-secret-key": at_least(48),
+        "maubot-registration-token": one_line,
+        "maubot-database-url": one_line,
+    }
+
+    def disagreements(self) -> Iterator[Disagreement]:
+        folder = self.backup.folder
+        for place in parts.OWN_FOLDERS:
+            if inside(folder, place) or inside(place, folder):
+                rule = f"must lie apart from maubot's {place}, and one is in the other; choose a place of its own"
+                yield Disagreement("backup.folder", rule, str(folder))
+        if self.homeserver_unit.startswith("maubot"):
+            rule = "must be the homeserver's unit, and this is maubot's own; write the homeserver's"
+            yield Disagreement("homeserver-unit", rule, self.homeserver_unit)
+
+    def against_secrets(self, given: Mapping[str, str]) -> Iterator[Disagreement]:
+        """Yield where a bot has no line among the passwords; the message names the bots and no password."""
+        lines = given.get("maubot-bot-passwords")
+        if lines is None:
+            return
+        known = parts.passwords_by_bot(lines, self.bots)
+        if missing := [bot for bot in self.bots if bot not in known]:
+            rule = (
+                f"must have a line NAME=password for each of bots, and {', '.join(missing)} has none; add it: "
+                "pulumi config set --secret hearth:maubot-bot-passwords"
+            )
+            yield Disagreement("maubot-bot-passwords", rule)
+
+    def listeners(self) -> Sequence[Listener]:
+        """Return maubot's page; and the homeserver's own port, where that is on the machine."""
+        found = [Listener("port", self.host, self.port, (IPv4Address("127.0.0.1"),))]
+        place = urlsplit(self.homeserver)
+        if place.hostname in ("127.0.0.1", "::1"):
+            port = place.port or {"http": 80, "https": 443}[place.scheme]
+            found.append(Listener("homeserver", self.host, port, (ip_address(place.hostname),)))
+        return found
+
+    @model_validator(mode="after")
+    def _what_can_be(self) -> Maubot:
+        if tuple(int(part) for part in self.version.split(".")) < (0, 5, 2):
+            raise ValueError("version must be 0.5.2 or later, the first without a known way in; write a newer one")
+        if self.port in parts.TAKEN_PORTS or f":{self.port}" == self.homeserver[self.homeserver.rfind(":") :]:
+            taken = ", ".join(str(port) for port in sorted(parts.TAKEN_PORTS))
+            raise ValueError(f"port must be free: {taken} and the homeserver's own are taken there; choose another")
+        if (self.platform == "nixos") != (self.nixos is not None):
+            raise ValueError("nixos must be given where the platform is nixos, and only there; give both or neither")
+        if self.platform == "nixos" and (self.python_packages or self.packages):
+            raise ValueError(
+                "python-packages and packages are Debian's way; on nixos, add them to services.maubot in the flake"
+            )
+        if self.health.alert_room and not self.bots:
+            raise ValueError("health.alert-room needs a bot that tells; give one under bots, or leave the room out")
+        if self.health.alert_bot and self.health.alert_bot not in self.bots:
+            raise ValueError("health.alert-bot must be a key of bots; correct the name")
+        return self
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The machine's other services, which must stay well."""
+        return self.nixos.services if self.nixos else parts.SERVICES
+
+    def user_id(self, bot: str) -> str:
+        """Return a bot's whole user id."""
+        return f"@{bot}:{self.server_name}"
