@@ -38,8 +38,14 @@ while len(s) < n:
     s += piece
 exec(compile(s, "hearth", "exec"))
 """
-_PARTS = ("worker_metadata.py", "worker_files.py", "worker_write.py", "worker_locks.py", "worker.py")
-_OF_TREES = ("worker_tree_notes.py", "worker_tree_back.py", "worker_tree.py", "worker_tree_put.py")
+_PARTS = ("worker_metadata.py", "worker_files.py", "worker_write.py", "worker_locks.py", "worker_run.py", "worker.py")
+_OF_TREES = (
+    "worker_tree_notes.py",
+    "worker_tree_back.py",
+    "worker_tree.py",
+    "worker_tree_begin.py",
+    "worker_tree_put.py",
+)
 """What is sent to a worker when it is first asked for a `tree_...`."""
 
 

@@ -149,7 +149,7 @@ class Session(Protocol):
         ...
 
     async def tree(self, op: str, path: str, **args: Any) -> Any:
-        """Do for a Tree at `path` what concerns many files at once (worker_tree.py, worker_tree_put.py).
+        """Do for a Tree at `path` what concerns many files at once (worker_tree*.py).
 
         `op` is `look`, `begin`, `piece`, `put` or `restore`.
         """

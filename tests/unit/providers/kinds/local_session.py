@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from providers.errors import CommandFailed, HearthError, OperationRefused
-from providers.machine import worker, worker_tree, worker_tree_back, worker_tree_put
+from providers.machine import worker, worker_tree, worker_tree_back, worker_tree_begin, worker_tree_put
 from providers.machine.session import Account, Completed, Stat
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -37,7 +37,7 @@ class LocalSession:
         raise HearthError(str(reply))
 
     async def tree(self, op: str, path: str, **args: Any) -> Any:
-        known = {**vars(worker_tree), **vars(worker_tree_put), **vars(worker_tree_back)}
+        known = {**vars(worker_tree), **vars(worker_tree_begin), **vars(worker_tree_put), **vars(worker_tree_back)}
         worker.OPERATIONS[f"tree_{op}"] = known[f"op_tree_{op}"]
         # What goes over the wire is JSON.
         return json.loads(json.dumps(self._call(f"tree_{op}", path=path, **args)))

@@ -10,7 +10,7 @@ from providers.kinds.git_checkout.kind import (
     observe,
     restore,
 )
-from providers.machine import worker
+from providers.machine import worker_run
 from tests.unit.providers.kinds.git_repository import Repository, commit, git, place, template
 
 __all__ = ["place", "template"]
@@ -113,8 +113,8 @@ async def test_the_owners_own_configuration_counts_in_looking_as_in_making(
     home = place.origin.parent / "home"
     home.mkdir()
     (home / ".gitconfig").write_text("[core]\n\tautocrlf = true\n[color]\n\tstatus = always\n")
-    real = worker.environment_of
-    monkeypatch.setattr(worker, "environment_of", lambda user, extra: {**real(user, extra), "HOME": str(home)})
+    real = worker_run.environment_of
+    monkeypatch.setattr(worker_run, "environment_of", lambda user, extra: {**real(user, extra), "HOME": str(home)})
     (place.origin / "a.txt").write_bytes(b"one\ntwo\n")
     git(place.origin, "commit", "-qam", "lines")
     git(place.origin, "tag", "v3")

@@ -12,7 +12,7 @@ import pytest
 from providers.errors import HearthError, InvalidInput
 from providers.kinds.tree import kind as tree
 from providers.kinds.tree.kind import KIND, TreeInputs
-from providers.machine import worker_tree, worker_tree_back, worker_tree_notes, worker_tree_put
+from providers.machine import worker_tree, worker_tree_back, worker_tree_begin, worker_tree_notes, worker_tree_put
 from tests.lab.support import require
 from tests.unit.providers.kinds.local_session import LocalSession
 
@@ -371,8 +371,8 @@ async def test_a_try_that_was_cut_short_does_not_take_its_own_work_for_what_was_
     (place.there / "stranger").write_text("theirs too")
     before = seen(place.there)
     inputs = place.inputs(exact=True)
-    cuts = [(worker_tree_put, "save"), (worker_tree_put.Notes, "write"), (worker_tree_put, "move_away")]
-    cuts += [(worker_tree_put, "move"), (worker_tree_put, "arrange"), (worker_tree_put, "write_one")]
+    cuts = [(worker_tree_begin, "save"), (worker_tree_begin.Notes, "write"), (worker_tree_begin, "move_away")]
+    cuts += [(worker_tree_begin, "move"), (worker_tree_begin, "arrange"), (worker_tree_put, "write_one")]
     for module, name in cuts:
         with monkeypatch.context() as patch:
             patch.setattr(module, name, _cut)

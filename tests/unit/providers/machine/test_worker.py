@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from providers.machine import worker as worker_module
+from providers.machine import worker_run
 from providers.machine.remote_worker import BOOT, SOURCE, program
 from tests.lab.support import require
 from tests.unit.providers.machine.worker_process import (
@@ -57,7 +57,7 @@ def test_a_command_that_a_signal_ends_has_128_more(start: Callable[..., WorkerPr
 
 def test_of_a_large_output_the_last_part_is_kept(start: Callable[..., WorkerProcess]):
     reply = start().run("sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; echo end")
-    assert len(reply["stdout"]) == worker_module.OUTPUT_LIMIT
+    assert len(reply["stdout"]) == worker_run.OUTPUT_LIMIT
     assert reply["stdout"].endswith("xend\n")
 
 

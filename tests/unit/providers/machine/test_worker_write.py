@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from providers.machine import worker, worker_write
+from providers.machine import worker, worker_run, worker_write
 from tests.lab.support import require
 from tests.unit.providers.machine.worker_process import encoded
 
@@ -175,7 +175,7 @@ def test_a_full_process_table_is_told_with_its_number(monkeypatch: pytest.Monkey
     def full(*_args: Any, **_more: Any) -> None:
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(worker.subprocess, "Popen", full)
+    monkeypatch.setattr(worker_run.subprocess, "Popen", full)
     assert worker.answer({"op": "run", "args": {"argv": ["true"]}})["errno"] == errno.EAGAIN
 
 
