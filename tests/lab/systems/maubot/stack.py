@@ -6,11 +6,8 @@ import asyncio
 import contextlib
 import json
 import os
-import re
 import shlex
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,11 +21,9 @@ from lab import Machine
 from lab.systems.maubot import instagram
 from lab.systems.maubot.homeserver import SERVER_NAME, Synapse
 from tests.lab.killing import eventually, log, nothing_is_left_running, running
-from tests.lab.systems.secondbrain.stack import failures, shown, went_well
-from tests.lab.workspace import Workspace
+from tests.lab.project import shown
+from tests.lab.systems.whole_program import WholeProgram
 from toolchain.versions import ROOT
-
-__all__ = ["failures", "shown", "went_well"]
 
 PATIENCE = 600.0
 ECHO = Path(__file__).with_name("echo")
@@ -42,21 +37,12 @@ OTHERS = ("/var/lib/synapse", "/var/lib/postgresql", "/var/lib/nginx")
 Json = dict[str, Any]
 
 
-class Stack:
+class Stack(WholeProgram):
     """One stack of the real program, whose machine is called `vps` in the settings."""
 
     def __init__(self, folder: Path, machine: Machine, homeserver: Synapse, settings: Mapping[str, Any]) -> None:
-        self.machine, self.homeserver = machine, homeserver
-        self.workspace = Workspace.create(
-            folder,
-            (ROOT / "__main__.py").read_text(),
-            name="hearth",
-            providers={"hearth": ROOT / "providers" / "plugin"},
-            extra_environment={"PYTHONPATH": str(ROOT)},
-        )
-        self.hosts = {"hosts": {"vps": {"address": machine.name}}, "ssh-config": str(machine.ssh_config)}
-        self.workspace.configure("hearth:hosts", json.dumps(self.hosts["hosts"]))
-        self.workspace.configure("hearth:ssh-config", str(machine.ssh_config))
+        super().__init__(folder, machine, host="vps", patience=PATIENCE)
+        self.homeserver = homeserver
         self.workspace.configure("hearth:secrets-file", "secrets.json")
         self.registration_token: str = homeserver.registration_token()
         self.secrets()
@@ -80,15 +66,6 @@ class Stack:
         given = {"host": "vps", "server-name": SERVER_NAME, "data": "remove", **settings}
         self.workspace.configure("hearth:maubot", json.dumps(given))
 
-    def up(self, *flags: str) -> str:
-        """Run `pulumi up`, which must go well; return what it printed."""
-        return went_well(self.try_up(*flags))
-
-    def try_up(self, *flags: str) -> subprocess.CompletedProcess[str]:
-        """Run `pulumi up`, however it goes."""
-        command = ("up", "--yes", "--skip-preview", "--stack", self.workspace.stack, *flags)
-        return self.workspace.pulumi(*command, check=False, timeout=PATIENCE)
-
     def failed_up(self, *flags: str) -> str:
         """Run `pulumi up`, which must fail in words; return what it printed."""
         answer = self.try_up(*flags)
@@ -97,42 +74,6 @@ class Stack:
         assert "Traceback" not in printed, printed
         assert "bug in Hearth" not in printed, printed
         return printed
-
-    def destroy(self) -> str:
-        """Run `pulumi destroy`, which must go well; return what it printed."""
-        command = ("destroy", "--yes", "--skip-preview", "--run-program", "--stack", self.workspace.stack)
-        return went_well(self.workspace.pulumi(*command, check=False, timeout=PATIENCE))
-
-    def make(self, command: str, *arguments: str) -> list[str]:
-        """Return the command line of what `make <command>` runs, for this stack."""
-        where = ["--stack", self.workspace.stack, "--project", str(self.workspace.folder)]
-        return [sys.executable, "-m", "toolchain", command, *where, *(["--", *arguments] if arguments else [])]
-
-    def environment(self) -> Mapping[str, str]:
-        """Return the environment of `make`."""
-        return self.workspace.environment
-
-    def run_make(self, command: str, *arguments: str) -> str:
-        """Run what `make <command>` runs to its end, which must go well; what it printed."""
-        answer = subprocess.run(
-            self.make(command, *arguments),
-            env=dict(self.environment()),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        return went_well(answer)
-
-    def made(self) -> int:
-        """Count the resources that the state holds at this moment, while an `up` may be at work."""
-        path = self.workspace.folder / ".state" / ".pulumi" / "stacks" / "hearth" / f"{self.workspace.stack}.json"
-        try:
-            found = json.loads(path.read_text())["checkpoint"]["latest"].get("resources", [])
-        except (OSError, ValueError):  # it is just being written
-            return 0
-        return sum(each["type"].startswith(("hearth:host:", "hearth:matrix:")) for each in found)
 
     def kill_up(self, reached: Callable[[int], bool], then: float) -> None:
         """Kill `make up` with all that it started, `then` seconds after the state holds as many resources as wished."""
@@ -143,18 +84,6 @@ class Stack:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         nothing_is_left_running(self, PATIENCE)
-
-    def drifted(self) -> dict[str, str]:
-        """Return what `make drift` shows: resource -> its part of the preview. Empty where nothing drifted."""
-        answer = self.workspace.drift()
-        assert answer.returncode in (0, 7), shown(answer)
-        parts: dict[str, str] = {}
-        for block in re.split(r"(?m)^(?= *[-+~<>]+ hearth:)", answer.stdout):
-            name = re.search(r"urn=[^\]]*::([^\]:]+)\]", block)
-            if re.match(r" *[-+~<>]+ hearth:(host|matrix):", block) and name:
-                parts[name[1]] = parts.get(name[1], "") + block
-        assert bool(parts) == (answer.returncode == 7), shown(answer)
-        return parts
 
     def check(self) -> list[CheckResult]:
         """Return the rows of `make check`."""

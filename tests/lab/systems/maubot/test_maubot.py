@@ -20,16 +20,9 @@ from lab import difference
 from providers.kinds.matrix.archive import read
 from tests.lab.killing import SEED
 from tests.lab.systems.maubot import pages
-from tests.lab.systems.maubot.stack import (
-    ADMIN_PASSWORD,
-    BOT_PASSWORD,
-    BOTS,
-    KEY,
-    OTHERS,
-    TOLD,
-    failures,
-)
+from tests.lab.systems.maubot.stack import ADMIN_PASSWORD, BOT_PASSWORD, BOTS, KEY, OTHERS, TOLD
 from tests.lab.systems.maubot.story import FIGURES, Vps, three, tunnel, up, vps
+from tests.lab.systems.whole_program import failures
 from toolchain.versions import ROOT
 from toolchain.waiting import as_it_is, wait_until
 

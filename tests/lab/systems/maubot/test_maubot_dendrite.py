@@ -19,7 +19,8 @@ from lab.systems.maubot.dendrite import build
 from lab.systems.maubot.dendrite.server import UPLOAD_BYTES, Dendrite
 from tests.lab.conftest import MachineFactory
 from tests.lab.support import skip_or_fail
-from tests.lab.systems.maubot.stack import OTHERS, Json, Stack, failures, real_plugins
+from tests.lab.systems.maubot.stack import OTHERS, Json, Stack, real_plugins
+from tests.lab.systems.whole_program import failures
 from toolchain.waiting import as_it_is, wait_until
 
 pytestmark = pytest.mark.timeout(900)

@@ -17,7 +17,8 @@ from lab import Machine, Snapshot, difference
 from lab.systems.maubot.homeserver import Synapse
 from lab.systems.maubot.nixos import CONFIGURATION, FLAKE, StandIn
 from tests.lab.conftest import MachineFactory
-from tests.lab.systems.maubot.stack import ADMIN_PASSWORD, KEY, OTHERS, Json, Stack, failures, settings
+from tests.lab.systems.maubot.stack import ADMIN_PASSWORD, KEY, OTHERS, Json, Stack, settings
+from tests.lab.systems.whole_program import failures
 from toolchain.waiting import as_it_is, wait_until
 
 pytestmark = pytest.mark.timeout(900)

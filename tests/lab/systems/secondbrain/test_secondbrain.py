@@ -14,7 +14,8 @@ from checks.result import Status
 from checks.secondbrain import disruption
 from lab import Machine, Service, Snapshot, difference
 from tests.lab.conftest import MachineFactory
-from tests.lab.systems.secondbrain.stack import ACCOUNT, Stack, failures, skips
+from tests.lab.systems.secondbrain.stack import ACCOUNT, Stack
+from tests.lab.systems.whole_program import failures, skips
 
 HOME = "/var/lib/secondbrain"
 UNITS = f"{HOME}/.config/containers/systemd"

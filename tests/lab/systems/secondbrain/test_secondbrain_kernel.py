@@ -18,7 +18,8 @@ from checks.secondbrain.share_access import dropped
 from lab import Lab, Service
 from lab.kernel import KernelMachine
 from tests.lab.support import until
-from tests.lab.systems.secondbrain.stack import ACCOUNT, Stack, failures, skips
+from tests.lab.systems.secondbrain.stack import ACCOUNT, Stack
+from tests.lab.systems.whole_program import failures, skips
 from toolchain.versions import ROOT
 
 pytestmark = pytest.mark.timeout(1800)

@@ -18,8 +18,9 @@ import pytest
 from lab import Service, Snapshot, difference
 from tests.lab.conftest import MachineFactory
 from tests.lab.killing import SEED, eventually, log, nothing_is_left_running, running
-from tests.lab.systems.secondbrain.stack import PATIENCE, Stack, failures, resources_in
+from tests.lab.systems.secondbrain.stack import PATIENCE, Stack
 from tests.lab.systems.secondbrain.test_secondbrain import LEFT, SETTINGS
+from tests.lab.systems.whole_program import failures, resources_in
 
 pytestmark = pytest.mark.timeout(1800)  # two or three of the longest commands, on a machine that may be busy
 MOMENTS = 6  # of an `up`, at each of which it is killed once

@@ -11,7 +11,8 @@ import pytest
 from lab import Lab, Machine, Service, Snapshot, difference
 from lab.systems.secondbrain.old_containers import BACKEND
 from tests.lab.conftest import MachineFactory
-from tests.lab.systems.secondbrain.stack import Stack, failures
+from tests.lab.systems.secondbrain.stack import Stack
+from tests.lab.systems.whole_program import failures
 
 OLD = "backstage440"
 MIGRATE: dict[str, Any] = {"data": "remove", "migrate": {"user": OLD}}

@@ -17,7 +17,8 @@ import pytest
 
 from lab import Machine, Service, Snapshot, difference
 from tests.lab.conftest import MachineFactory
-from tests.lab.systems.secondbrain.stack import ACCOUNT, Stack, failures
+from tests.lab.systems.secondbrain.stack import ACCOUNT, Stack
+from tests.lab.systems.whole_program import failures
 from toolchain.versions import ROOT
 
 REPOSITORY = "/srv/podmgr"
