@@ -131,17 +131,22 @@ CREDENTIALS_FOLDERS = frozenset(
 _SAMBA_OWN = ("smb.conf", "lmhosts", "dhcp.conf", "gdbcommands", "smbpasswd", "smbusers", "tls", "private")
 
 
-def _credentials_file(value: PurePosixPath) -> PurePosixPath:
-    parts = value.parts
-    in_etc = len(parts) == 4 and parts[1] == "etc" and parts[2] in CREDENTIALS_FOLDERS
-    if in_etc and parts[3] not in _SAMBA_OWN and not parts[3].endswith(".conf"):
+def _in_a_folder_of_its_own(value: PurePosixPath, *, in_etc: bool, example: str) -> PurePosixPath:
+    """Return a file's path. `in_etc`: whether its folder is one of /etc in which it does no harm."""
+    if in_etc:
         return value
-    if len(parts) < 4 or someones_home(value) or system_place(value.parent):
+    if len(value.parts) < 4 or someones_home(value) or system_place(value.parent):
         raise ValueError(
-            "must be a file in a folder of its own that is nobody's home and not the system's; "
-            "choose one as /etc/samba/credentials.secondbrain"
+            f"must be a file in a folder of its own that is nobody's home and not the system's; choose one as {example}"
         )
     return value
+
+
+def _credentials_file(value: PurePosixPath) -> PurePosixPath:
+    parts = value.parts
+    known = len(parts) == 4 and parts[1] == "etc" and parts[2] in CREDENTIALS_FOLDERS
+    in_etc = known and parts[3] not in _SAMBA_OWN and not parts[3].endswith(".conf")
+    return _in_a_folder_of_its_own(value, in_etc=in_etc, example="/etc/samba/credentials.secondbrain")
 
 
 ETC_OF_PACKAGES = words(
@@ -159,14 +164,8 @@ ETC_OF_PACKAGES = words(
 
 def _shared_file(value: PurePosixPath) -> PurePosixPath:
     parts = value.parts
-    if len(parts) == 4 and parts[1] == "etc" and parts[2] not in ETC_OF_PACKAGES:
-        return value
-    if len(parts) < 4 or someones_home(value) or system_place(value.parent):
-        raise ValueError(
-            "must be a file in a folder of its own that is nobody's home and not the system's; choose one as "
-            "/etc/hearth/env"
-        )
-    return value
+    in_etc = len(parts) == 4 and parts[1] == "etc" and parts[2] not in ETC_OF_PACKAGES
+    return _in_a_folder_of_its_own(value, in_etc=in_etc, example="/etc/hearth/env")
 
 
 def _link(value: PurePosixPath) -> PurePosixPath:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -23,12 +21,12 @@ from components.lxd.environment import quoted
 from components.lxd.environment import text as environment_text
 from components.lxd.instances import user_data
 from components.lxd.ssh_files import Peer, config_entries
-from components.maubot.units import PROGRAMS
 from config.calendar import calendar
 from config.hosts import Machines
 from config.systems.lxd.parts import Instance
 from tests.needs import needs
 from tests.unit.components.unit_reader import words
+from tests.unit.systems.maubot.test_programs import health
 
 NASTY = "%$\\\"' \t;#[]{}()`!&|<>*?~=:@,a1ü€😀"
 lines = st.text(
@@ -175,18 +173,9 @@ def test_a_time_that_is_taken_is_one_of_systemds(value: str) -> None:
     assert done.returncode == 0, (value, done.stderr)
 
 
-def program(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"maubot_{name}", PROGRAMS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @given(st.text(st.one_of(st.sampled_from('\\"\n{}=,'), st.characters(exclude_categories=["Cs"])), max_size=20))
 def test_prometheus_reads_a_label_as_it_was_meant(value: str) -> None:
-    line = f'maubot_client_up{{client="{program("health").label(value)}"}} 1'
+    line = f'maubot_client_up{{client="{health.label(value)}"}} 1'
     # Exposition formats, text format: a label's value escapes backslash, double quote and line feed, nothing else.
     found = re.fullmatch(r'maubot_client_up\{client="((?:[^"\\\n]|\\[\\"n])*)"\} 1', line)
     assert found
