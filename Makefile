@@ -8,6 +8,9 @@ VENV = .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 
 .DEFAULT_GOAL := help
+# With it, each of a run's thousands of Python processes compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup up preview check drift test test-quick lint unit soak bench down
 
 help:  ## print this list
@@ -39,8 +42,7 @@ test: setup  ## run every test but the soak, after the linters (SYSTEM=core: one
 	@for app in $(APPS_$(SYSTEM)); do [ ! -x apps/$$app/test.sh ] || apps/$$app/test.sh || exit; done
 else
 test:
-	@# The type checker has work for one processor only: the unit tests take the other.
-	@$(MAKE) --no-print-directory -j 2 lint unit
+	@$(MAKE) --no-print-directory test-quick
 	@# Built once per computer, before the tests want the processor. Where it can't be, the tests that need it say so.
 	-@$(VENV)/python -m lab.kubernetes
 	-@$(VENV)/python -m lab.systems.maubot.dendrite
@@ -62,7 +64,8 @@ bench: setup  ## measure against Ansible on lab machines
 down:  ## take the stack down (dev: and the lab with it)
 	@$(HEARTH) down --stack $(STACK)
 
-test-quick: lint unit  ## the linters and the unit tests, in under a minute
+test-quick:  ## the linters and the unit tests, in under a minute
+	@$(MAKE) --no-print-directory -j 2 lint unit
 
 lint: setup
 	@$(VENV)/ruff check .
@@ -72,5 +75,6 @@ lint: setup
 	@$(VENV)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@{ git ls-files '*.sh'; git grep -lIE '^#!/(usr/)?bin/(env )?(ba)?sh' -- ':!*.py' ':!*.md'; } | sort -u | xargs $(VENV)/shellcheck
 
+# More of them than processors, as some wait; who has done its own takes over from others.
 unit: setup
-	@$(VENV)/pytest -q -n 2 tests/unit
+	@$(VENV)/pytest -q -n 3 --dist worksteal tests/unit

@@ -100,7 +100,8 @@ def roll(stack: Stack, visitor: Visitor, environment: str) -> Load:
     assert load.wrong == [], told(stack, load)
     assert load.right > 100
     assert load.added <= visitor.titles()
-    assert before & names(stack) == set()
+    # A deployment is done when the new pods are ready: the last of the old ones may still wait for its end.
+    until(lambda: not before & names(stack), "the old pods are on their way out", 60)
     # For a few seconds a proxy still asks pods that are on their way out.
     until(lambda: json.loads(visitor.ask("GET", "/api/v1/health")[1])["environment"] == environment, environment, 60)
     return load

@@ -55,9 +55,14 @@ def named(urn: str) -> str:
 
 
 def values(told: Any) -> list[str]:
-    """Return every text in a structure."""
+    """Return every text in a structure, but for the lines of the program, which the engine writes as seen from the project.
+
+    In a clone they lie inside it. Here the program is another folder's, and how much of its path shows depends on how
+    far apart the two are.
+    """
     if isinstance(told, Mapping):
-        return [text for key, inner in told.items() for text in (str(key), *values(inner))]
+        lines = {key: inner for key, inner in told.items() if key != "sourcePosition"}
+        return [text for key, inner in lines.items() for text in (str(key), *values(inner))]
     if isinstance(told, list):
         return [text for inner in told for text in values(inner)]
     return [told] if isinstance(told, str) else []
