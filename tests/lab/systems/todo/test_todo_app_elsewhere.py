@@ -57,8 +57,8 @@ def named(urn: str) -> str:
 def values(told: Any) -> list[str]:
     """Return every text in a structure, but for the lines of the program.
 
-    The engine writes them as seen from the project. In a clone they lie inside it; here the program is another folder's,
-    and how much of its path shows depends on how far apart the two are.
+    The engine writes them as seen from the project. In a clone they lie inside it; here the program lies elsewhere, and
+    how much of its path shows depends on how far apart the two are.
     """
     if isinstance(told, Mapping):
         lines = {key: inner for key, inner in told.items() if key != "sourcePosition"}
