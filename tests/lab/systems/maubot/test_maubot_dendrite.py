@@ -19,7 +19,7 @@ from lab.systems.maubot.dendrite import build
 from lab.systems.maubot.dendrite.server import UPLOAD_BYTES, Dendrite
 from tests.lab.conftest import MachineFactory
 from tests.lab.support import skip_or_fail
-from tests.lab.systems.maubot.stack import OTHERS, Json, Stack, real_plugins
+from tests.lab.systems.maubot.stack import OTHERS, TOLD, Json, Stack, real_plugins
 from tests.lab.systems.whole_program import failures
 from toolchain.waiting import as_it_is, wait_until
 
@@ -120,9 +120,30 @@ def test_a_bot_that_hears_nothing_any_more_is_found_and_started_again_by_how_far
     assert found["seconds"] is not None
 
 
+def test_a_backup_of_postgresql_is_whole_and_brings_everything_back(vps: Vps, up: str):
+    machine, program = vps.machine, "python3 -I /usr/local/lib/hearth-maubot/backup.py restore"
+    machine.run("systemctl start maubot-backup.service")
+    folder = machine.run("ls -d /var/backups/maubot/????-*").stdout.split()[-1]
+    instances = vps.asked("SELECT id, type, config FROM instance ORDER BY id")
+    assert instances
+    assert "runs, and nothing was touched" in machine.run(f"{program} {TOLD} {folder}", check=False).stderr
+    machine.run("systemctl stop maubot && rm /var/lib/maubot/dbs/*")
+    vps.asked("DELETE FROM instance")
+    vps.asked("DELETE FROM client")
+    said = machine.run(f"{program} {TOLD} {folder}").stdout
+    kept = f"restored {folder}/bot.dump; what was there before is in /var/backups/maubot/bot.dump.before-"
+    assert kept in said
+    machine.run("systemctl start maubot")
+    assert vps.asked("SELECT id, type, config FROM instance ORDER BY id") == instances
+    found = vps.homeserver.ask("say", room=vps.rooms["echo-b"], text="!echo back", patience=30.0, every=3.0)
+    assert found["seconds"] is not None
+    assert vps.stack.drifted() == {}
+
+
 def test_destroy_leaves_the_machine_as_it_was_and_the_homeservers_people_alone(vps: Vps, up: str):
     vps.stack.destroy()
     left = difference(vps.before, vps.machine.snapshot(), {"/var/lib/systemd/timers": "made by systemd's first timer"})
     known = (*OTHERS, "/var/lib/dendrite", "/var/lib/instagram-stand-in")
     assert [line for line in left if not any(place in str(line) for place in known)] == []
     assert vps.homeserver.ask("login", user="bob", password="a-persons-password")
+    assert vps.asked("SELECT count(*) FROM client") == "0"  # the database is not Hearth's to remove
