@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Generic
-
-from pydantic import ValidationError
 
 from providers.errors import (
     ConnectionFailed,
     ConnectionLost,
-    DeadlineExceeded,
     HearthError,
     InvalidInput,
     NotConverged,
@@ -22,7 +18,10 @@ from providers.kind import Inputs, Kind
 from providers.machine.inventory import Inventory, Placement, look_and_work, operate
 from providers.machine.record import Record
 from providers.machine.ssh_session import SshSession
+from providers.plugin.applying import Applying
 from providers.plugin.desired_state import MACHINE, RECORD, Change, DesiredState, Difference, FactsT, InputsT
+from providers.plugin.records import before, locks, record_of
+from providers.plugin.removal import Removal
 from providers.plugin.reporter import Reporter
 from providers.plugin.state import HalfDone, State
 from providers.plugin.values import Properties
@@ -31,7 +30,6 @@ from providers.plugin.whereabouts import (
     damaged,
     forgotten,
     same_machine,
-    stack_of,
     where_if_known,
     whereabouts,
 )
@@ -111,22 +109,22 @@ class Verbs(Generic[InputsT, FactsT]):
         wish, made = inputs, tuple[str, ...]()
 
         async def look(session: SshSession) -> tuple[Record, FactsT]:
-            record = self._record(session, inputs, urn, known)
+            record = record_of(kind, session, inputs, urn, known)
             _, facts = await asyncio.gather(record.read(), kind.observe(session.looking(), inputs))
             return record, facts
 
         async def work(session: SshSession, looked: tuple[Record, FactsT]) -> FactsT:
             nonlocal last, key, wish, made
             record, facts = looked
-            before = self._before(record)
+            was = before(kind, record)
             if record.damaged:
                 tell.warn(f"{damaged(record, inputs)}: from now on, what is there now counts as what was there before")
-            elif known is not None and before is None:
+            elif known is not None and was is None:
                 tell.warn(f"{forgotten(old.id, inputs)}: from now on, what is there now counts as that")
-            made = kind.made(facts if before is None else before)
+            made = kind.made(facts if was is None else was)
             wish = kind.with_defaults(inputs, made)
             right = facts.present and not force and not kind.differences(wish, facts)
-            if not right and before is None and (why := kind.unkeepable(facts)):
+            if not right and was is None and (why := kind.unkeepable(facts)):
                 raise _not_touched(kind.identify(inputs), inputs, why)
             held, touched = record.key is not None, record.touched
             key = record.hold(
@@ -138,8 +136,8 @@ class Verbs(Generic[InputsT, FactsT]):
                 if kind.adopt is not None:
                     await kind.adopt(session, wish, facts)
                 return facts
-            remade = kind.remade(wish, facts if before is None else before, facts)
-            applying = _Applying(lambda: kind.apply(session, remade, facts))
+            remade = kind.remade(wish, facts if was is None else was, facts)
+            applying = Applying(lambda: kind.apply(session, remade, facts))
             try:
                 last, earlier = facts, last
                 if not await applying.after(record):
@@ -168,7 +166,7 @@ class Verbs(Generic[InputsT, FactsT]):
                 look,
                 work,
                 deadline=timeout or kind.deadline,
-                locks=self._locks(inputs),
+                locks=locks(self.kind, inputs),
                 progress=tell.progress,
                 warn=tell.warn,
             )
@@ -255,7 +253,7 @@ class Verbs(Generic[InputsT, FactsT]):
         """Before Pulumi forgets what is gone: let the creation that may follow find the record by today's URN."""
 
         async def work(session: SshSession) -> None:
-            record = self._record(session, inputs, urn, key)
+            record = record_of(self.kind, session, inputs, urn, key)
             await record.read()
             await record.follow()
 
@@ -263,138 +261,14 @@ class Verbs(Generic[InputsT, FactsT]):
             connection,
             work,
             deadline=self.kind.deadline,
-            locks=self._locks(inputs),
+            locks=locks(self.kind, inputs),
             progress=tell.progress,
             warn=tell.warn,
         )
 
     async def delete(self, inventory: Inventory, urn: str, state: State, timeout: float, tell: Reporter) -> None:
         """Put back what was there before. Without a record nothing is known to be ours, and nothing is changed."""
-        inputs = self.desired.inputs_of(state.inputs, state.outputs)
-        where = Placement.of(state.outputs.values.get(MACHINE))
-        if where is not None and where.address in inventory.machines.lost:
-            tell.warn(f"{where.address} is declared lost: {state.id} is forgotten, and nothing is put back there")
-            return
-        kind = self.kind
-        key: str | None = state.outputs.values.get(RECORD)
-
-        async def look(session: SshSession) -> Record:
-            record = self._record(session, inputs, urn, key)
-            await record.read()
-            return record
-
-        async def work(session: SshSession, record: Record) -> None:
-            before = self._before(record)
-            if record.key is None or (before is None and record.damaged):
-                if key is not None and record.before is None:
-                    await self._say_what_stays(session, inputs, state, record, tell)
-                    if record.damaged:
-                        await record.release()
-                else:
-                    tell.progress("was there before Hearth, or is another resource's now: left as it is")
-                return
-            stacks = {stack_of(other) for other in record.others}
-            if not stacks and record.touched and before is not None:
-                wish = self.desired.once_managed(kind.with_defaults(inputs, kind.made(before)), record.managed, before)
-                await kind.restore(session, wish, before)
-            elif stacks and stack_of(urn) not in stacks:
-                tell.warn(f"{state.id} stays for {' and '.join(sorted(stacks))}, which has it too")
-            await record.release()
-
-        await look_and_work(
-            await whereabouts(inventory, inputs.host, where),
-            look,
-            work,
-            deadline=timeout or kind.deadline,
-            locks=self._locks(inputs),
-            progress=tell.progress,
-            warn=tell.warn,
-        )
-
-    def _before(self, record: Record) -> FactsT | None:
-        """Return what was there before, from a record; one that holds something else is a damaged one."""
-        if record.before is None:
-            return None
-        try:
-            return self.kind.facts.model_validate(record.before)
-        except ValidationError as error:
-            record.damaged = f"{error.error_count()} things in it are not what a {self.kind.name} has"
-            record.before = None
-            return None
-
-    async def _say_what_stays(
-        self, session: SshSession, inputs: InputsT, state: State, record: Record, tell: Reporter
-    ) -> None:
-        """Warn of what Hearth made, and no record knows any more."""
-        by_hand = self.kind.by_hand(inputs)
-        reason = damaged(record, inputs) if record.damaged else forgotten(state.id, inputs)
-        if by_hand and await self._may_be_there(session, inputs):
-            tell.warn(
-                f"{reason}: it was left as it is. If nothing was there before, remove it by hand"
-                f" on {inputs.host}: {by_hand}"
-            )
-
-    async def _may_be_there(self, session: SshSession, inputs: InputsT) -> bool:
-        """Whether the thing is there, or can't be asked for: that is not "gone"."""
-        try:
-            return (await self.kind.observe(session.looking(), inputs)).present
-        except (ConnectionFailed, ConnectionLost):
-            raise
-        except HearthError:
-            return True
-
-    def _record(self, session: SshSession, inputs: InputsT, urn: str, key: str | None) -> Record:
-        return Record(session, (self.kind.recorded_as, self.kind.identify(inputs)), urn, key)
-
-    def _locks(self, inputs: InputsT) -> Sequence[str]:
-        """Return the locks: what the kind shares with others, and the resource itself.
-
-        A try whose connection dropped may still run.
-        """
-        return (*self.kind.locks(inputs), f"{self.kind.name}:{self.kind.identify(inputs)}")
-
-
-class _Applying(Generic[FactsT]):
-    """An `apply` whose requests go out behind the record's, without waiting for the answer to that.
-
-    The machine carries none of them out where the record could not be written; then `apply` is run once more, after it
-    could be.
-    """
-
-    def __init__(self, apply: Callable[[], Awaitable[FactsT | None]]) -> None:
-        self._apply = apply
-        self._task: asyncio.Future[FactsT | None] = asyncio.ensure_future(self._run())
-
-    async def _run(self) -> FactsT | None:
-        return await self._apply()
-
-    async def after(self, record: Record) -> bool:
-        """Wait until the record is written; False where it can't be: nothing was changed, and `done` says why."""
-        try:
-            good = await record.held()
-        except HearthError as error:
-            await self._give_up()
-            self._task = asyncio.get_running_loop().create_future()
-            self._task.set_exception(error)
-            return isinstance(error, ConnectionLost | DeadlineExceeded)
-        except BaseException:
-            await self._give_up()
-            raise
-        if not good:
-            await self._give_up()
-            self._task = asyncio.ensure_future(self._run())
-        return True
-
-    async def done(self) -> FactsT | None:
-        """Wait until it is applied: what is there now, where the kind knows that already."""
-        try:
-            return await self._task
-        finally:
-            await self._give_up()
-
-    async def _give_up(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await Removal(self.kind, self.desired).remove(inventory, urn, state, timeout, tell)
 
 
 def _not_touched(what: str, inputs: Inputs, why: str) -> InvalidInput:
