@@ -17,7 +17,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from config.accounts import LoginName
-from config.model import Address, HostName, Port, Settings
+from config.addresses import Address
+from config.model import HostName, Port, Settings
 
 KEYS = ("hosts", "lost", "ssh-config")
 """The keys of the namespace `hearth` that are about machines."""

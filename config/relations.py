@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from config.addresses import overlap
 from config.hosts import Machines
 from config.mistakes import Mistake, shown
-from config.model import NAMESPACE, overlap
+from config.model import NAMESPACE
 from config.system import Listener, SystemSettings
 
 SSH_PORT = 22

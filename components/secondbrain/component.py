@@ -21,7 +21,7 @@ from components.secondbrain.prerequisites import Podman
 from components.secondbrain.share import ShareAccess, WindowsShare
 from components.system import SystemArgs
 from config.address import asked_at, bracketed
-from config.model import IpAddress
+from config.addresses import IpAddress
 from config.systems.secondbrain import SecondBrain as Settings
 from providers.resources.host import ContainerImage, Directory, Unit, User
 

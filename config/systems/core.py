@@ -10,19 +10,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from config.model import (
-    Disagreement,
-    HostName,
-    HttpAddress,
-    ImageName,
-    IpAddresses,
-    LogLevel,
-    NamePrefix,
-    Port,
-    Settings,
-    each_once,
-    matches,
-)
+from config.addresses import HttpAddress, IpAddresses
+from config.model import Disagreement, HostName, ImageName, LogLevel, NamePrefix, Port, Settings, each_once, matches
 from config.places import OwnFolder, PlainFile
 from config.secret_rules import at_least, one_line
 from config.system import Listener, SystemSettings

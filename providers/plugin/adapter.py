@@ -24,7 +24,7 @@ from config.hosts import KEYS, Machines
 from providers.errors import ConnectionFailed, ConnectionLost, HearthError
 from providers.kind import Kind
 from providers.machine.inventory import Inventory
-from providers.plugin.desired_state import Difference
+from providers.plugin.difference import Difference
 from providers.plugin.protocol import (
     engine_pb2,
     engine_pb2_grpc,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
 from typing import Annotated, Any, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -13,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from providers.errors import InvalidInput, NotConverged
 from providers.kind import Facts, Inputs, Kind
 from providers.machine.inventory import Placement
+from providers.plugin.difference import Change, entries
 from providers.plugin.values import Properties
 
 InputsT = TypeVar("InputsT", bound=Inputs)
@@ -23,38 +22,6 @@ RECORD = "__record"
 """The output that remembers the resource's key in the record on the machine; Pulumi shows no name that begins so."""
 MADE = "__made"
 """The output that remembers which properties have their defaults for wishes: those of what Hearth made."""
-
-
-class Change(Enum):
-    """How a property differs; the values are those of Pulumi's protocol."""
-
-    ADD = 0
-    DELETE = 2
-    UPDATE = 4
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What an update would change. `replaces` names the properties that make it another thing."""
-
-    changes: dict[str, Change] = field(default_factory=dict[str, Change])
-    items: dict[str, Change] = field(default_factory=dict[str, Change])
-    """The same, with what is told entry by entry taken apart: for showing."""
-    replaces: tuple[str, ...] = ()
-    delete_first: bool = True
-
-
-def entries(wish: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Change]:
-    """Tell how the entries of a map differ."""
-    result: dict[str, Change] = {}
-    for key in sorted(wish.keys() | found.keys()):
-        if key not in found:
-            result[key] = Change.ADD
-        elif key not in wish:
-            result[key] = Change.DELETE
-        elif wish[key] != found[key]:
-            result[key] = Change.UPDATE
-    return result
 
 
 class DesiredState(Generic[InputsT, FactsT]):

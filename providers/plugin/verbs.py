@@ -19,7 +19,8 @@ from providers.machine.inventory import Inventory, Placement, look_and_work, ope
 from providers.machine.record import Record
 from providers.machine.ssh_session import SshSession
 from providers.plugin.applying import Applying
-from providers.plugin.desired_state import MACHINE, RECORD, Change, DesiredState, Difference, FactsT, InputsT
+from providers.plugin.desired_state import MACHINE, RECORD, DesiredState, FactsT, InputsT
+from providers.plugin.difference import Change, Difference
 from providers.plugin.records import before, locks, record_of
 from providers.plugin.removal import Removal
 from providers.plugin.reporter import Reporter

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from config.model import AccountName, Address, HostName, IpAddress, MachinePath, Port, Settings
+from config.addresses import Address, IpAddress
+from config.model import AccountName, HostName, MachinePath, Port, Settings
 from config.places import LinkPlace, PlainFile, SharedFile
 from config.systems.lxd.values import (
     Bytes,

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from config.model import NO_CONTROL, IpAddress, matches
+from config.addresses import IpAddress
+from config.model import NO_CONTROL, matches
 
 
 def _of_a_machine(value: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -9,13 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from config.model import (
-    Disagreement,
-    HostName,
-    Line,
-    UnprivilegedPort,
-    matches,
-)
+from config.model import Disagreement, HostName, Line, UnprivilegedPort, matches
 from config.places import inside
 from config.secret_rules import at_least, bcrypt_password, one_line
 from config.system import Listener, SystemSettings

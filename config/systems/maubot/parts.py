@@ -9,14 +9,9 @@ from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, Field
 
+from config.addresses import socket_address
 from config.calendar import calendar
-from config.model import (
-    Line,
-    Settings,
-    each_once,
-    matches,
-    socket_address,
-)
+from config.model import Line, Settings, each_once, matches
 from config.places import FlakeFolder, OwnFolder, PlainFile
 
 SERVICES = ("matrix-continuwuity", "mautrix-slack", "forgejo", "postgresql", "nginx")

@@ -11,13 +11,12 @@ from pydantic import AfterValidator, Field, model_validator
 
 from config import podman
 from config.accounts import LoginName, OwnAccountName
+from config.addresses import Address, IpAddresses
 from config.git import GitAddress, GitRevision
 from config.model import (
     NO_CONTROL,
-    Address,
     ContainerName,
     ImageName,
-    IpAddresses,
     NamePrefix,
     Port,
     Settings,

@@ -10,13 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from config.certificates import in_pem, wrong_certificate, wrong_key
-from config.model import (
-    Disagreement,
-    Line,
-    LogLevel,
-    Port,
-    matches,
-)
+from config.model import Disagreement, Line, LogLevel, Port, matches
 from config.secret_rules import at_least, certificates, one_line, postgres_address, private_key
 from config.system import SystemSettings
 from config.systems.todo import parts

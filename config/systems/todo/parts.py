@@ -7,15 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from config.model import (
-    HttpAddress,
-    ImageName,
-    Line,
-    Settings,
-    each_once,
-    matches,
-    socket_address,
-)
+from config.addresses import HttpAddress, socket_address
+from config.model import ImageName, Line, Settings, each_once, matches
 
 LABEL = r"[a-z]([a-z0-9-]*[a-z0-9])?"
 LABEL_RULE = "must be lowercase letters, digits and '-', and begin with a letter; choose such a name"

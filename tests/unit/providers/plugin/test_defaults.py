@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from providers.machine.session import Session
-from providers.plugin.desired_state import MADE, Change
+from providers.plugin.desired_state import MADE
+from providers.plugin.difference import Change
 from providers.plugin.schema import schema
 from providers.plugin.state import State
 from providers.plugin.values import Properties

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from providers.errors import ConnectionFailed, InvalidInput
-from providers.plugin.desired_state import Change
+from providers.plugin.difference import Change
 from tests.unit.providers.plugin.memory_machine import MemoryMachine, World, world
 from tests.unit.providers.plugin.verb_helpers import URN, VERBS, Told, create, delete, difference, wish
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from providers.errors import CommandFailed, HearthError, InvalidInput, NotConverged
-from providers.plugin.desired_state import Change
+from providers.plugin.difference import Change
 from providers.plugin.state import HalfDone, State
 from providers.plugin.values import Properties
 from providers.plugin.verbs import Verbs

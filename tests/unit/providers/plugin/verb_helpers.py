@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from providers.plugin.desired_state import Difference
+from providers.plugin.difference import Difference
 from providers.plugin.reporter import Reporter
 from providers.plugin.state import State
 from providers.plugin.values import Properties
