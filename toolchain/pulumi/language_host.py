@@ -307,6 +307,7 @@ def own_frames(stack: traceback.StackSummary, program: Path) -> traceback.StackS
 
 def end_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Cancel what an error left pending, so that asyncio has nothing to complain of, and close the loop."""
+    loop.set_exception_handler(lambda _loop, _context: None)  # futures complain when they are collected, later
     for task in asyncio.all_tasks(loop):
         task.cancel()
         with suppress(asyncio.CancelledError, Exception):
