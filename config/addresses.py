@@ -1,4 +1,4 @@
-"""Where something answers, as settings write it: host names, IP addresses, and addresses of HTTP."""
+"""Where something answers: host names, IP addresses and addresses of HTTP, as settings and other texts write them."""
 
 from __future__ import annotations
 
@@ -121,3 +121,15 @@ def _http_address(value: str) -> str:
 
 HttpAddress = Annotated[str, AfterValidator(_http_address)]
 """Where a server of HTTP answers; nothing secret in it."""
+
+
+def bracketed(address: str | IPv4Address | IPv6Address) -> str:
+    """Return an IPv6 address in brackets (RFC 3986, section 3.2.2); an IPv4 address or a name as it is."""
+    text = str(address)
+    return f"[{text}]" if ":" in text and not text.startswith("[") else text
+
+
+def asked_at(address: str | IPv4Address | IPv6Address) -> str:
+    """Return where a machine itself asks what is published on an address: "every address" is none that one can ask."""
+    text = str(address)
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(text, text)

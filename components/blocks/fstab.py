@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from config.address import bracketed
+from config.addresses import bracketed
 
 _REASONS = """\
 # credentials     user and password, in a file that root alone may read

@@ -14,7 +14,7 @@ from enum import Enum
 
 from components.blocks.unit_text import bare_word, line, shell_line, word
 from config import podman
-from config.address import bracketed
+from config.addresses import bracketed
 
 RESTART_SECONDS = 5
 HEALTH_INTERVAL = 5

@@ -20,7 +20,7 @@ from components.core import backup, image, memory, ssh, upgrade
 from components.core.containers import StackContainer, containers, duration
 from components.core.deployed import DeployedCore
 from components.system import SystemArgs
-from config.address import asked_at, bracketed
+from config.addresses import asked_at, bracketed
 from config.systems.core import MEBIBYTE, Core, memory_bytes, postgres_major
 from providers.resources.host import Directory, File, Script, Unit
 

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from urllib.parse import quote
 
-from config.address import bracketed
+from config.addresses import bracketed
 from config.hosts import Machines
 
 LINK = Path(".state") / "ssh_config"

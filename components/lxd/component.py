@@ -15,7 +15,7 @@ from components.lxd import bridges, environment, instances, name_server, names, 
 from components.lxd.deployed import DeployedCluster
 from components.lxd.profiles import profiles
 from components.system import SystemArgs
-from config.address import bracketed
+from config.addresses import bracketed
 from config.hosts import Machines
 from config.systems.lxd import Lxd
 from config.systems.lxd.parts import Pool

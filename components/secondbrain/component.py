@@ -20,8 +20,7 @@ from components.secondbrain.pod import Owner, PodArgs, PodImages, PodmgrPod, Qua
 from components.secondbrain.prerequisites import Podman
 from components.secondbrain.share import ShareAccess, WindowsShare
 from components.system import SystemArgs
-from config.address import asked_at, bracketed
-from config.addresses import IpAddress
+from config.addresses import IpAddress, asked_at, bracketed
 from config.systems.secondbrain import SecondBrain as Settings
 from providers.resources.host import ContainerImage, Directory, Unit, User
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import asyncssh
 
-from config.address import bracketed
+from config.addresses import bracketed
 from providers.errors import NotAnswering
 
 FORBIDDEN = 1

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import ip_addresses
 
-from config.address import bracketed
+from config.addresses import bracketed
 
 
 @given(ip_addresses())
