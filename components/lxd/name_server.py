@@ -36,11 +36,13 @@ def lay(parent: pulumi.Resource, name: str, settings: Lxd, dns: Dns, networks: S
     files.append(File(f"{name}-dns-options", host=host, path=OPTIONS, content=wanted.options, opts=after(package)))
     local = zone.named_zones(wanted.zones)
     files.append(File(f"{name}-dns-zones", host=host, path=LOCAL, content=local, opts=after(package)))
+    read = [wanted.options, local, *wanted.files.values()]
     checked = Script(
         f"{name}-dns-checked",
         host=host,
         name="bind9: what it is given can be read",
         check="named-checkconf -z >/dev/null",
+        check_on=read,
         apply="named-checkconf -z",
         opts=after(tools, *files),
     )
@@ -51,7 +53,7 @@ def lay(parent: pulumi.Resource, name: str, settings: Lxd, dns: Dns, networks: S
         name="named.service",
         enabled=True,
         running=True,
-        restart_on=[wanted.options, local, *wanted.files.values()],
+        restart_on=read,
         restart_on_files=[OPTIONS, LOCAL, FOLDER],
         opts=after(checked),
     )

@@ -8,8 +8,6 @@ write.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shlex
 from collections.abc import Sequence
 
@@ -60,29 +58,30 @@ def texts(settings: Maubot, nixos: NixOs) -> dict[str, tuple[str, str]]:
     }
 
 
-def _digest(settings: Maubot, nixos: NixOs) -> str:
-    return hashlib.sha256(json.dumps(texts(settings, nixos), sort_keys=True).encode()).hexdigest()
-
-
 def phase_script(settings: Maubot, nixos: NixOs, phase: str) -> tuple[str, str]:
     """Return (apply, check) of one phase.
 
     A later phase's file holds this one too. The last one wants everything as it was rolled out last, so that a change
-    of a setting is rolled out, and by the last phase alone. Its check names the texts by their digest: an `up` asks the
-    machine only where an input has changed.
+    of a setting is rolled out, and by the last phase alone.
     """
     index = nix_text.PHASES.index(phase)
     target = shlex.quote(f"{nixos.flake}/hearth-maubot.nix")
     if phase == nix_text.PHASES[-1]:
         pairs = [(f"{FOLDER}/{phase}.nix", target)]
         pairs += [(f"{FOLDER}/good/{file}", shlex.quote(f"{nixos.flake}/{file}")) for file in FILES]
-        check = f"# The texts {_digest(settings, nixos)}\n"
-        check += " && ".join(f"cmp -s {one} {other}" for one, other in pairs)
+        check = " && ".join(f"cmp -s {one} {other}" for one, other in pairs)
     else:
         check = f"grep -qxE '{nix_text.PHASE_LINE}({'|'.join(nix_text.PHASES[index:])})' {target}"
     secrets = " ".join(nix_text.secrets(settings)) if index else ""
     words = [str(nixos.flake), nixos.configuration, FOLDER, phase, secrets, *settings.watched]
     return f"sh {PROGRAM} {shlex.join(words)}\n", f"{check}\n"
+
+
+def checked_on(settings: Maubot, nixos: NixOs, phase: str) -> list[str] | None:
+    """Return the texts that the check of a phase compares: all of them, of the last phase."""
+    if phase != nix_text.PHASES[-1]:
+        return None
+    return [content for _, content in texts(settings, nixos).values()]
 
 
 def undo_script(settings: Maubot, nixos: NixOs) -> str:
@@ -142,6 +141,7 @@ class NixosMaubot:
                 name=f"maubot-phase-{phase}",
                 apply=apply,
                 check=check,
+                check_on=checked_on(settings, nixos, phase),
                 undo=undo_script(settings, nixos) if phase == "modules" else ":",
                 opts=ResourceOptions(
                     parent=parent,

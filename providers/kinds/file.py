@@ -50,6 +50,9 @@ class FileFacts(Facts):
     attributes: dict[str, str] = Field(
         default_factory=dict[str, str], description="Its extended attributes, in base64: access control list and all."
     )
+    modified: int | None = Field(
+        default=None, description="When its bytes were last written: a file that comes back was written then."
+    )
     plain: str | None = Field(default=None, description="The text, where `content` says more: who else may write it.")
     strangers: list[str] = Field(default_factory=list[str], description="Who may write into it and is not meant to.")
 
@@ -101,6 +104,7 @@ def facts_of(stat: Stat | None, others: Strangers | None = None) -> FileFacts:
         type="file",
         unreadable=stat.unreadable,
         attributes=dict(stat.attributes),
+        modified=stat.modified,
     )
 
 
@@ -151,7 +155,8 @@ async def restore(session: Session, inputs: FileInputs, before: FileFacts) -> No
     if before.present and (before.type not in ("file", "symlink") or before.unreadable):
         return  # apply refused to stand in its place: it is there still
     now = facts_of(await session.stat(inputs.path, content=True))
-    if now == before.model_copy(update={"content": before.text, "plain": None, "strangers": []}):
+    written = now.modified if before.modified is None else before.modified
+    if now == before.model_copy(update={"content": before.text, "plain": None, "strangers": [], "modified": written}):
         return
     await _put_back(session, inputs, now, before)
     await read_anew(session, inputs.path, _said(now), _said(before))
@@ -181,6 +186,7 @@ async def _put_back(session: Session, inputs: FileInputs, now: FileFacts, before
         group=before.group if inputs.group is not None or not keep else None,
         # Of a file that was made anew since, they were lost.
         attributes=None if now.attributes else before.attributes,
+        modified=before.modified,
         in_place=inputs.in_place and keep,
     )
 

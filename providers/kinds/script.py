@@ -2,6 +2,8 @@
 
 `check` ends with 0 where it holds; it must change nothing, and is run at every refresh. `apply` is run only where it
 does not hold, so a changed `apply` text is run only when `check` fails: let `check` look at what the change is about.
+What `check` reads elsewhere, as files that other resources write, goes into `check_on`: an `up` asks the machine only
+where an input has changed, so without it a `check` that has become false would wait for a refresh.
 `undo` is run on destroy, if `check` did not hold before the resource was created; it must not mind being run twice, or
 after an `apply` that stopped half-way. The texts are handed over as files that only their process sees, so
 they show in no process list. Not managed: anything that `check` does not look at. Nothing can be imported: a machine
@@ -10,6 +12,7 @@ does not know the texts.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -31,6 +34,15 @@ def _some_text(value: str) -> str:
     return value
 
 
+def _marks(value: list[str] | None) -> list[str] | None:
+    """Keep of each long text its digest: whether it changed is all that counts, and the state would hold each twice."""
+    return None if value is None else [text if len(text) <= len(_mark("")) else _mark(text) for text in value]
+
+
+def _mark(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
 Text = Annotated[str, AfterValidator(_some_text)]
 
 
@@ -40,6 +52,15 @@ class ScriptInputs(Inputs):
     ]
     apply: Annotated[Text, Field(description="Makes it so; safe to run twice. Only run where `check` does not hold.")]
     check: Annotated[Text, Field(description="Ends with 0 where it holds; changes nothing.")]
+    check_on: Annotated[
+        list[str] | None,
+        AfterValidator(_marks),
+        Field(
+            description="What `check` depends on beside its text, as the texts of files that it compares: a change"
+            " shows in a preview, and has it asked, and `apply` run where it does not hold, by the `up` without a"
+            " refresh. Of a long text the state holds a digest."
+        ),
+    ] = None
     undo: Annotated[
         Text | None, Field(description="Takes it back on destroy, where it did not hold before; safe to run twice.")
     ] = None

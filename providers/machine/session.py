@@ -46,6 +46,8 @@ class Stat:
     attributes: Mapping[str, str] = field(default_factory=dict[str, str])
     """Extended attributes of a file by name, in base64, where the content was asked for: its access control list,
     capabilities and label among them."""
+    modified: int | None = None
+    """Nanoseconds since 1970: when the bytes of a file were last written."""
 
 
 @dataclass(frozen=True)
@@ -119,14 +121,15 @@ class Session(Protocol):
         owner: str | None = None,
         group: str | None = None,
         attributes: Mapping[str, str] | None = None,
+        modified: int | None = None,
         in_place: bool = False,
     ) -> None:
         """Write a file whole, by a new file and a rename; it is on the disk then.
 
         What is not given stays as it is; a new file is 0644 root root. `attributes` are all that it is to have, as in a
-        Stat. With `in_place`, and where the file has several names, the bytes go into the file that is there. The
-        folder must exist. Links that an ordinary user could have planted are refused. OperationRefused where it can't
-        be, with the reason.
+        Stat; so is `modified`, for bytes that come back. With `in_place`, and where the file has several names, the
+        bytes go into the file that is there. The folder must exist. Links that an ordinary user could have planted are
+        refused. OperationRefused where it can't be, with the reason.
         """
         ...
 

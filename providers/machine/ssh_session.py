@@ -135,9 +135,12 @@ class SshSession:
         owner: str | None = None,
         group: str | None = None,
         attributes: Mapping[str, str] | None = None,
+        modified: int | None = None,
         in_place: bool = False,
     ) -> None:
         args: dict[str, Any] = {"mode": mode, "owner": owner, "group": group}
+        if modified is not None:
+            args["modified"] = modified
         if attributes is not None:
             args["attributes"] = dict(attributes)
         if in_place:

@@ -148,6 +148,8 @@ def op_stat(path, content=False, entries=False, owner=None, group=None, limit=No
             "group": name_of(grp.getgrgid, found.st_gid, group),
             "size": found.st_size,
         }
+        if kind == "file":
+            result["modified"] = found.st_mtime_ns
         if content and kind == "file":
             descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
             try:

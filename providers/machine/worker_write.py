@@ -65,7 +65,13 @@ def may_hold_strangers_links(folder, old):
     return where.st_uid not in (0, old.st_uid) or bool(where.st_mode & 0o022)
 
 
-def write_into(folder, name, path, data, old, mode, uid, gid, attributes):
+def date(descriptor, modified):
+    """Say of bytes that come back when they were written; nothing where that is not known."""
+    if modified is not None:
+        os.utime(descriptor, ns=(os.fstat(descriptor).st_atime_ns, modified))
+
+
+def write_into(folder, name, path, data, old, mode, uid, gid, attributes, modified=None):
     """Put the bytes into the file that is there. Not in one moment: who reads the while sees a part of it."""
     if old.st_nlink > 1 and may_hold_strangers_links(folder, old):
         raise Refused(
@@ -83,6 +89,7 @@ def write_into(folder, name, path, data, old, mode, uid, gid, attributes):
         os.ftruncate(descriptor, len(data))
         # Writing takes capabilities and the set-user-id bit away.
         dress(descriptor, path, mode, uid, gid, carried)
+        date(descriptor, modified)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -128,10 +135,11 @@ def drop(folder, name):
         pass
 
 
-def replace(folder, name, path, data, old, mode, uid, gid, attributes):
+def replace(folder, name, path, data, old, mode, uid, gid, attributes, modified=None):
     temporary, descriptor = stage(folder, name, path, data, old, mode, uid, gid, attributes)
     try:
         try:
+            date(descriptor, modified)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -142,11 +150,12 @@ def replace(folder, name, path, data, old, mode, uid, gid, attributes):
     os.fsync(folder)
 
 
-def op_write(path, content, mode=None, owner=None, group=None, attributes=None, in_place=False):
+def op_write(path, content, mode=None, owner=None, group=None, attributes=None, modified=None, in_place=False):
     """Write a file whole.
 
     `attributes` (name -> base64) are the extended attributes that it is to have; without them those of the file that is
-    there stay, as mode and owner do.
+    there stay, as mode and owner do. `modified` (nanoseconds since 1970) is when the bytes were written, where they
+    come back.
     """
     data = base64.b64decode(content)
     if attributes is not None:
@@ -169,6 +178,7 @@ def op_write(path, content, mode=None, owner=None, group=None, attributes=None, 
             was[1] if uid < 0 else uid,
             was[2] if gid < 0 else gid,
             attributes,
+            modified,
         )
         write = replace if old is None or not (in_place or old.st_nlink > 1) else write_into
         write(folder, name, path, data, old, *wished)

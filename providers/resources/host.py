@@ -419,6 +419,8 @@ class Script(pulumi.CustomResource):
 
     `check` ends with 0 where it holds; it must change nothing, and is run at every refresh. `apply` is run only where it
     does not hold, so a changed `apply` text is run only when `check` fails: let `check` look at what the change is about.
+    What `check` reads elsewhere, as files that other resources write, goes into `check_on`: an `up` asks the machine only
+    where an input has changed, so without it a `check` that has become false would wait for a refresh.
     `undo` is run on destroy, if `check` did not hold before the resource was created; it must not mind being run twice, or
     after an `apply` that stopped half-way. The texts are handed over as files that only their process sees, so
     they show in no process list. Not managed: anything that `check` does not look at. Nothing can be imported: a machine
@@ -433,6 +435,8 @@ class Script(pulumi.CustomResource):
     """Makes it so; safe to run twice. Only run where `check` does not hold."""
     check: Output[str]
     """Ends with 0 where it holds; changes nothing."""
+    check_on: Output[Sequence[str] | None]
+    """What `check` depends on beside its text, as the texts of files that it compares: a change shows in a preview, and has it asked, and `apply` run where it does not hold, by the `up` without a refresh. Of a long text the state holds a digest."""
     undo: Output[str | None]
     """Takes it back on destroy, where it did not hold before; safe to run twice."""
     interpreter: Output[str]
@@ -450,6 +454,7 @@ class Script(pulumi.CustomResource):
         name: Input[str],
         apply: Input[str],
         check: Input[str],
+        check_on: Input[Sequence[Input[str]]] | None = None,
         undo: Input[str] | None = None,
         interpreter: Input[str] | None = None,
         user: Input[str] | None = None,
@@ -460,12 +465,19 @@ class Script(pulumi.CustomResource):
             "name": name,
             "apply": apply,
             "check": check,
+            "check_on": check_on,
             "undo": undo,
             "interpreter": interpreter,
             "user": user,
             "machine": None,
         }
         super().__init__("hearth:host:Script", resource_name, properties, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        return {"checkOn": "check_on"}.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        return {"check_on": "checkOn"}.get(prop, prop)
 
 
 class Unit(pulumi.CustomResource):

@@ -49,6 +49,7 @@ class UnitFacts(Facts):
     mode: str = ""
     owner: str = ""
     group: str = ""
+    modified: int | None = Field(default=None, description="When the unit file was last written.")
     link: str = Field(default="", description="Where a link in the place of the unit file points.")
     link_bytes: str = Field(default="", description="The same in base64: it may be no UTF-8.")
     known: bool = Field(default=False, description="Whether its manager has such a unit.")
@@ -193,6 +194,7 @@ def facts_of(
         mode=file.mode if file else "",
         owner=file.owner if file else "",
         group=file.group if file else "",
+        modified=file.modified if file else None,
         link=shown_link(file.content or b"") if file and file.type == "symlink" else "",
         link_bytes=base64.b64encode(file.content or b"").decode() if file and file.type == "symlink" else "",
         known=known,

@@ -76,7 +76,9 @@ async def _restore(manager: Manager, inputs: UnitInputs, now: UnitFacts, before:
     if now.enabled and before.links is None and not before.enabled and not systemd.is_quadlet(inputs.name):
         await _try(session, manager.ctl("--no-reload", "disable", now.service))  # a record without links
     await _try(session, change_links(session, relink, inputs.user))
-    if refile:
+    # The same bytes, edited and repaired meanwhile, are from then, which restarts nothing.
+    redate = inputs.text is not None and before.modified not in (None, now.modified)
+    if refile or redate:
         await _try(session, _put_back(session, now, before))
     if refile or relink:
         forgotten = quietly and (await manager.show(now.service)).get("LoadState") == "not-found"
@@ -110,7 +112,14 @@ async def _put_back(session: Session, now: UnitFacts, before: UnitFacts) -> None
     text = before.file_text
     if text is not None:
         content = base64.b64decode(before.binary) if before.binary else text.removesuffix(UNFINISHED).encode()
-        await session.write(now.path, content, mode=before.mode, owner=before.owner, group=before.group)
+        await session.write(
+            now.path,
+            content,
+            mode=before.mode,
+            owner=before.owner,
+            group=before.group,
+            modified=before.modified,
+        )
     elif before.link:
         target = base64.b64decode(before.link_bytes).decode(errors="surrogateescape") or before.link
         await session.symlink(now.path, target)

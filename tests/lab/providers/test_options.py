@@ -146,6 +146,25 @@ def test_a_block_stands_where_it_is_wished_in_comments_that_have_an_end(stack: P
     assert box.read("/srv/page.html") == PAGE
 
 
+def test_a_script_asks_again_where_what_its_check_depends_on_has_changed(stack: Project, box: Machine):
+    program = (
+        'wished = File("wished", host="box", path="/srv/options-wished", content={0!r})',
+        'Script("rolled-out", host="box", name="rolled out", check="cmp -s /srv/options-wished /srv/options-got",'
+        ' apply="cp /srv/options-wished /srv/options-got", undo="rm -f /srv/options-got", check_on=[{0!r}],'
+        " opts=ResourceOptions(depends_on=[wished]))",
+    )
+    for text in ("one\n", "two\n" * 100):
+        write(stack, *(line.format(text) for line in program))
+        assert plan(stack).keys() - {"trial-dev"} == {"wished", "rolled-out"}
+        stack.up()
+        assert box.read("/srv/options-got") == text
+    assert plan(stack, "--refresh") == {}
+    box.write("/srv/options-got", "three\n")
+    assert plan(stack, "--refresh") == {"rolled-out": ["check"]}
+    stack.destroy()
+    assert not box.exists("/srv/options-got")
+
+
 def test_a_package_keeps_the_version_that_is_wished_and_is_held(stack: Project, box: Machine):
     def installed() -> str:
         return box.run("dpkg-query -W -f '${Version} ${db:Status-Want}' options-app").stdout

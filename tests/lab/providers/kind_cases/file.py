@@ -40,7 +40,7 @@ ATTRIBUTES = (
 
 def look(variant: str) -> str:
     there = path(variant)
-    return f"stat -c '%n %F %a %U %G' {there} && sha256sum {there} && python3 -c {shlex.quote(ATTRIBUTES)} {there}"
+    return f"stat -c '%n %F %a %U %G %y' {there} && sha256sum {there} && python3 -c {shlex.quote(ATTRIBUTES)} {there}"
 
 
 CASES = [
@@ -53,10 +53,16 @@ CASES = [
         right=right,
         other=lambda variant: (
             f"printf '\\377\\000old' >{path(variant)}; chmod 0606 {path(variant)};"
-            f" python3 -c {shlex.quote(OLD)} {path(variant)} {LIST}"
+            f" python3 -c {shlex.quote(OLD)} {path(variant)} {LIST}; touch -d '2020-01-02 03:04:05.678' {path(variant)}"
         ),
         drift=lambda variant: f"chmod 0666 {path(variant)}",
         drifted="mode",
+        least=lambda variant: {"path": path(variant), "content": f"wished {variant}\n"},
+        odd=lambda variant: (
+            f"echo theirs >{path(variant)}; chmod 0600 {path(variant)}; chown nobody:adm {path(variant)};"
+            f" touch -d '2019-03-01 12:30:00.25' {path(variant)}"
+        ),
+        kept=lambda variant: f"stat -c '%a %U %G' {path(variant)}",
         remove=lambda variant: f"rm {path(variant)}",
         unknown="content",
         identity=lambda variant: path(variant)[1:],

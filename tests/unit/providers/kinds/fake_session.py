@@ -85,10 +85,13 @@ class FakeSession:
         mode: str | None = None,
         owner: str | None = None,
         group: str | None = None,
+        modified: int | None = None,
         **_other: object,
     ) -> None:
         old = self.files.get(path) or Stat("file", "0644", "root", "root", 0)
-        self.files[path] = Stat("file", mode or old.mode, owner or old.owner, group or old.group, len(content), content)
+        self.files[path] = Stat(
+            "file", mode or old.mode, owner or old.owner, group or old.group, len(content), content, modified=modified
+        )
 
     async def set_attributes(
         self, path: str, *, mode: str | None = None, owner: str | None = None, group: str | None = None

@@ -31,6 +31,30 @@ async def test_a_file_that_was_there_comes_back_with_its_bytes_and_attributes():
     assert session.files["/etc/motd"] == original
 
 
+async def test_a_file_that_comes_back_was_written_when_it_was_also_where_its_bytes_were_right_all_along():
+    session = FakeSession()
+    for old in ("old\n", WISH.content):
+        session.files["/etc/motd"] = Stat("file", "0640", "root", "adm", 4, old.encode(), modified=1_234_567_890)
+        before = await observe(session, WISH)
+        if old == WISH.content:
+            session.put("/etc/motd", "drifted\n", mode="0640", group="adm")
+        await apply(session, WISH, await observe(session, WISH))
+        await restore(session, WISH, before)
+        assert (session.files["/etc/motd"].content, session.files["/etc/motd"].modified) == (
+            old.encode(),
+            1_234_567_890,
+        )
+
+
+async def test_what_an_older_version_has_written_down_says_no_time():
+    session = FakeSession()
+    session.files["/etc/motd"] = Stat("file", "0600", "ann", "users", 4, b"old\n", modified=1_234_567_890)
+    before = (await observe(session, WISH)).model_copy(update={"modified": None})
+    there = session.files["/etc/motd"]
+    await restore(session, WISH, before)
+    assert session.files["/etc/motd"] is there, "nothing is written where all is as it was"
+
+
 async def test_a_link_that_was_there_comes_back():
     session = FakeSession()
     session.files["/etc/motd"] = Stat("symlink", "0777", "root", "root", 9, b"/run/motd")

@@ -1,11 +1,15 @@
 """The kind Script against a machine in memory, on which a flag stands for what the script does."""
 
+import hashlib
+
 import pytest
 from pydantic import ValidationError
 
 from providers.errors import CommandFailed
 from providers.kinds.script import KIND, ScriptFacts, ScriptInputs, apply, observe, restore
 from providers.machine.session import Completed
+from providers.plugin.desired_state import Change, DesiredState
+from providers.plugin.values import Properties
 from tests.unit.providers.kinds.fake_session import Call, FakeSession
 
 WISH = ScriptInputs(host="box", name="flag", apply="raise", check="is raised", undo="lower", user="ann")
@@ -59,6 +63,24 @@ async def test_a_changed_apply_text_makes_no_difference_while_the_check_holds():
     session = machine(raised=True)
     changed = WISH.model_copy(update={"apply": "raise higher"})
     assert KIND.differences(changed, await observe(session, changed)) == {}
+
+
+def test_what_the_check_depends_on_is_a_difference_of_its_own_and_its_texts_are_digests():
+    desired = DesiredState(KIND)
+
+    def checked(*texts: str) -> Properties:
+        news = {"host": "box", "name": "flag", "apply": "raise", "check": "is raised", "checkOn": list(texts)}
+        found, failures = desired.check(Properties(news))
+        assert failures == []
+        return found
+
+    long = "0 is a line\n" * 20
+    old = checked(long, "short")
+    assert old.values["checkOn"] == [f"sha256:{hashlib.sha256(long.encode()).hexdigest()}", "short"]
+    assert desired.check(old)[0].values == old.values, "what the state holds stays as it is"
+    assert desired.differences(old, checked(long, "short")) == {}
+    assert desired.differences(old, checked(f"{long}!", "short")) == {"checkOn": Change.UPDATE}
+    assert desired.differences(checked(), checked("new")) == {"checkOn": Change.UPDATE}
 
 
 async def test_texts_are_handed_over_as_scripts_and_show_in_no_command_line():

@@ -51,6 +51,18 @@ def test_the_attributes_of_a_file_go_over_to_what_takes_its_place(mine: Path, in
     assert attributes(mine / "file") == ATTRIBUTES
 
 
+@pytest.mark.parametrize("in_place", [False, True])
+def test_bytes_that_come_back_are_from_when_they_were_written_to_the_nanosecond(tmp_path: Path, in_place: bool):
+    file, then = tmp_path / "file", 1_234_567_890_123_456_789
+    file.write_text("old")
+    os.utime(file, ns=(then, then))
+    modified = worker.op_stat(str(file))["modified"]
+    worker.op_write(str(file), encoded("ours"))
+    assert file.stat().st_mtime_ns > modified
+    worker.op_write(str(file), encoded("old"), modified=modified, in_place=in_place)
+    assert (file.read_text(), file.stat().st_mtime_ns) == ("old", modified)
+
+
 def test_attributes_that_were_there_once_come_back_and_those_of_now_go(mine: Path):
     found = worker.op_stat(str(mine / "file"), content=True)["attributes"]
     assert {name: base64.b64decode(value) for name, value in found.items()} == ATTRIBUTES

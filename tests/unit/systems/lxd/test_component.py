@@ -161,6 +161,8 @@ def test_the_name_server_is_checked_before_it_reads_its_files_and_comes_after_th
     assert unit.inputs["host"] == "bcn2"
     texts = {each.inputs["content"] for each in made.of_type("hearth:host:File")}
     assert set(unit.inputs["restartOn"]) <= texts
+    # Else a change of them would reach the server unchecked: an `up` asks a check only where an input has changed.
+    assert made.resources["lxd-dns-checked"].inputs["checkOn"] == unit.inputs["restartOn"]
 
 
 def test_names_lead_to_members_instances_records_and_the_wildcard_and_back():

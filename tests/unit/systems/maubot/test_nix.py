@@ -22,7 +22,7 @@ from components.maubot.nix_text import (
     nix_string,
     secrets,
 )
-from components.maubot.nixos import FILES, import_script, phase_script, undo_script
+from components.maubot.nixos import FILES, checked_on, import_script, phase_script, undo_script
 from components.maubot.units import PROGRAMS, told
 from config.systems.maubot import Maubot
 from tests.needs import needs
@@ -356,9 +356,9 @@ def test_a_changed_setting_changes_the_last_phases_resource_alone_so_that_an_up_
     nixos = WISH.nixos
     assert nixos is not None
     other = settings(**{"platform": "nixos", "nixos": {"configuration": "ops-jrz1"}, "port": 29400, **changed})
-    differ = [phase for phase in PHASES if phase_script(WISH, nixos, phase) != phase_script(other, nixos, phase)]
+    differ = [phase for phase in PHASES if checked_on(WISH, nixos, phase) != checked_on(other, nixos, phase)]
     assert differ == ["service"]
-    assert phase_script(WISH, nixos, "service") == phase_script(WISH, nixos, "service")
+    assert checked_on(WISH, nixos, "service") == checked_on(WISH, nixos, "service")
 
 
 def test_a_flake_that_imports_nothing_of_it_is_told_so(tmp_path: Path):
