@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import time
 from collections.abc import Iterator
@@ -86,10 +87,11 @@ def cut_the_power(pi: Machine, times: int) -> None:
         pi.start()
         begun = time.monotonic()
         wait_for(pi, "ok", BACK_SECONDS)
-        print(f"cut {number}: back after {time.monotonic() - begun:.0f} s")
+        back, health = time.monotonic() - begun, health_seconds(pi)
+        print(f"cut {number}: back after {back:.0f} s, /health in {health * 1000:.0f} ms")
         assert saved(pi, "event_date") == "2027-03-15"
-        assert ask(pi, "/config")[1].count("Ø") >= 1, f"what was saved before cut {number} is gone"
-        assert health_seconds(pi) < HEALTH_SECONDS
+        assert html.unescape(saved(pi, "event_location")) == place, f"what was saved before cut {number} is gone"
+        assert health < HEALTH_SECONDS
 
 
 def test_a_power_cut_leaves_what_was_saved_and_nobody_has_to_do_anything(pi: Machine, machines: Machines) -> None:
@@ -98,6 +100,7 @@ def test_a_power_cut_leaves_what_was_saved_and_nobody_has_to_do_anything(pi: Mac
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(SOAK_CUTS * BACK_SECONDS)
 def test_thirty_power_cuts_leave_what_was_saved_each_time(pi: Machine, machines: Machines) -> None:
     compose(pi, "--profile ai up --detach --wait")
     cut_the_power(pi, SOAK_CUTS)
