@@ -140,3 +140,20 @@ def test_a_kubeconfig_that_the_settings_name_is_found_from_the_projects_folder(
     changed = {name: operation for name, operation in operations.items() if operation != "same"}
     assert changed == {"kubernetes todo-kubernetes": "update"}
     assert not any("without the cluster" in each for each in said)
+
+
+@pytest.mark.parametrize("absent", ["~/.kube/of-the-cluster", "/home/somebody/.kube/config", "no such file"])
+def test_a_pull_request_that_names_a_kubeconfig_which_is_not_there_is_shown_all_the_same(
+    stack: Stack, elsewhere: Workspace, absent: str
+) -> None:
+    elsewhere.configure("hearth:todo", json.dumps({**stack.whole, "kubeconfig": absent, "log-level": "DEBUG"}))
+    operations, said = steps(elsewhere)
+    changed = {name: operation for name, operation in operations.items() if operation != "same"}
+    assert changed == {
+        "kubernetes todo-kubernetes": "update",
+        f"ConfigMap todo-app:{SPACE}/todo": "update",
+        f"Deployment todo-app:{SPACE}/todo-backend": "update",
+    }
+    assert sum("This preview goes on without the cluster" in each for each in said) == 1
+    assert sum('the cluster of the context "hearth-lab"' in each for each in said) == 1
+    assert not any("Traceback" in each for each in said)
