@@ -14,6 +14,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
 from components.blocks.unit_text import path_word
 from components.core.ssh import docker_host, ssh_command
@@ -173,13 +174,14 @@ def test_a_time_that_is_taken_is_one_of_systemds(value: str) -> None:
     assert done.returncode == 0, (value, done.stderr)
 
 
-@given(st.text(st.one_of(st.sampled_from('\\"\n{}=,'), st.characters(exclude_categories=["Cs"])), max_size=20))
-def test_prometheus_reads_a_label_as_it_was_meant(value: str) -> None:
-    line = f'maubot_client_up{{client="{health.label(value)}"}} 1'
-    # Exposition formats, text format: a label's value escapes backslash, double quote and line feed, nothing else.
-    found = re.fullmatch(r'maubot_client_up\{client="((?:[^"\\\n]|\\[\\"n])*)"\} 1', line)
-    assert found
-    assert re.sub(r"\\(.)", lambda mark: {"n": "\n"}.get(mark[1], mark[1]), found[1]) == value
+labels = st.text(st.one_of(st.sampled_from('\\"\n\r{}=, #'), st.characters(exclude_categories=["Cs"])), max_size=20)
+
+
+@given(labels, labels)
+def test_prometheus_reads_labels_as_they_were_meant(value: str, other: str) -> None:
+    lines = [f'maubot_client_up{{client="{health.label(each)}"}} 1\n' for each in (value, other)]
+    (family,) = text_string_to_metric_families("# TYPE maubot_client_up gauge\n" + "".join(lines))
+    assert [(each.labels, each.value) for each in family.samples] == [({"client": each}, 1) for each in (value, other)]
 
 
 @given(st.lists(lines, max_size=3))
