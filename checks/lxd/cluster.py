@@ -9,7 +9,7 @@ from checks.result import CheckResult, Story
 from components.lxd.deployed import DeployedCluster
 from providers.errors import HearthError
 from providers.kinds.lxd.api import Api, Request, at
-from providers.kinds.lxd.daemons import Daemon
+from providers.kinds.lxd.daemons import ABOUT, Daemon
 from providers.machine.session import Session
 
 CLUSTER = Story("18", Code.CLUSTER)
@@ -37,10 +37,10 @@ async def check_cluster(session: Session, deployed: DeployedCluster) -> list[Che
         return [CLUSTER.failed(answers, error.summary, error.remedy)]
     version = server.metadata["environment"]["server_version"]
     found = [CLUSTER.passed(answers, f"{api.name} {version} on {session.machine}")]
-    found += member_rows(deployed, members.metadata)
-    found += whole_rows("pool", deployed.pools, pools.metadata, list(deployed.members))
-    found += whole_rows("network", deployed.networks, networks.metadata, list(deployed.members))
-    there = {each["name"] for each in profiles.metadata}
+    found += member_rows(deployed, members.listed)
+    found += whole_rows("pool", deployed.pools, pools.listed, list(deployed.members))
+    found += whole_rows("network", deployed.networks, networks.listed, list(deployed.members))
+    there = {each["name"] for each in profiles.listed}
     for name in deployed.profiles:
         seen = "it is there" if name in there else f"there are {', '.join(sorted(there))}"
         found.append(PROFILES.verdict(name in there, f"the profile {name} is there", seen, MAKE_UP))
@@ -54,7 +54,7 @@ def member_rows(deployed: DeployedCluster, members: list[dict[str, Any]]) -> lis
     for name, machine in deployed.members.items():
         state = states.get(name, {"status": "not in the cluster", "message": ""})
         seen = f"{state['status'].upper()} {state['message']}".strip()
-        remedy = f"See `systemctl status lxd` on {machine}"
+        remedy = f"See `systemctl status {ABOUT[cast(Daemon, deployed.daemon)].start}` on {machine}"
         rows.append(CLUSTER.verdict(state["status"] == "Online", f"the member {name} is online", seen, remedy))
     if strange := sorted(states.keys() - deployed.members.keys()):
         remedy = "Add them to the settings, or take them out of the cluster"

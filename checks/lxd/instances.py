@@ -9,14 +9,13 @@ from checks.result import CheckResult, Story
 from components.lxd.deployed import DeployedCluster, DeployedInstance
 from providers.errors import HearthError
 from providers.kinds.lxd.api import Api, Request, at
-from providers.kinds.lxd.daemons import Daemon
+from providers.kinds.lxd.daemons import ABOUT, Daemon
 from providers.machine.session import Session
 
 EXISTS = Story("38", Code.CONFIGURATION)
 RUNS = Story("38", Code.NOT_RUNNING)
 MAKE_UP = "Run `pulumi up --refresh`"
 PING_SECONDS = 20.0
-CLIENT = {"lxd": "lxc", "incus": "incus"}
 
 
 async def check_instances(session: Session, deployed: DeployedCluster) -> list[CheckResult]:
@@ -26,10 +25,10 @@ async def check_instances(session: Session, deployed: DeployedCluster) -> list[C
     api = Api(session, cast(Daemon, deployed.daemon))
     rows: list[CheckResult] = []
     try:
-        (listed,) = await api.query(Request("GET", at("instances", recursion="2"), timeout=60))
+        (answer,) = await api.query(Request("GET", at("instances", recursion="2"), timeout=60))
     except HearthError as error:
         return [EXISTS.failed("instances can be listed", error.summary, error.remedy)]
-    there: dict[str, dict[str, Any]] = {each["name"]: each for each in listed.metadata}
+    there: dict[str, dict[str, Any]] = {each["name"]: each for each in answer.listed}
     for name, wanted in deployed.instances.items():
         rows += instance_rows(name, wanted, there.get(name))
     rows += await _reach(session, deployed, there)
@@ -84,7 +83,7 @@ async def _reach(session: Session, deployed: DeployedCluster, there: dict[str, A
             rows.append(RUNS.skipped(question, "they have no network together"))
             continue
         address = deployed.instances[other].addresses[sorted(shared)[0]]
-        ping = (CLIENT[deployed.daemon], "exec", name, "--", "ping", "-c", "1", "-w", "10", address)
+        ping = (ABOUT[cast(Daemon, deployed.daemon)].client, "exec", name, "--", "ping", "-c", "1", "-w", "10", address)
         try:
             done = await session.run(*ping, check=False, timeout=PING_SECONDS, environment={"HOME": "/root"})
             last = (done.stdout or done.stderr).strip().splitlines()[-1:] or ["no answer"]

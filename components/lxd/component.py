@@ -19,6 +19,7 @@ from config.addresses import bracketed
 from config.hosts import Machines
 from config.systems.lxd import Lxd
 from config.systems.lxd.parts import Pool
+from providers.kinds.lxd.daemons import ABOUT
 from providers.resources.lxd import (
     ClusterGroup,
     Daemon,
@@ -32,8 +33,6 @@ from providers.resources.lxd import (
 
 ClusterArgs = SystemArgs[Lxd]
 POOL_PACKAGES = {"zfs": "zfsutils-linux", "btrfs": "btrfs-progs"}
-VM_PACKAGES = ("qemu-system-x86", "qemu-utils", "ovmf", "lxd-agent")
-"""What LXD's virtual machines need beside it. Source: lxd 5.0.2 of Debian 13, its recommends and suggests."""
 
 
 class LxdCluster(pulumi.ComponentResource):
@@ -90,7 +89,7 @@ class LxdCluster(pulumi.ComponentResource):
         settings = self._settings
         extra = sorted({POOL_PACKAGES[each.driver] for each in settings.pools.values() if each.driver in POOL_PACKAGES})
         if any(each.type == "virtual-machine" for each in settings.instances.values()):
-            extra += VM_PACKAGES
+            extra += ABOUT[settings.daemon].machine_packages
         daemons = {
             member: Daemon(
                 f"{self._name}-daemon-{member}",

@@ -68,6 +68,11 @@ class Answer:
         """The object that was asked for; None where there is none of that name."""
         return None if self.status == NOT_FOUND else cast(dict[str, Any], self.metadata)
 
+    @property
+    def listed(self) -> list[Any]:
+        """The list that was asked for. An empty one is an empty list of LXD's, and null of Incus's [run]."""
+        return cast(list[Any], self.metadata or [])
+
 
 def at(*words: str, **parameters: str | None) -> str:
     """Return the path of a thing in the API: `at("profiles", "default", target="bcn1")`."""
@@ -82,7 +87,7 @@ class Api:
     def __init__(self, session: Session, daemon: Daemon) -> None:
         self.session = session
         self.about = ABOUT[daemon]
-        self.name = {"lxd": "LXD", "incus": "Incus"}[daemon]
+        self.name = self.about.name
 
     async def ask(self, *requests: Request) -> list[Answer]:
         """Send requests one after another, in one round trip; whatever the answers are."""
@@ -126,7 +131,7 @@ class Api:
     async def members(self) -> list[dict[str, Any]]:
         """Return the members of the cluster, as LXD lists them."""
         (answer,) = await self.query(Request("GET", at("cluster", "members", recursion="1")))
-        return cast(list[dict[str, Any]], answer.metadata)
+        return answer.listed
 
     async def need_all_members(self, what: str) -> list[dict[str, Any]]:
         """Return the members, all of them online.
@@ -167,8 +172,7 @@ class Api:
         (answer,) = await self.ask(Request("GET", at("cluster", "members", recursion="1")))
         if answer.failure or answer.status >= 400:
             return []
-        members = cast(list[dict[str, Any]], answer.metadata)
-        return sorted(each["server_name"] for each in members if each["status"] not in ("Online", "Evacuated"))
+        return sorted(each["server_name"] for each in answer.listed if each["status"] not in ("Online", "Evacuated"))
 
     async def no_answer(self, answer: Answer) -> NoAnswer:
         """Return the error for no answer, with the members that can't be reached from there."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -190,7 +190,7 @@ async def _instances(session: Session, inputs: DaemonInputs) -> list[str]:
         # What does not answer can't be asked; its folder says whether anything is lost.
         found = await session.stat(f"{ABOUT[inputs.daemon].state}/storage-pools", entries=True)
         return ["storage pools that nobody can list now"] if found and found.entries else []
-    return names_in(cast(list[str], answer.metadata))
+    return names_in(answer.listed)
 
 
 def by_hand(inputs: DaemonInputs) -> str:

@@ -1,22 +1,32 @@
 """What differs between LXD and Incus: the one place where either is named.
 
-Sources: the packages lxd 5.0.2 and incus 6.0.4 of Debian 13 (dpkg -L, their units and maintainer scripts).
+Sources: the packages lxd 5.0.2 and incus-base 6.0.4 of Debian 13 (dpkg -L, their units and maintainer scripts), and
+their clients' own lists of image servers. What they have in common, and that is all of the API that Hearth asks, is
+nowhere told apart.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 Daemon = Literal["lxd", "incus"]
+UBUNTU = "https://cloud-images.ubuntu.com/releases/"
 
 
 @dataclass(frozen=True)
 class About:
     """One of the two daemons, as Debian has it; of LXD also as the snap has it."""
 
+    name: str
+    """What people call it."""
+    client: str
+    """The command that people use."""
     packages: tuple[str, ...]
-    """What is installed, the packet filter's tool first: the daemon looks for it when it starts."""
+    """What is installed, the packet filter's tool first: the daemon looks for it when it starts. Itself last."""
+    machine_packages: tuple[str, ...]
+    """What its virtual machines need beside it."""
     program: tuple[str, ...]
     """The command that takes a preseed and speaks of the cluster's database."""
     preseed: tuple[str, ...]
@@ -38,11 +48,16 @@ class About:
     """Users and groups that its package makes and leaves behind."""
     tables: tuple[str, ...]
     """nftables' tables of its networks."""
+    servers: Mapping[str, str]
+    """Public servers of images, by the names that people know them by."""
 
 
 ABOUT: dict[Daemon, About] = {
     "lxd": About(
+        name="LXD",
+        client="lxc",
         packages=("nftables", "dnsmasq-base", "lxd"),
+        machine_packages=("qemu-system-x86", "qemu-utils", "ovmf", "lxd-agent"),
         program=("lxd",),
         preseed=("lxd", "init", "--preseed"),
         database=("lxd", "cluster", "list-database"),
@@ -54,19 +69,33 @@ ABOUT: dict[Daemon, About] = {
         start="lxd.service",
         accounts=("lxd", "_lxd"),
         tables=("lxd",),
+        servers={"images": "https://images.lxd.canonical.com", "ubuntu": UBUNTU},
     ),
     "incus": About(
-        packages=("nftables", "dnsmasq-base", "incus"),
-        program=("incusd",),
+        name="Incus",
+        client="incus",
+        packages=("nftables", "dnsmasq-base", "incus-base"),
+        # The package `incus` is what virtual machines need: QEMU, the agent, a TPM.
+        machine_packages=("incus", "qemu-utils", "ovmf"),
+        # The daemon's own program is not on the PATH; this leads to it.
+        program=("incus", "admin"),
         preseed=("incus", "admin", "init", "--preseed"),
         database=("incus", "admin", "cluster", "list-database"),
         sockets=("/var/lib/incus/unix.socket",),
         state="/var/lib/incus",
         leftovers=("/var/cache/incus", "/var/log/incus", "/run/incus"),
         emptied=("/etc/dnsmasq.d",),
-        units=("incus-startup.service", "incus.socket", "incus-user.socket", "incus.service", "incus-lxcfs.service"),
+        units=(
+            "incus-startup.service",
+            "incus.socket",
+            "incus-user.socket",
+            "incus-user.service",
+            "incus.service",
+            "lxcfs.service",
+        ),
         start="incus.service",
-        accounts=("incus", "incus-admin", "_incus"),
+        accounts=("incus", "incus-admin"),
         tables=("incus",),
+        servers={"images": "https://images.linuxcontainers.org", "ubuntu": UBUNTU},
     ),
 }

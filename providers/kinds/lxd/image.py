@@ -17,12 +17,6 @@ from providers.kinds.lxd.api import Api, Request, at
 from providers.kinds.lxd.daemons import Daemon
 from providers.machine.session import Session
 
-SERVERS = {
-    "images": "https://images.lxd.canonical.com",
-    "ubuntu": "https://cloud-images.ubuntu.com/releases/",
-}
-"""Public servers of images, as LXD's own client has them. Source: canonical/lxd"
-" doc/reference/remote_image_servers.md."""
 DOWNLOAD_SECONDS = 1200.0
 
 
@@ -75,7 +69,7 @@ async def apply(session: Session, inputs: ImageInputs, facts: ImageFacts) -> Non
             "type": "image",
             "mode": "pull",
             "protocol": "simplestreams",
-            "server": SERVERS.get(inputs.server, inputs.server),
+            "server": api.about.servers.get(inputs.server, inputs.server),
             "alias": inputs.name,
             "image_type": inputs.type,
         }

@@ -184,7 +184,7 @@ async def _remove(api: Api, name: str) -> None:
         raise InvalidInput(
             f"the instance {name} is protected from deletion (security.protection.delete), so it stays; nothing"
             f" was changed",
-            remedy=f"lxc config set {name} security.protection.delete=false, if it may go",
+            remedy=f"{api.about.client} config set {name} security.protection.delete=false, if it may go",
         )
     await _state(api, name, "stop")
     await api.delete("instances", name)

@@ -15,7 +15,7 @@ from typing import Any
 
 from providers.errors import CommandFailed, DeadlineExceeded, HearthError, InvalidInput
 from providers.kinds.lxd.api import Answer, Api, ApiError, NotBegun, Request, at
-from providers.kinds.lxd.daemons import Daemon
+from providers.kinds.lxd.daemons import ABOUT, Daemon
 from providers.kinds.lxd.preseed import join as join_preseed
 from providers.kinds.lxd.preseed import member_config
 from providers.kinds.lxd.reset import reset
@@ -43,7 +43,7 @@ async def refuse_what_is_in_use(api: Api) -> None:
         await reset(api.session, api.about, start=True)
         await api.query(Request("GET", "/1.0", timeout=60))
     answers = await api.query(Request("GET", at("instances")), Request("GET", at("storage-pools")))
-    found = [str(url) for answer in answers for url in answer.metadata]
+    found = [str(url) for answer in answers for url in answer.listed]
     if found:
         raise InvalidInput(
             f"{api.name} on {api.session.machine} is in use ({', '.join(found[:5])}), and to make it a member"
@@ -68,7 +68,8 @@ async def compare(session: Session, daemon: Daemon, others: Sequence[str]) -> No
         raise InvalidInput(
             "the members' versions differ, and members of different versions do not work together; nothing was changed",
             detail="\n".join(f"{machine}: {version}" for machine, version in versions.items()),
-            remedy="upgrade them to one version (apt-get install --only-upgrade lxd on each), then run up again",
+            remedy=f"upgrade them to one version (apt-get install --only-upgrade {ABOUT[daemon].packages[-1]} on each),"
+            " then run up again",
         )
     late = {machine: seconds for machine, seconds in apart.items() if abs(seconds) > CLOCKS_APART}
     if late:
@@ -107,7 +108,7 @@ class Clock(tuple[float, float]):
 
 
 def token_of(metadata: Mapping[str, Any]) -> str:
-    """Return the token that `lxd init` takes, from the operation that made it. It lets in once, within three hours."""
+    """Return the token that a preseed takes, from the operation that made it. It lets in once, within three hours."""
     names = {
         "server_name": "serverName",
         "fingerprint": "fingerprint",
@@ -176,12 +177,13 @@ async def _clean_up(cluster: Api, name: str, address: str) -> None:
     if any(each["server_name"] == name for each in members):
         raise InvalidInput(
             f"the cluster has a member {name!r} already, which is another machine or was one; nothing was changed",
-            remedy=f"if that machine is gone for good: lxc cluster remove --force {name}; else choose another name",
+            remedy=f"if that machine is gone for good: {cluster.about.client} cluster remove --force {name}; else"
+            " choose another name",
         )
     known = {each["url"].removeprefix("https://") for each in members}
     listed = await cluster.session.run(*cluster.about.database, check=False, timeout=20)
     (certificates,) = await cluster.query(Request("GET", at("certificates", recursion="1")))
-    for each in certificates.metadata:
+    for each in certificates.listed:
         if each["type"] == "server" and each["name"] == name:
             await cluster.delete("certificates", each["fingerprint"])
     if listed.ok and address not in known:
@@ -196,7 +198,7 @@ async def _whole(cluster: Api, name: str) -> dict[str, list[str]]:
     broken: list[str] = []
     for group in ("storage-pools", "networks"):
         (answer,) = await cluster.query(Request("GET", at(group, recursion="1")))
-        managed = [each for each in answer.metadata if each.get("managed", True)]
+        managed = [each for each in answer.listed if each.get("managed", True)]
         found[group] = [each["name"] for each in managed]
         broken += [f"{each['name']} of {group}: {each['status']}" for each in managed if each["status"] != "Created"]
     if broken:

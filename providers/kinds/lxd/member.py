@@ -141,7 +141,7 @@ async def restore(session: Session, inputs: MemberInputs, before: MemberFacts) -
         await _leave(api, inputs)
     else:
         (answer,) = await api.ask(Request("GET", at("instances")))
-        instances = names_in(answer.metadata or []) if not answer.failure else []
+        instances = names_in(answer.listed) if not answer.failure else []
         if instances:
             session.warn(
                 f"the cluster stays on {session.machine}: it still has {', '.join(instances)}, which are not"
@@ -155,7 +155,7 @@ async def restore(session: Session, inputs: MemberInputs, before: MemberFacts) -
 async def _leave(api: Api, inputs: MemberInputs) -> None:
     """Drain the member and let it leave in order, so that nothing of it stays in the cluster."""
     (answer,) = await api.query(Request("GET", at("instances", recursion="1")))
-    own = [each["name"] for each in answer.metadata if each.get("location") == inputs.name]
+    own = [each["name"] for each in answer.listed if each.get("location") == inputs.name]
     path = at("cluster", "members", inputs.name)
     if own:
         api.session.progress(f"moving {', '.join(own)} away from {inputs.name}")

@@ -11,7 +11,7 @@ from pydantic import AfterValidator
 from providers.errors import InvalidInput
 from providers.kinds.lxd import ours
 from providers.kinds.lxd.api import Api, Request, at, names_in
-from providers.kinds.lxd.daemons import Daemon
+from providers.kinds.lxd.daemons import ABOUT, Daemon
 from providers.kinds.lxd.ours import Config, Devices
 from providers.machine.session import Session
 
@@ -107,8 +107,7 @@ def parse(kind: str) -> Callable[[str], dict[str, Any]]:
 
 def by_hand(daemon: Daemon, command: str, name: str) -> str:
     """Return the line by which a person removes a thing."""
-    program = "lxc" if daemon == "lxd" else "incus"
-    return f"{program} {command} {shlex.quote(name)}".replace("  ", " ")
+    return f"{ABOUT[daemon].client} {command} {shlex.quote(name)}".replace("  ", " ")
 
 
 def not_managed(session: Session, name: str, what: str) -> InvalidInput:
