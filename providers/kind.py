@@ -115,6 +115,9 @@ class Kind(Generic[InputsT, FactsT]):
     objection: Callable[[Mapping[str, Any], InputsT], str] = field(default=lambda _found, _wish: "")
     """`objection(found, wish)`: why a change from what the state holds to a wish is refused, as `what would follow;
     remedy`. Asked by a preview and an `up`, before anything is touched; empty where nothing is to be said."""
+    announce: Callable[[Mapping[str, Any] | None, InputsT], str] = field(default=lambda _found, _wish: "")
+    """`announce(found, wish)`: what a creation (`found` is None) or a change does beyond the resource itself, as a
+    restart of the machine; told as a warning by a preview and by `up`, before anything is touched."""
     unkeepable: Callable[[FactsT], str] = field(default=lambda _facts: "")
     """Why what is there could not be put back later, where it could not: then it is not touched in the first place."""
     explain: Callable[[Session, InputsT, FactsT], Awaitable[str]] | None = None

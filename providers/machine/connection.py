@@ -24,6 +24,7 @@ from providers.machine import refusals
 from providers.machine.forwards import Forwards
 from providers.machine.outage import Outage
 from providers.machine.remote_worker import BOOT, Worker, program
+from providers.machine.restart import Calm
 
 WORKERS = 4
 """Workers on one connection, where sshd allows as many sessions. It refuses the eleventh of a connection, counting
@@ -62,6 +63,7 @@ class Connection:
         self._worked = False
         self._workers: list[Worker] = []
         self.outage = Outage(self.label)
+        self.calm = Calm()
         self.locks: dict[str, asyncio.Lock] = {}
         self._forwards = Forwards(self.label)
         self.find: Callable[[str], Connection] | None = None

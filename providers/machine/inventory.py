@@ -176,7 +176,7 @@ async def look_and_work(
         pause = 0.5
         while True:
             try:
-                async with connection.worker() as worker:
+                async with connection.calm.work(), connection.worker() as worker:
                     connection.outage.ended()
                     session = SshSession(
                         connection.name, worker, time.monotonic() + deadline, progress, warn, connection

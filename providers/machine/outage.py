@@ -18,6 +18,7 @@ class Outage:
     def __init__(self, label: str) -> None:
         self._label = label
         self._since: float | None = None
+        self._patience = RECONNECT
         self._given_up: tuple[float, ConnectionLost] | None = None
 
     @property
@@ -27,17 +28,23 @@ class Outage:
     @property
     def seconds_left(self) -> float:
         """For how long the machine is still sought; as long as ever where it is not away."""
-        return RECONNECT if self._since is None else self._since + RECONNECT - time.monotonic()
+        return self._patience if self._since is None else self._since + self._patience - time.monotonic()
 
     def begun(self) -> float:
         """Note that the connection is away; return until when (time.monotonic) it is sought again."""
         if self._since is None:
             self._since = time.monotonic()
-        return self._since + RECONNECT
+        return self._since + self._patience
 
     def ended(self) -> None:
         """Note that the machine answers."""
+        if self._since is not None:
+            self._patience = RECONNECT
         self._since = self._given_up = None
+
+    def announced(self, seconds: float) -> None:
+        """Note that the machine is about to be away for longer than a dropped connection is: it is restarted."""
+        self._patience = seconds
 
     def refuse(self) -> None:
         """Raise where the machine was given up a short while ago."""
@@ -48,7 +55,7 @@ class Outage:
         """Return the error for everybody: the machine did not come back in time; `last` is what was met last."""
         if self._given_up is None:
             failure = ConnectionLost(
-                f"{self._label} dropped the connection, and did not come back within {RECONNECT:.0f} s",
+                f"{self._label} dropped the connection, and did not come back within {self._patience:.0f} s",
                 detail=str(getattr(last, "summary", last)),
                 remedy="see what became of the machine, then run up again: it goes on from there; if it is gone for"
                 " good, add its address to hearth:lost",

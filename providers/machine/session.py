@@ -203,6 +203,14 @@ class Session(Protocol):
         """
         ...
 
+    async def restart(self) -> bool:
+        """Restart the machine, alone there: what is at work on it in this run is waited for, and what comes waits.
+
+        It does not return: the operation is done again on the restarted machine. Returns False, and does nothing, where
+        this run has restarted it already. `up` waits for RESTART_SECONDS (restart.py) for it to come back.
+        """
+        ...
+
     def progress(self, message: str) -> None:
         """Tell the person who waits what is going on, in one line. No secrets."""
         ...

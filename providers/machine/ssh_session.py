@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from providers.errors import CommandFailed, DeadlineExceeded, InvalidInput, NotAnswering
 from providers.machine.own_folder import OWN_FOLDER
+from providers.machine.restart import restart
 from providers.machine.session import Account, Completed, Stat
 
 if TYPE_CHECKING:
@@ -244,6 +245,12 @@ class SshSession:
         other = self._connection.find(machine)
         async with other.worker() as worker:
             yield SshSession(machine, worker, self._deadline, self._progress, self._warn, other, tidy=self._tidy)
+
+    async def restart(self) -> bool:
+        connection = self._connection
+        if connection is None:
+            raise InvalidInput(f"this session on {self._machine} has no connection to wait for a restart with")
+        return await restart(self, connection.calm, connection.outage.announced)
 
     def write_first(self, path: str, content: bytes) -> Awaitable[None]:
         """Write a file for root alone, on which all depends that is asked for after: where it fails, none is done.

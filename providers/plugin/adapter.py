@@ -145,7 +145,10 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         news = decode(request.properties)
         verbs = self._of(request.urn)
         if request.preview:
-            return provider_pb2.CreateResponse(id="", properties=encode(verbs.desired.planned(news)))
+            planned = await self._answer(
+                context, request.urn, [news], lambda tell: verbs.planned(self._estate, news, tell)
+            )
+            return provider_pb2.CreateResponse(id="", properties=encode(planned))
         state = await self._answer(
             context,
             request.urn,

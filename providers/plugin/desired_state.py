@@ -276,6 +276,15 @@ class DesiredState(Generic[InputsT, FactsT]):
             summary, _, remedy = said.partition("; ")
             raise InvalidInput(f"{summary}; nothing was touched", remedy=remedy)
 
+    def announced(self, old: Properties | None, new: Properties) -> str:
+        """Return what the kind has to say of a creation, or of a change, before anything is touched."""
+        own = set(self.aliases.values())
+        if new.unknown & own:
+            return ""
+        inputs = self.kind.inputs.model_validate({key: new.values[key] for key in new.values if key in own})
+        found = None if old is None else {name: old.values.get(alias) for name, alias in self.aliases.items()}
+        return self.kind.announce(found, inputs)
+
     def shortfall(self, inputs: InputsT, facts: FactsT, marks: Properties) -> NotConverged | None:
         """Return the error where all went well and the wish does not hold; None where it does."""
         what = f"{self.kind.name} {self.kind.identify(inputs)} on {inputs.host}"

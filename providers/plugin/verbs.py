@@ -70,8 +70,16 @@ class Verbs(Generic[InputsT, FactsT]):
             changes[MACHINE] = Change.UPDATE
             if moved:
                 replaces.append(MACHINE)
+        if changes and (said := self.desired.announced(old, new)):
+            inventory.say_once(tell.warn, said)
         items = self.desired.items(changes, old, new)
         return Difference(changes, items, tuple(replaces), delete_first=not moved)
+
+    async def planned(self, inventory: Inventory, news: Properties, tell: Reporter) -> Properties:
+        """Return what a creation would make, as far as it is known before."""
+        if said := self.desired.announced(None, news):
+            inventory.say_once(tell.warn, said)
+        return self.desired.planned(news)
 
     async def create(self, inventory: Inventory, urn: str, news: Properties, timeout: float, tell: Reporter) -> State:
         inputs = self.kind.inputs.model_validate(news.values)

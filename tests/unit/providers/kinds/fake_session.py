@@ -46,6 +46,8 @@ class FakeSession:
     others: dict[str, FakeSession] = field(default_factory=dict)
     web: dict[str, Callable[[httpx.Request], httpx.Response]] = field(default_factory=dict)
     """Address of a service -> what answers its requests; at other addresses nothing does."""
+    restarts: bool = True
+    """Whether a restart is one of this run's first."""
     _rules: list[tuple[str, Answer | Completed | str | int]] = field(default_factory=list)
 
     def on(self, start: str, answer: Answer | Completed | str | int = "") -> FakeSession:
@@ -153,6 +155,10 @@ class FakeSession:
     async def elsewhere(self, machine: str) -> AsyncGenerator[FakeSession]:
         """Yield the machine of that name among `others`."""
         yield self if machine == self.machine else self.others[machine]
+
+    async def restart(self) -> bool:
+        self.messages.append("restarted")
+        return self.restarts
 
     def looking(self) -> FakeSession:
         return self

@@ -15,6 +15,7 @@ from providers.errors import ConnectionFailed, ConnectionLost, DeadlineExceeded,
 from providers.machine import inventory, outage
 from providers.machine.inventory import Inventory, Placement, operate
 from providers.machine.outage import Outage
+from providers.machine.restart import Calm
 from providers.machine.ssh_session import SshSession
 
 
@@ -50,6 +51,7 @@ class ScriptedConnection:
         self.locks: dict[str, asyncio.Lock] = {}
         self.asked = 0
         self.outage = Outage("box")
+        self.calm = Calm()
 
     @asynccontextmanager
     async def worker(self) -> AsyncGenerator[ScriptedWorker]:

@@ -25,6 +25,7 @@ from providers.machine import connection, outage
 from providers.machine.inventory import Inventory
 from providers.machine.outage import Outage
 from providers.machine.record import RECORDS
+from providers.machine.restart import Calm
 from providers.machine.session import Session
 
 
@@ -150,6 +151,7 @@ class MemoryConnection:
         self.name, self.host, self.label = name, host, name
         self.locks: dict[str, Any] = {}
         self.outage = Outage(name)
+        self.calm = Calm()
 
     def _machine(self) -> MemoryMachine:
         address = self.host.address or self.name

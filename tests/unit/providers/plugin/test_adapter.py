@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,25 @@ async def test_a_preview_of_an_update_touches_nothing(start: Start, world: World
     planned = decode((await client.stub.Update(request)).properties)
     assert planned.values["serial"] == 1
     assert world.opened == []
+
+
+async def test_what_a_wish_does_to_the_whole_machine_is_told_before_anything_is_touched(start: Start, world: World):
+    def announce(found: Any, wish: Any) -> str:
+        return f"{wish.host} is restarted{' again' if found else ''}"
+
+    client = await start(replace(NOTE, announce=announce))
+    await client.create(wish(), preview=True)
+    assert world.opened == []
+    made = await client.create(wish())
+    await client.diff(made.properties, wish())
+    await client.diff(made.properties, wish(text="beer"))
+
+    async def shown() -> bool:
+        return len([each for each in client.engine.shown if "restarted" in each]) == 2
+
+    await wait_until_async(shown, 30, as_it_is, pause=0.02)
+    told = [each for each in client.engine.shown if "restarted" in each]
+    assert told == ["box is restarted", "box is restarted again"]
 
 
 async def test_a_secret_stays_one_on_the_wire(start: Start, world: World):
