@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from providers.errors import NotConverged
 
 if TYPE_CHECKING:
     from providers.machine.session import Session
@@ -61,10 +64,17 @@ async def restart(session: Session, calm: Calm, announce: Callable[[float], None
     """Restart the machine of a session, and wait until the connection drops: that error is the way out.
 
     Returns False where this run has restarted it already. `announce` is told for how many seconds it may be away.
+
+    Raises NotConverged where a restart would end this run itself.
     """
     boot = (await session.run("cat", BOOT_ID)).stdout.strip()
     if calm.boot not in ("", boot):
         return False
+    if boot == Path(BOOT_ID).read_text().strip():
+        raise NotConverged(
+            f"{session.machine} has to be restarted, and it is the machine on which this runs, or shares its kernel",
+            remedy="restart it by hand, then run up again: it goes on from there",
+        )
     async with calm.alone():
         announce(RESTART_SECONDS)
         if not calm.boot:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from providers.errors import ConnectionFailed, ConnectionLost, InvalidInput
+from providers.errors import ConnectionFailed, ConnectionLost, InvalidInput, NotConverged
 from providers.machine import inventory
 from providers.machine.outage import RECONNECT, Outage
-from providers.machine.restart import RESTART_SECONDS, Calm
+from providers.machine.restart import BOOT_ID, RESTART_SECONDS, Calm
 from providers.machine.ssh_session import SshSession
 from tests.unit.providers.machine.test_inventory import ScriptedConnection, do
 
@@ -37,7 +38,8 @@ class BootingWorker:
                 raise GONE
             if words == "systemctl reboot":
                 self._machine.goes_down = True
-            return {"status": 0, "stdout": f"boot-{self._machine.boot}\n", "stderr": "", "late": False}
+            told = self._machine.own or f"boot-{self._machine.boot}\n"
+            return {"status": 0, "stdout": told, "stderr": "", "late": False}
 
         return answer()
 
@@ -52,7 +54,7 @@ class BootingConnection(ScriptedConnection):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[str] = []  # pyright: ignore[reportIncompatibleVariableOverride]
-        self.boot, self.goes_down = 1, False
+        self.boot, self.goes_down, self.own = 1, False, ""
 
     def worker(self) -> Any:
         machine = self
@@ -92,6 +94,14 @@ async def test_the_operation_is_done_again_on_the_restarted_machine_and_a_second
     assert seen == [False]
     assert connection.asked.count("systemctl reboot") == 1
     assert told == [f"the connection to box has dropped; trying again, for {RESTART_SECONDS:.0f} s at most"]
+
+
+async def test_the_machine_on_which_all_of_it_runs_is_not_restarted():
+    connection = BootingConnection()
+    connection.own = Path(BOOT_ID).read_text()
+    with pytest.raises(NotConverged, match="it is the machine on which this runs"):
+        await do(connection, lambda session: session.restart())
+    assert "systemctl reboot" not in connection.asked
 
 
 async def test_a_session_without_a_connection_can_not_wait_for_a_restart():
