@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from checks.lxd.cards import check_given, check_reserved
 from checks.lxd.cluster import CLUSTER, check_cluster
 from checks.lxd.instances import check_instances
 from checks.lxd.machines import check_bridges, check_environment, check_overlay, check_ssh
@@ -43,10 +44,14 @@ async def _ask(context: Context, deployed: DeployedCluster) -> list[CheckResult]
             found += await machines.on(machine, lambda session, name=member: check_ssh(session, ssh, name))
     for machine in deployed.members.values() if deployed.environment else ():
         found += await machines.on(machine, lambda session: check_environment(session, deployed))
+    for machine, cards in deployed.cards.items():
+        found += await machines.on(machine, lambda session, own=cards: check_reserved(session, own))
     for machine, bridges in deployed.bridges.items():
         found += await machines.on(machine, lambda session, own=bridges: check_bridges(session, own))
     found += await machines.on(deployed.host, lambda session: check_cluster(session, deployed))
     found += await machines.on(deployed.host, lambda session: check_instances(session, deployed))
+    if deployed.cards:
+        found += await machines.on(deployed.host, lambda session: check_given(session, deployed))
     for network, addresses in deployed.overlay.items():
         for machine in deployed.members.values():
             found += await machines.on(

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
-from pulumi import Input, Output, ResourceOptions
+from pulumi import Output, ResourceOptions
 
-from components.lxd import bridges, environment, instances, name_server, names, overlay, ssh
+from components.lxd import bridges, environment, gpu, instances, name_server, names, overlay, ssh
 from components.lxd.deployed import DeployedCluster
 from components.lxd.profiles import profiles
 from components.system import SystemArgs
@@ -56,6 +56,7 @@ class LxdCluster(pulumi.ComponentResource):
                 self,
             )
         self._host = settings.host_of(settings.bootstrap)
+        self._reserved = gpu.reserve(self, name, settings)
         self._bridges = bridges.lay(self, name, settings)
         ssh.lay(self, name, settings, args.machines)
         overlay.lay(self, name, settings, args.secrets, self._bridges)
@@ -74,7 +75,7 @@ class LxdCluster(pulumi.ComponentResource):
         made = self._profiles([*pools, *networks, *(each for own in self._bridges.values() for each in own)])
         images = self._images(pools)
         for instance in settings.instances:
-            self._instance(instance, made, images)
+            gpu.drive(name, settings, instance, self._host, self._instance(instance, made, images))
         environment.lay(self, name, settings, args.secrets)
         if settings.dns is not None:
             name_server.lay(self, name, settings, settings.dns, networks)
@@ -83,6 +84,10 @@ class LxdCluster(pulumi.ComponentResource):
     def _options(self, after: Sequence[pulumi.Resource], *, holds_data: bool = False, **more: Any) -> ResourceOptions:
         protect = True if holds_data and self._settings.protect_data else None
         return ResourceOptions(parent=self, depends_on=list(after), protect=protect, **more)
+
+    def _first(self, member: str) -> list[pulumi.Resource]:
+        """Return what comes before LXD on a machine: the restart for its cards, its bridges."""
+        return [*self._bridges.get(member, []), *([self._reserved[member]] if member in self._reserved else [])]
 
     def _members(self) -> list[pulumi.Resource]:
         """Return the daemons side by side, then the members one after another: LXD takes one join at a time."""
@@ -97,7 +102,7 @@ class LxdCluster(pulumi.ComponentResource):
                 daemon=settings.daemon,
                 keep_data=settings.data == "keep",
                 extra=extra,
-                opts=self._options(self._bridges.get(member, []), holds_data=True),
+                opts=self._options(self._first(member), holds_data=True),
             )
             for member in settings.members
         }
@@ -198,7 +203,8 @@ class LxdCluster(pulumi.ComponentResource):
     ) -> Instance:
         settings, wanted = self._settings, self._settings.instances[instance]
         its_profiles = instances.profiles_of(wanted)
-        devices: dict[str, Input[Mapping[str, Input[str]]]] = {**instances.devices_of(settings, instance)}
+        own = instances.devices_of(settings, instance)
+        devices: Any = gpu.devices_of(settings, instance, self._reserved, own) if wanted.gpus else own
         return Instance(
             f"{self._name}-instance-{instance}",
             host=self._host,
@@ -248,5 +254,6 @@ class LxdCluster(pulumi.ComponentResource):
             ssh=ssh.deployed(settings, machines),
             overlay=overlay.deployed(settings),
             dns=name_server.deployed(settings),
+            cards=gpu.deployed(settings),
         )
         self.register_outputs({"deployed": self.deployed})

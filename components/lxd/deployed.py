@@ -42,6 +42,16 @@ class DeployedSsh(DeployedPart):
     """Member -> every name and address by which the others reach it."""
 
 
+class DeployedCards(DeployedPart):
+    """The graphics cards of one machine that are kept for its virtual machines."""
+
+    cards: list[str]
+    restart: bool
+    """Whether `up` may restart the machine for them."""
+    instances: dict[str, list[str]]
+    """Virtual machine -> the cards that it is given."""
+
+
 class DeployedCluster(Deployed):
     """The whole cluster."""
 
@@ -62,3 +72,5 @@ class DeployedCluster(Deployed):
     overlay: dict[str, dict[str, str]] = Field(default_factory=dict[str, dict[str, str]])
     """Id of the overlay network -> machine -> its address in it, where it is to have a certain one."""
     dns: DeployedDns | None
+    cards: dict[str, DeployedCards] = Field(default_factory=dict[str, DeployedCards])
+    """Machine -> its graphics cards that are kept for virtual machines."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from components.lxd import gpu_files
 from components.lxd.profiles import nic, root_disk
 from config.systems.lxd import Lxd
 from config.systems.lxd.parts import Instance
@@ -89,7 +88,7 @@ def config_of(settings: Lxd, name: str) -> dict[str, str]:
 
 
 def devices_of(settings: Lxd, name: str) -> dict[str, dict[str, str]]:
-    """Return the devices of an instance: its place in each network, its disk where that has a size, its cards."""
+    """Return the devices of an instance: its place in each network, its disk where that has a size. Cards: gpu.py."""
     instance = settings.instances[name]
     found = {
         f"eth{number}": nic(settings, link, number, None if address is None else str(address.ip))
@@ -97,6 +96,4 @@ def devices_of(settings: Lxd, name: str) -> dict[str, dict[str, str]]:
     }
     if instance.disk is not None:
         found["root"] = root_disk(settings, instance.disk)
-    for device, keys in gpu_files.devices(instance.gpus).items():
-        found[device] = dict(keys)
     return found

@@ -10,7 +10,6 @@ from config.systems.lxd import Lxd
 def refuse_what_is_not_there(settings: Lxd) -> None:
     """Raise NotDeployable that lists each part of the settings that Hearth knows and does not bring up yet."""
     parts = {
-        **{f"members.{name}.gpus": bool(member.gpus) for name, member in settings.members.items()},
         "environment.link": settings.environment is not None and settings.environment.link is not None,
     }
     mistakes = [

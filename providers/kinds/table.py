@@ -33,6 +33,7 @@ _PLACES = {
     "hearth:matrix:MaubotInstance": "matrix.instance",
     "hearth:lxd:Bridge": "lxd.bridge",
     "hearth:lxd:Daemon": "lxd.daemon",
+    "hearth:lxd:GpuReservation": "lxd.gpu_reservation",
     "hearth:lxd:Member": "lxd.member",
     "hearth:lxd:StoragePool": "lxd.storage_pool",
     "hearth:lxd:Network": "lxd.network",

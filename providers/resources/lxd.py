@@ -128,6 +128,52 @@ class Daemon(pulumi.CustomResource):
         return {"keep_data": "keepData"}.get(prop, prop)
 
 
+class GpuReservation(pulumi.CustomResource):
+    """The graphics cards of a machine that are kept from it for its virtual machines, from its boot on.
+
+    Manages four files (a script of the initramfs, GRUB's options, two of modprobe's), the initramfs and GRUB's list of
+    kernels made from them, and which driver has the cards' functions. A card is never taken from a driver that runs: where
+    one does, a restart of the machine makes the difference, and is made where the settings allow it. Does not manage the
+    drivers within virtual machines, nor boot loaders other than GRUB.
+    """
+
+    host: Output[str]
+    """Name of the machine: a key of `hearth:hosts`."""
+    cards: Output[Sequence[str]]
+    """PCI address of the first function of each card, as 0000:01:00.0."""
+    console: Output[bool]
+    """Whether a card may be one that drives the machine's own console, which goes dark then."""
+    restart: Output[bool]
+    """Whether the machine may be restarted where that is needed; `up` waits for it."""
+    functions: Output[Sequence[str]]
+    """Every function of its cards, the first of each card first."""
+    waiting: Output[str]
+    """Why the machine has to be restarted first; empty where it need not."""
+    machine: Output[Mapping[str, Any]]
+    """The machine that it is on: its own id, address, port and user."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        host: Input[str],
+        cards: Input[Sequence[Input[str]]],
+        console: Input[bool] | None = None,
+        restart: Input[bool] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        properties: dict[str, Any] = {
+            "host": host,
+            "cards": cards,
+            "console": console,
+            "restart": restart,
+            "functions": None,
+            "waiting": None,
+            "machine": None,
+        }
+        super().__init__("hearth:lxd:GpuReservation", resource_name, properties, opts)
+
+
 class Member(pulumi.CustomResource):
     """A member of an LXD cluster: the machine begins the cluster, or joins it through a machine that is in it already.
 

@@ -54,6 +54,9 @@ class Member(Settings):
     console_gpu: bool = Field(
         default=False, description="Whether one of `gpus` may be the card that drives the machine's own console."
     )
+    restart: bool = Field(
+        default=False, description="Whether the machine may be restarted where its `gpus` need that; `up` waits for it."
+    )
 
 
 class BridgePort(Settings):
@@ -200,6 +203,9 @@ class Instance(Settings):
     )
     gateway: MemberAddress | None = Field(default=None, description="Its default route. Without it: as DHCP says.")
     gpus: tuple[PciAddress, ...] = Field(default=(), description="Cards of its member that it is given.")
+    gpu_driver: tuple[PackageName, ...] = Field(
+        default=(), description="Packages of the cards' driver, installed in it. Without it: as its image has it."
+    )
     users: dict[AccountName, InstanceUser] = Field(default_factory=dict, description="Logins, made at first boot.")
     packages: tuple[PackageName, ...] = Field(default=(), description="Packages, installed at first boot.")
     config: Config = Field(default_factory=dict, description="More of LXD's keys.")

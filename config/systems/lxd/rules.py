@@ -213,6 +213,9 @@ def _graphics(known: Known) -> Found:
                 yield ("members", name, "gpus", number), f"is {gpu}, a card that is there already; name each card once"
             seen.add(gpu.rpartition(".")[0])
     for name, instance in known.instances.items():
+        if instance.gpu_driver and not (instance.gpus and instance.running):
+            what = "name them" if instance.running else "let it run"
+            yield ("instances", name, "gpu-driver"), f"is for an instance that runs, with gpus; {what}, or leave it out"
         for number, gpu in enumerate(instance.gpus):
             place: Place = ("instances", name, "gpus", number)
             member = known.members.get(instance.member)

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 from components.core import memory
-from components.lxd import gpu_files
 from lab import Lab, Service
 from lab.kernel import KernelMachine, KernelOptions
+from providers.kinds.lxd import gpu_files
+from providers.kinds.lxd.gpu_functions import Function, to_reserve
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -74,12 +75,12 @@ def test_run_hands_on_input_output_errors_and_status_and_goes_on_with_the_networ
     assert own.ssh("true").ok
 
 
-def functions(own: KernelMachine) -> dict[str, gpu_files.Function]:
+def functions(own: KernelMachine) -> dict[str, Function]:
     """Return every function of a PCI device, by its address."""
-    found: dict[str, gpu_files.Function] = {}
+    found: dict[str, Function] = {}
     for line in own.run(LIST_FUNCTIONS).stdout.splitlines():
         address, device_class, group, driver, boot = line.split("|")
-        found[address] = gpu_files.Function(address, device_class, group, driver, boot == "1")
+        found[address] = Function(address, device_class, group, driver, "firmware" if boot == "1" else "")
     return found
 
 
@@ -91,7 +92,7 @@ def test_a_graphics_card_and_its_audio_function_are_one_iommu_group_with_drivers
     assert [each.address for each in found.values() if each.group == card.group] == list(GRAPHICS)
     assert [each.device_class[:6] for each in (card, audio)] == ["0x0380", "0x0403"]
     assert [each.driver for each in (card, audio)] == list(DRIVERS)
-    assert gpu_files.to_reserve(GRAPHICS[:1], list(found.values())) == list(GRAPHICS)
+    assert to_reserve(GRAPHICS[:1], list(found.values())) == list(GRAPHICS)
 
 
 def test_the_kernel_keeps_containers_within_their_memory_and_the_core_stack_is_let_through(own: KernelMachine) -> None:

@@ -56,6 +56,13 @@ COMMANDS: list[tuple[str, dict[str, Any], str]] = [
     ("ClusterGroup", {"name": "gpu", "daemon": "incus"}, "incus cluster group delete gpu"),
     ("Image", {"alias": "debian", "file": "/srv/image.tar"}, "lxc image delete debian"),
     (
+        "GpuReservation",
+        {"cards": ["0000:01:00.0"]},
+        "rm /etc/initramfs-tools/scripts/init-top/hearth-vfio /etc/modprobe.d/hearth-vfio.conf"
+        " /etc/modules-load.d/hearth-vfio.conf /etc/default/grub.d/90-hearth-iommu.cfg;"
+        " update-initramfs -u -k all; update-grub; restart it",
+    ),
+    (
         "Bridge",
         {"name": "br0", "nic": "eth1"},
         "ip link delete br0; the files with hearth-br0 in their names go",

@@ -86,7 +86,24 @@ CASES: list[tuple[str, Any, str, str]] = [
     ("instances/c1/addresses/lxdbr0", "10.100.0.10/24", "instances.c1.addresses.lxdbr0", "instance vm1 has already"),
     ("instances/c1/addresses/lxdbr0", "10.101.0.11/24", "instances.c1.addresses.lxdbr0", "subnet of lxdbr0"),
     ("members/bcn1/gpus", ["0000:01:00.0", "0000:01:00.1"], "members.bcn1.gpus[1]", "there already"),
-    ("members/bcn1/gpus", ["01:00.0"], "members.bcn1.gpus[0]", "0000:01:00.0"),
+    *(
+        ("members/bcn1/gpus", [wrong], "members.bcn1.gpus[0]", "0000:01:00.0")
+        for wrong in (
+            "01:00.0",
+            "0000:01:00",
+            "0000:01:00.8",
+            "0000:01:20.0",
+            "0000:0G:00.0",
+            "10de:1b80",
+            "0000:01:0A.0",
+        )
+    ),
+    ("instances/vm1/gpus", ["0000:01:00.0", "0000:01:00.0"], "instances.vm1.gpus[1]", "which vm1 has already"),
+    ("instances/c1/gpu-driver", ["nvidia-driver"], "instances.c1.gpu-driver", "with gpus"),
+    ("instances/vm2", {**VM2, "gpu-driver": ["x y"]}, "instances.vm2.gpu-driver[0]", "package"),
+    ("instances/vm2", {**VM2, "member": "bcn9"}, "instances.vm2.member", "must be a member"),
+    ("instances/vm2", {**VM2, "member": "bcn2"}, "instances.vm2.gpus[0]", "which bcn2 does not keep for this"),
+    ("instances", {"c9": {**VM2, "type": "container"}}, "instances.c9.gpus[0]", "is for virtual machines"),
     ("instances/vm2", VM2, "instances.vm2.gpus[0]", "which vm1 has already"),
     ("instances/c1/gpus", ["0000:01:00.0"], "instances.c1.gpus[0]", "does not keep for this"),
     ("bridges/br1", {"members": {"bcn1": {"nic": "br0"}}}, "bridges.br1.members.bcn1.nic", "a bridge itself"),

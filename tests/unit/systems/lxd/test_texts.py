@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.lxd import gpu_files, ssh_files, zerotier_files, zone
+from components.lxd import ssh_files, zerotier_files, zone
 from providers.kinds.lxd import bridge_files, preseed
 from tests.needs import needs
 
@@ -274,87 +274,6 @@ CLOUD_INIT = "network:\n  version: 2\n  ethernets:\n    enp1s0:\n      dhcp4: tr
 )
 def test_every_file_that_names_the_interface_is_found(path: str, text: str, about: bool):
     assert bridge_files.names_link(path, text, "enp1s0") is about
-
-
-# --- graphics cards ------------------------------------------------------------------------------------------------
-
-
-def function(address: str, group: str, device_class: str = "0x030000", **rest: Any) -> gpu_files.Function:
-    return gpu_files.Function(address, device_class, group, **rest)
-
-
-CARD = [
-    function("0000:01:00.0", "2"),
-    function("0000:01:00.1", "2", "0x040300"),
-    function("0000:00:01.0", "2", "0x060400"),
-]
-EQUAL = [function("0000:02:00.0", "3"), function("0000:02:00.1", "3", "0x040300")]
-
-
-def test_a_card_goes_with_its_audio_function_and_its_group_but_not_with_the_bridge_above_nor_an_equal_card():
-    assert gpu_files.to_reserve(["0000:01:00.0"], CARD + EQUAL) == ["0000:01:00.0", "0000:01:00.1"]
-
-
-def test_another_device_of_the_group_goes_along():
-    other = function("0000:03:00.0", "2", "0x020000")
-    assert "0000:03:00.0" in gpu_files.to_reserve(["0000:01:00.0"], [*CARD, other])
-
-
-@pytest.mark.parametrize(
-    ("cards", "functions", "said"),
-    [
-        (["0000:09:00.0"], CARD, "no PCI device"),
-        (["0000:01:00.0"], [function("0000:01:00.0", "")], "no IOMMU group"),
-        (["0000:01:00.0"], [function("0000:01:00.0", "2", boot_display=True)], "console"),
-    ],
-)
-def test_a_card_that_can_not_be_kept_is_refused(cards: list[str], functions: list[gpu_files.Function], said: str):
-    with pytest.raises(gpu_files.NotReservable, match=said):
-        gpu_files.to_reserve(cards, functions)
-
-
-def test_the_consoles_card_is_kept_where_that_was_allowed():
-    assert gpu_files.to_reserve(["0000:01:00.0"], [function("0000:01:00.0", "2", boot_display=True)], console=True)
-
-
-def test_the_hook_is_a_script_that_takes_addresses_only(tmp_path: Path):
-    text = gpu_files.initramfs_hook(["0000:01:00.0", "0000:01:00.1"])
-    assert subprocess.run(["sh", "-n"], input=text, text=True, check=False).returncode == 0
-    assert "vfio-pci.ids" not in text
-    with pytest.raises(ValueError, match="no PCI address"):
-        gpu_files.initramfs_hook(["0000:01:00.0; reboot"])
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("quiet", "quiet intel_iommu=on iommu=pt"),
-        ("", "intel_iommu=on iommu=pt"),
-        ("quiet intel_iommu=off", "quiet intel_iommu=on iommu=pt"),
-        ("quiet intel_iommu=on iommu=pt", "quiet intel_iommu=on iommu=pt"),
-        ('root=UUID=1 dyndbg="file a.c +p"', 'root=UUID=1 dyndbg="file a.c +p" intel_iommu=on iommu=pt'),
-    ],
-)
-def test_the_kernels_line_keeps_what_it_has(line: str, expected: str):
-    options = gpu_files.kernel_options("GenuineIntel")
-    assert gpu_files.with_options(line, options) == expected
-    assert gpu_files.with_options(expected, options) == expected
-
-
-def test_grubs_file_is_read_by_a_shell_and_only_adds():
-    text = gpu_files.grub_file(gpu_files.kernel_options("AuthenticAMD"))
-    script = f'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\n{text}printf %s "$GRUB_CMDLINE_LINUX_DEFAULT"'
-    done = subprocess.run(["sh", "-eu"], input=script, capture_output=True, text=True, check=True)
-    assert done.stdout == "quiet amd_iommu=on iommu=pt"
-    with pytest.raises(ValueError, match="no option"):
-        gpu_files.grub_file(['x="$(reboot)"'])
-
-
-def test_a_virtual_machine_gets_the_card_and_its_audio_function_as_devices_of_their_own():
-    assert gpu_files.devices(["0000:01:00.0", "0000:01:00.1"]) == {
-        "gpu0": {"type": "gpu", "gputype": "physical", "pci": "0000:01:00.0"},
-        "gpu1": {"type": "pci", "address": "0000:01:00.1"},
-    }
 
 
 # --- ssh and the overlay -------------------------------------------------------------------------------------------
