@@ -14,7 +14,7 @@ from components.lxd.deployed import DeployedCards, DeployedCluster
 from components.lxd.gpu import devices
 from providers.errors import HearthError
 from providers.kinds.lxd.api import Api, Request, at
-from providers.kinds.lxd.daemons import Daemon
+from providers.kinds.lxd.daemons import ABOUT, Daemon
 from providers.kinds.lxd.gpu_functions import BRIDGE_CLASS, VFIO, Function, functions_in, of_cards
 from providers.kinds.lxd.gpu_reservation import GpuReservationFacts, GpuReservationInputs, observe
 from providers.machine.session import Completed, Session
@@ -24,7 +24,6 @@ GIVEN = Story("68", Code.CONFIGURATION)
 WORKS = Story("68", Code.NOT_RUNNING)
 REFRESH = "Run `pulumi up --refresh`"
 NVIDIA = "0x10de"
-CLIENT = {"lxd": "lxc", "incus": "incus"}
 SMI = ("nvidia-smi", "--query-gpu=name,driver_version,pci.bus_id", "--format=csv,noheader")
 """NVIDIA's own question for a card, its driver and its place. Source: nvidia-smi(1)."""
 # CUDA's driver, without any toolkit: `cuInit`, its version, its devices. Source: CUDA driver API, cuda.h.
@@ -105,7 +104,7 @@ async def check_given(session: Session, deployed: DeployedCluster) -> list[Check
         if why:
             rows += [WORKS.skipped(question, why) for question in questions]
             continue
-        inside = (CLIENT[deployed.daemon], "exec", name, "--")
+        inside = (ABOUT[cast(Daemon, deployed.daemon)].client, "exec", name, "--")
         run: Any = {"check": False, "timeout": 60.0, "environment": {"HOME": "/root"}}
         rows.append(smi_row(questions[0], len(cards), await session.run(*inside, *SMI, **run)))
         rows.append(cuda_row(questions[1], len(cards), await session.run(*inside, "python3", "-", stdin=CUDA, **run)))

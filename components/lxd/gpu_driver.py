@@ -1,7 +1,7 @@
 """A card's driver within a virtual machine: texts that LXD's client runs there. Pure functions.
 
 Sources: Debian wiki NvidiaGraphicsDrivers (non-free, headers of the running kernel, nouveau until the next boot);
-apt-get(8); LXD documentation, lxc exec.
+apt-get(8); LXD documentation (run commands in an instance).
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from providers.kinds.lxd.daemons import ABOUT, Daemon
+
 SOURCE = "/etc/apt/sources.list.d/hearth-non-free.sources"
-CLIENT = {"lxd": "lxc", "incus": "incus"}
 AGENT_SECONDS = 300
 """Seconds that a virtual machine may take until commands run in it again after a restart."""
 # `$@` are the packages.
@@ -29,17 +30,17 @@ apt-get install -y -q "linux-headers-$(uname -r)" "$@"
 """
 
 
-def _words(daemon: str, instance: str, *command: str) -> str:
-    return shlex.join([CLIENT[daemon], "exec", instance, "--", *command])
+def _words(daemon: Daemon, instance: str, *command: str) -> str:
+    return shlex.join([ABOUT[daemon].client, "exec", instance, "--", *command])
 
 
-def check(daemon: str, instance: str, packages: Sequence[str]) -> str:
+def check(daemon: Daemon, instance: str, packages: Sequence[str]) -> str:
     """Return a text that ends with 0 where an instance has every package; one that does not run has none."""
     asked = _words(daemon, instance, "dpkg-query", "--show", "--showformat", "${db:Status-Status}\\n", *packages)
     return f'export HOME=/root\nfound=$({asked} < /dev/null) || exit 1\n[ "$(echo "$found" | sort -u)" = installed ]\n'
 
 
-def install(daemon: str, instance: str, packages: Sequence[str]) -> str:
+def install(daemon: Daemon, instance: str, packages: Sequence[str]) -> str:
     """Return a text that installs packages in an instance, and restarts it where nouveau has the card until then."""
     wait = _words(daemon, instance, "true")
     return f"""set -eu
@@ -47,7 +48,7 @@ export HOME=/root
 {_words(daemon, instance, "sh", "-s", "--", *packages)} <<'HEARTH'
 {_INSTALL}HEARTH
 if {_words(daemon, instance, "test", "-d", "/sys/module/nouveau")} < /dev/null; then
-    {shlex.join([CLIENT[daemon], "restart", instance])}
+    {shlex.join([ABOUT[daemon].client, "restart", instance])}
     tries=0
     until {wait} < /dev/null 2> /dev/null; do
         tries=$((tries + 1))
