@@ -201,6 +201,8 @@ class Connection:
             try:
                 return await asyncio.wait_for(ssh.create_process(command, encoding=None), START_TIMEOUT)
             except asyncssh.ChannelOpenError as error:
+                if await refusals.dropped(ssh):
+                    raise self._named(ConnectionLost(f"the connection to {self.label} has dropped")) from None
                 if any(not each.lost for each in self._workers):
                     raise NoMoreSessions from None
                 if pause is None:
@@ -233,7 +235,7 @@ class Connection:
         except TimeoutError:
             return False
         except asyncssh.ChannelOpenError:
-            return True  # no session left to ask with
+            return None if await refusals.dropped(ssh) else True  # no session left to ask with
         except (OSError, asyncssh.Error):
             return None
         return "hearth-lives" in str(done.stdout).split()

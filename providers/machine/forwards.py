@@ -15,7 +15,8 @@ from typing import Any, cast
 import asyncssh
 
 from config.addresses import bracketed
-from providers.errors import NotAnswering
+from providers.errors import ConnectionLost, NotAnswering
+from providers.machine.refusals import dropped
 
 FORBIDDEN = 1
 """SSH_OPEN_ADMINISTRATIVELY_PROHIBITED of RFC 4254, section 5.1."""
@@ -34,7 +35,7 @@ class Forwards:
     async def socket(self, ssh: asyncssh.SSHClientConnection, host: str, port: int, timeout: float) -> Path:
         """Return the socket that leads to `port` of `host`; `timeout` is in seconds.
 
-        Raises NotAnswering where nothing accepts a connection there, or sshd forwards none.
+        Raises NotAnswering where nothing accepts a connection there, or sshd forwards none; ConnectionLost.
         """
         await self._try(ssh, host, port, timeout)
         async with self._making:
@@ -55,6 +56,8 @@ class Forwards:
         try:
             opened = await asyncio.wait_for(_opened(ssh, host, port), timeout)
         except asyncssh.ChannelOpenError as error:
+            if await dropped(ssh):
+                raise ConnectionLost(f"the connection to {self._label} has dropped") from None
             forbidden = error.code == FORBIDDEN
             raise NotAnswering(
                 f"{self._label} does not forward connections over SSH, so {where} can't be reached"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from typing import Any
@@ -159,3 +160,9 @@ def no_worker(
         remedy=f"see what a login of {user} runs there (~/.profile, ~/.bashrc, /etc/profile.d) and that"
         f" `{python} -c 1` works in it",
     )
+
+
+async def dropped(ssh: asyncssh.SSHClientConnection) -> bool:
+    """Say of a connection on which no channel could be opened whether it is gone: asyncssh tells both in one way."""
+    await asyncio.sleep(0)  # it takes the connection for open until its own cleaning up, which is the loop's next turn
+    return ssh.is_closed()

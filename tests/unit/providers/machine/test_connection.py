@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import asyncssh
@@ -104,6 +105,39 @@ async def test_a_machine_that_let_us_in_and_is_away_is_sought_again_but_not_behi
     with pytest.raises(kind):
         async with connection.worker():
             pytest.fail("there is no worker")
+
+
+@pytest.mark.parametrize("at_work", [0, 1])
+async def test_a_connection_that_drops_as_a_session_is_opened_is_sought_again_and_no_limit_of_sessions(
+    monkeypatch: pytest.MonkeyPatch, at_work: int
+):
+    class Drops(Ssh):
+        """asyncssh refuses the channel of a connection that is gone, and calls that closed a turn later."""
+
+        async def create_process(self, _command: str, **_options: Any) -> Pipe:
+            if len(self.pipes) < at_work:
+                return await super().create_process(_command, **_options)
+            asyncio.get_running_loop().call_soon(setattr, self, "closed", True)
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "SSH connection closed")
+
+    made: list[Ssh] = []
+
+    async def connect(_host: str, **_options: Any) -> Ssh:
+        made.append(Ssh() if made else Drops())
+        return made[-1]
+
+    monkeypatch.setattr(connection_module.asyncssh, "connect", connect)
+    connection = Connection("box", Host(), None)
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(at_work):
+            await stack.enter_async_context(connection.worker())
+        with pytest.raises(ConnectionLost, match="the connection to box has dropped"):
+            await stack.enter_async_context(connection.worker())
+    for pipe in made[0].pipes:
+        pipe.stdout.feed_eof()
+    await asyncio.sleep(0.01)
+    async with connection.worker():
+        assert len(made) == 2
 
 
 async def test_an_answer_that_nobody_waits_for_any_more_harms_no_other():

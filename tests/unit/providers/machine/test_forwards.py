@@ -12,7 +12,7 @@ import asyncssh
 import httpx
 import pytest
 
-from providers.errors import NotAnswering
+from providers.errors import ConnectionLost, NotAnswering
 from providers.machine.forwards import Forwards
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
@@ -73,6 +73,12 @@ async def test_one_socket_serves_all_who_ask_for_the_same_port(machine: Machine)
     ask = [forwards.socket(machine.ssh, "127.0.0.1", machine.port, 5) for _ in range(5)]
     assert len(set(await asyncio.gather(*ask))) == 1
     forwards.close()
+
+
+async def test_where_the_connection_itself_is_gone_that_is_said_and_nothing_of_the_service(machine: Machine):
+    machine.ssh.abort()
+    with pytest.raises(ConnectionLost, match="the connection to box has dropped"):
+        await Forwards("box").socket(machine.ssh, "127.0.0.1", machine.port, 5)
 
 
 async def test_where_nothing_listens_the_error_says_so_and_where(machine: Machine, unused_tcp_port: int):
