@@ -16,7 +16,8 @@ import pytest
 from lab.kubernetes import provider_build
 from tests.lab.support import skip_or_fail
 from toolchain.errors import UnavailableError
-from toolchain.stack.environment import VIRTUAL_ENVIRONMENT
+from toolchain.stack.environment import VIRTUAL_ENVIRONMENT, defaults
+from toolchain.versions import ROOT
 
 REQUIRED = "HEARTH_PROVIDERS"
 OFFICIAL = ("docker", "command", "kubernetes")
@@ -29,12 +30,14 @@ def plugins(*providers: str) -> Path:
     Without them the test is skipped, where CI=true as well: they are downloads, from no package registry. Where
     HEARTH_PROVIDERS is `required`, as in the workflow that installs them, it fails.
     """
-    if missing := lacking(*providers):
-        told = f"this test needs a provider: pulumi plugin install resource {missing}"
-        if os.environ.get(REQUIRED) == "required":
-            pytest.fail(told, pytrace=False)
-        pytest.skip(told)
-    return pulumi_home() / "plugins"
+    missing = ""
+    for home in homes():
+        if not (missing := lacking(home, *providers)):
+            return home / "plugins"
+    told = f"this test needs a provider: .venv/bin/pulumi plugin install resource {missing}"
+    if os.environ.get(REQUIRED) == "required":
+        pytest.fail(told, pytrace=False)
+    pytest.skip(told)
 
 
 def kubernetes_plugins() -> Path:
@@ -42,7 +45,8 @@ def kubernetes_plugins() -> Path:
 
     That is built first where it is missing. Where it can't be built, the test is skipped; in CI it fails.
     """
-    if not lacking("kubernetes") or os.environ.get(REQUIRED) == "required":
+    installed = any(not lacking(home, "kubernetes") for home in homes())
+    if installed or os.environ.get(REQUIRED) == "required":
         return plugins("kubernetes")
     try:
         return provider_build.plugin_folder(importlib.metadata.version("pulumi-kubernetes"), print)
@@ -50,15 +54,17 @@ def kubernetes_plugins() -> Path:
         skip_or_fail(f"this test needs Pulumi's Kubernetes provider: {error}")
 
 
-def pulumi_home() -> Path:
-    """Return where Pulumi keeps its plugins."""
-    return Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+def homes() -> list[Path]:
+    """Return where Pulumi may keep its plugins: as PULUMI_HOME says, else as this clone's launcher or Pulumi itself."""
+    if chosen := os.environ.get("PULUMI_HOME"):
+        return [Path(chosen)]
+    return [Path(defaults(ROOT, {})["PULUMI_HOME"]), Path.home() / ".pulumi"]
 
 
-def lacking(*providers: str) -> str:
-    """Return the first of these providers that is not installed, as `NAME VERSION`; empty if all are."""
+def lacking(home: Path, *providers: str) -> str:
+    """Return the first of these providers that is not installed there, as `NAME VERSION`; empty if all are."""
     command = [str(VIRTUAL_ENVIRONMENT / "bin" / "pulumi"), "plugin", "ls", "--json"]
-    environment = {**os.environ, "PULUMI_HOME": str(pulumi_home()), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    environment = {**os.environ, "PULUMI_HOME": str(home), "PULUMI_SKIP_UPDATE_CHECK": "true"}
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
     found = {(each["name"], each["version"]) for each in json.loads(answer.stdout)}
     wanted = [(name, importlib.metadata.version(f"pulumi-{name}")) for name in providers]
