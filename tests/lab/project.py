@@ -18,20 +18,26 @@ import pulumi
 from pulumi import CustomTimeouts, Output, ResourceOptions
 from providers.resources.host import Block, Directory, File, Script, User
 """
+PROVIDER = ROOT / "providers" / "plugin"
 Answer = subprocess.CompletedProcess[str]
 
 
 class Project:
-    """One stack, with the machine `box` in its settings."""
+    """One stack, with the machine `box` in its settings.
 
-    def __init__(self, folder: Path, machine: Machine) -> None:
+    `provider` is the folder that has Hearth's provider, `python_path` where its program looks for modules first.
+    """
+
+    def __init__(
+        self, folder: Path, machine: Machine, *, provider: Path = PROVIDER, python_path: str = str(ROOT)
+    ) -> None:
         self.machine = machine
         self.workspace = Workspace.create(
             folder,
             HEAD,
             name="trial",
-            providers={"hearth": ROOT / "providers" / "plugin"},
-            extra_environment={"PYTHONPATH": str(ROOT)},
+            providers={"hearth": provider},
+            extra_environment={"PYTHONPATH": python_path},
         )
         self._settings: dict[str, Any] = {}
         self.usual()

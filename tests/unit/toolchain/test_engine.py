@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -43,6 +44,17 @@ def test_the_engine_and_its_sdk_are_pinned_to_one_version_in_one_place() -> None
         check=False,
     )
     assert tracked.stdout.split() == ["toolchain/pulumi/go.mod"]
+
+
+def test_the_python_sdk_is_that_of_the_lock_and_no_newer_than_the_engine() -> None:
+    """An SDK speaks with later engines, and not with older ones; see ADR 60."""
+    locked = re.findall(r"^pulumi==(\S+)", versions.LOCK_FILE.read_text(), re.MULTILINE)
+    assert locked == [importlib.metadata.version("pulumi")]
+    engine, sdk = versions.parse_version(versions.ENGINE), versions.parse_version(locked[0])
+    assert engine is not None
+    assert sdk is not None
+    assert sdk[0] == engine[0]
+    assert sdk <= engine
 
 
 @pytest.mark.parametrize(
