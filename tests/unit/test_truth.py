@@ -15,8 +15,8 @@ from toolchain.versions import ROOT
 
 TRUTH = ROOT / "docs" / "truth.md"
 WORDS = re.compile(
-    r"stand-in|not tried|untried|never run|never rolled out|never seen|not brought up yet|can't be had|skipped in CI"
-    r"|elsewhere it is skipped",
+    r"stand-in|not tried|neither was tried|untried|never run|never rolled out|never seen|not brought up yet"
+    r"|can't be had|skipped in CI|elsewhere it is skipped|not measured here",
     re.IGNORECASE,
 )
 EXPLAIN = {
