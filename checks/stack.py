@@ -36,26 +36,40 @@ class DeployedStack:
     """Key of each system -> what its file of settings says of it, unchecked."""
 
 
-def machines_of(path: Path) -> Machines:
-    """Return the machines in a file of settings. Raises StackUnknown, or WrongSettings with every mistake."""
+def settings_of(project: Path, stack: str) -> dict[str, Any]:
+    """Return the stack's settings by full key; what is encrypted is not among them.
+
+    They stand in its file; where that names environments of Pulumi ESC, or Pulumi.yaml has settings for all stacks, the
+    engine is asked for the whole. Raises StackUnknown, or WrongSettings with file, line and remedy.
+    """
+    path = project / f"Pulumi.{stack}.yaml"
     try:
-        settings = stack_file.settings(path)
+        settings, more = stack_file.settings(path), stack_file.read(path).get("environment")
     except OSError as error:
         raise StackUnknown(
             f"{path.name} can't be read ({type(error).__name__}), so the machines are unknown",
             detail=str(error),
             remedy="give the name of a stack that has a file of settings: make check STACK=dev",
         ) from None
+    whole = project / "Pulumi.yaml"
+    if not more and not (whole.is_file() and stack_file.settings(whole)):
+        return settings
+    told = _asked(project, stack, "which settings the stack {stack} has", "config", "--json")
+    entries: Mapping[str, Mapping[str, Any]] = json.loads(told or "{}")
+    return {key: each.get("objectValue", each.get("value")) for key, each in entries.items() if not each.get("secret")}
+
+
+def machines_of(settings: Mapping[str, Any], file: str) -> Machines:
+    """Return the machines in a stack's settings. Raises WrongSettings with every mistake."""
     keys = {key: settings.get(f"{NAMESPACE}:{key}") for key in KEYS}
     try:
         return Machines.from_namespace(keys)
     except ValidationError as error:
-        raise WrongSettings(mistakes_of(error, NAMESPACE), path.name) from None
+        raise WrongSettings(mistakes_of(error, NAMESPACE), file) from None
 
 
-def written_of(path: Path) -> dict[str, Mapping[str, Any]]:
-    """Return what a file of settings says of each system that it has."""
-    settings = stack_file.settings(path)
+def written_of(settings: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return what a stack's settings say of each system that they have."""
     found: dict[str, Mapping[str, Any]] = {}
     for key in SYSTEMS:
         value = settings.get(f"{NAMESPACE}:{key}")
@@ -72,29 +86,33 @@ def written_of(path: Path) -> dict[str, Mapping[str, Any]]:
 
 def outputs_of(project: Path, stack: str) -> dict[str, Any]:
     """Return the stack's outputs. Raises StackUnknown where Pulumi has none to give."""
-    command = [sys.executable, "-m", "toolchain", "pulumi", "--", "stack", "output", "--json", "--stack", stack]
+    told = _asked(project, stack, "what the stack {stack} has deployed", "stack", "output", "--json")
+    return cast(dict[str, Any], json.loads(told or "{}"))
+
+
+def _asked(project: Path, stack: str, what: str, *words: str) -> str:
+    """Return what Pulumi prints. Raises StackUnknown, which says `what` it could not tell."""
+    engine = [sys.executable, "-m", "toolchain", "pulumi", "--", "--cwd", str(project)]
+    command = [*engine, *words, "--stack", stack]
+    told = what.format(stack=stack)
     try:
         done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=OUTPUT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         raise StackUnknown(
-            f"Pulumi did not say within {OUTPUT_SECONDS} s what the stack {stack} has deployed",
+            f"Pulumi did not say within {OUTPUT_SECONDS} s {told}",
             remedy="see whether its backend can be reached: python -m toolchain pulumi -- stack ls",
         ) from None
     if done.returncode != 0:
-        raise StackUnknown(
-            f"Pulumi could not say what the stack {stack} has deployed",
-            detail=done.stderr,
-            remedy=f"make up STACK={stack}",
-        )
-    return cast(dict[str, Any], json.loads(done.stdout or "{}"))
+        raise StackUnknown(f"Pulumi could not say {told}", detail=done.stderr, remedy=f"make up STACK={stack}")
+    return done.stdout
 
 
 def deployed(project: Path, stack: str) -> DeployedStack:
     """Return what a stack has deployed, and where."""
-    path = project / f"Pulumi.{stack}.yaml"
-    machines = machines_of(path)
+    settings = settings_of(project, stack)
+    machines = machines_of(settings, f"Pulumi.{stack}.yaml")
     outputs = outputs_of(project, stack)
     systems = {key: outputs[key] for key in SYSTEMS if key in outputs}
     if not systems:
         raise StackUnknown(f"the stack {stack} has nothing deployed", remedy=f"make up STACK={stack}")
-    return DeployedStack(systems, machines, written_of(path))
+    return DeployedStack(systems, machines, written_of(settings))

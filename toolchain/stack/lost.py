@@ -27,7 +27,9 @@ KEY = "hearth:lost"
 def lost_addresses(folder: Path, stack: str, environment: Mapping[str, str]) -> set[str]:
     """Return the addresses that the stack's settings declare lost; none where the file does not speak of them."""
     file = folder / f"Pulumi.{stack}.yaml"
-    if not file.is_file() or not re.search(rf"^\s*[\"']?{KEY}[\"']?\s*:", file.read_text(), re.MULTILINE):
+    # Or an environment of Pulumi ESC may speak of them.
+    speaks = re.compile(rf"^(\s*[\"']?{KEY}[\"']?\s*:|environment:)", re.MULTILINE)
+    if not file.is_file() or not speaks.search(file.read_text()):
         return set()
     found: Any = json.loads(pulumi(folder, environment, "config", "get", KEY, "--stack", stack) or "null")
     return {str(address).lower() for address in cast("list[Any]", found)} if isinstance(found, list) else set()

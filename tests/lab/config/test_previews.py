@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +90,23 @@ def test_a_file_of_secrets_that_is_not_there_is_said_once(tmp_path: Path, name: 
     assert systems_in(printed) == set(SYSTEMS)
     assert printed.count("hearth:secrets-file") == 1
     assert "are unknown" in printed
+
+
+def test_settings_for_all_stacks_count_for_the_checks_as_they_do_for_the_program(tmp_path: Path) -> None:
+    made = project(tmp_path / "project")
+    whole = made.folder / "Pulumi.yaml"
+    hosts = {"whole": {"address": "192.0.2.9", "port": 2222}}
+    file = made.folder / f"Pulumi.{made.stack}.yaml"
+    settings = read_yaml(file)
+    del settings["config"]["hearth:hosts"]
+    file.write_text(yaml.safe_dump(settings))
+    whole.write_text(yaml.safe_dump({**read_yaml(whole), "config": {"hearth:hosts": {"value": hosts}}}))
+    told = went_well(made.pulumi("config", "--json"))
+    assert json.loads(told.stdout)["hearth:hosts"]["objectValue"] == hosts
+    program = (
+        "import pathlib, sys; from checks.stack import *; s = settings_of(pathlib.Path(sys.argv[1]), sys.argv[2])\n"
+    )
+    program += "print(machines_of(s, '').hosts['whole'].port, sorted(written_of(s)))"
+    command = [sys.executable, "-c", program, str(made.folder), made.stack]
+    answer = subprocess.run(command, cwd=ROOT, env=made.environment, capture_output=True, text=True, check=False)
+    assert answer.stdout.strip() == f"2222 {sorted(SYSTEMS)}", shown(answer)
