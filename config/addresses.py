@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -42,6 +42,14 @@ def _one_machine(address: IPv4Address | IPv6Address) -> None:
         raise ValueError("must be the address of one machine, and this one is no machine's; write its own")
 
 
+def canonical(address: str) -> str:
+    """Return a host name or an address in the one form that all its ways of writing share, to compare it."""
+    try:
+        return str(ip_address(address.lower()))
+    except ValueError:
+        return address.lower().removesuffix(".")
+
+
 Address = Annotated[str, AfterValidator(host_address)]
 """Where a machine is: a name or an address."""
 
@@ -66,6 +74,11 @@ def _written_address(value: Any) -> Any:
 def _publishable(value: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     if getattr(value, "scope_id", None) is not None or getattr(value, "ipv4_mapped", None) is not None:
         raise ValueError("must be an address without a zone; write the address alone")
+    if value.version == 6 and value.is_link_local:
+        raise ValueError(
+            "must be an address that says by itself which network it is in, and fe80:: is in each; write another of "
+            "the machine's"
+        )
     if (
         value.is_multicast
         or (value.version == 4 and value.is_reserved)
@@ -119,8 +132,30 @@ def _http_address(value: str) -> str:
     return value
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether a host's name or address leads back to whoever asks it."""
+    name = canonical(host.strip("[]"))
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _from_a_container(value: str) -> str:
+    if is_loopback(urlsplit(value).hostname or ""):
+        raise ValueError(
+            "must not be a loopback address, which in a container is the container itself; write the address by which "
+            "other machines reach that server"
+        )
+    return value
+
+
 HttpAddress = Annotated[str, AfterValidator(_http_address)]
 """Where a server of HTTP answers; nothing secret in it."""
+HttpAddressFromContainer = Annotated[HttpAddress, AfterValidator(_from_a_container)]
+"""The same, for a program that asks from within a container."""
 
 
 def bracketed(address: str | IPv4Address | IPv6Address) -> str:

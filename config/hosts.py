@@ -17,9 +17,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from config.accounts import LoginName
-from config.addresses import Address
+from config.addresses import Address, canonical
 from config.model import HostName, Port, Settings
 
+SSH_PORT = 22
 KEYS = ("hosts", "lost", "ssh-config")
 """The keys of the namespace `hearth` that are about machines."""
 
@@ -103,10 +104,14 @@ class Machines(Settings):
         """Return whether two names are one machine: the same name, or the same address and port."""
         known = [self.hosts.get(name) for name in (one, other)]
         places = [
-            (self.address(name).lower(), host.port) if host else name
+            (canonical(self.address(name)), host.port or SSH_PORT) if host else name
             for name, host in zip((one, other), known, strict=True)
         ]
         return one == other or places[0] == places[1]
+
+    def is_lost(self, address: str) -> bool:
+        """Return whether the machine at an address is gone for good, however the address is written."""
+        return canonical(address) in {canonical(each) for each in self.lost}
 
     @classmethod
     def from_namespace(cls, values: Mapping[str, Any]) -> Machines:

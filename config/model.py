@@ -24,6 +24,7 @@ from pydantic import (
 
 from config.accounts import LoginName as AccountName
 from config.places import MachinePath
+from config.texts import UNSEEN
 
 __all__ = ["AccountName", "MachinePath"]  # they are asked for here by those who write models
 
@@ -56,11 +57,17 @@ class Disagreements(ValueError):
         super().__init__("\n".join(f"{each.key}: {each.rule}" if each.key else each.rule for each in found))
 
 
-def _of_numbers(annotation: Any) -> bool:
-    """Return whether a field holds whole numbers, by themselves or in a list, and no truth values."""
+def _holds(kind: type, annotation: Any) -> bool:
+    """Return whether a field holds values of a type, by themselves or in a list."""
     if get_origin(annotation) in (Annotated, Union, types.UnionType, tuple, list, frozenset):
-        return any(_of_numbers(part) for part in get_args(annotation))
-    return annotation is int
+        return any(_holds(kind, part) for part in get_args(annotation))
+    return annotation is kind
+
+
+_NUMBER, _NEARLY = re.compile("-?(0|[1-9][0-9]*)"), re.compile(r"\s*[+-]?[0-9][0-9_.]*\s*")
+"""What is a number in each version of YAML, and what in some is one, or another: 010 is 8 there."""
+_TRUTH = ("true", "false", "yes", "no", "on", "off")
+"""What YAML 1.1 and 1.2 write for a truth value, and a reader of the other version takes for a text."""
 
 
 class Settings(BaseModel):
@@ -72,10 +79,16 @@ class Settings(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _a_truth_value_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse `port: true`, which would be port 1: for Python, true is a number."""
-        if isinstance(value, bool) and _of_numbers(cls.model_fields[info.field_name or ""].annotation):
-            raise ValueError("must be a whole number; write one, without quotes")
+    def _a_number_is_no_truth_value(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what Python would take for another type: `port: true` (1), `ai: 1`, `port: '08_0'` (80)."""
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        if _holds(int, annotation):
+            if isinstance(value, bool):
+                raise ValueError("must be a whole number; write one, without quotes")
+            if isinstance(value, str) and _NEARLY.fullmatch(value) and not _NUMBER.fullmatch(value):
+                raise ValueError("must be a whole number; write its digits alone, without quotes and units")
+        if _holds(bool, annotation) and not isinstance(value, bool | None) and str(value).lower() not in _TRUTH:
+            raise ValueError("must be true or false; write one of the two, without quotes")
         return value
 
     def disagreements(self) -> Iterator[Disagreement]:
@@ -104,8 +117,8 @@ def matches(pattern: str, rule: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-NO_CONTROL = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]*"
-"""A text on one line that no terminal and no parser takes for more than text."""
+NO_CONTROL = rf"[^{UNSEEN}]*"
+"""A text on one line that is what it looks like, for people, terminals and parsers."""
 
 HostName = Annotated[
     str,
@@ -182,8 +195,8 @@ def each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
 Line = Annotated[
     str,
     matches(
-        rf"(?! )(?=.){NO_CONTROL}(?<! )",
-        "must be one line without control characters and without blanks at its ends; correct it",
+        rf"(?!\s)(?=.){NO_CONTROL}(?<!\s)",
+        "must be one line without control or unseen characters and without blanks at its ends; correct it",
     ),
 ]
 """A text on one line, that is not empty."""

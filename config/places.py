@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 from config.accounts import words
+from config.texts import UNSEEN
 
 SYSTEM_ROOTS = words(
     "bin boot dev efi etc init lib lib32 lib64 libexec libx32 lost+found nix ostree proc root run sbin selinux snap "
@@ -35,7 +36,9 @@ PACKAGES = words(
 """Folders of /var/lib that are packages' own."""
 LONGEST = 4095
 """limits.h: PATH_MAX without its NUL; a name in it has at most 255 bytes."""
-_BAD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\]")
+_BAD = re.compile(rf"[{UNSEEN}\\]")
+LONGEST_UNIT = 255
+"""Bytes of a unit's name: unit-name.h, UNIT_NAME_MAX without its NUL."""
 
 
 def _written(value: Any) -> Any:
@@ -46,7 +49,8 @@ def _written(value: Any) -> Any:
         raise ValueError("must be an absolute path on the machine; write it from the root, as /srv/share")
     if ".." in value.split("/") or _BAD.search(value):
         raise ValueError(
-            "must be a path on one line without '..', backslashes and control characters; write out where it leads"
+            "must be a path on one line without '..', backslashes, control or unseen characters; write out where it "
+            "leads"
         )
     if len(value.encode()) > LONGEST or any(len(part.encode()) > 255 for part in value.split("/")):
         raise ValueError("must have at most 255 bytes between two '/'; choose a shorter path")
@@ -113,6 +117,17 @@ def _no_separators(value: PurePosixPath) -> PurePosixPath:
     """Refuse `,`, which ends an option of a mount, and `:`, a field of a volume: neither can be escaped there."""
     if found := [mark for mark in ",:" if mark in str(value)]:
         raise ValueError(f"must hold no '{found[0]}', which ends a value where this is written; choose another path")
+    return value
+
+
+def _names_a_unit(value: PurePosixPath) -> PurePosixPath:
+    """Refuse a mount point whose unit could not have its name: all but ASCII letters and digits takes four bytes."""
+    size = sum(1 if re.fullmatch(rb"[A-Za-z0-9:_./]", bytes([each])) else 4 for each in str(value).encode())
+    if size + len(".automount") > LONGEST_UNIT:
+        raise ValueError(
+            "must be shorter, as systemd names a unit by it and writes other characters than ASCII letters and digits "
+            f"as four ({LONGEST_UNIT} in all); choose a shorter path"
+        )
     return value
 
 
@@ -206,7 +221,13 @@ OwnHome = Annotated[PurePosixPath, _WRITTEN, AfterValidator(_plain), AfterValida
 OwnFolder = Annotated[PurePosixPath, _WRITTEN, AfterValidator(_own_tree), _TEXT, _SCHEMA]
 """A folder that is made, closed and, with `data: remove`, removed."""
 MountPlace = Annotated[
-    PurePosixPath, _WRITTEN, AfterValidator(_no_separators), AfterValidator(_outside_homes), _TEXT, _SCHEMA
+    PurePosixPath,
+    _WRITTEN,
+    AfterValidator(_no_separators),
+    AfterValidator(_outside_homes),
+    AfterValidator(_names_a_unit),
+    _TEXT,
+    _SCHEMA,
 ]
 """Where a file system is mounted over what is there."""
 CredentialsFile = Annotated[

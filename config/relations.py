@@ -1,16 +1,15 @@
-"""What only shows when systems and machines are seen together: one port wanted twice, a machine's own user."""
+"""What only shows when systems and machines are seen together: one port or place wanted twice, a machine's own user."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from config.addresses import overlap
-from config.hosts import Machines
+from config.hosts import SSH_PORT, Machines
 from config.mistakes import Mistake, shown
 from config.model import NAMESPACE
-from config.system import Listener, SystemSettings
-
-SSH_PORT = 22
+from config.places import inside
+from config.system import Holding, Listener, SystemSettings
 
 
 def _collisions(systems: Mapping[str, SystemSettings], machines: Machines) -> list[Mistake]:
@@ -39,9 +38,33 @@ def _same_place(one: Listener, other: Listener, machines: Machines) -> bool:
     return same and any(overlap(first, second) for first in one.addresses for second in other.addresses)
 
 
+def _in_the_way(one: Holding, other: Holding) -> bool:
+    """Return whether two systems would each have the same account, or a path of one lies in the other's."""
+    if isinstance(one.what, str) or isinstance(other.what, str):
+        return one.what == other.what
+    return inside(one.what, other.what) or inside(other.what, one.what)
+
+
+def _holdings(systems: Mapping[str, SystemSettings], machines: Machines) -> list[Mistake]:
+    """Find an account or a place of one machine that two systems take for their own: each would change or remove it."""
+    held = [(key, each) for key, settings in systems.items() for each in settings.holdings()]
+    found: list[Mistake] = []
+    for position, (key, one) in enumerate(held):
+        for other_key, other in held[:position]:
+            if key == other_key or not machines.same_machine(one.host, other.host) or not _in_the_way(one, other):
+                continue
+            # What the settings say is to be changed: a system's own places are not for them to choose.
+            (at, here), (_, there) = sorted([(key, one), (other_key, other)], key=lambda pair: not pair[1].key)
+            name = f"{NAMESPACE}:{other_key if at == key else key}" + (f".{there.key}" if there.key else "")
+            rule = f"must lie apart from what {name} has on the same machine ({there.host}: {there.what})"
+            where = f"{NAMESPACE}:{at}" + (f".{here.key}" if here.key else "")
+            found.append(Mistake(where, rule, "choose another place, name or machine", shown(str(here.what))))
+    return found
+
+
 def relations(systems: Mapping[str, SystemSettings], machines: Machines) -> list[Mistake]:
     """Return what only shows when systems and machines are seen together."""
-    found = _collisions(systems, machines)
+    found = _collisions(systems, machines) + _holdings(systems, machines)
     for key, settings in systems.items():
         for each in settings.against(machines):
             rule, _, remedy = each.rule.partition("; ")

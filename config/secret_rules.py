@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from config.addresses import is_loopback
+
 
 def one_line(value: str) -> None:
     """Hold a secret that ends up in a line of a file to its rule. Raises ValueError, without the value."""
-    if not value:
-        raise ValueError("must not be empty; set it again")
+    if not value.strip():
+        raise ValueError("must not be empty, nor blanks alone; set it again")
     if re.search(r"[\n\r\x00]", value):
         raise ValueError("must be one line; set it again, without a line break")
 
@@ -35,8 +38,10 @@ def at_least(characters: int) -> Callable[[str], None]:
 def environment_lines(value: str) -> None:
     """Hold a file of variables to its rule, as podman-run(1) reads `--env-file`: NAME=value, or a comment.
 
-    A name alone would take the value from whoever starts podman. Raises ValueError, without the value.
+    A name alone would take the value from whoever starts podman, and of two lines of one name nobody sees which counts.
+    Raises ValueError, without the value.
     """
+    names: dict[str, int] = {}
     for number, line in enumerate(value.split("\n"), 1):
         if (
             line.strip()
@@ -44,6 +49,11 @@ def environment_lines(value: str) -> None:
             and not re.fullmatch(r"[A-Za-z_]\w*=[^\r\x00]*", line, re.ASCII)
         ):
             raise ValueError(f"must be lines of NAME=value, and line {number} is none; set it again, so")
+        name = line.partition("=")[0].strip()
+        if name and not name.startswith("#") and names.setdefault(name, number) != number:
+            raise ValueError(
+                f"must give each NAME once, and lines {names[name]} and {number} have the same; set it again"
+            )
 
 
 def postgres_address(value: str) -> None:
@@ -52,6 +62,15 @@ def postgres_address(value: str) -> None:
         raise ValueError(
             "must be an address of PostgreSQL on one line, without blanks; set it as "
             "postgresql://user:password@host:5432/database"
+        )
+    try:
+        host = urlsplit(value).hostname or ""
+    except ValueError:
+        raise ValueError("must be an address of PostgreSQL, and its host can't be read; set it again") from None
+    if is_loopback(host):
+        raise ValueError(
+            "must not lead to a loopback address, which in a container is the container itself; set it with the "
+            "address by which other machines reach the database"
         )
 
 
@@ -75,6 +94,7 @@ LONGEST_FOR_BCRYPT = 72
 
 def bcrypt_password(value: str) -> None:
     """Rule for a password that is kept as its bcrypt hash. It raises ValueError, without the value."""
+    one_line(value)
     size = len(value.encode())
     if len(value) < 12 or size > LONGEST_FOR_BCRYPT:
         raise ValueError(

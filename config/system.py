@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address
+from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal, cast
 
 from config.hosts import Machines
@@ -26,6 +27,17 @@ class Listener:
     addresses: Sequence[IPv4Address | IPv6Address]
     """`0.0.0.0` and `::` stand for all of their version."""
     protocol: Literal["tcp", "udp"] = "tcp"
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What a system has on a machine for itself alone: an account, or a path and what is below it."""
+
+    key: str
+    """The setting that says which, as seen from the system; empty where none does."""
+    host: str
+    what: PurePosixPath | str
+    """A path; or an account's name."""
 
 
 class SystemSettings(Settings):
@@ -54,6 +66,10 @@ class SystemSettings(Settings):
 
     def listeners(self) -> Sequence[Listener]:
         """Return every port of a machine that the system listens on, as far as the settings tell."""
+        return ()
+
+    def holdings(self) -> Sequence[Holding]:
+        """Return every account and place of a machine that the system makes, fills or removes."""
         return ()
 
     def required_secrets(self) -> Mapping[str, str]:

@@ -10,11 +10,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from config.addresses import HttpAddress, IpAddresses
+from config.addresses import HttpAddressFromContainer, IpAddresses
 from config.model import Disagreement, HostName, ImageName, LogLevel, NamePrefix, Port, Settings, each_once, matches
 from config.places import OwnFolder, PlainFile
 from config.secret_rules import at_least, one_line
-from config.system import Listener, SystemSettings
+from config.system import Holding, Listener, SystemSettings
 
 BACKEND_PORT = 8000
 OLLAMA_PORT = 11434
@@ -80,6 +80,14 @@ DatabaseName = Annotated[
     AfterValidator(_database_name),
 ]
 Memory = Annotated[str, AfterValidator(_memory)]
+
+
+def _names_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names of hosts, each once: they are the same in capitals."""
+    each_once(tuple(value.lower() for value in values))
+    return values
+
+
 HostPattern = Annotated[
     str,
     Field(max_length=253),
@@ -109,7 +117,7 @@ class Backend(Settings):
     addresses: IpAddresses = Field(
         default=(IPv4Address("0.0.0.0"),), min_length=1, description="Addresses of the machine to publish on."
     )
-    allowed_hosts: tuple[HostPattern, ...] = Field(
+    allowed_hosts: Annotated[tuple[HostPattern, ...], AfterValidator(_names_once)] = Field(
         default=(),
         description="Names under which the pages are visited, as pi.local or *.example.org, beside localhost and plain "
         "addresses. To any other it does not answer.",
@@ -158,7 +166,7 @@ class Ollama(Settings):
 
     image: ImageName = Field(default="docker.io/ollama/ollama:latest", description="Its image.")
     memory: Memory = Field(default="1G", description="The most memory it may use.")
-    url: HttpAddress | None = Field(
+    url: HttpAddressFromContainer | None = Field(
         default=None, description="Another Ollama, used where `ai` is off. Without it and `ai`: no AI features."
     )
 
@@ -226,6 +234,12 @@ class Core(SystemSettings):
     def listeners(self) -> Sequence[Listener]:
         """Return the pages' port."""
         return (Listener("backend.port", self.host, self.backend.port, self.backend.addresses),)
+
+    def holdings(self) -> Sequence[Holding]:
+        """Return where the dumps are, and the nightly dump's units."""
+        found = [Holding("backup.folder", self.host, self.backup.folder)]
+        units = (PurePosixPath(f"/etc/systemd/system/{self.name}-backup.{kind}") for kind in ("service", "timer"))
+        return [*found, *(Holding("name", self.host, unit) for unit in units)] if self.backup.enabled else ()
 
     def required_secrets(self) -> Mapping[str, str]:
         """Return the database's password and the key of the forms; the pages' own where others can reach them."""

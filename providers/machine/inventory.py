@@ -83,7 +83,7 @@ class Inventory:
             address = where.address
             host = known.model_copy(update={"address": address, "port": where.port, "user": where.user})
         address = host.address or name
-        if address in self.machines.lost:
+        if self.machines.is_lost(address):
             raise InvalidInput(
                 f"the machine {name} ({address}) is declared lost in hearth:lost, so nothing can be done on it",
                 remedy="take its address out of hearth:lost, or what is still wished for there out of the settings",

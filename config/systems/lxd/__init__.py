@@ -11,7 +11,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from config.hosts import Machines
 from config.model import Disagreement, Settings
 from config.secret_rules import environment_lines, one_line
-from config.system import Listener, SystemSettings
+from config.system import Holding, Listener, SystemSettings
 from config.systems.lxd import parts, rules
 from config.systems.lxd.listeners import listeners
 from config.systems.lxd.values import InstanceName, MemberName, OwnLinkName, ResourceName
@@ -127,6 +127,13 @@ class Lxd(SystemSettings):
 
     def listeners(self) -> Sequence[Listener]:
         return tuple(listeners(self))
+
+    def holdings(self) -> Sequence[Holding]:
+        """Return the environment file of each machine, and the link to it."""
+        wanted = self.environment
+        paths = {"environment.path": wanted.path, "environment.link": wanted.link} if wanted else {}
+        hosts = [self.host_of(member) for member in self.members]
+        return [Holding(key, host, path) for host in hosts for key, path in paths.items() if path is not None]
 
     def required_secrets(self) -> Mapping[str, str]:
         needed: dict[str, str] = {}

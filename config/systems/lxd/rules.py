@@ -9,11 +9,14 @@ from collections.abc import Collection, Mapping
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 from typing import Any
 
+from config.places import inside
 from config.systems.lxd.keys import keys
 from config.systems.lxd.known import Found, Known, Place
 
 Subnet = IPv4Network | IPv6Network
 
+LONGEST_NAME = 253
+"""Characters of a host's name without the dot at its end: RFC 1035 has 255 bytes with it, in its own form."""
 NAME_SERVER = "ns1"
 """The name server's own name in the zone."""
 BUILT_IN_PROFILES = ("default", "container", "vm-base", "vm-networks", "vm-resources", "vm-gpu", "gpu-passthrough")
@@ -26,7 +29,7 @@ def between_parts(values: Mapping[str, Any], names: Mapping[str, Collection[str]
     `values` are the parts that are right by themselves, `names` the names of each group, also of what is wrong.
     """
     known = Known(values, names)
-    checks = (_references, _names, _addresses, _subnets, _disks, _bridges, _graphics, _dns, keys)
+    checks = (_references, _names, _addresses, _subnets, _disks, _bridges, _graphics, _dns, _environment, keys)
     return [mistake for check in checks for mistake in check(known)]
 
 
@@ -247,6 +250,16 @@ def _dns(known: Known) -> Found:
     for name in dns.records:
         if name in things:
             yield ("dns", "records", name), "is a member or an instance, which has its record already; rename it"
+    names = {("members", name): name for name in known.members} | {
+        ("instances", name): name for name in known.instances
+    }
+    names |= {("dns", part, name): name for part in ("records", "aliases") for name in getattr(dns, part)}
+    for place, name in names.items():
+        if name != "@" and len(name) + 1 + len(dns.domain) > LONGEST_NAME:
+            rule = (
+                f"makes a name of more than {LONGEST_NAME} characters in {dns.domain} (RFC 1035); shorten one of both"
+            )
+            yield place, rule
     member = known.members.get(dns.member)
     own = {*dns.addresses} or ({member.address} if member else set())
     for number, address in enumerate(dns.forwarders):
@@ -254,3 +267,10 @@ def _dns(known: Known) -> Found:
             yield ("dns", "forwarders", number), f"is {address}, where this server itself answers; name another server"
     if dns.parent and not dns.domain.endswith(f".{dns.parent}"):
         yield ("dns", "parent"), f"must be a domain above {dns.domain}; correct one of them"
+
+
+def _environment(known: Known) -> Found:
+    wanted = known.environment
+    if wanted and wanted.link and (inside(wanted.link, wanted.path) or inside(wanted.path, wanted.link)):
+        rule = f"must be another place than the file that it leads to ({wanted.path}); choose one, or leave it out"
+        yield ("environment", "link"), rule

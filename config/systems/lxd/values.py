@@ -198,7 +198,7 @@ ZeroTierNetwork = Annotated[
 ]
 Variable = Annotated[str, matches(r"[A-Za-z_][A-Za-z0-9_]*", "must be a variable's name; write it as LOG_LEVEL")]
 OneLine = Annotated[
-    str, matches(NO_CONTROL, "must be one line without control characters; write it without line breaks")
+    str, matches(NO_CONTROL, "must be one line without control or unseen characters; write it without line breaks")
 ]
 ImageTitle = Annotated[
     str, matches(r"[A-Za-z0-9][A-Za-z0-9._/+:-]*", "must be an image's name; write it as debian/13/cloud")

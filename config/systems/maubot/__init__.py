@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, ip_address
+from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -12,8 +13,10 @@ from pydantic import AfterValidator, Field, model_validator
 from config.model import Disagreement, HostName, Line, UnprivilegedPort, matches
 from config.places import inside
 from config.secret_rules import at_least, bcrypt_password, one_line
-from config.system import Listener, SystemSettings
+from config.system import Holding, Listener, SystemSettings
 from config.systems.maubot import parts
+
+LONGEST_USER_ID = 255
 
 
 class Maubot(SystemSettings):
@@ -121,11 +124,21 @@ class Maubot(SystemSettings):
     }
 
     def disagreements(self) -> Iterator[Disagreement]:
-        folder = self.backup.folder
+        folder, metrics = self.backup.folder, self.health.metrics_folder
+        rule = "must lie apart from {}, and one is in the other; choose a place of its own"
         for place in parts.OWN_FOLDERS:
-            if inside(folder, place) or inside(place, folder):
-                rule = f"must lie apart from maubot's {place}, and one is in the other; choose a place of its own"
-                yield Disagreement("backup.folder", rule, str(folder))
+            for key, path in (("backup.folder", folder), ("health.metrics-folder", metrics)):
+                if path is not None and (inside(path, place) or inside(place, path)):
+                    yield Disagreement(key, rule.format(f"maubot's {place}"), str(path))
+        if metrics is not None and (inside(metrics, folder) or inside(folder, metrics)):
+            yield Disagreement("health.metrics-folder", rule.format(f"backup.folder ({folder})"), str(metrics))
+        longest = max(map(len, self.bots), default=0)
+        if longest and longest + len(self.server_name) + 2 > LONGEST_USER_ID:
+            rule = (
+                f"must be short enough: with the server's name a user id has at most {LONGEST_USER_ID} characters "
+                "(Matrix specification, User Identifiers); choose shorter names"
+            )
+            yield Disagreement("bots", rule, max(self.bots, key=len))
         if self.homeserver_unit.startswith("maubot"):
             rule = "must be the homeserver's unit, and this is maubot's own; write the homeserver's"
             yield Disagreement("homeserver-unit", rule, self.homeserver_unit)
@@ -135,6 +148,9 @@ class Maubot(SystemSettings):
         lines = given.get("maubot-bot-passwords")
         if lines is None:
             return
+        if twice := parts.named_twice(lines, self.bots):
+            rule = f"must have one line for each bot, and {', '.join(twice)} has two; set it again"
+            yield Disagreement("maubot-bot-passwords", rule)
         known = parts.passwords_by_bot(lines, self.bots)
         if missing := [bot for bot in self.bots if bot not in known]:
             rule = (
@@ -142,6 +158,12 @@ class Maubot(SystemSettings):
                 "pulumi config set --secret hearth:maubot-bot-passwords"
             )
             yield Disagreement("maubot-bot-passwords", rule)
+
+    def holdings(self) -> Sequence[Holding]:
+        """Return maubot's account, its folders and units, and where its backups are."""
+        units = (PurePosixPath(f"/etc/systemd/system/{name}") for name in parts.OWN_UNITS)
+        found = [Holding("", self.host, parts.ACCOUNT), Holding("backup.folder", self.host, self.backup.folder)]
+        return [*found, *(Holding("", self.host, path) for path in (*parts.OWN_FOLDERS, *units))]
 
     def listeners(self) -> Sequence[Listener]:
         """Return maubot's page; and the homeserver's own port, where that is on the machine."""

@@ -25,6 +25,17 @@ OWN_FOLDERS = tuple(
     for path in ("/var/lib/maubot", "/var/lib/maubot-accounts", "/var/lib/maubot-health", "/opt/maubot", "/etc/maubot")
 )
 """Where maubot itself lies."""
+ACCOUNT = "maubot"
+"""Who it runs as."""
+OWN_UNITS = (
+    "maubot.service",
+    "maubot-health.service",
+    "maubot-health.timer",
+    "maubot-health-restart.service",
+    "maubot-health-restart.timer",
+    "maubot-backup.service",
+    "maubot-backup.timer",
+)
 
 
 def homeserver_address(value: str) -> str:
@@ -89,17 +100,28 @@ UnitStem = Annotated[
 PackageName = Annotated[str, matches(r"[a-z0-9][a-z0-9.+-]+", "must be a Debian package's name; write it as ffmpeg")]
 
 
-def passwords_by_bot(lines: str, bots: Iterable[str]) -> dict[str, str]:
-    """Return the passwords in lines of NAME=password, of those bots that have one. A name may hold a `=` itself."""
-    found: dict[str, str] = {}
+def _lines_by_bot(lines: str, bots: Iterable[str]) -> list[tuple[str, str]]:
+    """Return (bot, password) of each line of NAME=password that is about one of these. A name may hold a `=` itself."""
+    found: list[tuple[str, str]] = []
     for line in lines.split("\n"):
         text = line.strip()
         rests = {bot: text[len(bot) :].lstrip() for bot in bots if text.startswith(bot)}
         fitting = [bot for bot, rest in rests.items() if rest.startswith("=") and len(rest) > 1]
         if fitting:
             bot = max(fitting, key=len)
-            found[bot] = rests[bot][1:]
+            found.append((bot, rests[bot][1:]))
     return found
+
+
+def passwords_by_bot(lines: str, bots: Iterable[str]) -> dict[str, str]:
+    """Return the passwords in lines of NAME=password, of those bots that have one."""
+    return dict(_lines_by_bot(lines, bots))
+
+
+def named_twice(lines: str, bots: Iterable[str]) -> list[str]:
+    """Return the bots that two lines give a password to."""
+    names = [bot for bot, _ in _lines_by_bot(lines, bots)]
+    return sorted({name for name in names if names.count(name) > 1})
 
 
 class Bot(Settings):

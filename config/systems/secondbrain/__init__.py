@@ -12,7 +12,7 @@ from config.hosts import Machines
 from config.model import Disagreement, HostName
 from config.places import inside, someones_home
 from config.secret_rules import environment_lines, one_line
-from config.system import Listener, SystemSettings
+from config.system import Holding, Listener, SystemSettings
 from config.systems.secondbrain import parts
 
 PODMGR_FOLDER = PurePosixPath("/opt/podmgr")
@@ -126,6 +126,20 @@ class SecondBrain(SystemSettings):
         found = [Listener("pod.ollama-port", self.host, pod.ollama_port, pod.ollama_addresses)]
         if pod.backend_port is not None:
             found.append(Listener("pod.backend-port", self.host, pod.backend_port, pod.backend_addresses))
+        return found
+
+    def holdings(self) -> Sequence[Holding]:
+        """Return the account and its home, where the share is mounted, and its credentials."""
+        account = self.account
+        found = [
+            Holding("account.name", self.host, account.name),
+            Holding("account.home", self.host, account.home),
+        ]
+        if self.manager == "podmgr":
+            found.append(Holding("", self.host, PODMGR_FOLDER))
+        if self.share is not None:
+            found.append(Holding("share.mount-point", self.host, self.share.mount_point))
+            found.append(Holding("share.credentials-file", self.host, self.share.credentials_file))
         return found
 
     def required_secrets(self) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from typing import Annotated
@@ -64,17 +65,21 @@ def _share_name(value: str) -> str:
         or re.search(r'["/\\[\]:|<>+=;,*?]', value)
         or value != value.strip()
         or value in (".", "..")
+        or value != unicodedata.normalize("NFC", value)  # Windows compares code units, and writes composed ones
     ):
         raise ValueError(
             "must be a share's name: up to 80 characters, none of them a slash, a comma, a double quote or one of "
-            "[ ] : | < > + = ; * ?, and no blank at its ends; rename the share"
+            "[ ] : | < > + = ; * ?, no blank at its ends, and no letter whose mark is a character of its own (Unicode "
+            "NFC); rename the share, or type the name anew"
         )
     return value
 
 
 EnvironmentName = Annotated[str, matches(r"[A-Za-z_][A-Za-z0-9_]*", "must be a variable's name; write it as LOG_LEVEL")]
 OneLine = Annotated[
-    str, matches(NO_CONTROL, "must be one line without control characters; write it without line breaks")
+    str,
+    Field(max_length=65536),  # execve(2): one argument of a command has 128 KiB at most
+    matches(NO_CONTROL, "must be one line without control or unseen characters; write it without line breaks"),
 ]
 HealthPath = Annotated[
     str,

@@ -7,16 +7,18 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from config.addresses import HttpAddress, socket_address
+from config.addresses import HttpAddressFromContainer, socket_address
 from config.model import ImageName, Line, Settings, each_once, matches
 
 LABEL = r"[a-z]([a-z0-9-]*[a-z0-9])?"
 LABEL_RULE = "must be lowercase letters, digits and '-', and begin with a letter; choose such a name"
-CLUSTER_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+CLUSTER_NAMESPACES = ("default", "ingress-nginx", "cert-manager")
+"""What is the cluster's own, or somebody else's by its name; so is all that begins with `kube-` (Kubernetes'
+documentation, "Namespaces")."""
 
 
 def own_namespace(value: str) -> str:
-    if value in CLUSTER_NAMESPACES:
+    if value in CLUSTER_NAMESPACES or value.startswith("kube-"):
         raise ValueError("must be a namespace of the app's own, as it goes with the app; choose another name")
     return value
 
@@ -198,5 +200,5 @@ class TodoPostgres(Settings):
 class TodoAssistant(Settings):
     """The OpenAI-compatible API that turns sentences into todos."""
 
-    url: HttpAddress = Field(default="https://api.openai.com/v1", description="Where it is.")
+    url: HttpAddressFromContainer = Field(default="https://api.openai.com/v1", description="Where it is.")
     model: Line = Field(default="gpt-4o-mini", min_length=1, description="The model that is asked.")
