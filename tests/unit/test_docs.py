@@ -62,3 +62,14 @@ def test_no_line_of_the_documents_is_longer_than_130_characters():
         if len(line) > 130 and not line.startswith(("|", "    "))
     ]
     assert too_long == []
+
+
+@pytest.mark.parametrize("key", ["core", "secondbrain", "todo"])
+def test_every_test_that_a_systems_page_names_is_there(key: str):
+    page = (ROOT / "docs" / "systems" / f"{key}.md").read_text()
+    table = page.partition("## The project's own acceptance")[2].partition("\n## ")[0]
+    named = re.findall(r"`([a-z0-9]+_[a-z0-9_]+)(?:\.\.\.)?`", table)
+    assert named
+    sources = [*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("apps/**/tests/test_*.py")]
+    there = set(re.findall(r"def test_(\w+)", "".join(path.read_text() for path in sources)))
+    assert [name for name in named if not any(each.startswith(name) for each in there)] == []
