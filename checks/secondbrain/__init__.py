@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from checks.result import CheckResult
+from checks.result import CheckResult, Story
 from checks.secondbrain import disruption
+from checks.secondbrain.codes import Code
 from checks.secondbrain.host import check_prerequisites, check_us1, check_us2
 from checks.secondbrain.share import check_us3
 from checks.secondbrain.share_access import dropped
@@ -11,12 +12,17 @@ from checks.system import DEADLINE_SECONDS, Context, SystemChecks
 from components.secondbrain.deployed import DeployedSecondBrain
 from providers.machine.session import Session
 
-_IN_ORDER = (check_prerequisites, check_us1, check_us2, check_us3)
+_OF_THE_MACHINE, _AS_THE_ACCOUNT = (check_prerequisites, check_us1), (check_us2, check_us3)
 
 
 async def check_host(session: Session, deployed: DeployedSecondBrain) -> list[CheckResult]:
     """Return every row, asked on the machine itself."""
-    return [row for check in _IN_ORDER for row in await check(session, deployed)]
+    rows = [row for check in _OF_THE_MACHINE for row in await check(session, deployed)]
+    if await session.account(deployed.account) is None:
+        # Nothing can be asked as somebody who is not there, which is said above.
+        story = Story("US2", Code.CONFIGURATION)
+        return [*rows, story.skipped("its containers run, and read the share", "there is no account to ask as")]
+    return rows + [row for check in _AS_THE_ACCOUNT for row in await check(session, deployed)]
 
 
 async def _ask(context: Context, deployed: DeployedSecondBrain) -> list[CheckResult]:

@@ -14,7 +14,7 @@ from checks.secondbrain import check_host
 from checks.secondbrain.codes import Code
 from checks.secondbrain.host import check_prerequisites, check_us1, check_us2
 from checks.secondbrain.share import check_us3
-from checks.stack import StackUnknown, deployed, machines_of
+from checks.stack import StackUnknown, deployed, machines_of, settings_of
 from components.secondbrain.deployed import DeployedSecondBrain
 from config.mistakes import WrongSettings
 from providers.machine.session import Account, Completed
@@ -104,6 +104,10 @@ async def test_a_missing_account_is_exit_code_2():
     rows = await check_us1(session, DEPLOYED)
     assert failures(rows) == ["there is no such user. Run `make up` again"]
     assert exit_code(rows) == Code.ACCOUNT == 2
+    # Nothing else is asked as an account that is not there: that would be refused, and no row would be shown.
+    whole = await check_host(session, DEPLOYED)
+    assert exit_code(whole) == Code.ACCOUNT
+    assert [row.status for row in whole] == [Status.PASS, Status.FAIL, Status.SKIP]
 
 
 async def test_a_login_shell_fails():
@@ -275,19 +279,19 @@ def test_the_exit_code_is_that_of_what_has_to_be_mended_first(codes: list[int], 
 def test_the_machines_of_a_stack_are_read_from_its_file(tmp_path: Path):
     path = tmp_path / "Pulumi.dev.yaml"
     path.write_text("config:\n  hearth:hosts:\n    brain: {port: 2222}\n  hearth:secondbrain: {host: brain}\n")
-    assert machines_of(path).hosts["brain"].port == 2222
+    assert machines_of(settings_of(tmp_path, "dev"), path.name).hosts["brain"].port == 2222
 
 
 def test_wrong_machines_are_listed_as_mistakes(tmp_path: Path):
     path = tmp_path / "Pulumi.dev.yaml"
     path.write_text("config:\n  hearth:hosts:\n    brain: {prt: 2222}\n")
     with pytest.raises(WrongSettings, match=r"Pulumi\.dev\.yaml"):
-        machines_of(path)
+        machines_of(settings_of(tmp_path, "dev"), path.name)
 
 
 def test_a_stack_without_settings_is_an_error_with_a_remedy(tmp_path: Path):
     with pytest.raises(StackUnknown, match=r"Pulumi\.none\.yaml can't be read"):
-        machines_of(tmp_path / "Pulumi.none.yaml")
+        settings_of(tmp_path, "none")
 
 
 def test_a_stack_with_nothing_deployed_ends_with_exit_code_1_and_what_to_do(
