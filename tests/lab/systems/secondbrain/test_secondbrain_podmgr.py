@@ -136,6 +136,20 @@ def test_another_secret_starts_the_containers_anew_with_it_and_the_same_one_does
     assert brain.stack.drifted() == {}
 
 
+def test_another_image_starts_the_containers_anew_with_it(brain: Brain, up: str):
+    other = "secondbrain/backend:other"
+    recipe = "FROM docker.io/secondbrain/backend:latest\nENV SHADE=dark\n"
+    made = f"printf '{recipe}' | podman build -t registry:5000/{other} -"
+    brain.stack.as_account(f"{made} && podman push --tls-verify=false registry:5000/{other}")
+    before = container_id(brain)
+    brain.stack.settings({**SETTINGS, "pod": {**SETTINGS["pod"], "backend-image": f"docker.io/{other}"}})
+    brain.stack.up()
+    assert container_id(brain) != before
+    assert brain.stack.as_account("podman exec secondbrain-backend sh -c 'echo $SHADE'").strip() == "dark"
+    assert failures(brain.stack.check()) == []
+    assert brain.stack.drifted() == {}
+
+
 def test_destroy_leaves_the_machine_as_it_was(brain: Brain, up: str):
     brain.stack.destroy()
     assert difference(brain.before, brain.machine.snapshot()) == []
