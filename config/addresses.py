@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
 
+from toolchain.addresses import canonical
+
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
 
@@ -40,14 +42,6 @@ def _one_machine(address: IPv4Address | IPv6Address) -> None:
     """Raise ValueError for an address at which no one machine is: every address, a group of machines, none at all."""
     if address.is_unspecified or address.is_multicast or (address.version == 4 and address.is_reserved):
         raise ValueError("must be the address of one machine, and this one is no machine's; write its own")
-
-
-def canonical(address: str) -> str:
-    """Return a host name or an address in the one form that all its ways of writing share, to compare it."""
-    try:
-        return str(ip_address(address.lower()))
-    except ValueError:
-        return address.lower().removesuffix(".")
 
 
 Address = Annotated[str, AfterValidator(host_address)]

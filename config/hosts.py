@@ -17,8 +17,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from config.accounts import LoginName
-from config.addresses import Address, canonical
+from config.addresses import Address
 from config.model import HostName, Port, Settings
+from toolchain.addresses import canonical
 
 SSH_PORT = 22
 KEYS = ("hosts", "lost", "ssh-config")

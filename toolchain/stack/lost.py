@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from toolchain.addresses import canonical
 from toolchain.stack.recovery import pulumi
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def lost_addresses(folder: Path, stack: str, environment: Mapping[str, str]) -> 
     if not file.is_file() or not speaks.search(file.read_text()):
         return set()
     found: Any = json.loads(pulumi(folder, environment, "config", "get", KEY, "--stack", stack) or "null")
-    return {str(address).lower() for address in cast("list[Any]", found)} if isinstance(found, list) else set()
+    return {canonical(str(address)) for address in cast("list[Any]", found)} if isinstance(found, list) else set()
 
 
 def forget_lost(
@@ -88,7 +89,7 @@ def _is_of(resource: Mapping[str, Any], addresses: set[str]) -> bool:
     host: object = inputs.get("host")
     if resource.get("type") != PROVIDER or not isinstance(host, str):
         return False
-    return (urlsplit(host).hostname or "").lower() in addresses
+    return canonical(urlsplit(host).hostname or "") in {canonical(each) for each in addresses}
 
 
 def _cut(resource: dict[str, Any], gone: set[str]) -> None:

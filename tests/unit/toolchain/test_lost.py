@@ -64,7 +64,9 @@ def test_it_goes_with_its_provider_and_what_is_left_says_nothing_of_it(host: str
     assert [each["resource"]["urn"] for each in state["pending_operations"]] == [left["other-postgres"]["urn"]]
 
 
-@pytest.mark.parametrize("host", ["ssh://[fd00::9]:2222", "ssh://PI.example.org"])
+@pytest.mark.parametrize(
+    "host", ["ssh://[fd00::9]:2222", "ssh://[FD00:0::9]", "ssh://PI.example.org", "ssh://pi.example.org."]
+)
 def test_names_and_ipv6_addresses_are_compared_as_hosts(host: str) -> None:
     assert len(without_lost(deployment(host), {"fd00::9", "pi.example.org"})) == 3
 

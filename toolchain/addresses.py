@@ -1,0 +1,13 @@
+"""How addresses of machines are compared. Standard library only."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+
+def canonical(address: str) -> str:
+    """Return a host name or an address in the one form that all its ways of writing share, to compare it."""
+    try:
+        return str(ip_address(address.lower()))
+    except ValueError:
+        return address.lower().removesuffix(".")
