@@ -1,5 +1,6 @@
 """Runs on the machine: `backup.py backup TOLD.json`, `backup.py restore TOLD.json FOLDER`. Standard library only.
 
+Python 3.8 or later runs it, as all that runs on a machine.
 `backup.py begin TOLD.json FOLDER` restores only where maubot has no database yet; `backup.py begun TOLD.json` ends with
 0 where it has one. FOLDER is a backup, or holds several, of which the newest is taken.
 
@@ -26,10 +27,8 @@ SHAPE = re.compile(r"\d{4}-\d\d-\d\dT\d{6}")
 
 def copied(source, target):
     """Copy a SQLite database, whole, as it is at one moment. Raises sqlite3.Error."""
-    with (
-        contextlib.closing(sqlite3.connect(source, timeout=30)) as old,
-        contextlib.closing(sqlite3.connect(target)) as new,
-    ):
+    opened = contextlib.closing(sqlite3.connect(source, timeout=30))
+    with opened as old, contextlib.closing(sqlite3.connect(target)) as new:
         old.backup(new)
         (told,) = new.execute("PRAGMA integrity_check").fetchone()
         if told != "ok":

@@ -1,6 +1,6 @@
 """Runs on the machine: looks whether maubot and each of its bots work, wakes what sleeps, and tells who should know.
 
-`health.py wait|check|restart TOLD.json`. Standard library only, Python 3.9 or later; with PostgreSQL, its psql.
+`health.py wait|check|restart TOLD.json`. Standard library only, Python 3.8 or later; with PostgreSQL, its psql.
 - wait: until the API answers and every client has had its first sync, whose events maubot drops.
 - check: every enabled client's token is good, and its sync moves: a dead bot behind a living port is found. A client
   that is backing off while the homeserver is back is started again. Ends with 1, and the reasons, where something is

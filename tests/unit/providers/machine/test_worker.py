@@ -30,6 +30,7 @@ from tests.unit.providers.machine.worker_process import (
     pids_with,
     start,
 )
+from toolchain.versions import ROOT
 
 __all__ = ["start"]
 
@@ -266,6 +267,19 @@ def test_an_operation_that_does_not_exist_is_an_answer_and_not_the_end(start: Ca
 def test_its_source_runs_on_python_3_8():
     compile(SOURCE, "worker", "exec", dont_inherit=True)
     ast.parse(SOURCE.decode(), feature_version=(3, 8))
+
+
+ON_MACHINES = ("components/maubot/programs/*.py", "providers/kinds/lxd/link_*.py", "providers/kinds/lxd/client.py")
+BESIDE = ("providers/kinds/venv/venv_probe.py", "lab/systems/lxd/zerotier_stand_in.py")
+
+
+@pytest.mark.parametrize("pattern", [*ON_MACHINES, *BESIDE])
+def test_whatever_else_runs_on_a_machine_does_so_on_python_3_8(pattern: str):
+    # One floor for all: docs and messages say 3.8.
+    found = sorted(ROOT.glob(pattern))
+    assert found
+    for path in found:
+        ast.parse(path.read_text(), str(path), feature_version=(3, 8))
 
 
 def test_its_source_is_one_text_that_imports_nothing_of_ours():
