@@ -76,6 +76,8 @@ def unified(root: BinaryIO, into: BinaryIO) -> None:
             if member.name in LEFT_OUT:
                 continue
             member.name = f"rootfs/{member.name}"
+            # Of a name that is not ASCII it has the whole path, which would win over the new one.
+            member.pax_headers = {key: value for key, value in member.pax_headers.items() if "path" not in key}
             if member.islnk():
                 member.linkname = f"rootfs/{member.linkname}"
             new.addfile(member, old.extractfile(member) if member.isreg() else None)
