@@ -77,8 +77,8 @@ ABOUT: dict[Daemon, About] = {
         packages=("nftables", "dnsmasq-base", "incus-base"),
         # The package `incus` is what virtual machines need: QEMU, the agent, a TPM.
         machine_packages=("incus", "qemu-utils", "ovmf"),
-        # The daemon's own program is not on the PATH; this leads to it.
-        program=("incus", "admin"),
+        # Not on the PATH. `incus admin cluster` leads to it, and takes --quiet for its own: then it asks [run].
+        program=("/usr/libexec/incus/incusd",),
         preseed=("incus", "admin", "init", "--preseed"),
         database=("incus", "admin", "cluster", "list-database"),
         sockets=("/var/lib/incus/unix.socket",),

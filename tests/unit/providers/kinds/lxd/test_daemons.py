@@ -102,9 +102,9 @@ async def test_a_join_to_incus_goes_by_its_own_commands():
     cluster = first_member()
     session = joiner(0, cluster)
     session.on("incus admin init", 0)
-    session.others["one"].on("incus admin cluster", "")
+    session.others["one"].on("incus admin cluster", "").on("/usr/libexec/incus/incusd", "")
     await member.apply(session, WISH.model_copy(update={"daemon": "incus"}), NOTHING)
-    assert "incus admin cluster remove-raft-node --quiet 10.0.0.2:8443" in session.others["one"].lines()
+    assert "/usr/libexec/incus/incusd cluster remove-raft-node --quiet 10.0.0.2:8443" in session.others["one"].lines()
     assert not [line for line in (*session.lines(), *session.others["one"].lines()) if line.startswith("lx")]
 
 
