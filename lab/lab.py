@@ -110,13 +110,15 @@ class Lab:
         users: Sequence[str] = DEFAULT_USERS,
         fresh: bool = False,
         kernel: bool | KernelOptions = False,
+        disks: bool = False,
     ) -> Machine:
         """Return the machine of that name, up and reachable over ssh; make it if there is none.
 
         `image` is "machine" (a plain Debian 13 server), "machine-podman" (with podman and the rest installed),
         "machine-docker" (with Docker and docker compose) or "machine-kubernetes" (a node; see `kubernetes`).
         `users` are ordinary users to make, the first with uid 1000 and the range 100000:65536, as Debian does it.
-        `fresh` removes a machine of that name first. `kernel` gives it a kernel of its own (see KernelMachine).
+        `fresh` removes a machine of that name first. `kernel` gives it a kernel of its own (see KernelMachine). `disks`
+        lets one without have loop devices (see lab/systems/lxd/disks.py).
         """
         names.checked_name(name, "a machine")
         if name in names.SERVICES:
@@ -135,6 +137,7 @@ class Lab:
                 else:
                     words = containers.machine_options(container)
                     words += node_options(container) if image == NODE_IMAGE else []
+                    words += containers.disk_options() if disks else []
                 self._create(name, image, tag, words, kernel=bool(kernel))
                 created = True
             else:

@@ -24,6 +24,8 @@ CAPABILITIES = (
     "MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
 )
 NETWORK_TRIES = 5
+LOOP_MAJOR = 7
+"""Number of the kernel's driver of loop devices. Source: Linux, Documentation/admin-guide/devices.txt."""
 # On a real disk, and not on the container's own layers: rootless podman and Docker get their native overlay.
 VOLUMES = {"lib": "/var/lib", "home": "/home"}
 
@@ -52,6 +54,11 @@ def machine_options(container: str) -> list[str]:
         options += ["--volume", f"{container}-{role}:{path}"]
     # So that `reboot` on the machine does what it says.
     return [*options, "--stop-signal", "SIGRTMIN+3", "--restart", "always"]
+
+
+def disk_options() -> list[str]:
+    """Return the further options of a machine that may have loop devices of this machine's kernel as its disks."""
+    return ["--device", "/dev/loop-control", "--device-cgroup-rule", f"b {LOOP_MAJOR}:* rmw"]
 
 
 def taken_subnets() -> list[str]:

@@ -237,7 +237,8 @@ class StoragePool(pulumi.CustomResource):
     """A storage pool of an LXD cluster, on every member.
 
     Manages the description and the keys that are given. What each member brings (a disk, a size) is for its making alone.
-    On destroy a pool of Hearth's goes, unless something still uses it; one that was there gets back what it had.
+    On destroy a pool of Hearth's goes, unless something still uses it, and its disks are empty again; one that was there
+    gets back what it had.
     """
 
     host: Output[str]
