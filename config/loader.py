@@ -12,7 +12,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -84,6 +84,22 @@ def _unknown_keys(values: Mapping[str, Any]) -> list[Mistake]:
     return found
 
 
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.]{8,} [+-][0-9]{4} \S+")
+"""How the engine writes what YAML takes for a date: Go's time.Time.String()."""
+
+
+def _dates(value: Any, place: str) -> Iterator[Mistake]:
+    """Yield where a text without quotes was taken for a date: it arrives as another text than was written."""
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        yield Mistake(place, "was taken for a date by YAML, which arrives as another text", "put it in quotes")
+    elif isinstance(value, dict):
+        for key, inner in cast(dict[Any, Any], value).items():
+            yield from _dates(inner, f"{place}.{key}")
+    elif isinstance(value, list):
+        for position, inner in enumerate(cast(list[Any], value)):
+            yield from _dates(inner, f"{place}[{position}]")
+
+
 def _host_references(values: Mapping[str, Any]) -> list[Mistake]:
     """Refuse references to machines that are not there; what is written is read, so that it is said with the rest."""
     hosts = _object(values.get("hosts"))
@@ -150,6 +166,8 @@ def parse(
     # What is encrypted must not be shown, whatever else is wrong with it.
     hidden = tuple(f"{NAMESPACE}:{key}" for key in secret_keys)
     mistakes = [replace(m, value=None) if re.split(r"[.\[ ]", m.path)[0] in hidden else m for m in mistakes]
+    plain = {key: _object(value) for key, value in values.items() if key not in secret_keys}
+    mistakes += [mistake for key, value in plain.items() for mistake in _dates(value, f"{NAMESPACE}:{key}")]
     mistakes += in_the_open(values, secret_keys, given or {})
     for key in sorted(SECRETS.keys() & values.keys() - secret_keys):
         remedy = f"give the secret another value, then: pulumi config set --secret {NAMESPACE}:{key}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +13,30 @@ from config.mistakes import Mistake, WrongSettings
 
 LARGEST = 4 * 1024 * 1024
 """Bytes."""
+
+
+class _AsTheEngine(yaml.SafeLoader):
+    """Reads plain words as Pulumi's engine does, which is YAML 1.2 but for 010 (8): `on` and `1:20` are texts there.
+
+    PyYAML's own is YAML 1.1, and would take a machine called `no` for a truth value.
+    """
+
+
+_AsTheEngine.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", "~nN\0"),
+    ("merge", r"<<", "<"),
+    ("int", r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+):
+    cast(Any, _AsTheEngine).add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), ["" if each == "\0" else each for each in _first]
+    )
 
 
 def _where(error: yaml.YAMLError) -> str:
@@ -47,13 +72,13 @@ def read(path: Path) -> dict[str, Any]:
         return WrongSettings([Mistake(where, rule, remedy)], path.name)
 
     try:
-        content: Any = yaml.safe_load(path.read_text())
+        content: Any = yaml.load(path.read_text(), _AsTheEngine)  # a SafeLoader
     except yaml.YAMLError as error:
         problem = _problem(error)
         raise wrong(f"{path.name}{_where(error)}", f"is no YAML: {problem}", _remedy(problem)) from None
     except UnicodeDecodeError:
         raise wrong(path.name, "is no text in UTF-8", "save it in that encoding") from None
-    except (RecursionError, ValueError) as error:  # ValueError: a date that there is not
+    except (RecursionError, ValueError) as error:  # ValueError: `!!int x`
         rule = (
             "is nested too deeply"
             if isinstance(error, RecursionError)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from config import stack_file
 from tests.lab.project import shown, went_well
 from tests.lab.workspace import Workspace, read_yaml
 from tests.unit.config.test_every_system import LEAST
@@ -110,3 +111,38 @@ def test_settings_for_all_stacks_count_for_the_checks_as_they_do_for_the_program
     command = [sys.executable, "-c", program, str(made.folder), made.stack]
     answer = subprocess.run(command, cwd=ROOT, env=made.environment, capture_output=True, text=True, check=False)
     assert answer.stdout.strip() == f"2222 {sorted(SYSTEMS)}", shown(answer)
+
+
+PLAIN = """\
+    a: on
+    b: no
+    c: 010
+    d: 1e3
+    e: 03:15
+    f: 1:20
+    g: 0x1F
+    h: 1_000
+    i: ~
+    j:
+    k: yes
+    l: 0o17
+    m: .5
+    n: 5.10
+    o: True
+    p: y
+    q: 8000.0
+    r: 0b11
+    s: "010"
+    t: -0
+    u: [on, 1:20, {off: Yes}]
+    on: key
+    no: key
+"""
+
+
+def test_a_stacks_file_is_read_as_the_engine_reads_it(tmp_path: Path) -> None:
+    made = Workspace.create(tmp_path / "words", "", name="words")
+    path = made.folder / f"Pulumi.{made.stack}.yaml"
+    path.write_text(f"{path.read_text() if path.exists() else ''}\nconfig:\n  words:all:\n{PLAIN}")
+    told = went_well(made.pulumi("config", "--json"))
+    assert stack_file.settings(path)["words:all"] == json.loads(told.stdout)["words:all"]["objectValue"]

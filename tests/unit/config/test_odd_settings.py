@@ -91,6 +91,14 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
         ({"secondbrain/pod/backend-environment": {"A": value}}, ["secondbrain.pod.backend-environment.A"])
         for value in (None, True, 1, 1e3, ["x"])
     ),
+    *(
+        ({"secondbrain/pod/backend-environment": {"A": date}}, ["secondbrain.pod.backend-environment.A"])
+        for date in ("2027-01-01 00:00:00 +0000 UTC", "2027-01-01 10:00:00.5 +0200 CEST")
+    ),
+    (
+        {"todo/values": {"backend": {"env": [{"name": "A", "value": "2027-01-01 00:00:00 +0000 UTC"}]}}},
+        ["todo.values.backend.env[0].value"],
+    ),
     ({"core": None}, ["core"]),
     ({"core/backend": None}, ["core.backend"]),
     ({"core/backend/addresses": None}, ["core.backend.addresses"]),
@@ -154,6 +162,7 @@ LEGAL: list[dict[str, Any]] = [
     {"maubot/bots/instagram-bot/displayname": FAMILY},
     {"maubot/bots/instagram-bot/displayname": PERSIAN},
     {"secondbrain/share/name": "Übung"},
+    {"secondbrain/pod/backend-environment": {"A": "2027-01-01", "B": "2027-01-01 00:00:00"}},
     {"secondbrain/share/mount-point": "/mnt/" + "a" * 200},
     {"core/ollama/url": "http://mail-assistant-ollama:11434"},
     {"core/ollama/url": "http://[fd00::1]:11434"},
