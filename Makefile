@@ -46,6 +46,7 @@ test:
 	@# Built once per computer, before the tests want the processor. Where it can't be, the tests that need it say so.
 	-@$(VENV)/python -m lab.kubernetes
 	-@$(VENV)/python -m lab.systems.maubot.dendrite
+	-@$(VENV)/python -m lab.systems.secondbrain.podman4
 	@# Machines make tests wait more than work: three files at a time, each with a lab of its own; one has the cluster.
 	@$(VENV)/pytest -m "not soak" -n 3 --dist loadfile --durations=15 tests/lab
 	@# Side by side, each line with the suite that it comes from.

@@ -81,10 +81,18 @@ class Machine:
             words = ["runuser", "-u", user, "--", "sh", "-c", AS_AFTER_A_LOGIN + command]
         return cli.docker("exec", "-i", self.container, *words, stdin=stdin or "", timeout=timeout, check=check)
 
-    def ssh(self, command: str, *, user: str | None = None, timeout: float = 60, check: bool = True) -> Result:
+    def ssh(
+        self,
+        command: str,
+        *,
+        user: str | None = None,
+        stdin: bytes | None = None,
+        timeout: float = 60,
+        check: bool = True,
+    ) -> Result:
         """Run a command over the network with the lab's key and the known host key."""
-        login = [] if user is None else ["-l", user]
-        return cli.run(["ssh", "-F", str(self.ssh_config), *login, self.name, command], timeout=timeout, check=check)
+        words = ["ssh", "-F", str(self.ssh_config), *([] if user is None else ["-l", user]), self.name, command]
+        return cli.run(words, stdin=stdin, timeout=timeout, check=check)
 
     def read(self, path: str) -> str:
         """Return a text file's content."""

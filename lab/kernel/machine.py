@@ -57,9 +57,17 @@ class KernelMachine(Machine):
         inside = ["exec", "-i", self.container, GUEST, "run", *words]
         return cli.docker(*inside, stdin=stdin or "", timeout=timeout, check=check)
 
-    def ssh(self, command: str, *, user: str | None = None, timeout: float = 300, check: bool = True) -> Result:
+    def ssh(
+        self,
+        command: str,
+        *,
+        user: str | None = None,
+        stdin: bytes | None = None,
+        timeout: float = 300,
+        check: bool = True,
+    ) -> Result:
         """Run a command over the network with the lab's key and the known host key."""
-        return super().ssh(command, user=user, timeout=timeout, check=check)
+        return super().ssh(command, user=user, stdin=stdin, timeout=timeout, check=check)
 
     def wait_for_a_shell(self, timeout: float = BOOT_SECONDS) -> None:
         """After the start, wait until `run` works; raise LabError with the console's last lines otherwise."""

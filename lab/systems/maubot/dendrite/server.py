@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError
-from lab.systems.maubot.dendrite import build
+from lab.systems.maubot.dendrite.build import DENDRITE
 from lab.systems.maubot.homeserver import PASSWORD, SERVER_NAME, Synapse
 
 if TYPE_CHECKING:
@@ -73,10 +73,10 @@ class Dendrite(Synapse):
 
     def begin(self) -> None:
         """Start it for the first time. Raises LabError where it is not built."""
-        program = build.built()
-        if program is None:
+        folder = DENDRITE.built()
+        if folder is None:
             raise LabError("Dendrite is not built on this computer yet. Run `python -m lab.systems.maubot.dendrite`.")
-        self.install(program)
+        self.install(folder / "dendrite")
         for user in ("ann", "bob"):
             self.ask("register", user=user, password=PASSWORD)
         self.token = self.ask("login", user="ann", password=PASSWORD)

@@ -15,7 +15,7 @@ import pytest
 
 from lab import Machine, Snapshot, difference
 from lab.systems.maubot import instagram
-from lab.systems.maubot.dendrite import build
+from lab.systems.maubot.dendrite.build import DENDRITE
 from lab.systems.maubot.dendrite.server import UPLOAD_BYTES, Dendrite
 from tests.lab.conftest import MachineFactory
 from tests.lab.support import skip_or_fail
@@ -48,7 +48,7 @@ class Vps:
 
 @pytest.fixture(scope="module")
 def vps(machine: MachineFactory, tmp_path_factory: pytest.TempPathFactory) -> Vps:
-    if build.built() is None:
+    if DENDRITE.built() is None:
         skip_or_fail("Dendrite is not built on this computer: python -m lab.systems.maubot.dendrite")
     made = machine("dendrite", image="machine-matrix")
     homeserver = Dendrite(made)

@@ -1,4 +1,4 @@
-"""The SecondBrain host on a machine with a kernel of its own: CIFS, cgroup v2, real boots.
+"""The SecondBrain host on a machine with a kernel of its own: CIFS, cgroup v2, real boots; then on podman 4.9.
 
 One machine for all; the tests are in the order in which things happen.
 """
@@ -14,17 +14,21 @@ from dataclasses import dataclass
 import pytest
 
 from checks.result import Status
+from checks.secondbrain import disruption
 from checks.secondbrain.share_access import dropped
-from lab import Lab, Service
+from lab import Lab, Service, Snapshot, difference
 from lab.kernel import KernelMachine
-from tests.lab.support import until
+from lab.systems.secondbrain.podman4.build import PODMAN, put_on
+from tests.lab.support import skip_or_fail, until
 from tests.lab.systems.secondbrain.stack import ACCOUNT, Stack
+from tests.lab.systems.secondbrain.test_secondbrain import LEFT
 from tests.lab.systems.whole_program import failures, skips
 from toolchain.versions import ROOT
 
 pytestmark = pytest.mark.timeout(1800)
 
 SHARE = "/mnt/PersonalAssistantHub"
+UNITS = "/var/lib/secondbrain/.config/containers/systemd"
 SETTINGS = {
     "data": "remove",
     "account": {"private-homes": ["backstage440"]},
@@ -121,7 +125,58 @@ def test_with_the_windows_machine_off_and_on_again_the_files_are_back(brain: Bra
     assert brain.backend() == [before, "healthy"]
 
 
-def test_after_a_boot_with_the_windows_machine_off_the_pod_is_back_and_later_the_share(brain: Brain, up: str) -> None:
+def test_destroy_ends_the_containers_and_the_mount(brain: Brain, up: str) -> None:
+    brain.stack.destroy()
+    assert not brain.machine.run(f"findmnt {SHARE}", check=False).ok
+    assert not brain.machine.run(f"id {ACCOUNT}", check=False).ok
+
+
+@pytest.fixture(scope="module")
+def old(brain: Brain) -> Snapshot:
+    """Bring the same host up with podman 4.9 in the place of Debian's; return how the machine was before."""
+    if PODMAN.built() is None:
+        skip_or_fail("podman 4.9 is not built on this computer: python -m lab.systems.secondbrain.podman4")
+    put_on(brain.machine)
+    # As on a machine that was not restarted since podman was installed.
+    brain.machine.run("rm -rf /var/lib/cni")
+    before = brain.machine.snapshot()
+    brain.stack.up()
+    return before
+
+
+def test_podman_4_9_brings_the_network_form_up_healthy_in_order(brain: Brain, old: Snapshot) -> None:
+    assert brain.stack.as_account("podman --version").split()[-1] == PODMAN.version
+    units = [f"secondbrain-{role}.container" for role in ("backend", "ollama")]
+    assert brain.machine.run(f"ls {UNITS}").stdout.split() == [*units, "secondbrain.network"]
+    # When ollama was healthy, and when the backend was first tried.
+    entered = "systemctl --user show --property={}TimestampMonotonic --value secondbrain-{}"
+    healthy = int(brain.stack.as_account(entered.format("ActiveEnter", "ollama")))
+    begun = int(brain.stack.as_account(entered.format("InactiveExit", "backend")))
+    assert 0 < healthy <= begun
+    rows = brain.stack.check()
+    assert (failures(rows), skips(rows)) == ([], [])
+    brain.stack.up("--expect-no-changes")
+
+
+@pytest.mark.parametrize("role", ["backend", pytest.param("ollama", marks=pytest.mark.soak)])
+def test_on_podman_4_9_a_killed_container_comes_back(brain: Brain, old: Snapshot, role: str) -> None:
+    row = brain.stack.ask(disruption.killed(role))
+    assert row.status is Status.PASS, row.reason
+    print(row.question, row.reason)
+
+
+@pytest.mark.soak  # it waits for three minutes, until podman counts a failing health check
+def test_on_podman_4_9_a_container_that_fails_its_health_check_three_times_running_is_started_anew(
+    brain: Brain, old: Snapshot
+) -> None:
+    row = brain.stack.ask(disruption.hung)
+    assert row.status is Status.PASS, row.reason
+    print(row.question, row.reason)
+
+
+def test_on_podman_4_9_after_a_boot_with_the_windows_machine_off_the_containers_are_back_and_later_the_share(
+    brain: Brain, old: Snapshot
+) -> None:
     brain.windows.stop()
     try:
         brain.machine.reboot()
@@ -138,7 +193,6 @@ def test_after_a_boot_with_the_windows_machine_off_the_pod_is_back_and_later_the
     assert brain.stack.drifted() == {}
 
 
-def test_destroy_ends_the_containers_and_the_mount(brain: Brain, up: str) -> None:
+def test_on_podman_4_9_destroy_leaves_the_machine_as_it_was(brain: Brain, old: Snapshot) -> None:
     brain.stack.destroy()
-    assert not brain.machine.run(f"findmnt {SHARE}", check=False).ok
-    assert not brain.machine.run(f"id {ACCOUNT}", check=False).ok
+    assert difference(old, brain.machine.snapshot(), LEFT) == []
