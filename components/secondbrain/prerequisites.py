@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pulumi
-from pulumi import Output, ResourceOptions
+from pulumi import CustomTimeouts, Output, ResourceOptions
 
 from components.blocks.quadlet import Form, form_for
 from components.secondbrain.scripts import COMMANDS, HELPERS, PACKAGES, require_script
@@ -47,8 +47,9 @@ class Podman:
             else []
         )
 
-    def _options(self, after: Sequence[pulumi.Resource] = ()) -> ResourceOptions:
-        return ResourceOptions(parent=self._parent, depends_on=list(after) or None)
+    def _options(self, after: Sequence[pulumi.Resource] = (), create: str | None = None) -> ResourceOptions:
+        timeouts = CustomTimeouts(create=create) if create else None
+        return ResourceOptions(parent=self._parent, depends_on=list(after) or None, custom_timeouts=timeouts)
 
     def _package(self, role: str, package: pulumi.Input[str]) -> Package:
         return Package(f"{self._name}-package-{role}", host=self._host, name=package, opts=self._options())
@@ -77,7 +78,8 @@ class Podman:
             host=self._host,
             name="podman-version",
             command=["podman", "--version"],
-            opts=self._options([*self.gate, *self.base[:1]]),
+            # On a slow machine the first start of podman, beside what is pulled at the same time, took over a minute.
+            opts=self._options([*self.gate, *self.base[:1]], create="5m"),
         )
         return asked.answer.apply(_form_for)
 
