@@ -20,6 +20,7 @@ from pydantic import Field
 from providers.errors import InvalidInput
 from providers.kind import Facts, Inputs, Kind
 from providers.kinds.lxd import bridge_files
+from providers.kinds.lxd.bridge_commands import COMMANDS, up_again
 from providers.kinds.lxd.bridge_files import Renderer
 from providers.kinds.lxd.bridge_takeover import CLOUD_INIT, CLOUD_INIT_TEXT, CanNotTakeOver, about_link, take_over
 from providers.machine.own_folder import OWN_FOLDER
@@ -57,7 +58,7 @@ class BridgeInputs(Inputs):
 
 
 class BridgeFacts(Facts):
-    nic: str = Field(default="", description="The interface in it; or what is not as it was written.")
+    renderer: str = Field(default="", description="As it was wished for; or what is not as it was written.")
     addresses: list[str] = Field(default=[], description="Its addresses that were given to it, not by DHCP.")
     configured_by: str = Field(default="", description="What configures the machine's network.")
     mac: str = Field(default="", description="Its hardware address.")
@@ -73,22 +74,26 @@ async def observe(session: Session, inputs: BridgeInputs) -> BridgeFacts:
 def facts_of(inputs: BridgeInputs, found: dict[str, Any]) -> BridgeFacts:
     there = found["there"]
     in_it = found["nic"]["master"] == inputs.name
-    nic = inputs.nic if in_it else ""
-    renderer = ""
+    renderer, drift = "", "" if in_it else f"<{inputs.nic} is not in {inputs.name}>"
     try:
         wanted, renderer = wished(inputs, found)
         wrong = [path for path, text in wanted.items() if _text(found, path) != text]
         if in_it and wrong:
-            nic = f"<{inputs.nic}, and not as Hearth wrote it: {', '.join(sorted(wrong))}>"
+            drift = f"<not as Hearth wrote it: {', '.join(sorted(wrong))}>"
     except (CanNotTakeOver, InvalidInput, ValueError) as error:
-        nic = f"<{error}>" if in_it else ""
+        drift = drift or f"<{error}>"
     static = [
         f"{each['local']}/{each['prefixlen']}"
         for each in there["addresses"]
         if not each.get("dynamic") and each.get("scope") != "link"
     ]
     return BridgeFacts(
-        present=bool(there["bridge"]), nic=nic, addresses=static, configured_by=renderer, mac=there["mac"], found=found
+        present=bool(there["bridge"]),
+        renderer=drift or inputs.renderer,
+        addresses=static,
+        configured_by=renderer,
+        mac=there["mac"],
+        found=found,
     )
 
 
@@ -141,35 +146,6 @@ def _iaid(found: Mapping[str, Any]) -> int | None:
     return int(identity[2:10], 16) if identity.startswith("ff") and len(identity) > 10 else None
 
 
-COMMANDS: dict[Renderer, tuple[list[list[str]], list[list[str]], list[list[str]]]] = {
-    "networkd": (
-        [["networkctl", "reload"], ["ip", "addr", "flush", "dev", "NIC"]],
-        [["networkctl", "reload"]],
-        [["networkctl", "reload"], ["networkctl", "reconfigure", "NIC"]],
-    ),
-    "netplan": (
-        [
-            ["netplan", "generate"],
-            ["networkctl", "reload"],
-            ["ip", "addr", "flush", "dev", "NIC"],
-        ],
-        [["netplan", "generate"], ["networkctl", "reload"]],
-        [["networkctl", "reload"], ["networkctl", "reconfigure", "NIC"]],
-    ),
-    "ifupdown": (
-        [["-", "ifdown", "--force", "NIC"], ["ip", "addr", "flush", "dev", "NIC"], ["ifup", "NAME"]],
-        [["ifdown", "--force", "NAME"]],
-        [["ifup", "--force", "NIC"]],
-    ),
-}
-"""Renderer -> what is called for a change, to take it back, and to take it back once the bridge is gone."""
-
-
-def _commands(renderer: Renderer, inputs: BridgeInputs) -> list[list[list[str]]]:
-    names = {"NIC": inputs.nic, "NAME": inputs.name}
-    return [[[names.get(word, word) for word in words] for words in group] for group in COMMANDS[renderer]]
-
-
 async def apply(session: Session, inputs: BridgeInputs, facts: BridgeFacts) -> None:
     found = facts.found
     if not found["nic"]["exists"]:
@@ -191,15 +167,20 @@ async def apply(session: Session, inputs: BridgeInputs, facts: BridgeFacts) -> N
             f"the network of {session.machine} can't be changed: {error}; nothing was changed",
             remedy="put right what it says, then run up again",
         ) from None
-    apply_commands, undo, again = _commands(renderer, inputs)
+    commands = COMMANDS[renderer].of(inputs.nic, inputs.name)
+    into = commands.into
+    if renderer == "ifupdown" and found["there"]["bridge"]:
+        into = up_again(inputs.nic, inputs.name, inputs.addresses, inputs.gateway, dhcp=inputs.dhcp)
     work = {
         "files": _entries(texts, found),
         "addresses": [each.partition("/")[0] for each in inputs.addresses],
         "dhcp": inputs.dhcp,
         "bridged": True,
-        "commands": apply_commands,
-        "undo": undo,
-        "again": again,
+        "before": commands.before,
+        "commands": into,
+        "leave": commands.leave,
+        "undo": commands.undo,
+        "again": commands.again,
         "target": None,
     }
     await _change(session, inputs, work, f"{inputs.nic} goes into {inputs.name}")
@@ -252,21 +233,26 @@ async def restore(session: Session, inputs: BridgeInputs, before: BridgeFacts) -
         session.warn(f"{inputs.name} on {session.machine} stays: {error}")
         return
     old = before.found["files"]
-    paths = {*texts, *(path for path in old if "netplan/" in path or "/network/" in path)}
+    # Those that were about the interface, and no other bridge's, which may have come or gone since.
+    about = about_link({path: _text(before.found, path) or "" for path in old}, inputs.nic, now.found["nic"]["mac"])
+    paths = {*texts, *(path for own in about.values() for path in own)}
     files = {path: old.get(path) for path in paths if old.get(path) != now.found["files"].get(path)}
     bridged = before.found["nic"]["master"] == inputs.name
     if not files and bridged == (now.found["nic"]["master"] == inputs.name):
         return
-    _, undo, again = _commands(renderer, inputs)
-    delete = [] if before.present else [["-", "ip", "link", "delete", inputs.name]]
+    commands = COMMANDS[renderer].of(inputs.nic, inputs.name)
+    gone = ["-", "ip", "link", "delete", inputs.name]
+    back = [*(["-", *words] for words in commands.undo), gone, *(["-", *words] for words in commands.again)]
     work = {
         "files": files,
         "addresses": [],
         "dhcp": False,
         "bridged": False,
-        "commands": [["-", *words] for words in [*undo, *delete[:1], *again]] if not before.present else again,
+        "before": [] if before.present else commands.leave,
+        "commands": commands.again if before.present else back,
         # To take *that* back is to make the bridge again.
-        "undo": _commands(renderer, inputs)[0],
+        "leave": commands.before,
+        "undo": commands.into,
         "again": [],
         "target": {key: before.found["nic"][key] for key in ("addresses", "routes", "sysctls")},
     }

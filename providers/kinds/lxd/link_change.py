@@ -21,15 +21,17 @@ import time
 
 from providers.kinds.lxd.link_echo import echoes
 from providers.kinds.lxd.link_state import (
+    UNITS,
     addresses,
+    call,
     lay,
     look_at,
     read,
     restore_link,
     run,
+    unfinished,
 )
 
-UNITS = "/etc/systemd/system"
 BACK = """\
 [Unit]
 Description=Hearth: take the change of %(name)s back
@@ -42,6 +44,8 @@ After=local-fs.target
 Type=oneshot
 ExecStart=%(python)s %(folder)s/change.py back %(folder)s
 TimeoutStartSec=60
+# A client of DHCP that a command started must outlive the command's unit.
+KillMode=process
 
 [Install]
 WantedBy=sysinit.target
@@ -56,6 +60,9 @@ OnActiveSec=%(seconds)d
 AccuracySec=100ms
 RemainAfterElapse=no
 """
+
+
+KEPT = "name nic wish addresses dhcp bridged before commands leave undo again".split()
 
 
 def unit_of(name):
@@ -90,21 +97,8 @@ class LinkNotes:
         self.lock.close()
 
 
-def unfinished(units):
-    for name in units:
-        for path in ("%s/%s.service", "%s/%s.timer", "%s/sysinit.target.wants/%s.service"):
-            try:
-                os.unlink(path % (UNITS, name))
-            except OSError:
-                pass
-    mark = UNITS + "/sysinit.target.wants/.hearth-made"
-    if os.path.exists(mark) and os.listdir(os.path.dirname(mark)) == [os.path.basename(mark)]:
-        os.unlink(mark)
-        os.rmdir(os.path.dirname(mark))
-    run(["systemctl", "daemon-reload"])
-
-
 def take_back(notes, why):
+    call(notes.get("leave", []))
     lay(notes["old"])
     for words in notes["undo"]:
         run(words)
@@ -144,9 +138,7 @@ def begin(work):
         return {"state": old["state"]}
     name = work["name"]
     exists = os.path.exists("/sys/class/net/%s" % name)
-    kept = {
-        key: work[key] for key in ("name", "nic", "wish", "addresses", "dhcp", "bridged", "undo", "again", "commands")
-    }
+    kept = {key: work[key] for key in KEPT}
     kept["old"] = {path: read(path) for path in work["files"]}
     kept["new"] = work["files"]
     kept["made"] = work["bridged"] and not exists
@@ -179,8 +171,9 @@ def begin(work):
             return {"state": "refused", "why": said}
     notes.let_go()
     status, said = run(
-        ["systemd-run", "--no-block", "--collect", "--quiet", "--unit", unit + "-apply"]
-        + ["--property", "DefaultDependencies=no", sys.executable, folder + "/change.py", "apply", folder]
+        ["systemd-run", "--no-block", "--collect", "--quiet", "--unit", "%s-apply-%d" % (unit, time.time())]
+        + ["--property", "DefaultDependencies=no", "--property", "KillMode=process"]
+        + [sys.executable, folder + "/change.py", "apply", folder]
     )
     return {"state": "begun" if status == 0 else "refused", "why": said}
 
@@ -190,13 +183,10 @@ def apply(folder):
     work = notes.load()
     if work.get("state") != "begun":
         return
-    lay(work["new"])
-    said = ""
-    for words in work["commands"]:
-        status, text = run([word for word in words if word != "-"])
-        if status != 0 and words[0] != "-":
-            said = "%s: %s" % (" ".join(words), text)
-            break
+    said = call(work["before"])
+    if not said:
+        lay(work["new"])
+        said = call(work["commands"])
     if not said and work["target"]:
         restore_link(work["nic"], work["target"])
     end = time.monotonic() + 20

@@ -8,10 +8,42 @@ import json
 import os
 import subprocess
 
+UNITS = "/etc/systemd/system"
+
 
 def run(words):
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    to_stay = own_group if words[0].startswith(("ifup", "ifdown")) else None
+    done = subprocess.run(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, preexec_fn=to_stay
+    )
     return done.returncode, done.stdout.decode(errors="replace").strip()
+
+
+def own_group():
+    """Move to systemd's own group of processes: a client of DHCP must outlive the unit in which it is started.
+
+    Without that it stays in the unit, which ends without it (KillMode=process), and is listed until it goes.
+    """
+    with open("/proc/1/cgroup") as file:
+        lines = [line.strip().split(":", 2) for line in file]
+    for _, controller, path in lines:
+        if controller not in ("", "name=systemd"):
+            continue
+        for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"):
+            try:
+                with open("%s%s/cgroup.procs" % (root, path.rstrip("/")), "w") as group:
+                    group.write("0")
+            except OSError:
+                pass
+
+
+def call(commands):
+    """Run commands one after another, up to the first that fails; those that begin with `-` may."""
+    for words in commands:
+        status, text = run([word for word in words if word != "-"])
+        if status != 0 and words[0] != "-":
+            return "%s: %s" % (" ".join(words), text)
+    return ""
 
 
 def addresses(link):
@@ -97,3 +129,17 @@ def restore_link(link, found):
             run(words + (["brd", each["broadcast"]] if each.get("broadcast") else []))
     for family, words in found["routes"]:
         run(["ip", family, "route", "replace"] + words + ["dev", link])
+
+
+def unfinished(units):
+    for name in units:
+        for path in ("%s/%s.service", "%s/%s.timer", "%s/sysinit.target.wants/%s.service"):
+            try:
+                os.unlink(path % (UNITS, name))
+            except OSError:
+                pass
+    mark = UNITS + "/sysinit.target.wants/.hearth-made"
+    if os.path.exists(mark) and os.listdir(os.path.dirname(mark)) == [os.path.basename(mark)]:
+        os.unlink(mark)
+        os.rmdir(os.path.dirname(mark))
+    run(["systemctl", "daemon-reload"])

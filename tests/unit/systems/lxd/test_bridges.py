@@ -15,6 +15,7 @@ from components.lxd.deployed import DeployedSsh
 from providers.errors import HearthError, InvalidInput
 from providers.kinds.lxd import bridge
 from providers.kinds.lxd.bridge import BridgeInputs, facts_of
+from providers.kinds.lxd.bridge_commands import COMMANDS
 from providers.kinds.lxd.bridge_takeover import CLOUD_INIT, CanNotTakeOver, about_link, take_over
 from providers.machine.session import Completed
 from tests.unit.providers.kinds.fake_session import Call, FakeSession
@@ -170,7 +171,9 @@ def test_a_bridge_with_its_files_edited_is_drift_that_names_the_file():
     assert bridge.KIND.differences(wish(addresses=["192.0.2.10/24"]), right) == {}
     files["/etc/systemd/network/10-hearth-br0.network"] += "DHCP=yes\n"
     wrong = facts_of(wish(addresses=["192.0.2.10/24"]), found(files, nic=link(master="br0"), there=there))
-    assert "10-hearth-br0.network" in str(bridge.KIND.differences(wish(addresses=["192.0.2.10/24"]), wrong)["nic"])
+    differences = bridge.KIND.differences(wish(addresses=["192.0.2.10/24"]), wrong)
+    assert "10-hearth-br0.network" in str(differences["renderer"])
+    assert not differences.keys() & set(bridge.KIND.identity), "a drift must not make it anew, with instances in it"
 
 
 def test_an_address_of_somebody_elses_on_the_bridge_is_no_drift():
@@ -214,6 +217,43 @@ async def test_a_change_that_was_taken_back_is_an_error_and_is_forgotten(answers
         await bridge.apply(FakeSession().on("python3", answer), wish(), facts_of(wish(), found()))
     assert caught.value.detail == "nobody"
     assert verbs[-1] == "forget"
+
+
+async def test_the_way_back_gives_the_interfaces_files_back_and_none_of_another_bridges():
+    own, other = "/etc/systemd/network/50-eth0.network", "/etc/systemd/network/10-hearth-lan0.network"
+    before = facts_of(wish(), found({own: "[Match]\nName=eth0\n", other: "[Match]\nName=lan0\n"}))
+    texts, _ = bridge.wished(wish(), before.found)
+    files = {path: text for path, text in texts.items() if text is not None}
+    now = found(files, nic=link(master="br0"), there=link(bridge=True))
+    begun: dict[str, Any] = {}
+
+    def answer(call: Call) -> str:
+        given = json.loads(call.stdin)
+        if "verb" not in given:
+            return json.dumps(now)
+        if given["verb"] == "begin":
+            begun.update(given)
+        return json.dumps({"state": {"begin": "begun", "state": "applied", "keep": "kept"}[given["verb"]], "why": ""})
+
+    await bridge.restore(FakeSession().on("python3", answer), wish(), before)
+    assert base64.b64decode(begun["files"][own]["content"]) == b"[Match]\nName=eth0\n"
+    assert other not in begun["files"], "lan0 has gone meanwhile, and does not come back with this"
+    assert all(begun["files"][path] is None for path in files if "hearth" in path)
+
+
+def test_ifupdown_stops_a_client_of_dhcp_while_the_files_have_its_stanza_still():
+    own = COMMANDS["ifupdown"].of("eth1", "lan0")
+    assert own.before == [["-", "ifdown", "--force", "eth1"]]
+    assert own.leave == [["-", "ifdown", "--force", "lan0"]]
+    assert (own.into[-1], own.again[-1]) == (["ifup", "lan0"], ["ifup", "--force", "eth1"])
+    words = {
+        word
+        for each in COMMANDS.values()
+        for group in vars(each.of("eth1", "lan0")).values()
+        for c in group
+        for word in c
+    }
+    assert not {"NIC", "NAME"} & words
 
 
 # --- checks --------------------------------------------------------------------------------------------------------
