@@ -7,6 +7,7 @@ from typing import Any, cast
 from checks.lxd.codes import Code
 from checks.result import CheckResult, Story
 from components.lxd.deployed import DeployedCluster
+from components.lxd.profiles import flat
 from providers.errors import HearthError
 from providers.kinds.lxd.api import Api, Request, at
 from providers.kinds.lxd.daemons import ABOUT, Daemon
@@ -16,6 +17,7 @@ CLUSTER = Story("18", Code.CLUSTER)
 PARTS = Story("18", Code.CONFIGURATION)
 PROFILES = Story("28", Code.CONFIGURATION)
 MAKE_UP = "Run `make up` again"
+REFRESH = "Run `pulumi up --refresh`"
 
 
 async def check_cluster(session: Session, deployed: DeployedCluster) -> list[CheckResult]:
@@ -40,11 +42,24 @@ async def check_cluster(session: Session, deployed: DeployedCluster) -> list[Che
     found += member_rows(deployed, members.listed)
     found += whole_rows("pool", deployed.pools, pools.listed, list(deployed.members))
     found += whole_rows("network", deployed.networks, networks.listed, list(deployed.members))
-    there = {each["name"] for each in profiles.listed}
+    return found + profile_rows(deployed, profiles.listed)
+
+
+def profile_rows(deployed: DeployedCluster, profiles: list[dict[str, Any]]) -> list[CheckResult]:
+    """Return two rows for each profile: it is there, and every key that was wished for has its value."""
+    there = {each["name"]: each for each in profiles}
+    rows: list[CheckResult] = []
     for name in deployed.profiles:
         seen = "it is there" if name in there else f"there are {', '.join(sorted(there))}"
-        found.append(PROFILES.verdict(name in there, f"the profile {name} is there", seen, MAKE_UP))
-    return found
+        rows.append(PROFILES.verdict(name in there, f"the profile {name} is there", seen, MAKE_UP))
+        wish = deployed.profile_keys.get(name, {})
+        if name not in there or not wish:
+            continue
+        own = flat(there[name].get("config") or {}, there[name].get("devices") or {})
+        wrong = [f"{key} is {own.get(key, 'not set')}" for key, value in wish.items() if own.get(key) != value]
+        seen = "; ".join(wrong) or f"{', '.join(wish)} are as wished for"
+        rows.append(PROFILES.verdict(not wrong, f"the profile {name} is as configured", seen, REFRESH))
+    return rows
 
 
 def member_rows(deployed: DeployedCluster, members: list[dict[str, Any]]) -> list[CheckResult]:

@@ -9,13 +9,14 @@ from checks.result import CheckResult, Story
 from components.lxd.deployed import DeployedCluster, DeployedInstance
 from providers.errors import HearthError
 from providers.kinds.lxd.api import Api, Request, at
-from providers.kinds.lxd.daemons import ABOUT, Daemon
+from providers.kinds.lxd.daemons import Daemon
 from providers.machine.session import Session
 
 EXISTS = Story("38", Code.CONFIGURATION)
 RUNS = Story("38", Code.NOT_RUNNING)
 MAKE_UP = "Run `pulumi up --refresh`"
 PING_SECONDS = 20.0
+NO_COMMAND = 127
 
 
 async def check_instances(session: Session, deployed: DeployedCluster) -> list[CheckResult]:
@@ -31,7 +32,7 @@ async def check_instances(session: Session, deployed: DeployedCluster) -> list[C
     there: dict[str, dict[str, Any]] = {each["name"]: each for each in answer.listed}
     for name, wanted in deployed.instances.items():
         rows += instance_rows(name, wanted, there.get(name))
-    rows += await _reach(session, deployed, there)
+    rows += await _reach(api, deployed, there)
     return rows
 
 
@@ -70,7 +71,7 @@ def addresses_in(state: dict[str, Any]) -> list[str]:
     ]
 
 
-async def _reach(session: Session, deployed: DeployedCluster, there: dict[str, Any]) -> list[CheckResult]:
+async def _reach(api: Api, deployed: DeployedCluster, there: dict[str, Any]) -> list[CheckResult]:
     """Ask whether each instance reaches the next one, in a circle: so every pair of members that has any is tried."""
     running = [name for name, each in deployed.instances.items() if name in there and each.running and each.addresses]
     if len(running) < 2:
@@ -83,13 +84,25 @@ async def _reach(session: Session, deployed: DeployedCluster, there: dict[str, A
             rows.append(RUNS.skipped(question, "they have no network together"))
             continue
         address = deployed.instances[other].addresses[sorted(shared)[0]]
-        ping = (ABOUT[cast(Daemon, deployed.daemon)].client, "exec", name, "--", "ping", "-c", "1", "-w", "10", address)
-        try:
-            done = await session.run(*ping, check=False, timeout=PING_SECONDS, environment={"HOME": "/root"})
-            last = (done.stdout or done.stderr).strip().splitlines()[-1:] or ["no answer"]
-            holds, seen = done.ok, f"{address}: {last[0]}"
-        except HearthError as error:
-            holds, seen = False, error.summary
+        holds, seen = await _ping(api, name, address)
         remedy = "See whether the network reaches across members (`between-members`)"
         rows.append(RUNS.verdict(holds, question, seen, remedy))
     return rows
+
+
+async def _ping(api: Api, name: str, address: str) -> tuple[bool, str]:
+    """Let an instance ping an address; whether it answered, and what was seen.
+
+    By the API, as LXD's own client lays a folder of its own into root's home.
+    """
+    body = {"command": ["ping", "-c", "1", "-w", "10", address], "wait-for-websocket": False, "interactive": False}
+    request = Request("POST", at("instances", name, "exec"), body, wait=PING_SECONDS)
+    try:
+        (answer,) = await api.query(request)
+    except HearthError as error:
+        return False, f"{error.summary} {error.detail}".strip()
+    operation = cast(dict[str, Any], answer.metadata)
+    status = cast(dict[str, Any], operation.get("metadata") or {}).get("return")
+    if status == NO_COMMAND:
+        return False, f"{name} has no command ping (package iputils-ping)"
+    return status == 0, f"{address} {'answers' if status == 0 else f'does not answer (ping ended with {status})'}"

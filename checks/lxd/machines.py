@@ -48,6 +48,12 @@ async def check_environment(session: Session, deployed: DeployedCluster) -> list
     alone = stat.mode == "0600" and stat.owner == wanted["owner"]
     seen = f"{path} is {stat.mode} of {stat.owner}"
     found.append(ENVIRONMENT.verdict(alone, f"{machine}: only {wanted['owner']} may read it", seen, MAKE_UP))
+    if link := wanted.get("link"):
+        done = await session.run("readlink", "--", link, check=False, timeout=20)
+        target = done.stdout.rstrip("\n")
+        seen = f"{link} leads to {target}" if done.ok else f"there is no link {link}"
+        question = f"{machine}: {link} leads to the environment file"
+        found.append(ENVIRONMENT.verdict(target == path, question, seen, REFRESH))
     required = wanted["required"].split()
     if required:
         # The names are ours, and checked to be names; `sh -c` takes them as arguments after its own.

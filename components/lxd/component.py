@@ -13,7 +13,7 @@ from pulumi import Output, ResourceOptions
 
 from components.lxd import bridges, environment, gpu, instances, name_server, names, overlay, ssh
 from components.lxd.deployed import DeployedCluster
-from components.lxd.profiles import profiles
+from components.lxd.profiles import flat, profiles
 from components.system import SystemArgs
 from config.addresses import bracketed
 from config.hosts import Machines
@@ -234,6 +234,7 @@ class LxdCluster(pulumi.ComponentResource):
             pools=list(settings.pools),
             networks=list(settings.networks),
             profiles=list(profiles(settings)),
+            profile_keys={name: flat(each.config, each.devices) for name, each in profiles(settings).items()},
             instances={
                 name: {
                     "member": each.member,

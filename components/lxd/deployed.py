@@ -63,6 +63,8 @@ class DeployedCluster(Deployed):
     pools: list[str]
     networks: list[str]
     profiles: list[str]
+    profile_keys: dict[str, dict[str, str]] = Field(default_factory=dict[str, dict[str, str]])
+    """Profile -> its keys and values as they were wished for; of a device: `device NAME KEY`."""
     instances: dict[str, DeployedInstance]
     environment: dict[str, str]
     """Path, owner and required variables (with blanks between them) of the environment file; empty without one."""

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import shlex
 from collections.abc import Mapping
+from typing import TypedDict
 
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
 from config.systems.lxd import Lxd
-from providers.resources.host import Directory, File
+from config.systems.lxd.parts import Environment
+from providers.resources.host import Directory, File, Script
 
 SECRET = "lxd-environment"
+
+
+class LinkTexts(TypedDict):
+    """What the link's Script is made from."""
+
+    name: str
+    check: str
+    apply: str
+    undo: str
 
 
 class MissingVariables(ValueError):
@@ -52,7 +65,7 @@ def quoted(value: str) -> str:
 
 
 def lay(parent: pulumi.Resource, name: str, settings: Lxd, secrets: Mapping[str, Input[str]]) -> None:
-    """Register the file on every machine, for its owner alone, and its folder, which a fresh machine lacks."""
+    """Register the file on every machine, for its owner alone, its folder if a machine lacks it, and its link."""
     wanted = settings.environment
     if wanted is None:
         return
@@ -66,7 +79,7 @@ def lay(parent: pulumi.Resource, name: str, settings: Lxd, secrets: Mapping[str,
             path=str(wanted.path.parent),
             opts=ResourceOptions(parent=parent),
         )
-        File(
+        file = File(
             f"{name}-environment-{member}",
             host=settings.host_of(member),
             path=str(wanted.path),
@@ -75,6 +88,35 @@ def lay(parent: pulumi.Resource, name: str, settings: Lxd, secrets: Mapping[str,
             owner=wanted.owner,
             opts=ResourceOptions(parent=parent, depends_on=[folder]),
         )
+        if wanted.link is not None:
+            Script(
+                f"{name}-environment-link-{member}",
+                host=settings.host_of(member),
+                **link_texts(wanted),
+                # Another place or file is another link: the old one goes before the new one is looked at.
+                opts=ResourceOptions(parent=parent, depends_on=[file], delete_before_replace=True),
+            )
+
+
+def link_texts(wanted: Environment) -> LinkTexts:
+    """Return the Script that lays the link, refuses what is in its place, and takes only its own away."""
+    link, path, owner = (shlex.quote(str(each)) for each in (wanted.link, wanted.path, wanted.owner))
+    digest = hashlib.sha256(f"{wanted.link}\0{wanted.path}".encode()).hexdigest()[:12]
+    return {
+        "name": f"environment: the link {digest}",
+        "check": f'[ -L {link} ] && [ "$(readlink -- {link})" = {path} ]\n',
+        "apply": f"""link={link}
+[ -L "$link" ] && [ "$(readlink -- "$link")" = {path} ] && exit 0
+if [ -e "$link" ] || [ -L "$link" ]; then
+    echo "$link is there already and is somebody else's, so it stays and no link was made; move it away, or give" \\
+        "environment.link another place" >&2
+    exit 1
+fi
+[ -d "$(dirname -- "$link")" ] || {{ echo "$link: the folder that it would lie in is not there" >&2; exit 1; }}
+ln -s -- {path} "$link" && chown -h -- {owner}: "$link"
+""",
+        "undo": f'if [ "$(readlink -- {link})" = {path} ]; then rm -f -- {link}; fi\n',
+    }
 
 
 def deployed(settings: Lxd) -> dict[str, str]:
@@ -82,4 +124,5 @@ def deployed(settings: Lxd) -> dict[str, str]:
     wanted = settings.environment
     if wanted is None:
         return {}
-    return {"path": str(wanted.path), "owner": wanted.owner, "required": " ".join(wanted.required)}
+    link = {} if wanted.link is None else {"link": str(wanted.link)}
+    return {"path": str(wanted.path), "owner": wanted.owner, "required": " ".join(wanted.required), **link}

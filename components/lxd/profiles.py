@@ -66,3 +66,9 @@ def profiles(settings: Lxd) -> dict[str, DesiredProfile]:
             more.description or old.description, {**old.config, **more.config}, {**old.devices, **more.devices}
         )
     return found
+
+
+def flat(config: Config, devices: Devices) -> dict[str, str]:
+    """Return a profile's keys in one layer; those of a device as `device NAME KEY`."""
+    own = {f"device {name} {key}": value for name, device in devices.items() for key, value in device.items()}
+    return {**config, **own}

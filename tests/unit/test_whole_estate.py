@@ -14,10 +14,7 @@ import pytest
 
 from components.blocks.helm_chart import CHART
 from components.core import ssh
-from components.lxd.preflight import refuse_what_is_not_there
-from components.system import NotDeployable
 from config.systems import SYSTEMS
-from config.systems.lxd import Lxd
 from tests.unit.config.test_example import secrets, whole
 from tests.unit.fake_api_server import FakeApiServer, fake_api_server
 from tests.unit.recording import Recorder
@@ -26,25 +23,6 @@ from toolchain.versions import ROOT
 
 IMAGE = "registry.example.org/todo@sha256:" + "1" * 64
 Run = Callable[..., Recorder]
-
-
-def brought_up_so_far(lxd: dict[str, Any]) -> dict[str, Any]:
-    """Return the cluster's settings without what its preflight says is not brought up yet."""
-    found: dict[str, Any] = json.loads(json.dumps(lxd))
-    try:
-        refuse_what_is_not_there(Lxd.model_validate(lxd))
-    except NotDeployable as error:
-        for mistake in error.mistakes:
-            *folders, last = mistake.path.removeprefix("hearth:lxd.").split(".")
-            at = found
-            for folder in folders:
-                at = at[folder]
-            del at[last]
-        for instance in found["instances"].values():
-            instance["addresses"] = {
-                link: address for link, address in instance["addresses"].items() if link in found["networks"]
-            }
-    return found
 
 
 def answer(token: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -82,7 +60,6 @@ def run(server: FakeApiServer, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def made(*, preview: bool, without_secrets: bool = False, **changes: Any) -> Recorder:
         values = whole()
-        values["lxd"] = brought_up_so_far(values["lxd"])
         values["todo"] |= {"context": "trial"}
         values |= changes
         settings = {f"hearth:{key}": json.dumps(value) for key, value in values.items() if key != "ssh-config"}

@@ -170,7 +170,7 @@ async def restore(session: Session, inputs: DaemonInputs, before: DaemonFacts) -
     if was_there:
         return
     left = {
-        "accounts": sorted(set(after.accounts) - set(before.accounts), reverse=True),
+        "accounts": sorted(set(after.accounts) - set(before.accounts) - await _still_used(session), reverse=True),
         "ids": [
             line for line in after.ids if line not in before.ids and line.split(":")[1] in (*about.accounts, "root")
         ],
@@ -181,6 +181,12 @@ async def restore(session: Session, inputs: DaemonInputs, before: DaemonFacts) -
     await session.run("python3", script=_TAKE_AWAY, stdin=json.dumps(left), timeout=60)
     await session.run("systemctl", "daemon-reload", check=False)
     await session.run("systemctl", "reset-failed", check=False)
+
+
+async def _still_used(session: Session) -> set[str]:
+    """Return accounts whose own package has stayed: somebody else uses it by now."""
+    facts = await package.observe(session, package.PackageInputs(host=session.machine, name="dnsmasq-base"))
+    return {f"user:{daemons.DNSMASQ}", f"group:{daemons.DNSMASQ}"} if facts.present else set()
 
 
 async def _instances(session: Session, inputs: DaemonInputs) -> list[str]:

@@ -13,6 +13,8 @@ from typing import Literal
 
 Daemon = Literal["lxd", "incus"]
 UBUNTU = "https://cloud-images.ubuntu.com/releases/"
+DNSMASQ = "dnsmasq"
+"""The account of the package dnsmasq-base, which its purge leaves."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ ABOUT: dict[Daemon, About] = {
         emptied=("/etc/dnsmasq.d",),
         units=("lxd-containers.service", "lxd.socket", "lxd.service", "lxcfs.service"),
         start="lxd.service",
-        accounts=("lxd", "_lxd"),
+        accounts=("lxd", "_lxd", DNSMASQ),
         tables=("lxd",),
         servers={"images": "https://images.lxd.canonical.com", "ubuntu": UBUNTU},
     ),
@@ -94,7 +96,7 @@ ABOUT: dict[Daemon, About] = {
             "lxcfs.service",
         ),
         start="incus.service",
-        accounts=("incus", "incus-admin"),
+        accounts=("incus", "incus-admin", DNSMASQ),
         tables=("incus",),
         servers={"images": "https://images.linuxcontainers.org", "ubuntu": UBUNTU},
     ),

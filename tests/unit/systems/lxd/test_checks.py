@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from checks.lxd import CHECKS
-from checks.lxd.cluster import check_cluster, member_rows, whole_rows
+from checks.lxd.cluster import check_cluster, member_rows, profile_rows, whole_rows
 from checks.lxd.instances import addresses_in, check_instances, instance_rows
 from checks.lxd.machines import check_environment
 from checks.lxd.names import check_names
 from checks.result import CheckResult, Status
 from components.lxd.deployed import DeployedCluster, DeployedDns, DeployedInstance
 from providers.errors import ConnectionFailed
-from tests.unit.providers.kinds.fake_session import FakeSession
+from tests.unit.providers.kinds.fake_session import Call, FakeSession
 
 INSTANCE = DeployedInstance(
     member="bcn1",
@@ -103,6 +103,25 @@ def test_a_pool_that_is_whole_passes():
     assert failed(whole_rows("pool", ["default"], there, ["bcn1", "bcn2"])) == []
 
 
+PROFILE = {"name": "default", "config": {"a": "1"}, "devices": {"root": {"pool": "default"}, "theirs": {"b": "2"}}}
+
+
+@pytest.mark.parametrize(
+    ("there", "question"),
+    [
+        ([PROFILE], None),
+        ([], "the profile default is there"),
+        ([{**PROFILE, "config": {"a": "2"}}], "the profile default is as configured"),
+        ([{**PROFILE, "config": None}], "the profile default is as configured"),
+        ([{**PROFILE, "devices": {"root": {"pool": "other"}}}], "the profile default is as configured"),
+        ([{**PROFILE, "devices": {}}], "the profile default is as configured"),
+    ],
+)
+def test_a_profile_that_is_not_there_or_not_as_configured_fails(there: list[dict[str, Any]], question: str | None):
+    wanted = CLUSTER.model_copy(update={"profile_keys": {"default": {"a": "1", "device root pool": "default"}}})
+    assert failed(profile_rows(wanted, there)) == ([] if question is None else [question])
+
+
 def test_an_instance_as_it_is_to_be_passes():
     assert failed(instance_rows("c1", INSTANCE, FOUND)) == []
 
@@ -145,18 +164,36 @@ async def test_a_cluster_that_does_not_answer_is_one_row_that_says_so():
     assert "does not run" in rows[0].reason
 
 
-@pytest.mark.parametrize(("status", "expected"), [(0, []), (1, ["c1 reaches c2", "c2 reaches c1"])])
-async def test_instances_that_do_not_reach_each_other_fail(status: int, expected: list[str]):
+@pytest.mark.parametrize(
+    ("answer", "expected", "seen"),
+    [
+        ({"status": 200, "metadata": {"metadata": {"return": 0}}}, [], "answers"),
+        ({"status": 200, "metadata": {"metadata": {"return": 1}}}, ["c1 reaches c2", "c2 reaches c1"], "ended with 1"),
+        ({"status": 200, "metadata": {"metadata": {"return": 127}}}, ["c1 reaches c2", "c2 reaches c1"], "no command"),
+        ({"status": 400, "metadata": None, "error": "Command not found"}, ["c1 reaches c2", "c2 reaches c1"], "not f"),
+        ({"status": 0, "metadata": None, "failure": "late"}, ["c1 reaches c2", "c2 reaches c1"], "in time"),
+    ],
+)
+async def test_instances_that_do_not_reach_each_other_fail(answer: dict[str, Any], expected: list[str], seen: str):
     second = {
         **FOUND,
         "name": "c2",
         "location": "bcn2",
         "state": {"network": {"eth0": {"addresses": [{"address": "10.100.0.12", "scope": "global"}]}}},
     }
-    listed = json.dumps([{"status": 200, "metadata": [FOUND, second]}])
-    session = FakeSession().on("python3", listed).on("lxc exec", status)
-    assert failed(await check_instances(session, CLUSTER)) == expected
-    assert any("10.100.0.12" in line for line in session.lines())
+    asked: list[Any] = []
+
+    def api(call: Call) -> str:
+        (request,) = json.loads(call.stdin)["requests"]
+        asked.append(request)
+        if request["path"].endswith("/exec"):
+            return json.dumps([answer])
+        return json.dumps([{"status": 200, "metadata": [FOUND, second] if "instances" in request["path"] else []}])
+
+    rows = await check_instances(FakeSession().on("python3", api).on("lxd cluster", ""), CLUSTER)
+    assert failed(rows) == expected
+    assert [each["body"]["command"][-1] for each in asked if each.get("body")] == ["10.100.0.12", "10.100.0.11"]
+    assert all(seen in row.reason for row in rows if "reaches" in row.question)
 
 
 async def test_a_cluster_without_instances_skips_with_the_reason():
@@ -179,6 +216,15 @@ async def test_the_environment_file_is_its_owners_alone_and_whole(
     session = FakeSession().on("sh -c", missing)
     session.put("/etc/hearth.env", "x", mode=mode, owner=owner)
     assert failed(await check_environment(session, CLUSTER)) == expected
+
+
+@pytest.mark.parametrize(("target", "holds"), [("/etc/hearth.env\n", True), ("/etc/theirs\n", False), (1, False)])
+async def test_the_link_leads_to_the_environment_file(target: str | int, holds: bool):
+    session = FakeSession().on("sh -c", "").on("readlink", target)
+    session.put("/etc/hearth.env", "x", mode="0600", owner="root")
+    wanted = CLUSTER.model_copy(update={"environment": {**CLUSTER.environment, "link": "/root/.env"}})
+    question = "box: /root/.env leads to the environment file"
+    assert failed(await check_environment(session, wanted)) == ([] if holds else [question])
 
 
 async def test_a_missing_environment_file_fails():

@@ -5,10 +5,11 @@ Which resources, with what, in which order, from one to 16 members.
 
 from __future__ import annotations
 
+import getpass
 import json
 import subprocess
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pulumi
@@ -19,13 +20,11 @@ from hypothesis import strategies as st
 
 from components.lxd import environment, instances, names
 from components.lxd.component import LxdCluster
-from components.lxd.preflight import refuse_what_is_not_there
 from components.lxd.profiles import profiles
 from components.system import SystemArgs
-from config.mistakes import WrongSettings
 from config.systems.lxd import Lxd
+from config.systems.lxd.parts import Environment
 from tests.unit.recording import Recorder
-from tests.unit.systems.lxd.test_settings import GOOD
 
 CANARY = "canary-91ac"
 
@@ -147,6 +146,51 @@ def test_secret_variables_reach_the_environment_file_and_nothing_plain():
     assert CANARY not in json.dumps(made.outputs)
 
 
+def test_the_link_to_the_environment_file_comes_after_the_file_and_is_one_of_its_own_for_each_place():
+    content = {"variables": {"DOMAIN": "example.org"}, "link": "/root/.env"}
+    made = build(wished(environment=content))
+    link = made.resources["lxd-environment-link-bcn2"]
+    assert link.inputs["host"] == "bcn2"
+    assert "lxd-environment-bcn2" in made.before(link.name)
+    names_ = {
+        environment.link_texts(Environment.model_validate({**content, **more}))["name"]
+        for more in ({}, {"link": "/root/.env2"}, {"path": "/etc/own/env"})
+    }
+    assert len(names_) == 3, "another place or file is another link"
+    assert not build(wished(environment={})).resources.keys() & {link.name}
+
+
+@pytest.mark.parametrize("name", ["env file", "env'$(touch x)", "env;rm -r .", "-env"])
+@pytest.mark.parametrize("there", [None, "a file", "another link", "ours", "a folder"])
+def test_the_link_is_laid_found_and_taken_away_and_what_is_somebody_elses_stays(
+    tmp_path: Path, name: str, there: str | None
+):
+    place = tmp_path / name
+    wanted = Environment.model_construct(path=PurePosixPath("/etc/own/env"), link=place, owner=getpass.getuser())
+    texts = environment.link_texts(wanted)
+
+    def run(text: str) -> int:
+        return subprocess.run(["sh"], input=text, text=True, cwd=tmp_path, capture_output=True, check=False).returncode
+
+    if there == "a file":
+        place.write_text("theirs")
+    elif there == "a folder":
+        place.mkdir()
+    elif there is not None:
+        place.symlink_to("/etc/own/env" if there == "ours" else "/etc/theirs")
+    before = sorted(each.name for each in tmp_path.iterdir())
+    assert (run(texts["check"]) == 0) is (there == "ours")
+    if there in (None, "ours"):
+        assert [run(texts["apply"]), run(texts["apply"]), run(texts["check"])] == [0, 0, 0]
+        assert place.readlink() == Path("/etc/own/env")
+        assert [run(texts["undo"]), run(texts["undo"])] == [0, 0]
+        assert not list(tmp_path.iterdir())
+        return
+    assert run(texts["apply"]) == 1
+    assert run(texts["undo"]) == 0
+    assert sorted(each.name for each in tmp_path.iterdir()) == before
+
+
 def test_a_required_variable_that_is_nowhere_is_named_and_no_value_is():
     with pytest.raises(environment.MissingVariables, match="TOKEN") as caught:
         environment.text({"A": CANARY}, "", ("A", "TOKEN"))
@@ -239,10 +283,3 @@ def test_cloud_init_gets_the_name_the_logins_and_the_packages():
     assert content["users"][0]["ssh_authorized_keys"] == ["ssh-ed25519 AAAA ann"]
     assert content["packages"] == ["curl"]
     assert (config["limits.cpu"], config["limits.memory"]) == ("2", "2GiB")
-
-
-def test_what_is_not_brought_up_yet_is_refused_part_by_part():
-    with pytest.raises(WrongSettings) as caught:
-        refuse_what_is_not_there(Lxd.model_validate({**GOOD, "environment": {"link": "/root/.env"}}))
-    assert {each.path for each in caught.value.mistakes} == {"hearth:lxd.environment.link"}
-    refuse_what_is_not_there(wished())
