@@ -135,6 +135,9 @@ async def _amend(api: Api, inputs: InstanceInputs, found: dict[str, Any]) -> Non
     there: Config = found["config"]
     wish: Config = body["config"]
     first = sorted(key for key in {*there, *wish} if key.startswith(FIRST_BOOT) and there.get(key) != wish.get(key))
+    if found["type"] == "virtual-machine" and _cards(body["devices"]) != _cards(found["devices"]):
+        api.session.progress(f"{inputs.name} is stopped meanwhile: no card is plugged into a virtual machine that runs")
+        await _state(api, inputs.name, "stop")
     await api.change("PUT", at("instances", inputs.name), body)
     if first:
         api.session.warn(
@@ -142,6 +145,18 @@ async def _amend(api: Api, inputs: InstanceInputs, found: dict[str, Any]) -> Non
             f" an instance"
             " that is made from now on, and not this one"
         )
+
+
+def _cards(devices: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    """Return the devices that can't be plugged into a virtual machine that runs: cards, and other PCI functions."""
+    return {name: each for name, each in devices.items() if each.get("type") in ("gpu", "pci")}
+
+
+def announce(old: Mapping[str, Any] | None, new: InstanceInputs) -> str:
+    """Tell of a virtual machine that it is stopped and started for another card."""
+    if old is None or new.type != "virtual-machine" or _cards(old.get("devices") or {}) == _cards(new.devices):
+        return ""
+    return f"{new.name} is stopped and started by `up`: no card is plugged into a virtual machine that runs"
 
 
 async def _move(api: Api, inputs: InstanceInputs, found: dict[str, Any]) -> None:
@@ -236,6 +251,7 @@ KIND = Kind(
     identity=("name", "image", "type"),
     identify=lambda inputs: f"instance/{inputs.name}",
     objection=objection,
+    announce=announce,
     outputs=("status",),
     locks=lambda inputs: (f"lxd:instance:{inputs.name}",),
     deadline=1200.0,
