@@ -29,7 +29,7 @@ class Mistake:
 
     def __str__(self) -> str:
         found = "" if self.value is None else f" is {self.value}, and it"
-        return f"{self.path}{found} {self.rule}\n      What to do: {self.remedy}"
+        return f"{seen(f'{self.path}{found} {self.rule}')}\n      What to do: {seen(self.remedy)}"
 
 
 class WrongSettings(ValueError):
@@ -40,6 +40,11 @@ class WrongSettings(ValueError):
         count = "1 mistake" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes"
         lines = "\n".join(f"  {number}. {mistake}" for number, mistake in enumerate(self.mistakes, 1))
         super().__init__(f"{count} in {where}; nothing was touched.\n{lines}")
+
+
+def seen(text: str) -> str:
+    """Return a text in which what a terminal would obey, or nobody would see, is written out: a mistake shows it."""
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
 
 
 def shown(value: Any) -> str:
@@ -57,6 +62,9 @@ _BUILT_IN = {
     "int_parsing": ("must be a whole number", "write it without quotes and units"),
     "int_type": ("must be a whole number", "write it without quotes and units"),
     "int_from_float": ("must be a whole number", "write it without a fraction"),
+    "finite_number": ("must be a whole number", "write its digits alone"),
+    "string_too_short": ("must not be empty", "write one, or leave the key out"),
+    "string_unicode": ("must be a text", "write it in letters that there are"),
     "string_type": ("must be a text", "put it in quotes"),
     "ip_any_address": ("must be an IP address", "write it as 127.0.0.1 or ::1"),
     "ip_v4_address": ("must be an IPv4 address", "write it as 127.0.0.1"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core.core_schema import ErrorType
 
 from config.hosts import Machines
 from config.model import Disagreement, Settings
@@ -168,6 +169,9 @@ def _detail(error: Any) -> InitErrorDetails:
     }
     if kind == "value_error":
         kind = PydanticCustomError("value_error", "Value error, {error}", context)
+    elif kind not in get_args(ErrorType):
+        # Those of addresses and paths are pydantic's own, and the core that raises them again knows no such type.
+        kind = PydanticCustomError(kind, error["msg"], context)
     return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"], ctx=context)
 
 

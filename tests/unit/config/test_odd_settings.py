@@ -129,6 +129,12 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
         {"lxd/dns": {**DNS, "domain": LONG_DOMAIN, "records": {"x" * 63 + "." + "y" * 60: ["10.0.0.1"]}}},
         ["lxd.dns.records." + "x" * 63 + "." + "y" * 60],
     ),
+    # What pydantic says in words of its own, of a system that lists the mistakes of all its parts.
+    ({"lxd/members/m1/address": "hello"}, ["lxd.members.m1.address"]),
+    ({"lxd/networks/net0/ipv4": "10.0.0.0.1/24"}, ["lxd.networks.net0.ipv4"]),
+    ({"lxd/dns": {**DNS, "clients": ["x/24"]}}, ["lxd.dns.clients[0]"]),
+    ({"lxd/environment": {"path": {"a": 1}}}, ["lxd.environment.path"]),
+    ({"lxd/instances/web/gateway": "fd00::g"}, ["lxd.instances.web.gateway"]),
     # One thing twice, or somebody else's.
     ({"core/backend/allowed-hosts": ["pi.local", "PI.local"]}, ["core.backend.allowed-hosts"]),
     ({"todo/namespace": "kube-todo"}, ["todo.namespace"]),
