@@ -58,6 +58,7 @@ class BridgeInputs(Inputs):
 
 
 class BridgeFacts(Facts):
+    nic: str = Field(default="", description="The interface that is looked at. It says which bridge it is: no drift.")
     renderer: str = Field(default="", description="As it was wished for; or what is not as it was written.")
     addresses: list[str] = Field(default=[], description="Its addresses that were given to it, not by DHCP.")
     configured_by: str = Field(default="", description="What configures the machine's network.")
@@ -89,6 +90,7 @@ def facts_of(inputs: BridgeInputs, found: dict[str, Any]) -> BridgeFacts:
     ]
     return BridgeFacts(
         present=bool(there["bridge"]),
+        nic=inputs.nic,
         renderer=drift or inputs.renderer,
         addresses=static,
         configured_by=renderer,

@@ -219,6 +219,11 @@ async def test_a_change_that_was_taken_back_is_an_error_and_is_forgotten(answers
     assert verbs[-1] == "forget"
 
 
+def test_what_an_earlier_hearth_noted_of_a_bridge_can_be_read():
+    noted = {"present": False, "nic": "", "addresses": [], "configuredBy": "networkd", "mac": "", "found": found()}
+    assert bridge.KIND.facts.model_validate(noted).found["files"] == {}
+
+
 async def test_the_way_back_gives_the_interfaces_files_back_and_none_of_another_bridges():
     own, other = "/etc/systemd/network/50-eth0.network", "/etc/systemd/network/10-hearth-lan0.network"
     before = facts_of(wish(), found({own: "[Match]\nName=eth0\n", other: "[Match]\nName=lan0\n"}))
