@@ -123,11 +123,17 @@ class LxdCluster(pulumi.ComponentResource):
                     pools={}
                     if first
                     else {pool: self._pool_config(each, member) for pool, each in settings.pools.items()},
+                    wipe=[] if first else [pool for pool, each in settings.pools.items() if self._wipes(each, member)],
                     # Only read while it joins: a member that comes later is no change of those that are there.
-                    opts=self._options(after, holds_data=True, ignore_changes=["peers", "via", "pools"]),
+                    opts=self._options(after, holds_data=True, ignore_changes=["peers", "via", "pools", "wipe"]),
                 )
             )
         return made
+
+    @staticmethod
+    def _wipes(pool: Pool, member: str) -> bool:
+        given = pool.members.get(member)
+        return given is not None and given.wipe
 
     def _pool_config(self, pool: Pool, member: str) -> dict[str, str]:
         """Return what one member brings for a pool."""

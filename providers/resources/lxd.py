@@ -196,6 +196,8 @@ class Member(pulumi.CustomResource):
     """Machines whose versions and clocks must agree with it before anything is done."""
     pools: Output[Mapping[str, Mapping[str, str]] | None]
     """Pool -> its keys of this member alone, for a later join."""
+    wipe: Output[Sequence[str] | None]
+    """Pools whose disk of this member may be overwritten although it is not empty."""
     networks: Output[Mapping[str, Mapping[str, str]] | None]
     """Network -> its keys of this member alone, for a later join."""
     state: Output[str]
@@ -214,6 +216,7 @@ class Member(pulumi.CustomResource):
         via: Input[str] | None = None,
         peers: Input[Sequence[Input[str]]] | None = None,
         pools: Input[Mapping[str, Input[Mapping[str, Input[str]]]]] | None = None,
+        wipe: Input[Sequence[Input[str]]] | None = None,
         networks: Input[Mapping[str, Input[Mapping[str, Input[str]]]]] | None = None,
         state: Input[str] | None = None,
         opts: ResourceOptions | None = None,
@@ -226,6 +229,7 @@ class Member(pulumi.CustomResource):
             "via": via,
             "peers": peers,
             "pools": pools,
+            "wipe": wipe,
             "networks": networks,
             "state": state,
             "machine": None,

@@ -7,8 +7,10 @@ pool or a volume group, no swap. Source: wipefs(8), lsblk(8) of util-linux 2.41;
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from providers.errors import HearthError, InvalidInput
+from providers.kinds.lxd.api import Api, Request, at
 from providers.machine.session import Session
 
 Sources = Mapping[str, Mapping[str, str]]
@@ -95,6 +97,18 @@ async def make_ready(
                     " looked at; it was not wiped",
                     remedy="see who uses it there (lsblk, fuser), then run up again",
                 )
+
+
+async def taken(api: Api, pool: str, sources: Mapping[str, str]) -> dict[str, str]:
+    """Return member -> its disk, of those that the pool has by its own word: no other is ever made empty."""
+    found: dict[str, str] = {}
+    for member, disk in sources.items():
+        (answer,) = await api.ask(Request("GET", at("storage-pools", pool, target=member)))
+        there: dict[str, Any] = {} if answer.failure or answer.status >= 400 else answer.found or {}
+        config: dict[str, str] = there.get("config") or {}
+        if disk in (config.get("volatile.initial_source"), config.get("source")):
+            found[member] = disk
+    return found
 
 
 async def give_back(session: Session, disks: Mapping[str, str], machines: Mapping[str, str]) -> None:

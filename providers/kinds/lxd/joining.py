@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from providers.errors import CommandFailed, DeadlineExceeded, HearthError, InvalidInput
+from providers.kinds.lxd import disks
 from providers.kinds.lxd.api import Answer, Api, ApiError, NotBegun, Request, at
 from providers.kinds.lxd.daemons import ABOUT, Daemon
 from providers.kinds.lxd.preseed import join as join_preseed
@@ -121,7 +122,14 @@ def token_of(metadata: Mapping[str, Any]) -> str:
 
 
 async def join(
-    session: Session, daemon: Daemon, via: str, name: str, address: str, pools: Keys, networks: Keys
+    session: Session,
+    daemon: Daemon,
+    via: str,
+    name: str,
+    address: str,
+    pools: Keys,
+    networks: Keys,
+    wipe: Sequence[str] = (),
 ) -> None:
     """Let the session's machine join through `via`. Raises HearthError, with everything taken back."""
     api = Api(session, daemon)
@@ -134,6 +142,8 @@ async def join(
             {key: pools.get(key, {}) for key in there_already["storage-pools"]},
             {key: networks.get(key, {}) for key in there_already["networks"]},
         )
+        own = {pool: pools.get(pool, {}) for pool in there_already["storage-pools"]}
+        await disks.make_ready(session, own, dict.fromkeys(own, session.machine), wipe)
         for attempt in range(1, TRIES + 1):
             session.progress(f"{name} joins the cluster through {via}")
             error = await _try(api, cluster, name, address, brought)

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from providers.errors import HearthError, InvalidInput
 from providers.kind import Facts, Inputs, Kind
-from providers.kinds.lxd import joining, things
+from providers.kinds.lxd import disks, joining, things
 from providers.kinds.lxd.api import Api, NoAnswer, Request, at, names_in
 from providers.kinds.lxd.daemons import ABOUT, Daemon
 from providers.kinds.lxd.preseed import bootstrap
@@ -39,6 +39,9 @@ class MemberInputs(Inputs):
     pools: Annotated[
         dict[str, dict[str, str]], Field(description="Pool -> its keys of this member alone, for a later join.")
     ] = {}
+    wipe: Annotated[
+        list[str], Field(description="Pools whose disk of this member may be overwritten although it is not empty.")
+    ] = []
     networks: Annotated[
         dict[str, dict[str, str]], Field(description="Network -> its keys of this member alone, for a later join.")
     ] = {}
@@ -90,7 +93,7 @@ async def apply(session: Session, inputs: MemberInputs, facts: MemberFacts) -> N
     await joining.compare(session, inputs.daemon, [*inputs.peers, *([inputs.via] if inputs.via else [])])
     if inputs.via is not None:
         await joining.join(
-            session, inputs.daemon, inputs.via, inputs.name, inputs.address, inputs.pools, inputs.networks
+            session, inputs.daemon, inputs.via, inputs.name, inputs.address, inputs.pools, inputs.networks, inputs.wipe
         )
         return
     text = bootstrap(inputs.name, inputs.address)
@@ -137,6 +140,10 @@ async def restore(session: Session, inputs: MemberInputs, before: MemberFacts) -
         return
     members = await api.members() if not now.state.startswith(("<", "Offline")) else []
     others = [each["server_name"] for each in members if each["server_name"] != inputs.name]
+    own: dict[str, str] = {}
+    for pool, disk in disks.sources_of(inputs.pools).items() if members else ():
+        if await disks.taken(api, pool, {inputs.name: disk}):
+            own[pool] = disk
     if others:
         await _leave(api, inputs)
     else:
@@ -150,6 +157,8 @@ async def restore(session: Session, inputs: MemberInputs, before: MemberFacts) -
             )
             return
     await reset(session, ABOUT[inputs.daemon], start=True)
+    # The pools stay with the others; what this machine brought for them is as it was taken.
+    await disks.give_back(session, own, dict.fromkeys(own, session.machine))
 
 
 async def _leave(api: Api, inputs: MemberInputs) -> None:

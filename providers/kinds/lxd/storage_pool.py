@@ -14,7 +14,7 @@ from pydantic import Field
 from providers.errors import InvalidInput
 from providers.kind import Facts, Inputs, Kind
 from providers.kinds.lxd import disks, everywhere, things
-from providers.kinds.lxd.api import Api, Request, at
+from providers.kinds.lxd.api import Api
 from providers.kinds.lxd.daemons import Daemon
 from providers.kinds.lxd.ours import Config, ConfigInput
 from providers.machine.session import Session
@@ -85,23 +85,12 @@ async def apply(session: Session, inputs: StoragePoolInputs, facts: StoragePoolF
 
 async def restore(session: Session, inputs: StoragePoolInputs, before: StoragePoolFacts) -> None:
     whole = before.whole if before.present else None
-    taken = {} if before.present else await _taken(session, inputs)
-    await everywhere.put_back(session, inputs.daemon, "storage-pools", inputs.name, whole)
-    if taken and await Api(session, inputs.daemon).get("storage-pools", inputs.name) is None:
-        await disks.give_back(session, taken, inputs.machines)
-
-
-async def _taken(session: Session, inputs: StoragePoolInputs) -> dict[str, str]:
-    """Return member -> its disk, of those that the pool has by its own word: no other is ever made empty."""
     api = Api(session, inputs.daemon)
-    found: dict[str, str] = {}
-    for member, disk in disks.sources_of(inputs.member_config).items():
-        path = at("storage-pools", inputs.name, target=member)
-        (answer,) = await api.ask(Request("GET", path))
-        config: Config = (answer.found or {}).get("config") or {} if answer.status < 400 and not answer.failure else {}
-        if disk in (config.get("volatile.initial_source"), config.get("source")):
-            found[member] = disk
-    return found
+    sources = {} if before.present else disks.sources_of(inputs.member_config)
+    taken = await disks.taken(api, inputs.name, sources)
+    await everywhere.put_back(session, inputs.daemon, "storage-pools", inputs.name, whole)
+    if taken and await api.get("storage-pools", inputs.name) is None:
+        await disks.give_back(session, taken, inputs.machines)
 
 
 KIND = Kind(

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from providers.errors import HearthError
-from providers.kinds.lxd import disks, preseed, storage_pool
+from providers.kinds.lxd import disks, member, preseed, storage_pool
 from tests.unit.providers.kinds.fake_session import Call, FakeSession
-from tests.unit.providers.kinds.lxd.fake_daemon import MEMBERS, Daemon, ok
+from tests.unit.providers.kinds.lxd.fake_daemon import MEMBERS, NOTHING, WISH, Daemon, first_member, joiner, ok, server
 
 ONE, TWO = "/dev/disk/by-id/nvme-one", "/dev/disk/by-id/nvme-two"
 
@@ -81,7 +81,7 @@ def wiped(session: FakeSession) -> list[str]:
 
 
 BEFORE = storage_pool.StoragePoolFacts(present=False)
-WISH = storage_pool.StoragePoolInputs(
+POOL = storage_pool.StoragePoolInputs(
     host="first",
     name="fast",
     driver="btrfs",
@@ -113,7 +113,7 @@ def with_pool(first: dict[str, Any], second: dict[str, Any]) -> Going:
 async def test_the_disks_of_a_pool_that_went_are_empty_again():
     daemon = with_pool(pool(**{"volatile.initial_source": ONE, "source": "/dev/disk/by-uuid/x"}), pool(source=TWO))
     session = machines(daemon, "")
-    await storage_pool.restore(session, WISH, BEFORE)
+    await storage_pool.restore(session, POOL, BEFORE)
     assert daemon.changes() == ["DELETE /1.0/storage-pools/fast"]
     assert (wiped(session), wiped(session.others["second"])) == ([ONE], [TWO])
 
@@ -123,14 +123,14 @@ async def test_the_disks_of_a_pool_that_went_are_empty_again():
 )
 async def test_a_disk_that_the_pool_does_not_name_is_left_alone(second: dict[str, Any]):
     session = machines(with_pool(pool(source=ONE), second), "")
-    await storage_pool.restore(session, WISH, BEFORE)
+    await storage_pool.restore(session, POOL, BEFORE)
     assert (wiped(session), wiped(session.others["second"])) == ([ONE], [])
 
 
 async def test_a_disk_of_a_pool_that_was_never_made_is_left_alone():
     daemon = Daemon().on("GET /1.0/cluster/members?recursion=1", ok(MEMBERS))
     session = machines(daemon, "")
-    await storage_pool.restore(session, WISH, BEFORE)
+    await storage_pool.restore(session, POOL, BEFORE)
     assert (daemon.changes(), wiped(session)) == ([], [])
 
 
@@ -140,7 +140,7 @@ async def test_a_pool_that_is_used_stays_with_its_disks():
     used["metadata"]["used_by"] = ["/1.0/instances/web"]
     daemon.on("GET /1.0/storage-pools/fast", used)
     session = machines(daemon, "")
-    await storage_pool.restore(session, WISH, BEFORE)
+    await storage_pool.restore(session, POOL, BEFORE)
     assert (daemon.changes(), wiped(session)) == ([], [])
     assert "instance web still use it" in " ".join(session.messages)
 
@@ -163,3 +163,54 @@ async def test_a_disk_that_can_not_be_read_says_why():
     with pytest.raises(HearthError) as caught:
         await disks.make_ready(session, {"a": {"source": ONE}}, {"a": "first"}, ["a"])
     assert f"a: {ONE} is not readable: Input/output error" in str(caught.value)
+
+
+# --- a member that comes later, or goes earlier ------------------------------------------------------------------
+
+
+def joins(said: str) -> tuple[Daemon, FakeSession]:
+    """Return a cluster that has a pool on disks, and a machine that says so of the one that it is to bring."""
+    cluster = first_member().on("GET /1.0/storage-pools?recursion=1", ok([{"name": "fast", "status": "Created"}]))
+
+    def answer(call: Call) -> str:
+        return said if "wipefs --no-act" in (call.script or "") else ""
+
+    return cluster, joiner(0, cluster).on("sh", answer)
+
+
+LATER = WISH.model_copy(update={"pools": {"fast": {"source": ONE}, "not-there-yet": {"source": TWO}}})
+
+
+async def test_a_member_whose_disk_is_not_empty_does_not_join_and_no_token_is_made():
+    cluster, session = joins("ext4\n")
+    with pytest.raises(HearthError) as caught:
+        await member.apply(session, LATER, NOTHING)
+    assert f"fast: {ONE} is not empty (ext4)" in str(caught.value)
+    assert "POST /1.0/cluster/members" not in cluster.changes()
+    assert wiped(session) == []
+
+
+@pytest.mark.parametrize(("said", "wipe", "expected"), [("", [], []), ("ext4\n", ["fast"], [ONE])])
+async def test_a_member_brings_its_disk_where_it_is_empty_or_may_be_wiped(
+    said: str, wipe: list[str], expected: list[str]
+):
+    _, session = joins(said)
+    await member.apply(session, LATER.model_copy(update={"wipe": wipe}), NOTHING)
+    (preseed_,) = [call.stdin.decode() for call in session.calls if call.line.startswith("lxd init")]
+    assert ONE in preseed_
+    assert TWO not in preseed_
+    assert wiped(session) == expected
+
+
+async def test_the_disk_of_a_member_that_leaves_is_empty_again_once_its_daemon_has_let_go_of_it():
+    own = Daemon().on("GET /1.0", server(clustered=True, name="b")).on("GET /1.0/cluster/members/b", ok(MEMBERS[1]))
+    own.on("GET /1.0/cluster/members?recursion=1", ok(MEMBERS)).on("GET /1.0/instances?recursion=1", ok([]))
+    own.on("GET /1.0/storage-pools/fast?target=b", pool(**{"volatile.initial_source": ONE}))
+    session = FakeSession(machine="two").on("python3", own).on("sh", "").on("systemctl", "")
+    await member.restore(session, LATER, NOTHING)
+    assert own.changes() == ["DELETE /1.0/cluster/members/b"]
+    assert wiped(session) == [ONE]
+    scripts = [call.script for call in session.calls if call.script]
+    assert scripts.index(next(each for each in scripts if "umount -l" in each)) < scripts.index(
+        next(each for each in scripts if "wipefs --all" in each)
+    )
