@@ -17,6 +17,8 @@ from lab.docker import cli
 from lab.locks import machine_lock
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lab.machine import Machine
     from lab.maker import Maker
 
@@ -29,12 +31,23 @@ properties:
   release: trixie
   description: Debian 13 of the lab
 """
+# How Incus hands its keys to cloud-init, and LXD where an image has these: files for its source NoCloud, filled in when
+# an instance is made. Incus is none of cloud-init's other sources (lxc/incus#3434).
+SEED = "/var/lib/cloud/seed/nocloud-net"
+TEMPLATES = {
+    "meta-data": "instance-id: {{ container.name }}\nlocal-hostname: {{ container.name }}\n",
+    "user-data": '{{ config_get("user.user-data", "") }}',
+    "network-config": """{% if config_get("user.network-config", "") == "" %}version: 2
+ethernets:
+  eth0: {dhcp4: true}
+{% else %}{{ config_get("user.network-config", "") }}{% endif %}""",
+}
 # What Docker puts into a container's root, and an instance must have of its own.
 LEFT_OUT = (".dockerenv", "etc/hostname", "etc/hosts", "etc/resolv.conf")
 
 
-def put(lab: Maker, machine: Machine, path: str = "/srv/instance-image.tar") -> str:
-    """Lay the image's archive on a machine; its path there."""
+def put(lab: Maker, machine: Machine, path: str = "/srv/instance-image.tar", *, seed: bool = False) -> str:
+    """Lay the image's archive on a machine; its path there. With `seed` it has what cloud-init needs under Incus."""
     tag = lab.images.ensure(RECIPE)
     if machine.exists(path):
         return path
@@ -42,13 +55,13 @@ def put(lab: Maker, machine: Machine, path: str = "/srv/instance-image.tar") -> 
     with machine_lock(name):
         cli.docker("create", "--name", name, tag, "true")
         try:
-            _stream(name, machine.container, path)
+            _stream(name, machine.container, path, TEMPLATES if seed else {})
         finally:
             cli.docker("rm", "--force", name)
     return path
 
 
-def _stream(source: str, container: str, path: str) -> None:
+def _stream(source: str, container: str, path: str, templates: Mapping[str, str]) -> None:
     """Pass `docker export` on to a file on the machine: one pass, nothing kept here."""
     with (
         subprocess.Popen(["docker", "export", source], stdout=subprocess.PIPE) as export,
@@ -59,19 +72,26 @@ def _stream(source: str, container: str, path: str) -> None:
     ):
         assert export.stdout is not None
         assert writer.stdin is not None
-        unified(cast(BinaryIO, export.stdout), cast(BinaryIO, writer.stdin))
+        unified(cast(BinaryIO, export.stdout), cast(BinaryIO, writer.stdin), templates)
         writer.stdin.close()
         if export.wait() or writer.wait():
             raise OSError(f"the image {source} could not be laid on {container}")
 
 
-def unified(root: BinaryIO, into: BinaryIO) -> None:
-    """Turn a tar of a root into LXD's form of an image."""
-    text = METADATA.format(architecture=platform.machine(), created=int(time.time())).encode()
+def unified(root: BinaryIO, into: BinaryIO, templates: Mapping[str, str] | None = None) -> None:
+    """Turn a tar of a root into LXD's form of an image; `templates` are files of SEED, by name."""
+    text = METADATA.format(architecture=platform.machine(), created=int(time.time()))
+    files = {f"templates/{name}.tpl": template for name, template in (templates or {}).items()}
+    if templates:
+        text += "templates:\n" + "".join(
+            f"  {SEED}/{name}: {{when: [create, copy], template: {name}.tpl}}\n" for name in templates
+        )
     with tarfile.open(fileobj=root, mode="r|") as old, tarfile.open(fileobj=into, mode="w|") as new:
-        head = tarfile.TarInfo("metadata.yaml")
-        head.size = len(text)
-        new.addfile(head, io.BytesIO(text))
+        for name, content in {"metadata.yaml": text, **files}.items():
+            head = tarfile.TarInfo(name)
+            data = content.encode()
+            head.size = len(data)
+            new.addfile(head, io.BytesIO(data))
         for member in old:
             if member.name in LEFT_OUT:
                 continue
