@@ -260,6 +260,14 @@ def test_an_ipv6_address_is_written_in_brackets():
     assert outputs["deployed"].get("ollama_url") is None
 
 
+@pytest.mark.parametrize(("every", "here"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]")])
+def test_published_on_every_address_it_links_to_one_that_can_be_asked(every: str, here: str):
+    pod = {**PLAIN["pod"], "backend-addresses": [every], "ollama-addresses": [every]}
+    outputs = build({**PLAIN, "pod": pod}).outputs["brain"]
+    assert outputs["backend_url"] == f"http://{here}:8000"
+    assert outputs["deployed"]["ollama_url"] == f"http://{here}:11434"
+
+
 def test_another_secret_or_another_image_makes_podmgrs_pod_anew_and_no_secret_is_shown():
     podmgr = {**PLAIN, "manager": "podmgr"}
     pods = [
