@@ -26,6 +26,7 @@ BUILT_FOR_FILES = ("test_lab_kubernetes", "test_todo")
 LONGEST = (
     *CLUSTER_FILES,
     "test_secondbrain_kernel.py",
+    "test_cluster.py",  # of LXD
     "test_maubot.py",
     "test_maubot_nixos.py",
     "test_maubot_dendrite.py",

@@ -129,6 +129,12 @@ def kill(project: Killable, command: str, moment: float, *, group: bool) -> None
     nothing_is_left_running(project)
 
 
+def end_group(process: subprocess.Popen[str]) -> None:
+    """Kill a command with all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def everything_is_there(project: Project) -> None:
     machine = project.machine
     assert len(project.resources()) == MADE

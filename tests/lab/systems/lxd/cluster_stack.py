@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +17,11 @@ from checks.result import CheckResult, Status
 from checks.run import connected
 from checks.system import Context
 from config.hosts import Machines
-from lab import Machine
+from lab import Lab, Machine, difference
+from lab.snapshot import Snapshot
+from lab.systems.lxd import instance_image
+from lab.systems.lxd.second_network import second_network
+from tests.lab import killing
 from tests.lab.project import Project, shown, went_well
 
 UP_SECONDS = 840.0
@@ -25,14 +34,63 @@ stack = load()
 cluster = LxdCluster("lxd", SystemArgs(stack.systems["lxd"], stack.machines, stack.secrets_of("lxd")))
 pulumi.export("lxd", cluster.deployed)
 """
+LINKS = """
+ip -o link | sed 's/^[0-9]*: //; s/@.*//; s/:.*//' | sort
+ip route | sort
+nft list tables 2>/dev/null | grep -v docker
+grep -H . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/eth0/accept_ra /proc/sys/net/ipv6/conf/all/forwarding \
+    /proc/sys/net/ipv6/conf/eth0/forwarding
+cat /etc/subuid /etc/subgid
+ps -eo comm= | grep -E 'lxd|lxc|dnsmasq|named' | sort
+"""
+
+
+@dataclass
+class Story:
+    """A stack that is not up yet, and what was on its machines before it came."""
+
+    stack: ClusterStack
+    before: dict[str, Snapshot]
+    links: dict[str, str]
+
+    def differences(self, *names: str) -> dict[str, Any]:
+        """Return what is otherwise than before, on these machines or on all: nothing, where all was given back."""
+        links = self.stack.links()
+        found = {name: difference(self.before[name], self.stack.machines[name].snapshot()) for name in names or links}
+        return {name: lines or links[name] for name, lines in found.items() if lines or links[name] != self.links[name]}
+
+
+@contextlib.contextmanager
+def story_of(lab: Lab, folder: Path, names: Sequence[str], later: tuple[str, ...] = ()) -> Generator[Story]:
+    """Make bare machines with a second network and an image for instances, and end them with the `with`."""
+    machines = lab.machines(names, image="machine-lxd", fresh=True)
+    image = instance_image.put(lab, machines[0])
+    with second_network(lab, machines) as lan:
+        lan_of_its_own(machines, lan)
+        stack = ClusterStack(folder, machines, image, lan, later)
+        yield Story(stack, {machine.name: machine.snapshot() for machine in machines}, stack.links())
+        for name in names:
+            lab.remove(name)
+
+
+def lan_of_its_own(machines: Sequence[Machine], lan: IPv4Network) -> None:
+    """Let networkd configure the second interface of each machine, as it would on a server."""
+    for number, machine in enumerate(machines, 1):
+        text = f"[Match]\nName=eth1\n\n[Network]\nAddress={lan[number + 1]}/{lan.prefixlen}\n"
+        machine.write("/etc/systemd/network/50-lan.network", text)
+        machine.run("systemctl enable --now systemd-networkd")
 
 
 class ClusterStack:
-    """The stack and its machines; the first one begins the cluster."""
+    """The stack and its machines; the first one begins the cluster, and those of `later` join when they are told to."""
 
-    def __init__(self, folder: Path, machines: list[Machine], image: str) -> None:
+    def __init__(
+        self, folder: Path, machines: list[Machine], image: str, lan: IPv4Network, later: tuple[str, ...] = ()
+    ) -> None:
         self.machines = {machine.name: machine for machine in machines}
         self.first = machines[0]
+        self.lan = lan
+        members = [name for name in self.machines if name not in later]
         self.project = Project(folder, self.first)
         hosts = {name: {"address": name} for name in self.machines}
         self._machines = {"hosts": hosts, "ssh-config": str(self.first.ssh_config)}
@@ -40,30 +98,44 @@ class ClusterStack:
         self.project.program(PROGRAM)
         self.settings: dict[str, Any] = {
             "data": "remove",
-            "members": {name: {"address": machine.address} for name, machine in self.machines.items()},
+            "members": {name: {"address": self.machines[name].address} for name in members},
             "networks": {"lxdbr0": {"ipv4": "10.100.0.1/24", "between-members": True}},
-            "groups": {"last": [list(self.machines)[-1]]},
+            "bridges": {
+                "br0": {
+                    "members": {
+                        name: {"nic": "eth1", "addresses": [f"{lan[10 + number]}/{lan.prefixlen}"]}
+                        for number, name in enumerate(members, 1)
+                    }
+                }
+            },
+            "ssh": {"user": "admin"},
+            "groups": {"last": [members[-1]]},
             "images": {"debian": {"file": image}},
             "profiles": {"container": {"config": {"limits.memory": "512MiB"}}},
-            "instances": {
-                f"c{number}": {
-                    "member": name,
-                    "type": "container",
-                    "image": "debian",
-                    "addresses": {"lxdbr0": f"10.100.0.{10 + number}/24"},
-                    "memory": "384MiB",
-                    "config": {"limits.processes": "500"},
-                }
-                for number, name in enumerate(self.machines, 1)
-            },
+            "instances": {f"c{number}": self.instance(name, number) for number, name in enumerate(members, 1)},
             "environment": {
                 "variables": {"DOMAIN": "cluster.example.org"},
                 "required": ["DOMAIN"],
                 "path": "/etc/hearth/env",
+                "link": "/root/.env",
             },
             "dns": {"member": self.first.name, "domain": "cluster.example.org", "wildcard": "c1"},
         }
         self.configure()
+
+    def instance(self, member: str, number: int) -> dict[str, Any]:
+        """Return an instance on a member, with an address in each of its two networks."""
+        return {
+            "member": member,
+            "type": "container",
+            "image": "debian",
+            "addresses": {
+                "lxdbr0": f"10.100.0.{10 + number}/24",
+                "br0": f"{self.lan[20 + number]}/{self.lan.prefixlen}",
+            },
+            "memory": "384MiB",
+            "config": {"limits.processes": "500"},
+        }
 
     def configure(self) -> None:
         """Hand the settings over as they are now."""
@@ -73,6 +145,29 @@ class ClusterStack:
         """`pulumi up`, which must go well; all that it printed. It installs two daemons, and others use the machine."""
         workspace = self.project.workspace
         words = ("up", "--yes", "--skip-preview", "--stack", workspace.stack, *flags)
+        return shown(went_well(workspace.pulumi(*words, check=False, timeout=UP_SECONDS)))
+
+    def kill_up(self, mark: str, seconds: float) -> None:
+        """Kill `make up`, with all that it started, some seconds after it has printed `mark`."""
+        with killing.running(self.project, "up") as process:
+            end = time.monotonic() + UP_SECONDS
+            while mark not in (printed := killing.log(self.project).read_text()):
+                assert process.poll() is None, f"it ended without {mark!r}:\n{printed}"
+                assert time.monotonic() < end, f"no {mark!r} in:\n{printed}"
+                time.sleep(0.05)
+            time.sleep(seconds)
+            assert process.poll() is None, killing.log(self.project).read_text()
+            killing.end_group(process)
+        killing.nothing_is_left_running(self.project)
+
+    def finish(self) -> str:
+        """`make up` after a kill: it says what it found, and goes on; all that it printed."""
+        return shown(went_well(self.project.run_make("up", timeout=UP_SECONDS)))
+
+    def destroy(self) -> str:
+        """`pulumi destroy`, which must go well; all that it printed."""
+        workspace = self.project.workspace
+        words = ("destroy", "--yes", "--skip-preview", "--run-program", "--stack", workspace.stack)
         return shown(went_well(workspace.pulumi(*words, check=False, timeout=UP_SECONDS)))
 
     def checks(self) -> list[CheckResult]:
@@ -92,4 +187,32 @@ class ClusterStack:
 
     def lxc(self, command: str, **options: Any) -> str:
         """Return what LXD's own client says on the first machine."""
-        return self.first.run(f"HOME=/root lxc {command}", **options).stdout.strip()
+        return self.first.run(f"LXD_CONF=/run/lxc lxc {command}", **options).stdout.strip()
+
+    def lose(self, name: str) -> None:
+        """Have the settings of a cluster whose machine is gone for good, with what was on it."""
+        gone = self.machines.pop(name)
+        self.first = next(iter(self.machines.values()))
+        hosts = {each: {"address": each} for each in self.machines}
+        self._machines = {"hosts": hosts, "ssh-config": str(self.first.ssh_config), "lost": [gone.name]}
+        self.project.settings(hosts=hosts, lost=[gone.name])
+        for part in (self.settings["members"], self.settings["bridges"]["br0"]["members"]):
+            del part[name]
+        self.settings["instances"] = {
+            each: wanted for each, wanted in self.settings["instances"].items() if wanted["member"] != name
+        }
+        self.settings["groups"] = {}
+        self.settings["dns"] |= {"member": self.first.name, "wildcard": next(iter(self.settings["instances"]))}
+        self.configure()
+
+    def address(self, instance: str, link: str) -> str:
+        """Return the address that an instance is to have in a network."""
+        return self.settings["instances"][instance]["addresses"][link].partition("/")[0]
+
+    def addresses(self, instance: str) -> list[str]:
+        """List the addresses that an instance is to have, in the order of their text."""
+        return sorted(each.partition("/")[0] for each in self.settings["instances"][instance]["addresses"].values())
+
+    def links(self) -> dict[str, str]:
+        """Machine -> its links, routes, tables, kernel settings, ranges and processes of the daemon's."""
+        return {name: machine.run(LINKS, check=False).stdout for name, machine in self.machines.items()}
