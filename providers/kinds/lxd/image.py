@@ -13,7 +13,7 @@ from pydantic import Field
 from providers.errors import InvalidInput
 from providers.kind import AbsolutePath, Facts, Inputs, Kind
 from providers.kinds.lxd import things
-from providers.kinds.lxd.api import Api, Request, at
+from providers.kinds.lxd.api import Api, ApiError, Request, at
 from providers.kinds.lxd.daemons import Daemon
 from providers.machine.session import Session
 
@@ -81,9 +81,21 @@ async def apply(session: Session, inputs: ImageInputs, facts: ImageFacts) -> Non
             f" it from",
             remedy="give `file`, or `server` and `name`",
         )
-    (answer,) = await api.query(request)
-    fingerprint = answer.metadata["metadata"]["fingerprint"]
+    try:
+        (answer,) = await api.query(request)
+        fingerprint = answer.metadata["metadata"]["fingerprint"]
+    except ApiError as error:
+        # A run that was cut short behind the upload has left the image without its alias.
+        if inputs.file is None or "already exists" not in error.detail:
+            raise
+        fingerprint = await _fingerprint(session, inputs.file)
     await api.change("POST", at("images", "aliases"), {"name": inputs.alias, "target": fingerprint})
+
+
+async def _fingerprint(session: Session, file: str) -> str:
+    """Return an archive's fingerprint: the SHA-256 of a unified image (canonical/lxd doc/reference/image_format.md)."""
+    done = await session.run("sh", "-c", 'sha256sum < "$1"', "sh", file, timeout=DOWNLOAD_SECONDS)
+    return done.stdout.split()[0]
 
 
 async def restore(session: Session, inputs: ImageInputs, before: ImageFacts) -> None:
