@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 import stat
 import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +22,7 @@ from providers.errors import InvalidInput
 DEFINITION = "maubot.yaml"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The first moment that a zip archive can name."""
+REBUILD = "build it with `mbc build`, or give the plugin's folder"
 LEFT_OUT = frozenset({"__pycache__"})
 
 
@@ -31,6 +34,8 @@ class Archive:
     """Its id, as `sna.instagram`: what instances call their type."""
     version: str
     content: bytes
+    python_files: tuple[str, ...] = ()
+    """The files in it that maubot imports, or may: those of the modules that its definition lists."""
 
     @property
     def sha256(self) -> str:
@@ -44,14 +49,22 @@ def read(source: Path) -> Archive:
     try:
         content = source.read_bytes()
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            definition = archive.read(DEFINITION)
+            definition, names, damaged = archive.read(DEFINITION), archive.namelist(), archive.testzip()
     except FileNotFoundError:
         raise _refused(source, "there is nothing", "give the path of an .mbp file, or of a plugin's folder") from None
-    except (OSError, zipfile.BadZipFile, KeyError) as error:
-        rule = f"it is no maubot plugin: {error}"
-        raise _refused(source, rule, "build it with `mbc build`, or give the plugin's folder") from None
-    meta = _definition(source, definition)
-    return Archive(str(meta["id"]), str(meta["version"]), content)
+    except (OSError, zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, zlib.error) as error:
+        raise _refused(source, f"it is no maubot plugin: {error}", REBUILD) from None
+    if damaged is not None:
+        raise _refused(source, f"its {damaged} is damaged", REBUILD)
+    return _archive(_definition(source, definition), content, names)
+
+
+def _archive(meta: Mapping[str, Any], content: bytes, names: Iterable[str]) -> Archive:
+    modules = tuple(str(module).replace(".", "/") for module in cast(list[Any], meta["modules"]))
+    singles, folders = {f"{module}.py" for module in modules}, tuple(f"{module}/" for module in modules)
+    ours = (name for name in names if name in singles or (name.endswith(".py") and name.startswith(folders)))
+    python = tuple(sorted(set(ours)))
+    return Archive(str(meta["id"]), str(meta["version"]), content, python)
 
 
 def _refused(source: Path, rule: str, remedy: str) -> InvalidInput:
@@ -95,7 +108,7 @@ def _built(folder: Path) -> Archive:
             entry.create_system = 3  # Unix, wherever it is built
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
             archive.writestr(entry, files[name])
-    return Archive(str(meta["id"]), str(meta["version"]), target.getvalue())
+    return _archive(meta, target.getvalue(), files)
 
 
 def _module(folder: Path, module: str) -> dict[str, bytes]:

@@ -5,6 +5,7 @@ Source: maubot 0.6.0, maubot/management/api. Imported only where it is used: htt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self, cast
@@ -33,6 +34,12 @@ REMEDIES = {
     "internal_server_error": "see maubot's log (journalctl -u maubot -n 50) and whether its disk is full (df -h)",
 }
 """By maubot's own error codes."""
+
+
+def _cause(stack_trace: str) -> str:
+    """Return Python's own words on what went wrong first, in brackets; nothing where there is no stack trace."""
+    words = [line for line in stack_trace.splitlines() if re.match(r"[\w.]+(Error|Exception|Warning)\b", line)]
+    return f" ({words[0]})" if words else ""
 
 
 class MaubotError(HearthError):
@@ -142,6 +149,6 @@ class MaubotApi:
         raise MaubotError(
             f"maubot on {self._session.machine} refused to {what}",
             code=code,
-            detail=f"{code}: {found.get('error', '')}",
+            detail=f"{code}: {found.get('error', '')}{_cause(str(found.get('stacktrace', '')))}",
             remedy=REMEDIES.get(code, "see maubot's log (journalctl -u maubot -n 50)"),
         )

@@ -1,14 +1,15 @@
 """A plugin in maubot: an .mbp archive, from a file on the operator's computer or built there from a folder.
 
-Uploaded only if what the machine has differs, as an upload restarts the plugin's instances. maubot puts an archive back
-by itself where the new one does not load. Not managed: the Python packages that a plugin needs (see `Venv`), plugins
-that were uploaded in the web page.
+Uploaded only if what the machine has differs, as an upload restarts the plugin's instances, and only if the machine's
+Python compiles it. maubot puts an archive back by itself where the new one does not load. Not managed: the Python
+packages that a plugin needs (see `Venv`), plugins that were uploaded in the web page.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -22,6 +23,9 @@ from providers.machine.session import Session
 if TYPE_CHECKING:
     from providers.kinds.matrix.archive import Archive
     from providers.kinds.matrix.maubot_api import MaubotApi, MaubotError
+
+LIMIT = 100 * 1024 * 1024
+"""Bytes of an archive; maubot's own web server takes no more in a request (maubot/server.py)."""
 
 
 class MaubotPluginInputs(Inputs):
@@ -53,7 +57,7 @@ async def observe(session: Session, inputs: MaubotPluginInputs) -> MaubotPluginF
         found = await maubot.get("plugin", inputs.plugin)
     if found is None:
         return MaubotPluginFacts(present=False)
-    there = await session.stat(str(found.get("path", "")), content=True)
+    there = await session.stat(str(found.get("path", "")), content=True, limit=LIMIT)
     content = there.content if there is not None and there.content is not None else b""
     return MaubotPluginFacts(
         present=True,
@@ -65,6 +69,7 @@ async def observe(session: Session, inputs: MaubotPluginInputs) -> MaubotPluginF
 
 async def apply(session: Session, inputs: MaubotPluginInputs, facts: MaubotPluginFacts) -> None:
     from providers.kinds.matrix.archive import read
+    from providers.kinds.matrix.compiles import must_compile
     from providers.kinds.matrix.maubot_api import MaubotApi, MaubotError
 
     if facts.sha256 == inputs.sha256:
@@ -80,6 +85,7 @@ async def apply(session: Session, inputs: MaubotPluginInputs, facts: MaubotPlugi
             f"{inputs.source} has changed since the settings were read; nothing was uploaded",
             remedy="run up again: it takes the plugin as it is then",
         )
+    await must_compile(session, archive)
     async with MaubotApi(session, inputs.config_file) as maubot:
         try:
             await maubot.put("plugin", inputs.plugin, content=archive.content)
@@ -99,25 +105,36 @@ async def _put_back(
 ) -> MaubotError:
     """Take an archive away that maubot neither loaded nor refused, and return the error that says so.
 
-    A module that Python can't compile gets past maubot's own way back (0.6.0): the plugin's instances stay stopped, and
-    its next start ends at that file.
+    What maubot meets there and does not expect gets past its own way back (0.6.0): the plugin's instances stay stopped,
+    and its next start ends at that file, whatever name it gave it.
     """
     from providers.kinds.matrix.maubot_api import MaubotError
 
-    folder = str((cast(dict[str, Any], maubot.settings.get("plugin_directories") or {})).get("upload", ""))
     if facts.archive:
         await maubot.put("plugin", inputs.plugin, content=base64.b64decode(facts.archive))
         left = "what was there before was put back, and runs"
     else:
-        if folder.startswith("/"):
-            await session.remove(f"{folder}/{inputs.plugin}-v{archive.version}.mbp")
         left = "it was taken away again"
+    await _take_away(session, maubot, {archive.sha256, facts.sha256}, (await maubot.get("plugin", inputs.plugin)) or {})
     return MaubotError(
         f"maubot on {session.machine} could not load the plugin {inputs.plugin}; {left}",
         code=error.code,
         detail=error.detail,
         remedy="put the plugin right: maubot's log (journalctl -u maubot -n 50) has Python's own error",
     )
+
+
+async def _take_away(session: Session, maubot: MaubotApi, sums: set[str], used: Mapping[str, Any]) -> None:
+    """Remove archives of those sums from maubot's folder, but for the one in use."""
+    folder = str((cast(dict[str, Any], maubot.settings.get("plugin_directories") or {})).get("upload", ""))
+    there = await session.stat(folder, entries=True) if folder.startswith("/") else None
+    for name in there.entries or () if there else ():
+        path = f"{folder}/{name}"
+        if not name.endswith(".mbp") or path == used.get("path"):
+            continue
+        found = await session.stat(path, content=True, limit=LIMIT)
+        if found is not None and found.content and hashlib.sha256(found.content).hexdigest() in sums:
+            await session.remove(path)
 
 
 async def restore(session: Session, inputs: MaubotPluginInputs, before: MaubotPluginFacts) -> None:

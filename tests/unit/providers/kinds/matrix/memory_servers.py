@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
 import httpx
 
-from tests.unit.providers.kinds.fake_session import FakeSession
+from tests.unit.providers.kinds.fake_session import Call, FakeSession
 
 HOMESERVER = "http://127.0.0.1:8008"
 MAUBOT = "http://127.0.0.1:29316"
@@ -17,6 +19,7 @@ CONFIG_FILE = "/var/lib/maubot/config/config.yaml"
 CONFIG = """
 database: sqlite:/var/lib/maubot/bot.db
 plugin_databases: {sqlite: /var/lib/maubot/dbs}
+plugin_directories: {upload: /var/lib/maubot/plugins}
 server: {hostname: 127.0.0.1, port: 29316, unshared_secret: the-key}
 """
 TOKEN_STAGE, DUMMY_STAGE = "m.login.registration_token", "m.login.dummy"
@@ -38,6 +41,8 @@ class MemoryHomeserver:
     says_taken: bool = True
     limited: int = 0
     passwords: dict[str, str] = field(default_factory=dict)
+    rooms: list[str] = field(default_factory=list)
+    """Where every account is."""
     tokens: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Access token -> user and device."""
     sent: list[str] = field(default_factory=list)
@@ -64,6 +69,8 @@ class MemoryHomeserver:
             case "/account/whoami" if token in self.tokens:
                 user, device = self.tokens[token]
                 return answer(200, user_id=f"@{user}:lab.test", **({"device_id": device} if self.names_device else {}))
+            case "/joined_rooms" if token in self.tokens:
+                return answer(200, joined_rooms=self.rooms)
             case "/logout" if token in self.tokens:
                 del self.tokens[token]
                 return answer(200)
@@ -128,12 +135,15 @@ class MemoryMaubot:
     instances: dict[str, Json] = field(default_factory=dict)
     plugins: dict[str, Json] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
+    features: dict[str, bool] = field(default_factory=lambda: {"log": True})
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = unquote(request.url.path).removeprefix("/_matrix/maubot/v1")
         if path == "/auth/login":
             ok = json.loads(request.content) == {"secret": "the-key"}
             return answer(200, token="t") if ok else answer(401, errcode="invalid_auth", error="Invalid")
+        if path == "/features":
+            return answer(200, **self.features)
         if path == "/_matrix/maubot/":
             return httpx.Response(200, text="<title>Maubot Manager</title>")
         _, kind, name = path.split("/", 2)
@@ -157,7 +167,7 @@ class MemoryMaubot:
     def _plugin(self, name: str, content: bytes) -> httpx.Response:
         path = f"/var/lib/maubot/plugins/{name}.mbp"
         if self.crashes_on and self.crashes_on in content:
-            self.session.put(path if name in self.plugins else f"/var/lib/maubot/plugins/{name}-v1.2.0.mbp", content)
+            self.session.put(path if name in self.plugins else f"/var/lib/maubot/plugins/{name}-v1.2.mbp", content)
             return answer(500, errcode="internal_server_error", error="Internal server error")
         self.session.put(path, content)
         self.plugins[name] = {"id": name, "version": "1.0.0", "path": path}
@@ -208,9 +218,16 @@ class Servers:
         self.maubot = MemoryMaubot(self.session, self.homeserver)
         self.session.web = {HOMESERVER: self.homeserver, MAUBOT: self.maubot}
         self.session.put(CONFIG_FILE, CONFIG)
+        self.session.put("/var/lib/maubot/plugins")
         self.session.on("mv --", self._move)
+        self.session.on("python3 -I", self._python)
 
-    def _move(self, call: Any) -> str:
+    def _python(self, call: Call) -> str:
+        """Run a program in the Python of the tests, as the machine would in its own."""
+        command = [sys.executable, "-I", "-c", call.script or ""]
+        return subprocess.run(command, input=call.stdin, capture_output=True, check=True).stdout.decode()
+
+    def _move(self, call: Call) -> str:
         source, target = call.argv[-2:]
         self.session.files[target] = self.session.files.pop(source)
         return ""

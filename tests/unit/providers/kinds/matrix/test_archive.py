@@ -49,6 +49,16 @@ def test_what_the_definition_names_goes_in_and_nothing_else(tmp_path: Path):
     ]
 
 
+def test_what_maubot_imports_of_it_is_known_in_a_folder_and_in_a_file(tmp_path: Path):
+    folder = plugin(tmp_path / "folder", DEFINITION.replace('"templates/*.txt"', '"*.py"'))
+    (folder / "setup.py").write_text("no Python that anybody imports")
+    wanted = ("echo.py", "helpers/__init__.py", "helpers/deep/more.py")
+    built = read(folder)
+    assert built.python_files == wanted
+    (tmp_path / "echo.mbp").write_bytes(built.content)
+    assert read(tmp_path / "echo.mbp").python_files == wanted
+
+
 def test_the_same_folder_makes_the_same_bytes_whenever_and_with_whatever_modes(tmp_path: Path):
     one, other = plugin(tmp_path / "one"), plugin(tmp_path / "other")
     os.utime(other / "echo.py", (1, 1_000_000_000))
@@ -86,6 +96,13 @@ def test_a_file_that_is_no_plugin_is_refused(tmp_path: Path, content: bytes | No
         path.write_bytes(content)
     with pytest.raises(InvalidInput, match="can't be used as a plugin"):
         read(path)
+
+
+def test_a_damaged_file_is_refused_by_the_name_of_what_is_damaged(tmp_path: Path):
+    content = read(plugin(tmp_path / "folder")).content
+    (tmp_path / "x.mbp").write_bytes(content.replace(b"class Echo", b"klass Echo", 1))
+    with pytest.raises(InvalidInput, match=r"its echo\.py is damaged"):
+        read(tmp_path / "x.mbp")
 
 
 def test_a_folder_without_a_definition_is_refused(tmp_path: Path):

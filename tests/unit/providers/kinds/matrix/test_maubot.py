@@ -1,19 +1,18 @@
-"""The kinds MaubotPlugin, MaubotClient and MaubotInstance against a maubot in memory."""
+"""The kinds MaubotClient and MaubotInstance against a maubot in memory."""
 
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from providers.errors import InvalidInput, NotAnswering, NotConverged
+from providers.errors import NotAnswering, NotConverged
 from providers.kinds.matrix import client, instance, plugin
-from providers.kinds.matrix.archive import read
 from providers.kinds.matrix.client import MaubotClientFacts, MaubotClientInputs
 from providers.kinds.matrix.instance import MaubotInstanceFacts, MaubotInstanceInputs
 from providers.kinds.matrix.maubot_api import MaubotApi, MaubotError
-from providers.kinds.matrix.plugin import MaubotPluginFacts, MaubotPluginInputs
+from providers.kinds.matrix.plugin import MaubotPluginFacts
 from tests.unit.providers.kinds.matrix.memory_servers import CONFIG_FILE, HOMESERVER, MAUBOT, Servers
-from tests.unit.providers.kinds.matrix.test_archive import plugin as plugin_folder
+from tests.unit.providers.kinds.matrix.test_plugin import plugin_wish
 
 CLIENT = MaubotClientInputs(
     host="box",
@@ -186,73 +185,6 @@ async def test_a_disabled_instance_is_wished_for_stopped():
     servers = Servers()
     await brought_up(servers, INSTANCE.model_copy(update={"enabled": False, "started": False}))
     assert not servers.maubot.instances["echo-1"]["started"]
-
-
-# --- plugins ---
-
-
-UPLOADS = "plugin_directories: {upload: /var/lib/maubot/plugins}\n"
-
-
-def plugin_wish(folder: Path) -> MaubotPluginInputs:
-    archive = read(plugin_folder(folder))
-    return MaubotPluginInputs(host="box", plugin=archive.plugin, source=str(folder), sha256=archive.sha256)
-
-
-async def test_a_plugin_is_uploaded_once_and_only_if_it_differs(tmp_path: Path):
-    servers, wish = Servers(), plugin_wish(tmp_path)
-    for _ in range(2):
-        await plugin.apply(servers.session, wish, await plugin.observe(servers.session, wish))
-    assert servers.maubot.changes == ["PUT plugin org.example.echo"]
-    servers.session.put("/var/lib/maubot/plugins/org.example.echo.mbp", "another archive")
-    assert plugin.KIND.differences(wish, await plugin.observe(servers.session, wish)).keys() == {"sha256"}
-    await plugin.apply(servers.session, wish, await plugin.observe(servers.session, wish))
-    assert len(servers.maubot.changes) == 2
-
-
-async def test_a_plugin_that_maubot_crashes_on_is_taken_away_and_the_one_before_put_back(tmp_path: Path):
-    servers, wish = Servers(), plugin_wish(tmp_path)
-    servers.maubot.crashes_on = b"PK"
-    servers.maubot._plugin(wish.plugin, b"theirs")
-    with pytest.raises(MaubotError, match=r"could not load .*; what was there before was put back, and runs"):
-        await plugin.apply(servers.session, wish, await plugin.observe(servers.session, wish))
-    assert servers.session.files["/var/lib/maubot/plugins/org.example.echo.mbp"].content == b"theirs"
-
-
-async def test_a_new_plugin_that_maubot_crashes_on_does_not_stay_where_its_next_start_ends_at_it(tmp_path: Path):
-    servers, wish = Servers(), plugin_wish(tmp_path)
-    servers.session.put(CONFIG_FILE, (servers.session.files[CONFIG_FILE].content or b"").decode() + UPLOADS)
-    servers.maubot.crashes_on = b"PK"
-    with pytest.raises(MaubotError, match=r"could not load .*; it was taken away again"):
-        await plugin.apply(servers.session, wish, await plugin.observe(servers.session, wish))
-    assert [path for path in servers.session.files if path.endswith(".mbp")] == []
-
-
-async def test_a_plugin_that_was_there_comes_back(tmp_path: Path):
-    servers, wish = Servers(), plugin_wish(tmp_path)
-    servers.maubot._plugin(wish.plugin, b"theirs")
-    before = await plugin.observe(servers.session, wish)
-    await plugin.apply(servers.session, wish, before)
-    await plugin.restore(servers.session, wish, before)
-    assert servers.session.files["/var/lib/maubot/plugins/org.example.echo.mbp"].content == b"theirs"
-    await plugin.restore(servers.session, wish, MaubotPluginFacts(present=False))
-    assert servers.maubot.plugins == {}
-
-
-async def test_a_plugin_in_use_is_not_removed_and_the_error_says_by_what(tmp_path: Path):
-    servers, wish = Servers(), plugin_wish(tmp_path)
-    await plugin.apply(servers.session, wish, MaubotPluginFacts(present=False))
-    servers.maubot.instances["theirs"] = {"type": wish.plugin, "primary_user": "@a:b"}
-    with pytest.raises(MaubotError, match="refused to remove the plugin"):
-        await plugin.restore(servers.session, wish, MaubotPluginFacts(present=False))
-
-
-@pytest.mark.parametrize("change", [{"plugin": "another.id"}, {"sha256": "0" * 64}])
-async def test_another_plugin_than_the_wished_one_is_never_uploaded(tmp_path: Path, change: dict[str, str]):
-    servers, wish = Servers(), plugin_wish(tmp_path).model_copy(update=change)
-    with pytest.raises(InvalidInput, match="nothing was uploaded"):
-        await plugin.apply(servers.session, wish, MaubotPluginFacts(present=False))
-    assert servers.maubot.changes == []
 
 
 # --- maubot away ---
