@@ -112,13 +112,13 @@ def begin(told, source):
         restore(told, newest(source))
         return
     chosen = newest(source)
+    put(of_instances(told, chosen))
     environment = postgresql(told)
     # Without --dbname it would write the dump out.
     command = ["pg_restore", "--exit-on-error", "--no-owner", "--single-transaction"]
     command += [f"--dbname={environment['PGDATABASE']}", str(chosen / "bot.dump")]
     subprocess.run(command, env=environment, check=True)
     print(f"restored {chosen / 'bot.dump'}")
-    put(of_instances(told, chosen))
 
 
 def restore(told, source):
@@ -129,7 +129,7 @@ def restore(told, source):
     if not kept.is_file():
         sys.exit(f"{source} is no backup of this kind of database ({kept.name}), and nothing was touched")
     if told["database"]:
-        put([(kept, pathlib.Path(told["database"])), *of_instances(told, source)])
+        put([*of_instances(told, source), (kept, pathlib.Path(told["database"]))])
     else:
         environment = postgresql(told)
         before = source.parent / f"bot.dump.before-{time.strftime('%Y-%m-%dT%H%M%S')}"
@@ -150,7 +150,10 @@ def of_instances(told, source):
 
 
 def put(pairs):
-    """Copy databases to their places, and put aside what was there."""
+    """Copy databases to their places, each whole or not at all, and put aside what was there.
+
+    maubot's own comes last: a beginning that is cut short has not begun, and is begun again.
+    """
     owner = pwd.getpwnam("maubot")
     aside = f".before-{time.strftime('%Y-%m-%dT%H%M%S')}"
     for old, target in pairs:
@@ -158,8 +161,11 @@ def put(pairs):
             there = target.with_name(target.name + suffix)
             if there.exists():
                 there.replace(there.with_name(there.name + aside))
-        copied(old, target)
-        os.chown(target, owner.pw_uid, owner.pw_gid)
+        part = target.with_name(target.name + ".part")
+        part.unlink(missing_ok=True)
+        copied(old, part)
+        os.chown(part, owner.pw_uid, owner.pw_gid)
+        part.replace(target)
         print(f"restored {target}")
     print(f"what was there before, if anything, ends in {aside}")
 

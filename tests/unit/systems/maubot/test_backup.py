@@ -1,22 +1,104 @@
-"""What a new machine begins with: maubot's newest backup, of SQLite files and of a real PostgreSQL."""
+"""maubot's backups: what is kept, and what a new machine begins with, of SQLite files and of a real PostgreSQL."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.unit.systems.maubot.test_programs import backup, filled, kept, rows
+from components.maubot.config_file import config_text
+from tests.unit.systems.maubot.test_programs import backup
+from tests.unit.systems.maubot.test_settings import settings
 
-__all__ = ["kept"]
+
+def filled(path: Path, rows: int) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("CREATE TABLE IF NOT EXISTS heard (id INTEGER)")
+        database.executemany("INSERT INTO heard VALUES (?)", [(number,) for number in range(rows)])
+        database.commit()
+
+
+def rows(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as database:
+        return int(database.execute("SELECT count(*) FROM heard").fetchone()[0])
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> dict[str, Any]:
+    for name in ("dbs", "backups"):
+        (tmp_path / name).mkdir()
+    filled(tmp_path / "bot.db", 3)
+    filled(tmp_path / "dbs" / "echo-1.db", 5)
+    (tmp_path / "config.yaml").write_text("database: sqlite:x\n")
+    return {
+        "database": str(tmp_path / "bot.db"),
+        "instance_databases": str(tmp_path / "dbs"),
+        "unit": "maubot.service",
+        "config_file": str(tmp_path / "config.yaml"),
+        "backup": {"folder": str(tmp_path / "backups"), "keep": 2},
+    }
+
+
+def test_a_backup_of_databases_in_use_is_whole_and_the_oldest_go(
+    tmp_path: Path, kept: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    folders = iter(f"2026-11-{day}T033000" for day in (24, 25, 26))
+    monkeypatch.setattr(backup.time, "strftime", lambda _format: next(folders))
+    (tmp_path / "backups" / "notes").mkdir()
+    with closing(sqlite3.connect(tmp_path / "bot.db")) as user:  # somebody has it open, with a WAL beside
+        user.execute("INSERT INTO heard VALUES (9)")
+        user.commit()
+        for _ in range(3):
+            backup.backup(kept)
+    found = sorted(path.name for path in (tmp_path / "backups").iterdir())
+    assert found == ["2026-11-25T033000", "2026-11-26T033000", "notes"]
+    newest = tmp_path / "backups" / found[1]
+    assert (rows(newest / "bot.db"), rows(newest / "dbs" / "echo-1.db")) == (4, 5)
+    assert (newest / "config.yaml").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_broken_database_is_never_kept_as_a_backup(tmp_path: Path, kept: dict[str, Any]):
+    (tmp_path / "dbs" / "echo-1.db").write_bytes(b"no database" * 100)
+    with pytest.raises(sqlite3.DatabaseError):
+        backup.backup(kept)
+    assert [path.name for path in (tmp_path / "backups").iterdir() if not path.name.endswith(".part")] == []
+
+
+@given(st.from_regex(r"[!#-&(-[\]-~]{0,300}", fullmatch=True))
+def test_postgresqls_address_is_read_from_the_configuration_as_we_write_it(tail: str):
+    url = f"postgresql://u:p@127.0.0.1/m?x={tail}"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "config.yaml")
+        path.write_text(config_text(settings(database="postgresql"), "hash", "key", url))
+        assert backup.database_url(path) == url
+        path.write_text(json.dumps({"database": url, "server": {}}, indent=1))  # on NixOS
+        assert backup.database_url(path) == url
+        path.write_text(config_text(settings(), "hash", "key", None))
+        assert backup.database_url(path) is None
+
+
+def test_a_restore_wants_a_backup_of_its_own_kind_of_database(
+    tmp_path: Path, kept: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    backup.backup(kept)
+    (folder,) = (tmp_path / "backups").iterdir()
+    monkeypatch.setattr(backup.subprocess, "run", lambda *_a, **_k: type("Done", (), {"returncode": 3})())
+    with pytest.raises(SystemExit, match=r"no backup of this kind of database \(bot\.dump\), and nothing was touched"):
+        backup.restore({**kept, "database": None}, folder)
 
 
 def test_a_new_maubot_begins_with_the_newest_backup_and_one_that_is_there_is_left_alone(
@@ -38,6 +120,32 @@ def test_a_new_maubot_begins_with_the_newest_backup_and_one_that_is_there_is_lef
     backup.begin(kept, backups)
     assert backup.begun(kept)
     assert (rows(tmp_path / "bot.db"), rows(tmp_path / "dbs" / "echo-1.db")) == (7, 5)
+
+
+@pytest.mark.parametrize("broken", ["echo-1.db", "bot.db"])
+def test_a_beginning_that_is_cut_short_is_begun_again(
+    tmp_path: Path, kept: dict[str, Any], monkeypatch: pytest.MonkeyPatch, broken: str
+):
+    monkeypatch.setattr(backup.pwd, "getpwnam", lambda _name: backup.pwd.getpwuid(os.getuid()))
+    backup.backup(kept)
+    for path in (tmp_path / "bot.db", tmp_path / "dbs" / "echo-1.db"):
+        path.unlink()
+    copied = backup.copied
+
+    def cut_short(source: Path, target: Path) -> None:
+        target.write_bytes(b"half of it")
+        if source.name == broken:
+            raise KeyboardInterrupt
+        target.unlink()
+        copied(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backup, "copied", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            backup.begin(kept, tmp_path / "backups")
+    assert not backup.begun(kept)
+    backup.begin(kept, tmp_path / "backups")
+    assert (rows(tmp_path / "bot.db"), rows(tmp_path / "dbs" / "echo-1.db")) == (3, 5)
 
 
 @pytest.mark.parametrize("place", ["nowhere", "."])
