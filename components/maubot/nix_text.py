@@ -5,6 +5,8 @@ Pure functions. T005 to T013 of the task list are in here; `nix_string` is the o
 
 from __future__ import annotations
 
+from textwrap import indent
+
 from components.maubot.units import ACCOUNT, HEALTH_FOLDER, hardening
 from config.systems.maubot import Maubot
 from providers.kinds.matrix.common import CONFIG_FILE
@@ -13,6 +15,22 @@ PHASES = ("modules", "secrets", "service")
 """The rollout's phases in their order: modules with the service off, secrets, service on."""
 PHASE_LINE = "# Phase: "
 """Before a phase's name in hearth-maubot.nix."""
+
+
+ANSWERS = """\
+import os, socket, sys, time
+while True:
+    try:
+        socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1).close()
+        break
+    except OSError:
+        time.sleep(0.1)
+    try:
+        os.kill(int(os.environ["MAINPID"]), 0)
+    except ProcessLookupError:
+        sys.exit("maubot has ended before it answered")
+"""
+"""Beside maubot's start: waits until it answers, or has ended. Source of MAINPID: systemd.exec(5)."""
 
 
 def secrets(settings: Maubot) -> tuple[str, ...]:
@@ -105,14 +123,7 @@ let
     target.chmod(0o640)
   '';
   answers = pkgs.writeText "maubot-answers.py" ''
-    import socket, sys, time
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1).close()
-            break
-        except OSError:
-            time.sleep(0.1)
-  '';
+{indent(ANSWERS, "    ")}  '';
 in
 {{
   disabledModules = [ "services/matrix/maubot.nix" ];

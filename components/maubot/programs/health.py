@@ -315,14 +315,30 @@ def restart_if_silent(told, state):
     return subprocess.run(["systemctl", "restart", told["unit"]], check=False).returncode
 
 
+def ended():
+    """Return whether the unit's main process is gone. Source: systemd.exec(5), "MAINPID"."""
+    try:
+        os.kill(int(os.environ.get("MAINPID", "")), 0)
+    except ProcessLookupError:
+        return True
+    except (ValueError, PermissionError):
+        return False
+    return False
+
+
 def wait(told):
-    """Until the API answers and the clients have heard of something: maubot drops what a first sync brings."""
+    """Until the API answers and the clients have heard of something: maubot drops what a first sync brings.
+
+    1 where maubot itself has ended: while this waited on, systemd would not start it again.
+    """
     while True:
         try:
             maubot = MaubotApi(told)
             break
         except Away:
             time.sleep(0.2)
+        if ended():
+            return 1
     with contextlib.suppress(Away):
         for user in told["clients"]:
             found = settled(maubot, user)

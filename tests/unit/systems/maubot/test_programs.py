@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import sqlite3
-import tempfile
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,13 +17,9 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from components.maubot.config_file import config_text
 from components.maubot.units import PROGRAMS
 from tests.unit.providers.kinds.matrix.memory_servers import MemoryHomeserver, MemoryMaubot, Servers, answer
-from tests.unit.systems.maubot.test_settings import settings
 
 USER = "@echo:lab.test"
 
@@ -140,6 +135,36 @@ def test_all_is_well_where_every_token_is_good_and_every_sync_moves(world: World
     assert 'maubot_instance_up{instance="echo-1"} 1' in found
 
 
+@pytest.fixture
+def gone() -> str:
+    """Return the number of a process that has ended."""
+    with subprocess.Popen(["true"]) as process:
+        pass
+    return str(process.pid)
+
+
+def test_waiting_for_a_maubot_that_has_ended_ends_too_so_that_systemd_starts_it_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, gone: str
+):
+    world.told["api"] = "http://127.0.0.1:1"
+    monkeypatch.setenv("MAINPID", gone)
+    assert health.wait(world.told) == 1
+
+
+def test_waiting_goes_on_while_maubot_is_there_until_it_answers(world: World, monkeypatch: pytest.MonkeyPatch):
+    away, tries = health.MaubotApi, iter((True, True, False))
+
+    def late(told: dict[str, Any]) -> Any:
+        if next(tries):
+            raise health.Away("not yet")
+        return away(told)
+
+    monkeypatch.setattr(health, "MaubotApi", late)
+    monkeypatch.setenv("MAINPID", str(os.getpid()))
+    assert health.wait(world.told) == 0
+    assert next(tries, None) is None
+
+
 def test_a_revoked_token_is_found_behind_a_living_port(world: World, capsys: pytest.CaptureFixture[str]):
     world.servers.homeserver.tokens.clear()
     assert health.check(world.told) == 1
@@ -250,80 +275,3 @@ def test_what_somebody_stopped_is_not_started(world: World, monkeypatch: pytest.
 
 
 # --- the backup ---
-
-
-def filled(path: Path, rows: int) -> None:
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("CREATE TABLE IF NOT EXISTS heard (id INTEGER)")
-        database.executemany("INSERT INTO heard VALUES (?)", [(number,) for number in range(rows)])
-        database.commit()
-
-
-def rows(path: Path) -> int:
-    with closing(sqlite3.connect(path)) as database:
-        return int(database.execute("SELECT count(*) FROM heard").fetchone()[0])
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> dict[str, Any]:
-    for name in ("dbs", "backups"):
-        (tmp_path / name).mkdir()
-    filled(tmp_path / "bot.db", 3)
-    filled(tmp_path / "dbs" / "echo-1.db", 5)
-    (tmp_path / "config.yaml").write_text("database: sqlite:x\n")
-    return {
-        "database": str(tmp_path / "bot.db"),
-        "instance_databases": str(tmp_path / "dbs"),
-        "unit": "maubot.service",
-        "config_file": str(tmp_path / "config.yaml"),
-        "backup": {"folder": str(tmp_path / "backups"), "keep": 2},
-    }
-
-
-def test_a_backup_of_databases_in_use_is_whole_and_the_oldest_go(
-    tmp_path: Path, kept: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-):
-    folders = iter(f"2026-11-{day}T033000" for day in (24, 25, 26))
-    monkeypatch.setattr(backup.time, "strftime", lambda _format: next(folders))
-    (tmp_path / "backups" / "notes").mkdir()
-    with closing(sqlite3.connect(tmp_path / "bot.db")) as user:  # somebody has it open, with a WAL beside
-        user.execute("INSERT INTO heard VALUES (9)")
-        user.commit()
-        for _ in range(3):
-            backup.backup(kept)
-    found = sorted(path.name for path in (tmp_path / "backups").iterdir())
-    assert found == ["2026-11-25T033000", "2026-11-26T033000", "notes"]
-    newest = tmp_path / "backups" / found[1]
-    assert (rows(newest / "bot.db"), rows(newest / "dbs" / "echo-1.db")) == (4, 5)
-    assert (newest / "config.yaml").stat().st_mode & 0o777 == 0o600
-
-
-def test_a_broken_database_is_never_kept_as_a_backup(tmp_path: Path, kept: dict[str, Any]):
-    (tmp_path / "dbs" / "echo-1.db").write_bytes(b"no database" * 100)
-    with pytest.raises(sqlite3.DatabaseError):
-        backup.backup(kept)
-    assert [path.name for path in (tmp_path / "backups").iterdir() if not path.name.endswith(".part")] == []
-
-
-@given(st.from_regex(r"[!#-&(-[\]-~]{0,300}", fullmatch=True))
-def test_postgresqls_address_is_read_from_the_configuration_as_we_write_it(tail: str):
-    url = f"postgresql://u:p@127.0.0.1/m?x={tail}"
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "config.yaml")
-        path.write_text(config_text(settings(database="postgresql"), "hash", "key", url))
-        assert backup.database_url(path) == url
-        path.write_text(json.dumps({"database": url, "server": {}}, indent=1))  # on NixOS
-        assert backup.database_url(path) == url
-        path.write_text(config_text(settings(), "hash", "key", None))
-        assert backup.database_url(path) is None
-
-
-def test_a_restore_wants_a_backup_of_its_own_kind_of_database(
-    tmp_path: Path, kept: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-):
-    backup.backup(kept)
-    (folder,) = (tmp_path / "backups").iterdir()
-    monkeypatch.setattr(backup.subprocess, "run", lambda *_a, **_k: type("Done", (), {"returncode": 3})())
-    with pytest.raises(SystemExit, match=r"no backup of this kind of database \(bot\.dump\), and nothing was touched"):
-        backup.restore({**kept, "database": None}, folder)
