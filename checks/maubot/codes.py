@@ -14,3 +14,5 @@ class Code(IntEnum):
     """A setting of the service."""
     NOT_RUNNING = 4
     """Configured, and yet not running or not answering."""
+    RECORD = 5
+    """It works now, and in the days behind it answered too seldom or too late, or took too long to be back."""

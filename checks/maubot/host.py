@@ -16,12 +16,15 @@ import yaml
 from checks.maubot.codes import Code
 from checks.result import CheckResult, Story
 from components.maubot.deployed import DeployedMaubot
+from components.maubot.nix_text import PHASE_LINE, PHASES
+from components.maubot.units import KEY_FILE
 from providers.machine.session import Session
 
 MAKE_UP = "Run `make up` again"
 EXPOSURE = 2.0
 """The highest mark of `systemd-analyze security` that is taken."""
 KEY_BYTES = 48
+NIXOS_SECRETS = ("/run/secrets/maubot-admin-password", "/run/secrets/maubot-secret-key")
 STALE_SECONDS = 900
 UPTIME_DAYS, UPTIME_SHARE = 7, 0.99
 BACKUP_HOURS = 26
@@ -74,7 +77,30 @@ async def check_service(session: Session, deployed: DeployedMaubot) -> list[Chec
             MAKE_UP,
         )
     )
-    return [*rows, *_configuration(story, deployed, None if stat is None else stat.content, stat and stat.mode)]
+    rows += _configuration(story, deployed, None if stat is None else stat.content, stat and stat.mode)
+    return [*rows, await _secrets(session, story, deployed), *await _phase(session, story, deployed)]
+
+
+async def _secrets(session: Session, story: Story, deployed: DeployedMaubot) -> CheckResult:
+    """T013f: the files of the secrets are there, and root alone may read them."""
+    paths = NIXOS_SECRETS if deployed.flake else (KEY_FILE,)
+    found = await asyncio.gather(*(session.stat(path) for path in paths))
+    seen = [
+        f"{path}: {stat.mode} {stat.owner}" if stat else f"{path}: not there"
+        for path, stat in zip(paths, found, strict=True)
+    ]
+    right = all(stat is not None and (stat.mode, stat.owner) == ("0400", "root") for stat in found)
+    return story.verdict(right, "its secrets are files that root alone may read (T013f)", ", ".join(seen), MAKE_UP)
+
+
+async def _phase(session: Session, story: Story, deployed: DeployedMaubot) -> list[CheckResult]:
+    """T013a, T013e, T014, T015: on NixOS, the last phase has been rolled out."""
+    if deployed.flake is None:
+        return []
+    found = await session.stat(f"{deployed.flake}/hearth-maubot.nix", content=True)
+    line = re.search(rf"(?m)^{PHASE_LINE}(.*)$", (found.content or b"").decode() if found else "")
+    question = "the rollout has reached its last phase (T013a, T013e, T014, T015)"
+    return [story.verdict(line is not None and line[1] == PHASES[-1], question, line[1] if line else "none", MAKE_UP)]
 
 
 def _configuration(
@@ -84,8 +110,8 @@ def _configuration(
     try:
         config: Any = yaml.safe_load(content or b"")
         server, admins = config["server"], config["admins"]
-        homeservers = config["homeservers"]
-    except (yaml.YAMLError, KeyError, TypeError):
+        homeservers: dict[str, Any] = dict(config["homeservers"])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):
         return [story.failed("its configuration can be read", f"{deployed.config_file} is none", MAKE_UP)]
     rows = [
         story.verdict(
@@ -102,6 +128,12 @@ def _configuration(
     )
     size = len(str(server.get("unshared_secret", "")).encode())
     rows.append(story.verdict(size >= KEY_BYTES, f"its key has {KEY_BYTES} bytes or more", f"{size} bytes", MAKE_UP))
+    known = [str(cast(dict[str, Any], each or {}).get("url", "")) for each in homeservers.values()]
+    seen = f"{', '.join(known) or 'no homeserver'}, port {server.get('port')}"
+    right = known == [deployed.homeserver] and server.get("port") == deployed.port
+    rows.append(
+        story.verdict(right, "it names the homeserver and the port of the settings (T006, T013)", seen, MAKE_UP)
+    )
     secrets = [name for name, each in homeservers.items() if cast(dict[str, Any], each or {}).get("secret")]
     rows.append(
         story.verdict(
@@ -145,7 +177,7 @@ async def check_reliability(session: Session, deployed: DeployedMaubot) -> list[
 
 def _uptime(story: Story, record: dict[str, list[int]]) -> CheckResult:
     """SC-003, from the health timer's own record."""
-    question = f"{UPTIME_SHARE:.0%} of all looks in {UPTIME_DAYS} days found it well (SC-003)"
+    question = f"{UPTIME_SHARE:.0%} of all looks in {UPTIME_DAYS} days found it well (T038, SC-003)"
     days = sorted(record.items())[-UPTIME_DAYS:]
     if len(days) < UPTIME_DAYS:
         return story.skipped(question, f"only days of operation tell: there are records of {len(days)} so far")
@@ -180,7 +212,7 @@ async def check_others(session: Session, deployed: DeployedMaubot) -> list[Check
     )
     for name, result in zip(deployed.services, shown, strict=True):
         unit = dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
-        question = f"{name} is well"
+        question = f"{name} is well (T013b, T013c, T013g, T017a)"
         if unit.get("LoadState") != "loaded":
             rows.append(story.skipped(question, "it is not on this machine"))
         else:

@@ -65,6 +65,7 @@ class MaubotHost(pulumi.ComponentResource):
         self.deployed = DeployedMaubot.output(
             host=settings.host,
             platform=settings.platform,
+            flake=str(settings.nixos.flake) if settings.nixos else None,
             tunnel=tunnel,
             web_page=f"http://localhost:{settings.port}/_matrix/maubot",
             homeserver=settings.homeserver,

@@ -32,6 +32,8 @@ class DeployedMaubot(Deployed):
     """The machine: a key of `hearth:hosts`."""
     platform: str
     """`debian` or `nixos`."""
+    flake: str | None = None
+    """Folder of the machine's flake, on NixOS."""
     tunnel: str
     """The command that brings the web page to the operator's computer."""
     web_page: str
@@ -44,7 +46,7 @@ class DeployedMaubot(Deployed):
     config_file: str
     health_folder: str
     """Where the health timer keeps its own record."""
-    backup: str | None
+    backup: str | None = None
     """Folder of the backups; None where there are none."""
     bots: Mapping[str, DeployedBot]
     """By user id."""

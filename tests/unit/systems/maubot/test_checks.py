@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
-from checks.maubot.bots import check_bots
-from checks.maubot.host import check_others, check_reliability, check_service
+from checks.maubot.host import NIXOS_SECRETS, check_others, check_reliability, check_service
+from checks.maubot.record import check_record
 from checks.result import CheckResult, Status
 from components.maubot.deployed import DeployedMaubot
+from components.maubot.nix_text import PHASE_LINE
+from components.maubot.units import KEY_FILE
 from tests.unit.providers.kinds.fake_session import FakeSession
-from tests.unit.providers.kinds.matrix.memory_servers import CONFIG_FILE, HOMESERVER, Servers
+from tests.unit.providers.kinds.matrix.memory_servers import CONFIG_FILE, HOMESERVER
 
 USER = "@echo:lab.test"
+ROOM = "!room:lab.test"
 STATE, RECORD = "/var/lib/maubot-health/state.json", "/var/lib/maubot-health/record.json"
 CONFIG = """
 server: {hostname: 127.0.0.1, port: 29316, unshared_secret: "%s"}
@@ -28,6 +31,7 @@ def deployed(**changed: Any) -> DeployedMaubot:
     told = {
         "host": "vps",
         "platform": "debian",
+        "flake": None,
         "tunnel": "ssh",
         "web_page": "http://localhost",
         "homeserver": HOMESERVER,
@@ -37,7 +41,7 @@ def deployed(**changed: Any) -> DeployedMaubot:
         "config_file": CONFIG_FILE,
         "health_folder": "/var/lib/maubot-health",
         "backup": "/var/backups/maubot",
-        "bots": {USER: {"device_id": "MAUBOT", "enabled": True, "instances": ["echo-1"], "rooms": []}},
+        "bots": {USER: {"device_id": "MAUBOT", "enabled": True, "instances": ["echo-1"], "rooms": [ROOM]}},
         "instances": {"echo-1": {"plugin": "known", "user_id": USER, "enabled": True}},
     }
     return DeployedMaubot.model_validate({**told, **changed})
@@ -52,6 +56,8 @@ def machine() -> FakeSession:
     session.on("systemctl is-active maubot-health.timer maubot-health-restart.timer", "active\nactive\n")
     session.on("systemctl is-active maubot-backup.timer", "active\n")
     session.on("systemctl show nginx.service", "LoadState=loaded\nActiveState=active\n")
+    session.on("journalctl")
+    session.put(KEY_FILE, "key", mode="0400")
     session.put(CONFIG_FILE, CONFIG % ("k" * 64), mode="0600")
     session.put(STATE, json.dumps({"at": time.time(), "wrong": {}}))
     return session
@@ -64,11 +70,13 @@ def failed(rows: list[CheckResult]) -> list[str]:
 async def test_a_host_that_is_right_passes():
     session = machine()
     rows = [
-        row for check in (check_service, check_reliability, check_others) for row in await check(session, deployed())
+        row
+        for check in (check_service, check_reliability, check_record, check_others)
+        for row in await check(session, deployed())
     ]
     assert failed(rows) == []
     skipped = [row.reason for row in rows if row.status is Status.SKIP]
-    assert len(skipped) == 2
+    assert len(skipped) == 8
     assert any("only days of operation tell" in reason for reason in skipped)
 
 
@@ -97,6 +105,8 @@ async def test_a_service_that_is_not_right_fails(command: str, answer: str, ques
         ((CONFIG % ("k" * 64)).replace("$2b$12$", "$2b$10$"), "0600", "cost 12"),
         ((CONFIG % ("k" * 64)).replace('8008"}', '8008", secret: x}'), "0600", "no registration secret"),
         ("registration_secrets: {}\n" + CONFIG % ("k" * 64), "0600", "no registration secret"),
+        ((CONFIG % ("k" * 64)).replace(":8008", ":6167"), "0600", "the homeserver and the port of the settings"),
+        ((CONFIG % ("k" * 64)).replace("port: 29316", "port: 29317"), "0600", "the homeserver and the port"),
         ("a: [", "0600", "can be read"),
     ],
 )
@@ -105,6 +115,27 @@ async def test_a_configuration_that_is_not_right_fails(content: str, mode: str, 
     session.put(CONFIG_FILE, content, mode=mode)
     (wrong,) = failed(await check_service(session, deployed()))
     assert question in wrong
+
+
+@pytest.mark.parametrize("mode", ["0440", "0644", None])
+async def test_a_secret_that_others_may_read_or_that_is_not_there_fails(mode: str | None):
+    session = machine()
+    del session.files[KEY_FILE]
+    if mode:
+        session.put(KEY_FILE, "key", mode=mode)
+    (wrong,) = failed(await check_service(session, deployed()))
+    assert "root alone may read" in wrong
+
+
+async def test_on_nixos_the_last_phase_must_have_been_reached_and_the_secrets_are_those_of_sops():
+    session, wish = machine(), deployed(platform="nixos", flake="/etc/nixos")
+    for path in NIXOS_SECRETS:
+        session.put(path, "x", mode="0400")
+    for phase, wrong in (("service", 0), ("secrets", 1), ("modules", 1)):
+        session.put("/etc/nixos/hearth-maubot.nix", f"# ours\n{PHASE_LINE}{phase}\n{{}}\n")
+        assert len(failed(await check_service(session, wish))) == wrong
+    del session.files["/etc/nixos/hearth-maubot.nix"]
+    assert "last phase" in failed(await check_service(session, wish))[0]
 
 
 @pytest.mark.parametrize(
@@ -147,45 +178,6 @@ async def test_last_nights_backup_must_be_there(hours: int, status: Status):
 
 async def test_another_service_that_is_not_well_fails_and_one_that_is_not_there_is_left_out():
     session = machine().on("systemctl show nginx.service", "LoadState=loaded\nActiveState=failed\n")
-    assert failed(await check_others(session, deployed())) == ["nginx is well"]
+    assert failed(await check_others(session, deployed())) == ["nginx is well (T013b, T013c, T013g, T017a)"]
     session.on("systemctl show nginx.service", "LoadState=not-found\nActiveState=inactive\n")
     assert [row.status for row in await check_others(session, deployed())] == [Status.SKIP]
-
-
-def servers() -> Servers:
-    found = Servers()
-    found.homeserver.tokens["token-1"] = ("echo", "MAUBOT")
-    found.maubot.clients[USER] = {
-        "id": USER,
-        "homeserver": HOMESERVER,
-        "access_token": "token-1",
-        "enabled": True,
-        "started": True,
-    }
-    found.maubot.instances["echo-1"] = {"type": "known", "primary_user": USER, "started": True, "enabled": True}
-    return found
-
-
-async def test_bots_that_are_right_pass_and_one_instance_does_not_tell_of_three():
-    rows = await check_bots(servers().session, deployed())
-    assert [row.status for row in rows] == [Status.PASS, Status.PASS, Status.PASS, Status.SKIP]
-
-
-async def test_a_revoked_token_a_stopped_client_and_an_instance_of_another_plugin_fail():
-    found = servers()
-    found.homeserver.tokens.clear()
-    assert f"{USER} is logged in and runs" in failed(await check_bots(found.session, deployed()))
-    found = servers()
-    found.maubot.clients[USER]["started"] = False
-    assert f"{USER} is logged in and runs" in failed(await check_bots(found.session, deployed()))
-    found = servers()
-    found.maubot.instances["echo-1"]["type"] = "another"
-    assert any("the instance echo-1" in question for question in failed(await check_bots(found.session, deployed())))
-
-
-async def test_a_maubot_that_does_not_answer_fails_every_question_of_it():
-    found = servers()
-    found.session.web.clear()
-    assert {"maubot lets us in (T019)", "the web page answers within 2 s (SC-007)"} <= set(
-        failed(await check_bots(found.session, deployed()))
-    )

@@ -142,6 +142,11 @@ def test_what_the_checks_are_told_can_be_parsed_and_names_tunnel_and_rooms():
     assert found.instances["instagram-bot-1"].plugin == "org.example.echo"
 
 
+def test_what_there_is_none_of_is_told_so_too():
+    found = DeployedMaubot.parse("maubot", build(backup={"enabled": False}).outputs["maubot"]["deployed"])
+    assert (found.backup, found.flake) == (None, None)
+
+
 # --- nixos ---
 
 
@@ -157,6 +162,10 @@ def test_on_nixos_the_phases_come_one_after_another_and_the_bots_after_the_last(
     assert "maubot-phase-modules" in made.before("maubot-phase-secrets")
     assert "maubot-nixos-import" in made.before("maubot-phase-modules")
     assert "maubot-nixos-module" in made.before("maubot-phase-modules")
+
+
+def test_on_nixos_the_checks_are_told_of_the_flake():
+    assert DeployedMaubot.parse("maubot", nixos().outputs["maubot"]["deployed"]).flake == "/etc/nixos"
 
 
 def test_on_nixos_nothing_of_debians_is_made_and_no_secret_is_written():
