@@ -17,7 +17,7 @@ from tests.lab.workspace import Workspace
 from toolchain.waiting import as_it_is, wait_until
 
 MOMENTS = 10  # of an `up`, at each of which it is killed once
-SEED = int(os.environ["HEARTH_SEED"])
+SEED = int(os.environ.get("HEARTH_SEED", "0"))  # tests/conftest.py sets it; the bench, which kills nothing, does not
 PATIENCE = 60.0
 """Seconds after which a process that was to end by itself counts as left behind. A command under way may be finished
 first, and a worker that lost its connection without a word waits for 45 s."""

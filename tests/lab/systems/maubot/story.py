@@ -69,6 +69,17 @@ class Vps:
         path = "/_matrix/client/v3/logout"
         self.homeserver.ask("ask", method="POST", path=path, token=self.token(bot), body={})
 
+    def heard(self, instance: str) -> int:
+        """Return how many messages an instance remembers, in the database of its own."""
+        path = f"/var/lib/maubot/dbs/{instance}.db"
+        query = f"sqlite3.connect('{path}').execute('SELECT count(*) FROM heard').fetchone()"
+        return int(self.machine.run(f'python3 -I -c "import sqlite3; print(*{query})"').stdout)
+
+    def moves_to(self, machine: Machine) -> None:
+        """Go on with another machine in the place of this one."""
+        self.machine = self.stack.machine = self.homeserver.machine = machine
+        self.homeserver.prepare()
+
     def kill_an_up(self, between: int, and_: int) -> None:
         """Kill an `up` at a moment of chance while the state's resources go from one number to the other."""
         made, then = CHANCE.randint(min(between, and_), max(between, and_)), CHANCE.random() * 2

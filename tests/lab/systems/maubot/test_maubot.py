@@ -238,36 +238,6 @@ def test_another_admin_password_ends_the_sessions_of_the_old_one(three: Vps):
     three.stack.up()
 
 
-def test_a_wrong_registration_token_is_said_so_and_nothing_is_lost(three: Vps):
-    passwords = "".join(f"{bot}={BOT_PASSWORD}\n" for bot in (*BOTS, "d"))
-    three.stack.secrets(registration_token="wrong", bot_passwords=passwords)
-    wish = three.wish(3)
-    three.stack.settings({**wish, "bots": {**wish["bots"], "d": {}}})
-    assert "registration token is not valid" in three.stack.failed_up()
-    assert "@d:lab.test" not in three.homeserver.users()
-    assert (three.says("echo-a") or 99.0) < REPLY_SECONDS
-    three.stack.secrets()
-    three.is_set_to(3)
-    three.stack.up()
-
-
-def test_an_instance_that_does_not_start_and_a_key_that_nobody_knows_are_errors_that_name_them(three: Vps):
-    wish = three.wish(3)
-    wish["instances"]["echo-b-1"]["config"]["broken"] = True
-    three.stack.settings(wish)
-    assert "the instance echo-b-1, and it did not start" in three.stack.failed_up()
-    wish = three.wish(3)
-    wish["instances"]["echo-b-1"]["config"] |= {"prefixx": 1, "broken": False}
-    three.stack.settings(wish)
-    assert "does not know config.prefixx" in three.stack.failed_up()
-    assert (three.says("echo-a") or 99.0) < REPLY_SECONDS
-    wish = three.wish(3)
-    wish["instances"]["echo-b-1"]["config"]["broken"] = False
-    three.stack.settings(wish)
-    three.stack.up()
-    assert (three.says("echo-b") or 99.0) < REPLY_SECONDS
-
-
 def test_a_backup_is_whole_and_brings_everything_back(three: Vps):
     machine, count = three.machine, "SELECT count(*) FROM heard"
     database = "/var/lib/maubot/dbs/echo-a-1.db"

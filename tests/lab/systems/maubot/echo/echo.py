@@ -38,5 +38,7 @@ class EchoBot(Plugin):
     async def heard(self, message: MessageEvent) -> None:
         if message.sender == self.client.mxid or message.room_id not in self.config["room_subscriptions"]:
             return
+        if message.content.body.startswith("alarm"):
+            self.log.critical("there is an alarm: %s", message.content.body)
         await self.database.execute("INSERT INTO heard (id) VALUES ($1)", message.event_id)
         await message.respond(f"{self.config['prefix']}{message.content.body}")

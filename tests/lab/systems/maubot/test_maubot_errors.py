@@ -1,0 +1,201 @@
+"""What goes wrong with maubot on a lab machine: each is said in words, and nothing is lost; at last the machine itself.
+
+One machine and one stack for all; the tests are in the order in which things happen.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import difference
+from lab.systems.maubot.homeserver import Synapse
+from tests.lab.conftest import MachineFactory
+from tests.lab.systems.maubot.stack import BOT_PASSWORD, BOTS, ECHO, OTHERS
+from tests.lab.systems.maubot.story import Vps, made_ready
+
+pytestmark = pytest.mark.timeout(900)
+REPLY_SECONDS = 5.0
+TWO = BOTS[:2]
+UPLOADED = 5_000_000
+"""Bytes of a large plugin: more than a file's content is read by itself."""
+
+
+@pytest.fixture(scope="module")
+def vps(machine: MachineFactory, tmp_path_factory: pytest.TempPathFactory) -> Vps:
+    """Make the machine with its homeserver and two bots, each in a room of its own, and the admins' room."""
+    found = made_ready(machine("maubot-errors", image="machine-matrix"), tmp_path_factory.mktemp("errors"))
+    found.is_set_to(2)
+    found.stack.up()
+    found.rooms |= {bot: found.homeserver.ask("room", bots=[f"@{bot}:lab.test"]) for bot in TWO}
+    found.rooms["admins"] = found.homeserver.ask("room", bots=["@echo-a:lab.test"], alias="admins")
+    found.is_set_to(2)
+    found.stack.up()
+    return found
+
+
+@pytest.fixture
+def mended(vps: Vps) -> Iterator[Vps]:
+    """Whatever a test breaks, maubot runs afterwards as its settings say."""
+    yield vps
+    vps.stack.secrets()
+    vps.is_set_to(2)
+    vps.stack.up("--refresh")
+
+
+def answer(vps: Vps, patience: float = REPLY_SECONDS) -> bool:
+    """Return whether both bots answer within so many seconds; asked again every three."""
+    return all((vps.says(bot, patience=patience, every=3.0) or 99.0) < patience for bot in TWO)
+
+
+def test_a_wrong_and_an_expired_registration_token_are_said_so_and_nothing_is_lost(mended: Vps):
+    expired = mended.homeserver.ask("registration_token", expiry_time=int(time.time() * 1000) + 1500)
+    passwords = "".join(f"{bot}={BOT_PASSWORD}\n" for bot in (*TWO, "d"))
+    wish = mended.wish(2)
+    mended.stack.settings({**wish, "bots": {**wish["bots"], "d": {}}})
+    time.sleep(1.5)
+    for token in ("wrong", expired):
+        mended.stack.secrets(registration_token=token, bot_passwords=passwords)
+        assert "registration token is not valid" in mended.stack.failed_up()
+        assert "@d:lab.test" not in mended.homeserver.users()
+    assert answer(mended)
+
+
+def test_an_instance_that_does_not_start_and_a_key_that_nobody_knows_are_errors_that_name_them(mended: Vps):
+    wish = mended.wish(2)
+    wish["instances"]["echo-b-1"]["config"]["broken"] = True
+    mended.stack.settings(wish)
+    assert "the instance echo-b-1, and it did not start" in mended.stack.failed_up()
+    wish = mended.wish(2)
+    wish["instances"]["echo-b-1"]["config"] |= {"prefixx": 1, "broken": False}
+    mended.stack.settings(wish)
+    assert "does not know config.prefixx" in mended.stack.failed_up()
+    assert (mended.says("echo-a") or 99.0) < REPLY_SECONDS
+    wish = mended.wish(2)
+    wish["instances"]["echo-b-1"]["config"]["broken"] = False
+    mended.stack.settings(wish)
+    mended.stack.up()
+    assert answer(mended)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("x = 1\nthis is no Python\n", "echo.py, line 2: invalid syntax; nothing was uploaded"),
+        ("import nowhere_to_be_found\n\n\nclass EchoBot: ...\n", "No module named 'nowhere_to_be_found'"),
+    ],
+)
+def test_a_broken_plugin_is_refused_and_the_one_before_still_runs(mended: Vps, tmp_path: Path, content: str, told: str):
+    broken = tmp_path / "broken"
+    shutil.copytree(ECHO, broken)
+    (broken / "echo.py").write_text(content)
+    mended.is_set_to(2, broken)
+    printed = " ".join(mended.stack.failed_up().split())
+    assert told in printed
+    mended.machine.run("systemctl restart maubot")  # a plugin that maubot could not load would end its next start
+    assert answer(mended, patience=30.0)
+
+
+def test_a_plugin_of_several_megabytes_is_taken_and_known(mended: Vps, tmp_path: Path):
+    large = tmp_path / "large"
+    shutil.copytree(ECHO, large)
+    (large / "data.bin").write_bytes(bytes(range(250)) * (UPLOADED // 250))
+    definition = large / "maubot.yaml"
+    definition.write_text(definition.read_text().replace("extra_files: [", "extra_files: [data.bin, "))
+    mended.is_set_to(2, large)
+    mended.stack.up()
+    assert mended.stack.drifted() == {}
+    assert answer(mended)
+
+
+def test_errors_and_critical_errors_of_maubots_log_are_told_in_the_admins_room(vps: Vps):
+    vps.machine.run("systemctl start maubot-health.service")
+    assert (vps.says("echo-b", "alarm in a bot") or 99.0) < REPLY_SECONDS
+    vps.stack.api("PUT", "/instance/echo-b-1", {"config": "broken: true\n", "started": False})
+    vps.stack.api("PUT", "/instance/echo-b-1", {"started": True})  # fails, and is logged as an error
+    vps.machine.run("systemctl start maubot-health.service", check=False)
+    path = f"/_matrix/client/v3/rooms/{vps.rooms['admins']}/messages?dir=b&limit=50"
+    found = vps.homeserver.ask("ask", method="GET", path=path, token=vps.homeserver.token)["chunk"]
+    told = "\n".join(str(each["content"].get("body")) for each in found if each["sender"] == "@echo-a:lab.test")
+    assert "there is an alarm: alarm in a bot" in told
+    for level in ("[CRITICAL@", "[ERROR@"):
+        assert level in told, told
+    vps.stack.up("--refresh")
+    assert answer(vps)
+
+
+def test_an_instance_that_goes_keeps_its_database_or_has_it_destroyed_whole_as_the_settings_say(mended: Vps):
+    stack, there = mended.stack, "ls /var/lib/maubot/dbs"
+    for data in ("keep", "remove"):
+        assert answer(mended)
+        before, wish = mended.heard("echo-b-1"), {**mended.wish(2), "data": data}
+        stack.settings(wish)
+        stack.up()
+        fewer = {name: each for name, each in wish["instances"].items() if name != "echo-b-1"}
+        stack.settings({**wish, "instances": fewer})
+        stack.up()
+        left = [name for name in mended.machine.run(there).stdout.split() if name.startswith("echo-b-1.db")]
+        assert ("echo-b-1.db" in left) == (data == "keep"), left
+        assert data == "keep" or left == []
+        stack.settings(wish)
+        stack.up()
+        assert before > 0
+        assert mended.heard("echo-b-1") == (before if data == "keep" else 0)
+
+
+def test_a_full_disk_is_said_so_and_nothing_is_lost(mended: Vps):
+    machine, home = mended.machine, "/var/lib/maubot"
+    heard = mended.heard("echo-a-1")
+    machine.run(
+        f"systemctl stop maubot && mv {home} {home}.aside && mkdir {home} && mount -t tmpfs -o size=16m small {home}"
+        f" && cp -a {home}.aside/. {home}/ && systemctl start maubot"
+    )
+    try:
+        machine.run(f"head -c 17M /dev/zero >{home}/full", check=False)
+        wish = mended.wish(2)
+        wish["instances"]["echo-a-1"]["config"]["prefix"] = "changed: " + "x" * 100_000
+        mended.stack.settings(wish)
+        assert "whether its disk is full" in mended.stack.failed_up()
+        machine.run(f"rm {home}/full")
+        mended.is_set_to(2)
+        mended.stack.up()
+        assert answer(mended, patience=30.0)
+    finally:
+        machine.run(
+            f"systemctl stop maubot; rm -f {home}/full && rm -r {home}.aside/* && cp -a {home}/. {home}.aside/"
+            f" && umount {home} && rmdir {home} && mv {home}.aside {home} && systemctl start maubot"
+        )
+    assert mended.heard("echo-a-1") > heard
+    assert mended.stack.drifted() == {}
+
+
+def test_a_dead_machine_that_is_replaced_gets_its_newest_backup_back(vps: Vps, machine: MachineFactory):
+    """The homeserver's own data comes back by somebody else's hand: here by a copy of it."""
+    before = vps.heard("echo-a-1")
+    vps.machine.run("systemctl start maubot-backup.service && systemctl stop maubot matrix-continuwuity")
+    kept = vps.machine.run("tar -cz -C / var/lib/synapse var/backups/maubot | base64 -w0").stdout
+    new = machine("maubot-errors", image="machine-matrix")
+    vps.moves_to(new)
+    new.run("base64 -d | tar -xz -C / && mv /var/backups/maubot /var/backups/brought", stdin=kept)
+    new.run(f"systemctl enable -q --now {Synapse.unit} nginx postgresql")
+    vps.before = new.snapshot()
+    wish = vps.wish(2)
+    vps.stack.settings({**wish, "backup": {"restore-from": "/var/backups/brought"}})
+    vps.stack.run_make("up", "--refresh")
+    assert before > 0
+    assert vps.heard("echo-a-1") == before
+    assert answer(vps, patience=30.0)
+    assert [vps.device(bot) for bot in TWO] == ["MAUBOT"] * 2
+    vps.stack.up("--expect-no-changes")
+    assert vps.stack.drifted() == {}
+
+
+def test_destroy_leaves_the_machine_as_it_was_and_the_homeservers_people_alone(vps: Vps):
+    vps.stack.destroy()
+    left = difference(vps.before, vps.machine.snapshot(), {"/var/lib/systemd/timers": "made by systemd's first timer"})
+    assert [line for line in left if not any(place in str(line) for place in OTHERS)] == []
+    assert set(vps.users) <= set(vps.homeserver.users())
