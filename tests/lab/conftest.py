@@ -30,6 +30,7 @@ LONGEST = (
     "test_maubot.py",
     "test_maubot_nixos.py",
     "test_maubot_dendrite.py",
+    "test_maubot_errors.py",
     "test_secondbrain.py",
     "test_kinds.py",
     "test_core_stack.py",

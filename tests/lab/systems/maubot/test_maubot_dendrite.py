@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from checks.result import Status
 from lab import Machine, Snapshot, difference
 from lab.systems.maubot import instagram
 from lab.systems.maubot.dendrite.build import DENDRITE
@@ -99,6 +100,8 @@ def test_every_check_passes_there_too(vps: Vps, up: str):
     # A busy machine may take longer for the page than an operator would wait.
     rows = wait_until(vps.stack.check, 40, as_it_is, good=lambda found: not failures(found), pause=10)
     assert failures(rows) == []
+    in_time = next(row for row in rows if "SC-001" in row.question)
+    assert (in_time.status, "100.0% of 2" in in_time.reason) == (Status.PASS, True), in_time  # the two links above
 
 
 def test_maubots_own_data_is_in_postgresql(vps: Vps, up: str):
