@@ -32,17 +32,15 @@ async def check_record(session: Session, deployed: DeployedMaubot) -> list[Check
     log, looks, recent = await asyncio.gather(
         _journal(session, "maubot", "after [0-9.]+ s$", f"-{DAYS}d"),
         _journal(session, "maubot-health", "Deactivated successfully|does not|not good any more", f"-{DAYS}d"),
-        session.run(
-            *("journalctl", "--unit", "maubot", "--lines", str(LOG_LINES), "--output", "cat", "--quiet"), check=False
-        ),
+        _recent(session),
     )
     answers = [(found[2], float(found[3])) for line in log if (found := _ANSWER.search(line))]
-    errors = [line for line in recent.stdout.splitlines() if line.startswith(("[ERROR@", "[CRITICAL@"))]
+    errors = [line for line in recent if line.startswith(("[ERROR@", "[CRITICAL@"))]
     service, users = Story("US1", Code.NOT_RUNNING), Story("US1", Code.RECORD)
     return [
         service.verdict(
             not errors,
-            f"the last {LOG_LINES} lines of its log tell of no error (T017)",
+            f"the last {LOG_LINES} lines of its log since it was started tell of no error (T017)",
             errors[-1][:200] if errors else "none",
             "journalctl -u maubot -n 50; once it is put right: systemctl restart maubot",
         ),
@@ -56,6 +54,15 @@ async def check_record(session: Session, deployed: DeployedMaubot) -> list[Check
 async def _journal(session: Session, unit: str, grep: str, since: str) -> list[str]:
     words = ("--since", since, "--output", "short-unix", "--quiet", "--no-pager", f"--grep={grep}")
     return (await session.run("journalctl", "--unit", unit, *words, check=False)).stdout.splitlines()
+
+
+async def _recent(session: Session) -> list[str]:
+    """Return the last lines of the process that runs now: a restart ends what an error says of the one before."""
+    shown = await session.run("systemctl", "show", "maubot.service", "--property=InvocationID", check=False)
+    run = re.search(r"InvocationID=([0-9a-f]{32})", shown.stdout)
+    which = [f"_SYSTEMD_INVOCATION_ID={run[1]}"] if run else ["--unit", "maubot"]
+    words = ("--lines", str(LOG_LINES), "--output", "cat", "--quiet")
+    return (await session.run("journalctl", *which, *words, check=False)).stdout.splitlines()
 
 
 def _in_time(story: Story, seconds: list[float]) -> CheckResult:

@@ -46,6 +46,13 @@ async def test_an_error_in_its_log_fails(recent: str, status: Status):
     assert (await row("T017)", recent=recent)).status is status
 
 
+async def test_an_error_of_the_process_before_is_none_of_this_ones():
+    session = machine().on("systemctl show maubot.service --property=InvocationID", f"InvocationID={'a1' * 16}\n")
+    session.on("journalctl", "[ERROR@maubot] before\n").on(f"journalctl _SYSTEMD_INVOCATION_ID={'a1' * 16} ", "fine\n")
+    (found,) = [each for each in await check_record(session, deployed()) if "T017)" in each.question]
+    assert found.status is Status.PASS
+
+
 @pytest.mark.parametrize(
     ("seconds", "status"),
     [([], Status.SKIP), ([0.4, 4.9], Status.PASS), ([0.4, 5.4], Status.FAIL), ([0.4] * 199 + [9.0], Status.PASS)],
