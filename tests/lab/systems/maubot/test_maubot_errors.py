@@ -124,6 +124,7 @@ def test_errors_and_critical_errors_of_maubots_log_are_told_in_the_admins_room(v
     assert "there is an alarm: alarm in a bot" in told
     for level in ("[CRITICAL@", "[ERROR@"):
         assert level in told, told
+    vps.stack.api("PUT", "/instance/echo-b-1", {"config": "broken: false\n"})  # a key that the settings leave alone
     vps.stack.up("--refresh")
     assert answer(vps)
 
