@@ -100,6 +100,7 @@ def test_a_broken_plugin_is_refused_and_the_one_before_still_runs(mended: Vps, t
     assert answer(mended, patience=30.0)
 
 
+@pytest.mark.soak
 def test_a_plugin_of_several_megabytes_is_taken_and_known(mended: Vps, tmp_path: Path):
     large = tmp_path / "large"
     shutil.copytree(ECHO, large)
