@@ -270,7 +270,11 @@ def test_its_source_runs_on_python_3_8():
 
 
 ON_MACHINES = ("components/maubot/programs/*.py", "providers/kinds/lxd/link_*.py", "providers/kinds/lxd/client.py")
-BESIDE = ("providers/kinds/venv/venv_probe.py", "lab/systems/lxd/zerotier_stand_in.py")
+BESIDE = (
+    "providers/kinds/venv/venv_probe.py",
+    "providers/kinds/matrix/compile_probe.py",
+    "lab/systems/lxd/zerotier_stand_in.py",
+)
 
 
 @pytest.mark.parametrize("pattern", [*ON_MACHINES, *BESIDE])
