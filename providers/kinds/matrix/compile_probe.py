@@ -26,7 +26,7 @@ def mistake(name: str, source: bytes) -> str:
 
 def main() -> None:
     warnings.simplefilter("ignore")
-    found = []
+    found: list[str] = []
     with zipfile.ZipFile(io.BytesIO(sys.stdin.buffer.read())) as archive:
         for name in FILES:
             found.append(mistake(name, archive.read(name)))
