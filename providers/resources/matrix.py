@@ -85,9 +85,9 @@ class MatrixUser(pulumi.CustomResource):
 class MaubotPlugin(pulumi.CustomResource):
     """A plugin in maubot: an .mbp archive, from a file on the operator's computer or built there from a folder.
 
-    Uploaded only if what the machine has differs, as an upload restarts the plugin's instances. maubot puts an archive back
-    by itself where the new one does not load. Not managed: the Python packages that a plugin needs (see `Venv`), plugins
-    that were uploaded in the web page.
+    Uploaded only if what the machine has differs, as an upload restarts the plugin's instances, and only if the machine's
+    Python compiles it. maubot puts an archive back by itself where the new one does not load. Not managed: the Python
+    packages that a plugin needs (see `Venv`), plugins that were uploaded in the web page.
     """
 
     host: Output[str]
