@@ -7,8 +7,9 @@ answer that does not come is told with the members that can't be reached.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -23,6 +24,9 @@ ANSWER_SECONDS = 15.0
 WORK_SECONDS = 300.0
 """Seconds that an operation may take which makes or moves something."""
 NOT_FOUND = 404  # HTTP status
+SERVER_ERROR = 500  # HTTP status
+# Without a quorum some calls are let wait, and some end so after ten seconds [run: LXD 5.0.2; Incus says cowsql].
+_NO_LEADER = re.compile(r"no (available|known) .*leader", re.IGNORECASE)
 
 
 class ApiError(HearthError):
@@ -74,6 +78,12 @@ class Answer:
         return cast(list[Any], self.metadata or [])
 
 
+def _heard(answer: Answer) -> Answer:
+    """Return an answer as what it is: that the database has no leader says as little as no answer in time."""
+    lost = answer.status >= SERVER_ERROR and _NO_LEADER.search(answer.error)
+    return replace(answer, failure="late") if lost else answer
+
+
 def at(*words: str, **parameters: str | None) -> str:
     """Return the path of a thing in the API: `at("profiles", "default", target="bcn1")`."""
     path = "/".join(("/1.0", *(quote(word, safe="") for word in words)))
@@ -99,7 +109,7 @@ class Api:
         }
         limit = sum(request.timeout + request.wait + 5 for request in requests) + 10
         done = await self.session.run("python3", script=CLIENT, stdin=json.dumps(work), timeout=limit)
-        return [Answer(**each) for each in json.loads(done.stdout)]
+        return [_heard(Answer(**each)) for each in json.loads(done.stdout)]
 
     async def query(self, *requests: Request, missing_is_fine: bool = False) -> list[Answer]:
         """Return the same, where each must succeed. Raises ApiError or NoAnswer."""
@@ -153,7 +163,7 @@ class Api:
 
     async def refusal(self, request: Request, answer: Answer) -> ApiError:
         """Make the error for a request that was refused; it names no value that was sent, and the members away."""
-        away = await self.offline() if answer.status >= 500 else []
+        away = await self.offline() or await self.away() if answer.status >= SERVER_ERROR else []
         remedy = "put right what the line above names, then run up again: it goes on from there"
         if away:
             remedy = (

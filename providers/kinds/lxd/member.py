@@ -15,7 +15,7 @@ from pydantic import Field
 from providers.errors import HearthError, InvalidInput
 from providers.kind import Facts, Inputs, Kind
 from providers.kinds.lxd import disks, joining, things
-from providers.kinds.lxd.api import Api, NoAnswer, Request, at, names_in
+from providers.kinds.lxd.api import SERVER_ERROR, Api, NoAnswer, Request, at, names_in
 from providers.kinds.lxd.daemons import ABOUT, Daemon
 from providers.kinds.lxd.preseed import bootstrap
 from providers.kinds.lxd.reset import reset
@@ -59,7 +59,7 @@ class MemberFacts(Facts):
 async def observe(session: Session, inputs: MemberInputs) -> MemberFacts:
     api = Api(session, inputs.daemon)
     server, member = await _both(api, inputs.name)
-    if server.failure:
+    if server.failure or server.status >= SERVER_ERROR:
         service = await session.run("systemctl", "is-active", api.about.start, check=False)
         local = await session.stat(f"{api.about.state}/database/local.db")
         if local is None:
@@ -70,7 +70,7 @@ async def observe(session: Session, inputs: MemberInputs) -> MemberFacts:
     if not found.get("environment", {}).get("server_clustered"):
         return MemberFacts(present=False)
     address = str(found.get("config", {}).get("core.https_address", ""))
-    if member.failure:
+    if member.failure or member.status >= SERVER_ERROR:
         return MemberFacts(present=True, address=address, state="<the cluster does not answer>", clustered=True)
     if member.found is None or found["environment"]["server_name"] != inputs.name:
         return MemberFacts(present=False, clustered=True)
