@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from lab import difference
 from tests.lab.conftest import MachineFactory
-from tests.lab.systems.maubot.stack import BOT_PASSWORD, BOTS, ECHO
+from tests.lab.systems.maubot.stack import BOT_PASSWORD, BOTS, ECHO, OTHERS
 from tests.lab.systems.maubot.story import Vps, made_ready
 
 pytestmark = pytest.mark.timeout(900)
@@ -109,3 +110,73 @@ def test_a_plugin_of_several_megabytes_is_taken_and_known(mended: Vps, tmp_path:
     mended.stack.up()
     assert mended.stack.drifted() == {}
     assert answer(mended)
+
+
+def test_errors_and_critical_errors_of_maubots_log_are_told_in_the_admins_room(vps: Vps):
+    vps.machine.run("systemctl start maubot-health.service")
+    assert (vps.says("echo-b", "alarm in a bot") or 99.0) < REPLY_SECONDS
+    vps.stack.api("PUT", "/instance/echo-b-1", {"config": "broken: true\n", "started": False})
+    vps.stack.api("PUT", "/instance/echo-b-1", {"started": True})  # fails, and is logged as an error
+    vps.machine.run("systemctl start maubot-health.service", check=False)
+    path = f"/_matrix/client/v3/rooms/{vps.rooms['admins']}/messages?dir=b&limit=50"
+    found = vps.homeserver.ask("ask", method="GET", path=path, token=vps.homeserver.token)["chunk"]
+    told = "\n".join(str(each["content"].get("body")) for each in found if each["sender"] == "@echo-a:lab.test")
+    assert "there is an alarm: alarm in a bot" in told
+    for level in ("[CRITICAL@", "[ERROR@"):
+        assert level in told, told
+    vps.stack.api("PUT", "/instance/echo-b-1", {"config": "broken: false\n"})  # a key that the settings leave alone
+    vps.stack.up("--refresh")
+    assert answer(vps)
+
+
+@pytest.mark.soak
+def test_an_instance_that_goes_keeps_its_database_or_has_it_destroyed_whole_as_the_settings_say(mended: Vps):
+    stack, there = mended.stack, "ls /var/lib/maubot/dbs"
+    for data in ("keep", "remove"):
+        assert answer(mended)
+        before, wish = mended.heard("echo-b-1"), {**mended.wish(2), "data": data}
+        stack.settings(wish)
+        stack.up()
+        fewer = {name: each for name, each in wish["instances"].items() if name != "echo-b-1"}
+        stack.settings({**wish, "instances": fewer})
+        stack.up()
+        left = [name for name in mended.machine.run(there).stdout.split() if name.startswith("echo-b-1.db")]
+        assert ("echo-b-1.db" in left) == (data == "keep"), left
+        assert data == "keep" or left == []
+        stack.settings(wish)
+        stack.up()
+        assert before > 0
+        assert mended.heard("echo-b-1") == (before if data == "keep" else 0)
+
+
+def test_a_full_disk_is_said_so_and_nothing_is_lost(mended: Vps):
+    machine, home = mended.machine, "/var/lib/maubot"
+    heard = mended.heard("echo-a-1")
+    machine.run(
+        f"systemctl stop maubot && mv {home} {home}.aside && mkdir {home} && mount -t tmpfs -o size=16m small {home}"
+        f" && cp -a {home}.aside/. {home}/ && systemctl start maubot"
+    )
+    try:
+        machine.run(f"head -c 17M /dev/zero >{home}/full", check=False)
+        wish = mended.wish(2)
+        wish["instances"]["echo-a-1"]["config"]["prefix"] = "changed: " + "x" * 100_000
+        mended.stack.settings(wish)
+        assert "whether its disk is full" in mended.stack.failed_up()
+        machine.run(f"rm {home}/full")
+        mended.is_set_to(2)
+        mended.stack.up()
+        assert answer(mended, patience=30.0)
+    finally:
+        machine.run(
+            f"systemctl stop maubot; rm -f {home}/full && rm -r {home}.aside/* && cp -a {home}/. {home}.aside/"
+            f" && umount {home} && rmdir {home} && mv {home}.aside {home} && systemctl start maubot"
+        )
+    assert mended.heard("echo-a-1") > heard
+    assert mended.stack.drifted() == {}
+
+
+def test_destroy_leaves_the_machine_as_it_was_and_the_homeservers_people_alone(vps: Vps):
+    vps.stack.destroy()
+    left = difference(vps.before, vps.machine.snapshot(), {"/var/lib/systemd/timers": "made by systemd's first timer"})
+    assert [line for line in left if not any(place in str(line) for place in OTHERS)] == []
+    assert set(vps.users) <= set(vps.homeserver.users())
