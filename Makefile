@@ -61,6 +61,7 @@ bench: setup  ## measure against Ansible on lab machines
 	@$(VENV)/python -m tests.bench --core
 	@$(VENV)/python -m tests.bench --todo
 	@$(VENV)/python -m tests.bench --maubot
+	@$(VENV)/python -m tests.bench --lxd
 
 down:  ## take the stack down (dev: and the lab with it)
 	@$(HEARTH) down --stack $(STACK)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from lab import Lab, LabError
-from tests.bench import compare, core, figures, maubot, scale, todo
+from tests.bench import compare, core, figures, lxd, maubot, scale, todo
 from tests.bench.ansible import Ansible
 from tests.bench.hearth import Hearth
 from tests.bench.workload import Workload, WrongResult
@@ -30,6 +30,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one run on one machine; with --scale, up to 400 only")
     parser.add_argument("--scale", action="store_true", help="growth to 1,000 resources instead of the comparison")
     parser.add_argument("--core", action="store_true", help="the core stack's start, answers and memory instead")
+    parser.add_argument("--lxd", action="store_true", help="an LXD cluster of two and of four members instead")
     parser.add_argument("--maubot", action="store_true", help="maubot's deploy, drift check and replies instead")
     parser.add_argument("--todo", action="store_true", help="the todo app's deploy, update and answers instead")
     parser.add_argument("--machines", type=int, nargs="+", choices=sorted(compare.GOALS), help="how many (1 and 4)")
@@ -51,6 +52,9 @@ def main() -> int:
         try:
             if asked.core:
                 show_figures(asked, "The core stack by docker compose", core.measure(lab), console)
+            elif asked.lxd:
+                sizes = [2] if asked.quick else lxd.COUNTS
+                show_figures(asked, "An LXD cluster", lxd.measure(lab, folder, sizes), console)
             elif asked.maubot:
                 show_figures(asked, "maubot and its bots", maubot.measure(lab, folder), console)
             elif asked.todo:
