@@ -6,6 +6,7 @@ a kind never sees Pulumi.
 
 from __future__ import annotations
 
+import posixpath
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -190,6 +191,15 @@ def _absolute(value: str) -> str:
     if value != "/" and (value.endswith("/") or "//" in value or "/./" in value or "/../" in f"{value}/"):
         raise ValueError("must be a plain path without a trailing slash, '//', '.' or '..'; write it out")
     return value
+
+
+def canonical(path: str) -> str:
+    """Return a path that a machine tells in the form that inputs have: `//home/./ann/` is /home/ann.
+
+    By its letters alone: `..` is taken as the parent, and no link is followed.
+    """
+    plain = posixpath.normpath(path)
+    return f"/{plain.lstrip('/')}" if plain.startswith("/") else plain
 
 
 def _mode(value: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from providers.errors import HearthError
+from providers.kinds.unit import systemd
 from providers.kinds.unit.settings import UnitInputs
 from providers.machine.session import Account, Session
 
@@ -22,8 +23,7 @@ def mounts_on(inputs: UnitInputs) -> str | None:
     """Return the folder that a unit of Hearth's mounts on, which systemd makes where it is missing."""
     if inputs.text is None or not inputs.name.endswith((".mount", ".automount")):
         return None
-    found = re.findall(r"^\s*Where\s*=\s*(/\S*)\s*$", inputs.text, re.MULTILINE)
-    return found[-1] if found else None
+    return systemd.path_of(inputs.name)  # its Where= must say the same, in whatever form: systemd.mount(5)
 
 
 async def made_aside(session: Session, inputs: UnitInputs, account: Account | None) -> str:

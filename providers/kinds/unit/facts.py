@@ -266,11 +266,11 @@ async def observe(session: Session, inputs: UnitInputs) -> UnitFacts:
             service, shown = found, await manager.show(found)
     if not shown and inputs.user is not None:
         shown = await _without_manager(session, inputs, path, there=file is not None)
-    fragment = shown.get("FragmentPath", "")
-    if file is not None and fragment not in ("", path) and not systemd.is_quadlet(inputs.name):
-        same = await session.run("test", fragment, "-ef", path, check=False)
-        if same.ok:  # by way of a link above it
-            shown = {**shown, "FragmentPath": path}
+    used = "SourcePath" if systemd.is_quadlet(inputs.name) else "FragmentPath"
+    if file is not None and shown.get(used, "") not in ("", path):
+        same = await session.run("test", shown[used], "-ef", path, check=False)
+        if same.ok:  # by way of a link above it, or with a slash more: Quadlet names it without either
+            shown = {**shown, used: path}
     mark, known = (None, {}) if stamp is None else parse_stamp((stamp.content or b"").decode(errors="replace"))
     owner = account.name if account is not None else "root"
     runs = shown.get("ActiveState", "") in systemd.ACTIVE

@@ -6,6 +6,7 @@ Sources: systemctl(1), org.freedesktop.systemd1(5), podman-systemd.unit(5), jour
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -66,6 +67,16 @@ def is_quadlet(name: str) -> bool:
 
 def is_template(name: str) -> bool:
     return name.rpartition(".")[0].endswith("@")
+
+
+def path_of(name: str) -> str:
+    """Return the path that the name of a mount or device unit stands for; systemd.unit(5), "String escaping"."""
+
+    def plain(found: re.Match[bytes]) -> bytes:
+        return b"/" if found[0] == b"-" else bytes.fromhex(found[1].decode())
+
+    stem = name.rpartition(".")[0].encode()
+    return "/" if stem == b"-" else "/" + os.fsdecode(re.sub(rb"-|\\x([0-9a-f]{2})", plain, stem))
 
 
 def service_of(name: str, text: str | None) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from providers.kind import AbsolutePath, AccountName, Facts, Inputs, Mode
+from providers.kind import AbsolutePath, AccountName, Facts, Inputs, Mode, canonical
 from providers.kinds.user.databases import GROUP, members, read
 from providers.kinds.user.shadow import SHADOW, Shadow
 from providers.kinds.user.subordinate_ids import (
@@ -140,6 +140,11 @@ def new_home(inputs: UserInputs) -> str | None:
     return inputs.home
 
 
+def same_path(one: str | None, other: str) -> bool:
+    """Return whether two homes are one place, as `/home/ann` and `/home//ann/` are to every program."""
+    return one is not None and canonical(one) == canonical(other)
+
+
 def makes(name: str, facts: UserFacts) -> bool:
     """Return whether Hearth makes that part of an account: a home may have been there before it."""
     return facts.home_made if name.startswith("home_") else not facts.present
@@ -154,6 +159,8 @@ def differs(name: str, wish: Any, found: Any) -> bool:
         return not set(wish) <= set(found)
     if name == "subordinate_ids":
         return not has_enough(found, wish)
+    if name == "home":
+        return not same_path(wish, found)
     return bool(wish != found)
 
 
@@ -196,7 +203,7 @@ def facts_of(
     known = Shadow.of(shadow)
     return UserFacts(
         present=True,
-        home=f"{account.home} (missing)" if home is None and account.home == inputs.home else account.home,
+        home=f"{account.home} (missing)" if home is None and same_path(inputs.home, account.home) else account.home,
         home_path=account.home,
         shell=account.shell,
         groups=groups,
@@ -244,7 +251,7 @@ async def observe(session: Session, inputs: UserInputs) -> UserFacts:
             "wished_home_owner": home.owner,
             "wished_home_group": home.group,
         }
-    if account is not None and account.home != new_home(inputs):
+    if account is not None and not same_path(new_home(inputs), account.home):
         home = await session.stat(account.home) if account.home.startswith("/") else None
     line = next((line for line in shadow.splitlines() if line.startswith(f"{inputs.name}:")), "")
     databases = Databases(subuid, subgid)

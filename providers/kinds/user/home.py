@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from providers.errors import CommandFailed, HearthError, InvalidInput, NotConverged
-from providers.kinds.user.facts import UserFacts, UserInputs, text_of
+from providers.kind import canonical
+from providers.kinds.user.facts import UserFacts, UserInputs, same_path, text_of
 from providers.machine.session import Account, Session
 
 _ROOT = "bin boot dev etc home lib lib64 media mnt nonexistent opt proc run sbin srv sys tmp usr var"
@@ -47,7 +48,7 @@ async def set_home(session: Session, name: str, uid: int, home: str) -> None:
 
 async def check_home(session: Session, inputs: UserInputs, facts: UserFacts) -> None:
     """Raise InvalidInput for a home that can't be made, or whose mode and owner are not the account's to have."""
-    home = inputs.home or facts.at
+    home = canonical(inputs.home or facts.at)
     if inputs.home is not None and not facts.home_exists:
         parent = inputs.home.rpartition("/")[0] or "/"
         if await session.stat(parent) is None:
@@ -79,7 +80,7 @@ async def check_home(session: Session, inputs: UserInputs, facts: UserFacts) -> 
 async def _others_at(session: Session, home: str, name: str) -> list[str]:
     """Return other accounts with the same home."""
     lines = (line.split(":") for line in (await text_of(session, "/etc/passwd")).splitlines())
-    return [fields[0] for fields in lines if len(fields) == 7 and fields[5] == home and fields[0] != name]
+    return [fields[0] for fields in lines if len(fields) == 7 and same_path(home, fields[5]) and fields[0] != name]
 
 
 def _own(inputs: UserInputs, facts: UserFacts) -> bool:
@@ -117,7 +118,7 @@ async def put_home_back(session: Session, inputs: UserInputs, now: UserFacts, be
         await set_home(session, inputs.name, now.uid, before.at)
     if before.home_exists and (inputs.home_mode is not None or inputs.home_owner is not None):
         await _attributes(session, before.at, before.home_mode, before.home_user, before.home_group)
-    if inputs.home is None or inputs.home == before.at or await session.stat(inputs.home) is None:
+    if inputs.home is None or same_path(inputs.home, before.at) or await session.stat(inputs.home) is None:
         return
     if before.wished_home_exists:
         if before.wished_home_mode:

@@ -16,7 +16,7 @@ from providers.errors import CommandFailed, InvalidInput
 from providers.kind import Kind, SameAs
 from providers.kinds import reasons
 from providers.kinds.user.databases import GROUP, GSHADOW, edit, with_members
-from providers.kinds.user.facts import UserFacts, UserInputs, differs, makes, new_home, observe
+from providers.kinds.user.facts import UserFacts, UserInputs, differs, makes, new_home, observe, same_path
 from providers.kinds.user.home import check_home, make_home, put_home_back, set_home
 from providers.kinds.user.lockout import check_way_in, keeps_way_in
 from providers.kinds.user.ranges import lines_for, mend_helpers, wanted_range, write_lines
@@ -92,7 +92,7 @@ async def _change(session: Session, inputs: UserInputs, facts: UserFacts) -> Non
         await session.run("usermod", *command, inputs.name)
     if inputs.expires is not None and (options := never(facts.shadow_line)):
         await session.run("chage", *options, inputs.name)
-    if inputs.home is not None and inputs.home != facts.at:
+    if inputs.home is not None and not same_path(inputs.home, facts.at):
         await set_home(session, inputs.name, facts.uid, inputs.home)
 
 

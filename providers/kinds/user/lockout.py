@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from providers.kinds.user.databases import GROUP, read, with_members
-from providers.kinds.user.facts import UserFacts, UserInputs, differs
+from providers.kinds.user.facts import UserFacts, UserInputs, differs, same_path
 from providers.machine.session import Session
 from providers.machine.way_in import refusal, still_root, way_in
 
@@ -11,7 +11,7 @@ from providers.machine.way_in import refusal, still_root, way_in
 async def check_way_in(session: Session, inputs: UserInputs, facts: UserFacts) -> None:
     """Raise InvalidInput where the wish would close our own way in."""
     shell = inputs.shell if inputs.shell is not None and inputs.shell != facts.shell else None
-    home = inputs.home if inputs.home is not None and inputs.home != facts.at else None
+    home = inputs.home if inputs.home is not None and not same_path(inputs.home, facts.at) else None
     groups = inputs.groups if inputs.groups is not None and differs("groups", inputs.groups, facts.groups) else None
     mode = inputs.home_mode if inputs.home_mode is not None and inputs.home_mode != facts.home_mode else None
     owner = inputs.home_owner if inputs.home_owner not in (None, facts.home_owner) else None

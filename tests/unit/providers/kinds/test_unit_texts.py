@@ -1,12 +1,17 @@
 """What the kind Unit reads out of names and texts, and what it refuses."""
 
+import subprocess
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from providers.kinds.unit import systemd
 from providers.kinds.unit.check import complaints
 from providers.kinds.unit.facts import UnitInputs, digest, stamp_of
 from providers.kinds.unit.kind import KIND
+from tests.needs import needs
 
 TEXT = "[Service]\nExecStart=/usr/bin/web\n[Install]\nWantedBy=multi-user.target\n"
 WISH: dict[str, object] = {"host": "box", "name": "web.service", "text": TEXT, "enabled": True, "running": True}
@@ -25,6 +30,20 @@ def test_an_identity_that_is_none_is_refused(identity: str):
     assert KIND.parse is not None
     with pytest.raises(ValueError, match="machine/system/NAME"):
         KIND.parse(identity)
+
+
+@needs("systemd-escape", "systemd")
+@settings(max_examples=20)
+@given(
+    st.lists(
+        st.text("aZ09 -_.:@\\äx2d", min_size=1, max_size=8).filter(lambda part: part not in (".", "..")), max_size=4
+    )
+)
+def test_the_path_that_a_unit_stands_for_is_what_systemd_escapes(parts: list[str]):
+    path = "/" + "/".join(parts)
+    command = ["systemd-escape", "--path", "--suffix=mount", "--", path]
+    name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.removesuffix("\n")
+    assert systemd.path_of(name) == path
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -84,17 +85,19 @@ async def test_a_network_that_was_there_before_its_unit_stays():
 
 
 async def test_the_folder_that_a_mount_unit_makes_goes_with_it_and_one_that_was_there_stays():
-    text = "[Mount]\nWhat=tmpfs\nWhere=/srv/x\nType=tmpfs\n"
-    for there in (True, False):
+    # Also where the text writes the folder in another way than Hearth would: its name says which it is.
+    texts = ["Where=/srv/x y", " Where = /srv//x y/ ", "Where=/srv/%%/../x y"]
+    for there, where in itertools.product((True, False), texts):
+        text = f"[Mount]\nWhat=tmpfs\n{where}\nType=tmpfs\n"
         machine = SystemdMachine()
         folder = Stat("directory", "0755", "root", "root", 0)
         if there:
-            machine.files["/srv/x"] = folder
-        wish = state("srv-x.mount", text=text)
+            machine.files["/srv/x y"] = folder
+        wish = state("srv-x\\x20y.mount", text=text)
         before = await make(machine, wish)
-        machine.files["/srv/x"] = folder  # systemd makes it when it mounts
+        machine.files["/srv/x y"] = folder  # systemd makes it when it mounts
         await KIND.restore(machine, wish, before)
-        assert ("/srv/x" in machine.files) is there
+        assert ("/srv/x y" in machine.files) is there
 
 
 # --- the account's home ---

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
@@ -33,6 +34,25 @@ async def test_a_home_that_is_the_machines_gets_no_mode_even_where_one_is_asked_
     with pytest.raises(InvalidInput, match="is the machine's own"):
         await create(machine, wish(home=home, home_owner="ann"))
     assert machine.files[home].mode == "0755"
+
+
+@pytest.mark.parametrize("told", ["/var/www/", "//var/www", "/var/./www", "/var//www/"])
+async def test_a_home_is_known_in_whatever_form_the_machine_has_it(told: str):
+    machine = machine_with("/var/www")
+    machine.accounts["ann"] = replace(machine.accounts["ann"], home=told)
+    files = dict(machine.files)
+    machine.put("/etc/passwd", machine.text("/etc/passwd") + f"bob:x:1001:1001::{told}:/bin/sh\n")
+    with pytest.raises(InvalidInput, match="is the machine's own"):
+        await create(machine, wish(home_mode="0700"))
+    wished = wish(home="/var/www")
+    before = await KIND.observe(machine, wished)
+    assert KIND.differences(wished, before) == {}
+    await KIND.apply(machine, wished, before)
+    await KIND.restore(machine, wished, before)
+    assert machine.accounts["ann"].home == told
+    assert {path: machine.files[path] for path in files if path != "/etc/passwd"} == {
+        path: stat for path, stat in files.items() if path != "/etc/passwd"
+    }
 
 
 async def test_a_home_of_two_accounts_or_of_another_owner_gets_no_mode():
