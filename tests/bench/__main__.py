@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from lab import Lab, LabError
-from tests.bench import compare, core, figures, lxd, maubot, scale, todo
+from tests.bench import compare, core, figures, lxd, maubot, scale, todo, turns
 from tests.bench.ansible import Ansible
 from tests.bench.hearth import Hearth
 from tests.bench.workload import Workload, WrongResult
@@ -33,6 +33,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lxd", action="store_true", help="an LXD cluster of two and of four members instead")
     parser.add_argument("--maubot", action="store_true", help="maubot's deploy, drift check and replies instead")
     parser.add_argument("--todo", action="store_true", help="the todo app's deploy, update and answers instead")
+    parser.add_argument("--against", action="append", metavar="REVISION", help="Hearth of this revision, in turns")
+    parser.add_argument(
+        "--with", dest="settings", action="append", metavar="NAME=VALUE", help="the same, with that set"
+    )
     parser.add_argument("--machines", type=int, nargs="+", choices=sorted(compare.GOALS), help="how many (1 and 4)")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown too")
     return parser.parse_args()
@@ -59,6 +63,8 @@ def main() -> int:
                 show_figures(asked, "maubot and its bots", maubot.measure(lab, folder), console)
             elif asked.todo:
                 show_figures(asked, "The todo app on the lab's cluster", todo.measure(lab, folder), console)
+            elif asked.against or asked.settings:
+                measure_in_turns(asked, lab, folder, console)
             elif asked.scale:
                 measure_growth(asked, lab, folder, console)
             else:
@@ -88,6 +94,15 @@ def measure_against_ansible(asked: argparse.Namespace, lab: Lab, folder: Path, c
         rows += compare.compare(hearth, ansible, some, workload, runs, lab.say)
     console.print(compare.table(rows, workload, runs))
     finish(asked, console, compare.HEADINGS, map(compare.cells, rows))
+
+
+def measure_in_turns(asked: argparse.Namespace, lab: Lab, folder: Path, console: Console) -> None:
+    """Hearth of this tree, of others, and with other settings."""
+    runs = asked.runs or (1 if asked.quick else 3)
+    each = turns.variants(asked.against or [], asked.settings or [], folder)
+    rows = turns.cells(turns.take_turns(each, folder, lab.machine("bench1"), Workload(), runs, lab.say))
+    console.print(figures.plain_table(f"Hearth in turns; median of {runs}", turns.HEADINGS, rows))
+    finish(asked, console, turns.HEADINGS, rows)
 
 
 def measure_growth(asked: argparse.Namespace, lab: Lab, folder: Path, console: Console) -> None:

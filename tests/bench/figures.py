@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
 HEADINGS = ("What", "Figure")
 
@@ -41,7 +41,12 @@ def cells(figure: Figure) -> tuple[str, str]:
 
 def table(title: str, figures: list[Figure]) -> Table:
     """Return the figures, for a person."""
-    made = Table(*HEADINGS, title=title)
-    for figure in figures:
-        made.add_row(*cells(figure))
+    return plain_table(title, HEADINGS, map(cells, figures))
+
+
+def plain_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Return any rows, for a person."""
+    made = Table(*headings, title=title)
+    for row in rows:
+        made.add_row(*row)
     return made

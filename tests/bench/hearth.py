@@ -39,12 +39,16 @@ class Hearth:
         *,
         part: tuple[int, int] = (0, 1),
         environment: Mapping[str, str] | None = None,
+        root: Path = ROOT,
     ) -> None:
-        """Make one. `part` (i, n) declares the i-th of n equal parts of the workload, for estates of several stacks."""
+        """Make one. `part` (i, n) declares the i-th of n equal parts of the workload, for estates of several stacks.
+
+        `root` is the tree whose provider and classes are used.
+        """
         self._machines = machines
         self._workload = workload
         program = PROGRAM.format(
-            root=str(ROOT),
+            root=str(root),
             machines=[machine.name for machine in machines],
             files=_share(workload.files, *part),
             units=_share(workload.units, *part),
@@ -53,7 +57,7 @@ class Hearth:
             folder,
             program,
             name="hearth",
-            providers={"hearth": ROOT / "providers" / "plugin"},
+            providers={"hearth": root / "providers" / "plugin"},
             extra_environment=environment,
         )
         self.workspace.configure("hearth:hosts", json.dumps({machine.name: {} for machine in machines}))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.bench import turns
 from tests.bench.compare import Row, cells
 from tests.bench.measure import Cost
 from tests.bench.scale import PART, SIZES, ways, workload_of
 from tests.bench.workload import file_text
+from toolchain.versions import ROOT
 
 
 @pytest.mark.parametrize(("hearth", "told"), [(2.0, "within"), (2.1, "not yet")])
@@ -28,3 +32,19 @@ def test_every_size_is_made_of_as_many_resources_as_it_says(resources: int) -> N
 
 def test_both_sides_write_the_same_text() -> None:
     assert file_text("7") == file_text("{{ item }}").replace("{{ item }}", "7")
+
+
+def test_a_revision_that_takes_turns_is_a_whole_tree_with_this_ones_environment(tmp_path: Path) -> None:
+    this, old, other = turns.variants(["HEAD"], ["GOGC=400"], tmp_path)
+    assert this.root == other.root == ROOT
+    assert (other.name, other.environment) == ("GOGC=400", {"GOGC": "400"})
+    assert (old.root / "providers" / "plugin" / "pulumi-resource-hearth").is_file()
+    assert (old.root / ".venv" / "bin" / "python").exists()
+
+
+def test_each_variant_is_held_against_this_tree() -> None:
+    costs = {"this tree": [Cost(2.0, 4.0), Cost(4.0, 5.0), Cost(3.0, 4.5)], "old": [Cost(6.0, 9.0)]}
+    assert turns.cells([turns.Row("first up", costs)]) == [
+        ("first up", "this tree", "3.0", "4.5", "4.0, 5.0, 4.5", "1.00"),
+        ("first up", "old", "6.0", "9.0", "9.0", "2.00"),
+    ]
