@@ -8,11 +8,11 @@ Sources: systemd.unit(5), systemd.generator(7), systemd-fstab-generator(8), podm
 
 from __future__ import annotations
 
-import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from providers.kind import canonical
 from providers.machine.session import Session, Stat
 
 FSTAB = "/etc/fstab"
@@ -30,7 +30,7 @@ _ROOTS = re.compile(
     r"|/(boot|usr|lib|lib64|bin|sbin|root|run/systemd)/.+|/var/spool/cron/(crontabs/)?root"
 )
 """What root acts on by itself. Elsewhere a file may well be an account's or a group's."""
-_ACL = "system.posix_acl_access"
+LIST = "system.posix_acl_access"
 
 # A reload that began after we asked has read what we wrote.
 _RELOAD = """
@@ -71,6 +71,13 @@ while IFS= read -r each; do
 done
 """
 
+_SAME = """
+IFS= read -r wanted
+while IFS= read -r each; do
+    if [ "$each" -ef "$wanted" ]; then echo "$each"; break; fi
+done
+"""
+
 
 async def reload(session: Session, user: str | None) -> None:
     """Have a service manager read its files again. Of several who ask at the same time one does it for all."""
@@ -79,31 +86,51 @@ async def reload(session: Session, user: str | None) -> None:
     await session.run("sh", "-eu", script=f"folder={folder} scope={scope}\n{_RELOAD}", user=user)
 
 
+def is_read(path: str) -> bool:
+    """Return whether a service manager reads the file, and has to be told that it changed."""
+    return any(each.fullmatch(path) for each in (_SYSTEM, _ALL_USERS, _ONE_USER))
+
+
 async def read_anew(session: Session, path: str, old: str, new: str) -> None:
     """Have whoever reads `path` read it, after it was changed from one text to another ("" for no file).
 
     Does nothing where no service manager reads it. What it had made of lines that have gone, goes.
     """
-    if old == new:
-        return
-    if _SYSTEM.fullmatch(path):
+    await read_all_anew(session, {path: (old, new)})
+
+
+async def read_all_anew(session: Session, changes: Mapping[str, tuple[str, str]]) -> None:
+    """Do for many files (path -> text before, text now) what `read_anew` does for one: each manager reads once.
+
+    The texts count for /etc/fstab alone; of others, whether there is a file.
+    """
+    changed = {path: texts for path, texts in changes.items() if texts[0] != texts[1]}
+    if system := [path for path in changed if _SYSTEM.fullmatch(path)]:
         await reload(session, None)
-        gone = [path.rpartition("/")[2]] if not new else []
-        if path == FSTAB:
-            gone = sorted(set(mount_points(old)) - set(mount_points(new)))
+        gone = [path.rpartition("/")[2] for path in system if not changed[path][1] and path != FSTAB]
+        if FSTAB in changed:
+            old, new = changed[FSTAB]
+            gone += sorted(set(mount_points(old)) - set(mount_points(new)))
         if gone:
             await session.run("sh", stdin="".join(f"{each}\n" for each in gone), script=_FORGET, check=False)
-    elif _ALL_USERS.fullmatch(path):
+    if any(_ALL_USERS.fullmatch(path) for path in changed):
         await session.run("sh", script=_HANG_UP, check=False)
-    elif (found := _ONE_USER.fullmatch(path)) and (user := await _user_at(session, found[1])):
-        answers = await session.run("systemctl", "--user", "show", "-p", "Version", user=user, check=False)
-        if answers.ok:  # else it reads them when it starts
-            await reload(session, user)
+    for home in sorted({found[1] for path in changed if (found := _ONE_USER.fullmatch(path))}):
+        if user := await _user_at(session, home):
+            answers = await session.run("systemctl", "--user", "show", "-p", "Version", user=user, check=False)
+            if answers.ok:  # else it reads them when it starts
+                await reload(session, user)
 
 
 async def _user_at(session: Session, home: str) -> str | None:
+    """Return whose home it is: by its name, or where a link leads there, as /home may be one."""
     lines = (line.split(":") for line in (await session.run("getent", "passwd", check=False)).stdout.splitlines())
-    return next((fields[0] for fields in lines if len(fields) == 7 and posixpath.normpath(fields[5]) == home), None)
+    users = {canonical(fields[5]): fields[0] for fields in lines if len(fields) == 7 and fields[5].startswith("/")}
+    if home in users:
+        return users[home]
+    asked = "".join(f"{each}\n" for each in (home, *users))
+    same = (await session.run("sh", stdin=asked, script=_SAME, check=False)).stdout.strip()
+    return users.get(same)
 
 
 def mount_point(line: str) -> str | None:
@@ -112,7 +139,7 @@ def mount_point(line: str) -> str | None:
     if len(fields) < 2 or fields[0].startswith("#") or not fields[1].startswith("/"):
         return None
     path = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), fields[1])
-    return posixpath.normpath(path.replace("//", "/"))
+    return canonical(path)
 
 
 def mount_points(text: str) -> list[str]:
@@ -136,7 +163,7 @@ def strangers(path: str, stat: Stat, *, mode: bool = False, owner: bool = False)
     if bits & 0o002 and not mode:
         reasons.append(f"everybody may write into it: its mode is {stat.mode}")
         taken |= 0o002
-    if root_acts and bits & 0o020 and not mode and (stat.group not in ("root", "0") or _ACL in stat.attributes):
+    if root_acts and bits & 0o020 and not mode and (stat.group not in ("root", "0") or LIST in stat.attributes):
         who = f"the group {stat.group}" if stat.group not in ("root", "0") else "others, by its access control list,"
         reasons.append(f"{who} may write into it, and root acts on it: its mode is {stat.mode}")
         taken |= 0o020

@@ -41,6 +41,7 @@ exec(compile(s, "hearth", "exec"))
 _PARTS = ("worker_metadata.py", "worker_files.py", "worker_write.py", "worker_locks.py", "worker_run.py", "worker.py")
 _OF_TREES = (
     "worker_tree_notes.py",
+    "worker_tree_changes.py",
     "worker_tree_back.py",
     "worker_tree.py",
     "worker_tree_begin.py",

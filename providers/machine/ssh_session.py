@@ -169,7 +169,9 @@ class SshSession:
         await self._change("remove", path, recursive=recursive)
 
     async def tree(self, op: str, path: str, **args: Any) -> Any:
-        return await self._call(f"tree_{op}", path=path, **args)
+        found = await self._call(f"tree_{op}", path=path, **args)
+        self.changed = self.changed or op in ("piece", "put", "restore") or (op == "begin" and "refused" not in found)
+        return found
 
     async def account(self, name: str) -> Account | None:
         found = await self._call("account", name=name)

@@ -18,6 +18,9 @@ from providers.machine.worker_files import (
     op_stat,
     open_parent,
 )
+from providers.machine.worker_tree_changes import (
+    has_list,
+)
 from providers.machine.worker_tree_notes import (
     OWN,
     TEMPORARY,
@@ -106,6 +109,8 @@ def look(root, notes, path, wish):
         "size": found.st_size,
         "kept": not ours(notes, path),
     }
+    if result["type"] == "file" and found.st_mode & 0o020 and has_list(root, path):
+        result["listed"] = True  # then the group's bits are what others get by the access control list at most
     if result["type"] == "file" and found.st_size == wish.get("size"):
         result["sha256"], result["unreadable"] = digest_at(root, path)
     elif result["type"] == "symlink":

@@ -6,6 +6,10 @@ import stat as stat_
 from providers.machine.worker_files import (
     open_parent,
 )
+from providers.machine.worker_tree_changes import (
+    changed_since,
+    stamps,
+)
 from providers.machine.worker_tree_notes import (
     Notes,
     bring_back,
@@ -167,11 +171,17 @@ def aside_back(root, notes, path, warnings):
 
 
 def op_tree_restore(path, key):
-    """Put everything back; return what a person should know of it, in lines."""
+    """Put everything back; return what a person should know of it, in lines, and which files are others by now."""
     notes = Notes(key)
-    warnings = []
     if not notes.there:
-        return warnings
+        return {"warnings": [], "changed": []}
+    before = stamps(path, [*notes.files, *(each for each, _ in notes.aside)])
+    warnings = put_all_back(path, notes)
+    return {"warnings": warnings, "changed": changed_since(path, before)}
+
+
+def put_all_back(path, notes):
+    warnings = []
     if open_parent_or_none(path) and not os.path.lexists(path) and (notes.aside or any(notes.files.values())):
         op_make_directory(path, mode="0755", owner="root", group="root")
         warnings.append("%s was removed by somebody: it was made anew for what was in it before" % path)

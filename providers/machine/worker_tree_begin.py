@@ -16,6 +16,10 @@ from providers.machine.worker_tree import (
 from providers.machine.worker_tree_back import (
     put_back,
 )
+from providers.machine.worker_tree_changes import (
+    changed_since,
+    stamps,
+)
 from providers.machine.worker_tree_notes import (
     Notes,
     failed,
@@ -99,7 +103,7 @@ def taken(root, notes, path, wish):
 
 
 def op_tree_begin(path, key, files, exact=False, excluded=()):
-    """Do all that needs no bytes from elsewhere; return what is to be sent then, and what was moved away.
+    """Do all that needs no bytes from elsewhere; return what is to be sent then, what was moved away, what changed.
 
     Or, with nothing changed, what was refused.
     """
@@ -115,6 +119,7 @@ def op_tree_begin(path, key, files, exact=False, excluded=()):
     there = {each: taken(root, notes, each, wish) for each, wish in files.items()}
     kept = notes.open()
     warnings = []
+    before = stamps(path, [*released, *away, *(each for each, wish in files.items() if "target" in wish)])
     try:
         notes.path = path
         send = []
@@ -145,7 +150,8 @@ def op_tree_begin(path, key, files, exact=False, excluded=()):
         os.close(kept)
         if root is not None:
             os.close(root)
-    return {"send": send, "moved": away, "aside": notes.folder, "warnings": warnings}
+    changed = changed_since(path, before)
+    return {"send": send, "moved": away, "aside": notes.folder, "warnings": warnings, "changed": changed}
 
 
 def move_away(root, notes, kept, path, away):

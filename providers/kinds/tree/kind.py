@@ -10,133 +10,33 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
-from pathlib import PurePosixPath
-from typing import Annotated, Any
+import posixpath
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from pydantic import AfterValidator, Field, TypeAdapter
+from pydantic import Field
 
 from providers.errors import HearthError, InvalidInput
-from providers.kind import AbsolutePath, AccountName, Facts, Inputs, Kind, Mode
+from providers.kind import Facts, Kind
 from providers.kinds.file import path_to_identity
+from providers.kinds.takes_effect import FSTAB, LIST, Strangers, is_read, read_all_anew, strangers
 from providers.kinds.tree import lines, source
-from providers.kinds.tree.patterns import Look, Patterns, Rules, plain
-from providers.machine.session import FileType, Session, shown
+from providers.kinds.tree.patterns import Look, Patterns, Rules
+from providers.kinds.tree.settings import TreeInputs
+from providers.machine.session import FileType, Session, Stat, shown
 
 BATCH_FILES, BATCH_BYTES = 100, 2 * 1024 * 1024
 """Files and bytes that go in one request at most. Larger files go in pieces of so many bytes."""
 STRANGER = "<not in the source>"
-_RULE = {
-    "pattern": TypeAdapter[Any](Annotated[str, AfterValidator(plain)]),
-    "mode": TypeAdapter[Any](Mode),
-    "owner": TypeAdapter[Any](AccountName),
-    "group": TypeAdapter[Any](AccountName),
-}
-
-
-def _source(value: str) -> str:
-    path = PurePosixPath(value)
-    if path.is_absolute() or ".." in path.parts or value in ("", ".") or "\\" in value or value.startswith("~"):
-        raise ValueError(
-            "must be a folder of the project, by its path from the folder of Pulumi.yaml on, as 'files/site': a preview"
-            " elsewhere must find it too"
-        )
-    return str(path)
-
-
-def _patterns(value: list[str]) -> list[str]:
-    return [plain(each) for each in value]
-
-
-def _rules(value: list[dict[str, str]]) -> list[dict[str, str]]:
-    result: list[dict[str, str]] = []
-    for rule in value:
-        unknown = sorted(rule.keys() - _RULE.keys())
-        if unknown or "pattern" not in rule or len(rule) < 2:
-            raise ValueError(
-                "must be rules as {'pattern': '*.key', 'mode': '0600', 'owner': 'ann', 'group': 'ann'}, each with a"
-                f" pattern and one of the others at least{f'; {unknown[0]!r} is none of them' if unknown else ''}"
-            )
-        result.append({name: _RULE[name].validate_python(text) for name, text in rule.items()})
-    return result
-
-
-class TreeInputs(Inputs):
-    path: Annotated[
-        AbsolutePath, Field(description="The folder on the machine. Its parent must exist. A change replaces it.")
-    ]
-    source: Annotated[
-        str, AfterValidator(_source), Field(description="The folder in the project, from that of Pulumi.yaml on.")
-    ]
-    name: Annotated[
-        str,
-        Field(
-            pattern=r"^([A-Za-z0-9][A-Za-z0-9_.:@-]{0,63})?$",
-            description="Tells Trees at one path apart, as two in /etc. A change replaces the Tree.",
-        ),
-    ] = ""
-    mode: Annotated[
-        Mode | None,
-        Field(
-            description="Permission bits of the files. Left out, a new one gets `0644`, or `0755` where it may be run"
-            " in the project, and one that is there keeps its own."
-        ),
-    ] = None
-    folder_mode: Annotated[
-        Mode | None,
-        Field(
-            description="Permission bits of the folders. Left out, a new one gets `0755`, and one that is there keeps"
-            " its own."
-        ),
-    ] = None
-    owner: Annotated[
-        AccountName | None,
-        Field(
-            description="Name or number of the user who owns all of it. Left out, what is new gets `root`, and what is"
-            " there keeps its own."
-        ),
-    ] = None
-    group: Annotated[
-        AccountName | None,
-        Field(
-            description="Name or number of the group that owns all of it. Left out, what is new gets `root`, and what"
-            " is there keeps its own."
-        ),
-    ] = None
-    rules: Annotated[
-        list[dict[str, str]],
-        AfterValidator(_rules),
-        Field(
-            description="Mode, owner and group of what a pattern matches, as {'pattern': '*.key', 'mode': '0600'}. Of"
-            " several that match, the last one that speaks of a property decides it. Patterns are those of .gitignore;"
-            " a folder gets a mode only by one that ends with a slash, './' is the tree's own.",
-            default_factory=list,
-        ),
-    ]
-    exclude: Annotated[
-        list[str],
-        AfterValidator(_patterns),
-        Field(
-            description="Patterns of what is neither brought nor, on the machine, a stranger; as in .gitignore.",
-            default_factory=list,
-        ),
-    ]
-    exact: Annotated[
-        bool,
-        Field(
-            description="Whether what the source does not have is drift. It is moved out of the way then, and comes"
-            " back on destroy."
-        ),
-    ] = False
-    files: Annotated[
-        dict[str, str] | None,
-        Field(description="What each file is to be, in a line. It follows from the source: nobody gives it."),
-    ] = None
 
 
 class TreeFacts(Facts):
     files: dict[str, str] = Field(default_factory=dict[str, str], description="What each file is, in a line.")
     type: FileType | None = Field(default=None, description="What is at the path.")
+    closed: dict[str, dict[str, str]] = Field(
+        default_factory=dict[str, dict[str, str]],
+        description="Mode and owner with which those may not write into a file who are not meant to, by path.",
+    )
 
 
 def wished_files(inputs: TreeInputs) -> dict[str, str]:
@@ -180,13 +80,57 @@ async def observe(session: Session, inputs: TreeInputs) -> TreeFacts:
     if found["type"] != "directory":
         return TreeFacts(present=found["type"] is not None, type=found["type"])
     wishes = inputs.files or {}
-    there = {path: lines.found(wishes[path], each) for path, each in found["files"].items()}
+    there: dict[str, str] = {}
+    closed: dict[str, dict[str, str]] = {}
+    for path, each in found["files"].items():
+        others = _others(inputs, path, each)
+        there[path] = lines.found(wishes[path], each, others.reasons)
+        safe = {"mode": others.mode, "owner": others.owner}
+        if others.reasons:
+            closed[path] = {name: value for name, value in safe.items() if value is not None}
     there |= {shown(path): STRANGER for path in found["strangers"]}
-    return TreeFacts(present=True, type="directory", files=dict(sorted(there.items())))
+    return TreeFacts(present=True, type="directory", files=dict(sorted(there.items())), closed=closed)
+
+
+def _others(inputs: TreeInputs, path: str, there: Mapping[str, Any]) -> Strangers:
+    """Return who may write into a file and is not meant to. What is wished of it, or new, is as it is meant to be."""
+    wish = lines.parsed((inputs.files or {})[path])
+    if there["type"] != "file" or "managed" not in wish or not there["kept"]:
+        return Strangers()
+    attributes = {LIST: ""} if there.get("listed") else {}
+    stat = Stat("file", there["mode"], there["owner"], there["group"], there["size"], attributes=attributes)
+    managed = wish["managed"]
+    return strangers(_at(inputs, path), stat, mode="mode" in managed, owner="owner" in managed)
+
+
+def _at(inputs: TreeInputs, path: str) -> str:
+    """Return where on the machine a file of the tree is."""
+    return posixpath.join(inputs.path, path)
+
+
+async def _read_anew(session: Session, inputs: TreeInputs, changed: Mapping[str, bool], fstab: str) -> None:
+    """Have whoever reads files of the tree read them; `changed`: path -> whether it is there now."""
+    told = {_at(inputs, path): ("was", "is" if there else "") for path, there in changed.items()}
+    if FSTAB in told:
+        told[FSTAB] = (fstab, await _fstab(session, inputs))
+    if any(map(is_read, told)):
+        await read_all_anew(session, told)
+
+
+async def _fstab(session: Session, inputs: TreeInputs) -> str:
+    """Return the text of /etc/fstab, where the tree may hold it: a manager makes units of its lines."""
+    if not FSTAB.startswith(inputs.path.rstrip("/") + "/"):
+        return ""
+    found = await session.stat(FSTAB, content=True)
+    return "" if found is None else (found.content or b"").decode(errors="replace")
 
 
 async def apply(session: Session, inputs: TreeInputs, facts: TreeFacts) -> None:
     about = _about(inputs)
+    for path, safe in facts.closed.items():
+        wish = about["files"][path]
+        about["files"][path] = {**wish, **safe, "managed": sorted({*wish["managed"], *safe})}
+    fstab = await _fstab(session, inputs)
     begun = await session.tree("begin", inputs.path, **about)
     if "refused" in begun:
         more = f"\n(and {begun['more']} more)" if begun["more"] else ""
@@ -206,6 +150,7 @@ async def apply(session: Session, inputs: TreeInputs, facts: TreeFacts) -> None:
     wishes: dict[str, dict[str, Any]] = about["files"]
     for batch in _batches(begun["send"], wishes):
         await _send(session, inputs, about["key"], batch, wishes)
+    await _read_anew(session, inputs, {**dict(begun["changed"]), **dict.fromkeys(begun["send"], True)}, fstab)
 
 
 def _batches(paths: Sequence[str], wishes: dict[str, dict[str, Any]]) -> list[list[str]]:
@@ -247,8 +192,11 @@ async def adopt(session: Session, inputs: TreeInputs, facts: TreeFacts) -> None:
 
 
 async def restore(session: Session, inputs: TreeInputs, before: TreeFacts) -> None:
-    for said in await session.tree("restore", inputs.path, key=_about(inputs)["key"]):
+    fstab = await _fstab(session, inputs)
+    done = await session.tree("restore", inputs.path, key=_about(inputs)["key"])
+    for said in done["warnings"]:
         session.warn(f"{shown(said)} ({session.machine})")
+    await _read_anew(session, inputs, dict(done["changed"]), fstab)
 
 
 async def explain(session: Session, inputs: TreeInputs, facts: TreeFacts) -> str:

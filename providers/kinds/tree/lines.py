@@ -6,7 +6,7 @@ A part in round brackets is what a new one gets: of a file that was there before
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from providers.kinds.tree.patterns import Look
@@ -56,8 +56,15 @@ def parsed(line: str) -> dict[str, Any]:
     return result
 
 
-def found(line: str, there: Mapping[str, Any]) -> str:
-    """Write the line of what is there, for the wish `line`: the same where nothing is amiss."""
+def found(line: str, there: Mapping[str, Any], reasons: Sequence[str] = ()) -> str:
+    """Write the line of what is there, for the wish `line`: the same where nothing is amiss.
+
+    `reasons` are why more than bytes, mode and owner count.
+    """
+    return " ".join([_found(line, there), *(f"<{each}>" for each in reasons)])
+
+
+def _found(line: str, there: Mapping[str, Any]) -> str:
     kind = there["type"]
     if kind == "symlink":
         return f"{LINK}{there['target']}"

@@ -5,107 +5,28 @@ One program is taken through a story; each test looks at what concerns it.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
-
 import pytest
 
-from lab import Machine
 from tests.lab.conftest import MachineFactory
-from tests.lab.project import Project, shown
+from tests.lab.project import Project, about
+from tests.lab.providers.effects_story import (
+    ANN,
+    CONTROL,
+    HOME,
+    ONESHOT,
+    OVER,
+    PROGRAM,
+    REFUSED,
+    TREE,
+    Story,
+    bring,
+    prepare,
+)
 
-ANN = "backstage440"
-HOME = f"/home/{ANN}"
-OVER = f"{HOME}/.config/systemd/user/fx-quiet-network.service"
-CONTROL = "/etc/systemd/system.control/fx-plain.service"
-PROGRAM = rf"""
-from providers.resources.host import CommandOutput, ContainerRecord, Unit
-
-def unit(name, needs=None, **more):
-    return Unit(name, host="box", name=name, opts=ResourceOptions(depends_on=needs), **more)
-
-service = "[Service]\nExecStart=/bin/sleep 1000000\n"
-share = "tmpfs /srv/fx\\040share tmpfs noauto,x-systemd.automount,nofail 0 0\n"
-block = Block("fstab", host="box", path="/etc/fstab", name="share", content=share)
-unit("srv-fx\\x20share.automount", [block], running=True)
-
-# A unit that reads a file when it starts; both were there, and it runs with the old text.
-read = File("read", host="box", path="/etc/fx.conf", content=conf)
-zone = File("zone", host="box", path="/etc/fx.d/zone", content=conf)
-unit("fx-reads.service", [read, zone], running=True, restart_on_files=["/etc/fx.conf", "/etc/fx.d"])
-
-# A drop-in by a File, for a unit that somebody else has brought; nothing asks for a restart.
-File("drop-in", host="box", path="/etc/systemd/system/fx-theirs.service.d/limits.conf",
-     content="[Service]\nLimitNOFILE=" + limit + "\n")
-File("users", host="box", path="{HOME}/.config/systemd/user/fx-ann.service", content=service, owner="{ANN}")
-File("acts", host="box", path="/etc/environment", content="FX=1\n")
-
-unit("fx-plain.service", text=service, running=True)
-unit("fx-quiet.network", text="[Network]\nNetworkName=fx-quiet\n", user="{ANN}", running=True)
-CommandOutput("asks", host="box", name="asks", command=["podman", "info", "-f", "{{{{.Host.Arch}}}}"], user="{ANN}")
-ContainerRecord("old", host="box", path="/srv/fx-record.json", user="{ANN}", container="fx-old")
-
-gone = User("gone", host="box", name="fx-gone", home="/srv/fx-gone", linger=True, remove_home=True)
-mine = unit("fx-mine.service", [gone], text=service + "[Install]\nWantedBy=default.target\n", user="fx-gone",
-            home="/srv/fx-gone", running=True, enabled=True, restart_on=["1"])
-Directory("folder", host="box", path="/srv/fx-gone/data", owner="fx-gone", group="fx-gone", mode="0700", purge=True,
-          opts=ResourceOptions(depends_on=[mine]))
-"""
-# Each command's output is kept after every step.
-LOOKS = {
-    "processes": f"ps -u {ANN} -o args= | sort",
-    "of operators": f"ps -u {ANN} -o cgroup:200= | grep -c session-",
-    "stale": "systemctl show -p NeedDaemonReload --value '*' | sort -u",
-    "automount": "systemctl show -p LoadState -p ActiveState --value 'srv-fx\\x20share.automount' | xargs",
-    "reads": "cat /run/fx-read; systemctl show -p ActiveEnterTimestampMonotonic --value fx-reads",
-    "limit": "systemctl show -p LimitNOFILE --value fx-theirs",
-    "ann": f"runuser -u {ANN} -- env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user show -p LoadState --value fx-ann",
-    "fstab": "stat -c %a:%U /etc/fstab; cat /etc/fstab",
-    "environment": "stat -c %a:%U /etc/environment",
-    "fragment": "systemctl show -p FragmentPath --value fx-plain; systemctl is-active fx-plain",
-    "network": f"runuser -u {ANN} -- env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user show -p FragmentPath --value"
-    " fx-quiet-network",
-    "over": f"ls {OVER.rpartition('/')[0]} /etc/systemd/system.control | xargs",
-    "failed": "systemctl --failed --plain --no-legend | grep -c fx",
-    "left": "ls -d /run/hearth /run/user/*/hearth /var/lib/hearth /srv/fx-gone /srv/fx?share | xargs",
-}
-READER = "[Service]\nExecStart=/bin/sh -c 'cat /etc/fx.conf /etc/fx.d/zone >/run/fx-read; exec sleep 1000000'\n"
-
-
-@dataclass
-class Story:
-    project: Project
-    printed: dict[str, str] = field(default_factory=dict[str, str])
-    codes: dict[str, int] = field(default_factory=dict[str, int])
-    seen: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
-
-    def look(self, step: str) -> None:
-        program = "".join(
-            f"echo; echo '=== {name}'; {{ {command}; }} 2>/dev/null </dev/null\n" for name, command in LOOKS.items()
-        )
-        said = self.project.machine.run("sh", stdin=program, check=False).stdout
-        parts = re.split(r"(?m)^=== (.*)\n", said)
-        self.seen[step] = {name: text.strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
-
-    def make(self, step: str, verb: str, *flags: str) -> None:
-        answer = self.project.run_make(verb, *flags)
-        self.codes[step], self.printed[step] = answer.returncode, shown(answer)
-        self.look(step)
-
-
-def prepare(box: Machine) -> None:
-    box.write("/usr/local/lib/systemd/system/fx-reads.service", READER)
-    box.write("/usr/local/lib/systemd/system/fx-theirs.service", "[Service]\nExecStart=/bin/sleep 1000000\n")
-    box.run(
-        f"mkdir -p /etc/fx.d /etc/systemd/system/fx-theirs.service.d /srv/rootfs; echo theirs >/etc/fx.conf;"
-        " echo theirs >/etc/fx.d/zone; touch /etc/environment; chmod 0666 /etc/environment;"
-        f" install -d -o {ANN} -g {ANN} {HOME}/.config {HOME}/.config/systemd {HOME}/.config/systemd/user;"
-        " printf '# theirs\\n/dev/no /nowhere auto noauto 0 0' >/etc/fstab;"
-        f" systemctl daemon-reload; systemctl start fx-reads fx-theirs; loginctl enable-linger {ANN};"
-        " until [ -S /run/user/1000/bus ]; do sleep 0.1; done; systemctl start network-online.target"
-    )
-    box.run("podman create --quiet --name fx-old --expose 8080/tcp --rootfs /srv/rootfs true", user=ANN)
-    box.run(f"pkill -u {ANN} -x podman; pkill -u {ANN} catatonit; rm -f /run/user/1000/libpod/tmp/pause.pid; true")
+BOBS = (
+    "/srv/fx-homes/bob/.config/containers/systemd/fx-bobs.network",
+    "/srv/fx-homes/bob/.config/systemd/user/fx-bobs.service",
+)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +34,8 @@ def story(machine: MachineFactory, tmp_path_factory: pytest.TempPathFactory) -> 
     box = machine("effects", image="machine-podman")
     prepare(box)
     story = Story(Project(tmp_path_factory.mktemp("effects"), box))
-    story.project.program('conf, limit = "ours\\n", "4000"\n' + PROGRAM)
+    story.project.program('conf, limit, home = "ours\\n", "4000", "/srv/fx-move"\n' + ONESHOT + PROGRAM)
+    bring(story.project, **TREE)
     story.look("before")
     story.make("made", "up")
     story.make("looked", "drift")
@@ -123,15 +45,23 @@ def story(machine: MachineFactory, tmp_path_factory: pytest.TempPathFactory) -> 
     box.run("chmod 0666 /etc/fstab; chmod 0646 /etc/environment; echo edited >/etc/fx.d/zone")
     box.write(CONTROL, "[Service]\nExecStart=/bin/sleep 2000000\n")
     box.write(OVER, "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n")
-    box.run(f"chown -R {ANN}: {HOME}/.config; systemctl daemon-reload")
+    box.run(f"chown -R {ANN}: {HOME}/.config; systemctl daemon-reload; chmod 0622 /etc/cron.d/fx; systemctl stop fx-on")
     box.run("systemctl --user daemon-reload", user=ANN)
     story.make("drifted", "drift")
     story.make("repaired", "up", "--refresh")
-    story.project.program('conf, limit = "ours\\n", "5000"\n' + PROGRAM)
+    story.project.program('conf, limit, home = "ours\\n", "5000", "/srv/fx-moved"\n' + ONESHOT + PROGRAM)
+    bring(story.project, **{next(iter(TREE)): "[Service]\nLimitCORE=2000\n"})
+    (story.project.workspace.folder / "tree/systemd/system/fx-tree.service").unlink()
     story.make("changed", "up")
+    box.run(
+        "systemctl start 'srv-fx\\x2dnone.automount'; ls /srv/fx-none; systemctl start 'srv-fx\\x2dbad.mount'; true"
+    )
+    story.look("broken")
     box.run("touch '/srv/fx share/used'; loginctl disable-linger fx-gone; systemctl stop user@$(id -u fx-gone)")
     box.run("userdel fx-gone; ls /srv/fx-gone")
     story.make("down", "down")
+    story.project.program(ONESHOT + REFUSED)
+    story.make("refused", "up", "--continue-on-error")
     return story
 
 
@@ -165,6 +95,94 @@ def test_files_that_a_manager_reads_are_read_anew_when_they_come_change_and_go(s
 def test_an_automount_of_a_block_is_there_with_it_and_goes_with_it(story: Story):
     assert story.seen["made"]["automount"] == "loaded active"
     assert story.seen["down"]["automount"] == "not-found inactive"
+    assert story.seen["down"]["failed"] == "0"
+
+
+def test_files_of_a_tree_are_read_anew_and_closed_as_those_of_a_file_are(story: Story):
+    assert [story.seen[step]["core"] for step in ("made", "repaired", "changed", "down")] == [
+        "1000",
+        "1000",
+        "2000",
+        story.seen["before"]["core"],
+    ]
+    assert [story.seen[step]["tree"] for step in ("made", "changed")] == ["loaded", "not-found"]
+    assert "everybody may write into it: its mode is 0622" in story.printed["drifted"]
+    assert [story.seen[step]["cron"] for step in ("before", "made", "repaired", "down")] == [
+        "666:root\n# theirs",
+        "664:root\n# ours",
+        "620:root\n# ours",
+        "666:root\n# theirs",
+    ]
+
+
+def test_the_links_of_anothers_unit_lead_to_it_again_after_a_full_text_over_it(story: Story):
+    there = "/usr/local/lib/systemd/system"
+    link = "/etc/systemd/system/{}.target.wants/{}.service"
+    assert story.seen["before"]["vendor"].split("\n") == [
+        line
+        for unit in ("fx-vendor", "fx-other")
+        for line in (f"{there}/{unit}.service", link.format("multi-user", unit), "enabled", "active", "sleep 1000000")
+    ]
+    assert story.seen["made"]["vendor"].split("\n") == [
+        line
+        for unit, target in (("fx-vendor", "multi-user"), ("fx-other", "graphical"))
+        for line in (
+            f"/etc/systemd/system/{unit}.service",
+            link.format(target, unit),
+            "enabled",
+            "active",
+            "sleep 2000000",
+        )
+    ]
+    assert story.seen["down"]["vendor"] == story.seen["before"]["vendor"]
+    assert story.seen["down"]["dangling"] == "0"
+
+
+def test_whether_a_unit_runs_is_systemds_to_say_in_whichever_of_its_words(story: Story):
+    # That a look finds nothing after `up` is tried above.
+    assert story.seen["made"]["words"] == "active active active active"
+    assert story.seen["drifted"]["words"] == "active active active inactive"
+    assert story.seen["repaired"]["words"] == "active active active active"
+    for word in ("off", "0"):
+        said = about(story.printed["refused"], f"fx-{word}")
+        assert "is a oneshot that has done its work and ended" in said, story.printed["refused"]
+
+
+def test_a_home_behind_a_link_that_is_written_in_another_form_is_the_same_home(story: Story):
+    passwd = story.seen["before"]["bob"].split("\n")[0]
+    assert passwd.split(":")[5] == "/srv/fx-h/./bob"
+    lines = [passwd, "active", "active", "NeedDaemonReload=no", "Nice=7", *BOBS]
+    assert story.seen["made"]["bob"].split("\n") == lines
+    assert story.seen["repaired"]["bob"].split("\n") == lines
+    # A unit that is not there has no drop-in either.
+    assert story.seen["down"]["bob"].split("\n") == [passwd, "inactive", "inactive", "NeedDaemonReload=no", "Nice=0"]
+
+
+def test_the_units_of_an_account_go_with_it_to_another_home(story: Story):
+    assert story.codes["changed"] == 0, story.printed["changed"]
+    for step, home in (("made", "/srv/fx-move"), ("changed", "/srv/fx-moved")):
+        assert story.seen[step]["moves"].split("\n") == [
+            "active",
+            "active",
+            f"{home}/.config/containers/systemd/fx-moves.network",
+            f"{home}/.config/systemd/user/fx-moves.service",
+        ]
+
+
+def test_a_network_that_was_there_before_its_unit_is_there_after_it(story: Story):
+    networks = [story.seen[step]["networks"] for step in ("before", "made", "down")]
+    assert networks == ["fx-there.json", "fx-quiet.json fx-there.json", "fx-there.json"]
+
+
+def test_our_own_way_in_is_not_closed(story: Story):
+    for name in ("me", "ssh"):
+        said = about(story.printed["refused"], name)
+        assert "would close our own way in" in said, story.printed["refused"]
+        assert "Nothing was changed" in said
+
+
+def test_mounts_that_failed_are_not_left_behind(story: Story):
+    assert story.seen["broken"]["failed"] == "2"
     assert story.seen["down"]["failed"] == "0"
 
 

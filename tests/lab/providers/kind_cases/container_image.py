@@ -7,6 +7,8 @@ PREPARE = f"""
 mkdir -p /srv/kinds
 tar -c -f - --files-from /dev/null | podman import -q - localhost/kinds/base:1
 podman save -q -o {ARCHIVE} localhost/kinds/base:1
+podman image inspect --format '{{{{.Id}}}}' localhost/kinds/base:1 >/srv/kinds/image-id
+tar -c -f - --files-from /dev/null | podman import -q --change LABEL=another=one - localhost/kinds/another:1
 podman image rm localhost/kinds/base:1
 """
 
@@ -26,7 +28,9 @@ CASES = [
         # Only says where it comes from the next time.
         changed=lambda variant: {"source": "pull"},
         changing=("right",),
-        holds=lambda variant, inputs: f"podman image exists {inputs['name']}",
+        holds=lambda variant, inputs: (
+            f"podman image inspect --format '{{{{.Id}}}}' {inputs['name']} | cmp - /srv/kinds/image-id"
+        ),
         look=lambda variant: (
             f"podman image inspect --format '{{{{.Id}}}} {{{{.Digest}}}}' {name(variant)} 2>/dev/null || echo none\n"
             "podman image exists localhost/kinds/base:1 2>/dev/null && echo the name in the archive || true"
@@ -35,9 +39,9 @@ CASES = [
             f"podman load -q -i {ARCHIVE}; podman tag localhost/kinds/base:1 {inputs['name']}\n"
             "podman untag localhost/kinds/base:1 localhost/kinds/base:1"
         ),
-        drift=lambda variant: "true",
-        drifted="",
-        drifting=(),
+        drift=lambda variant: f"podman tag localhost/kinds/another:1 {name(variant)}",
+        drifted="source",
+        drifting=("right",),
         remove=lambda variant: f"podman image rm {name(variant)}",
         unknown="source",
         identity=lambda variant: f"root/{name(variant)}",

@@ -10,7 +10,7 @@ from providers.kinds.block import kind as block
 from providers.kinds.block.facts import BlockInputs
 from providers.kinds.file import KIND as FILE
 from providers.kinds.file import FileInputs
-from providers.kinds.takes_effect import mount_point, read_anew, strangers
+from providers.kinds.takes_effect import mount_point, read_all_anew, read_anew, strangers
 from providers.machine.session import Account, Stat
 from tests.unit.providers.kinds.fake_session import FakeSession
 
@@ -172,9 +172,39 @@ async def test_whoever_reads_a_file_reads_it_anew_when_it_was_changed(path: str,
     await read_anew(session, path, "old", "old")
     assert session.calls == []
     await read_anew(session, path, "", "new")
-    scripts = [call for call in session.calls if call.script]
+    scripts = [call for call in session.calls if call.script and "-ef" not in call.script]
     found = {(call.user or "system") if "daemon-reload" in str(call.script) else "all" for call in scripts}
     assert found == ({by} if by else set())
+
+
+async def test_a_manager_is_found_by_a_home_that_a_link_leads_to():
+    session = machine().on("sh", "/home/ann\n")
+    await read_anew(session, "/srv/homes/ann/.config/systemd/user/web.service", "", "new")
+    (asked,) = [call for call in session.calls if "-ef" in (call.script or "")]
+    assert asked.stdin == b"/srv/homes/ann\n/root\n/home/ann\n"
+    assert [call.user for call in session.calls if "daemon-reload" in (call.script or "")] == ["ann"]
+
+
+async def test_many_files_that_one_manager_reads_are_read_once():
+    session = machine()
+    await read_all_anew(
+        session,
+        {
+            "/etc/systemd/system/a.service": ("", "a"),
+            "/etc/systemd/system/b.service.d/c.conf": ("b", "c"),
+            "/etc/systemd/system/gone.mount": ("x", ""),
+            "/etc/fstab": (SHARE, ""),
+            "/home/ann/.config/systemd/user/a.service": ("", "a"),
+            "/home/ann/.config/systemd/user/b.service": ("", "b"),
+            "/home/nobody/.config/systemd/user/b.service": ("", "b"),
+            "/etc/systemd/system/same.service": ("a", "a"),
+            "/srv/www/index.html": ("", "a"),
+        },
+    )
+    reloads = [call for call in session.calls if "daemon-reload" in (call.script or "")]
+    assert [call.user for call in reloads] == [None, "ann"]
+    (forgotten,) = [call for call in session.calls if call.stdin and "-ef" not in (call.script or "")]
+    assert forgotten.stdin in ("gone.mount\n/srv/share\n", b"gone.mount\n/srv/share\n")
 
 
 async def test_what_was_made_of_a_line_that_goes_goes_with_it():

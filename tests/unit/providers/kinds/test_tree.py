@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,12 @@ from providers.kinds.tree.kind import KIND, TreeInputs
 from providers.machine import worker_tree, worker_tree_back, worker_tree_begin, worker_tree_notes, worker_tree_put
 from tests.lab.support import require
 from tests.unit.providers.kinds.local_session import LocalSession
+
+ACL = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", *entry)
+    for entry in ((1, 6, 0xFFFFFFFF), (2, 6, 65534), (4, 4, 0xFFFFFFFF), (16, 6, 0xFFFFFFFF), (32, 0, 0xFFFFFFFF))
+)
+"""The list `u::rw-,u:nobody:rw-,g::r--,m::rw-,o::---` as the kernel has it (acl(5))."""
 
 
 class Place:
@@ -128,7 +135,7 @@ async def test_what_was_there_comes_back_with_all_that_belongs_to_it(place: Plac
     place.there.chmod(0o710)
     old = place.there / "index.html"
     old.write_bytes(b"\xfeold")
-    old.chmod(0o606)
+    old.chmod(0o604)
     os.chown(old, 65534, 65534)
     os.setxattr(old, "user.origin", b"\xff")
     os.utime(old, ns=(10**18, 10**18 + 7))
@@ -136,13 +143,92 @@ async def test_what_was_there_comes_back_with_all_that_belongs_to_it(place: Plac
     (place.there / "mine").write_text("a stranger")
     before = seen(place.there)
     inputs = await place.up()
-    assert oct(old.stat().st_mode)[-4:] == "0606", "a mode that the program leaves out stays"
+    assert oct(old.stat().st_mode)[-4:] == "0604", "a mode that the program leaves out stays"
     assert os.getxattr(old, "user.origin") == b"\xff"
     assert old.read_text() == "hello"
     await place.up(mode="0600", owner="nobody")
     await place.up()
     await place.down(inputs)
     assert seen(place.there) == before
+
+
+async def test_a_file_that_everybody_may_write_is_drift_is_closed_and_opened_again_by_destroy(place: Place):
+    place.there.mkdir()
+    for name, content in (("index.html", "hello"), ("other.html", "theirs")):
+        (place.site / name).write_text("hello")
+        (place.there / name).write_text(content)
+        (place.there / name).chmod(0o646)
+    before = seen(place.there)
+    inputs = place.inputs()
+    line = (await KIND.observe(place.session, inputs)).files["index.html"]
+    assert line.endswith(" <everybody may write into it: its mode is 0646>")
+    assert await place.drift(inputs) == ["index.html", "other.html", "sub/", "sub/run"]
+    await place.up()
+    assert [oct((place.there / name).stat().st_mode)[-3:] for name in ("index.html", "other.html")] == ["644", "644"]
+    (place.there / "other.html").chmod(0o606)
+    assert await place.drift(inputs) == ["other.html"]
+    await place.up()
+    assert oct((place.there / "other.html").stat().st_mode)[-3:] == "604"
+    assert await place.drift(inputs) == []
+    await place.down(inputs)
+    assert seen(place.there) == before
+
+
+async def test_a_mode_that_is_wished_is_no_strangers(place: Place):
+    await place.up(mode="0666")
+    assert oct((place.there / "index.html").stat().st_mode)[-4:] == "0666"
+
+
+def test_what_root_acts_on_is_its_own_whichever_kind_has_it(place: Place):
+    inputs = place.inputs().model_copy(
+        update={"path": "/etc/sudoers.d", "files": {"ann": "(0644) (root):(root) 1 bytes sha256:0"}}
+    )
+    there = {"type": "file", "mode": "0664", "owner": "ann", "group": "ann", "size": 1, "kept": True}
+    found = tree._others(inputs, "ann", there)  # pyright: ignore[reportPrivateUsage]
+    assert (found.mode, found.owner) == ("0644", "root")
+    listed = tree._others(inputs, "ann", {**there, "owner": "root", "group": "root", "listed": True})  # pyright: ignore[reportPrivateUsage]
+    assert (listed.mode, listed.owner) == ("0644", None)
+
+
+async def test_an_access_control_list_is_seen_where_it_lets_others_write(place: Place):
+    place.there.mkdir()
+    file = place.there / "index.html"
+    file.write_text("hello")
+    inputs = place.inputs()
+    for mode, listed in ((0o664, None), (0o660, True), (0o640, None)):
+        file.chmod(mode)
+        if listed:
+            os.setxattr(file, "system.posix_acl_access", ACL)
+        found = await place.session.tree("look", str(place.there), **tree._about(inputs))  # pyright: ignore[reportPrivateUsage]
+        assert found["files"]["index.html"].get("listed") == listed
+
+
+async def test_who_reads_a_file_of_the_tree_reads_it_anew_when_it_comes_changes_and_goes(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    told: list[dict[str, tuple[str, str]]] = []
+
+    async def read(_session: object, changes: dict[str, tuple[str, str]]) -> None:
+        told.append({path.removeprefix(f"{place.there}/"): texts for path, texts in changes.items()})
+
+    monkeypatch.setattr(tree, "read_all_anew", read)
+    monkeypatch.setattr(tree, "is_read", lambda _path: True)
+    place.there.mkdir()
+    (place.there / "index.html").write_text("theirs")
+    (place.there / "stranger").write_text("x")
+    (place.site / "link").symlink_to("index.html")
+    is_, gone = ("was", "is"), ("was", "")
+    inputs = await place.up(exact=True)
+    assert told.pop() == {"index.html": is_, "link": is_, "sub/run": is_, "stranger": gone}
+    (place.there / "index.html").chmod(0o600)  # another mode changes nothing for who reads it
+    await place.up(exact=True, mode="0644")
+    assert told == []
+    (place.site / "link").unlink()
+    (place.site / "sub" / "run").write_text("another")
+    inputs = await place.up(exact=True)
+    assert told.pop() == {"sub/run": is_, "link": gone}
+    await place.down(inputs)
+    assert told == [{"index.html": is_, "sub/run": gone, "stranger": is_}]
 
 
 async def test_what_is_right_already_is_left_as_it_is_and_stays(place: Place):
