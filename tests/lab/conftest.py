@@ -32,6 +32,7 @@ LONGEST = (
     "test_maubot_dendrite.py",
     "test_maubot_errors.py",
     "test_secondbrain.py",
+    "test_bridges.py",
     "test_kinds.py",
     "test_core_stack.py",
     "test_lab_kernel_machine.py",  # not beside the other with a kernel of its own: each takes two processors
