@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Daemon = Literal["lxd", "incus"]
+# The client lays folders of its own into the home of who calls it, which nobody takes away.
+_IN_A_HOME_OF_ITS_OWN = 'HOME=$(mktemp -d) || exit; export HOME; "$0" "$@"; status=$?; rm -rf "$HOME"; exit $status'
 UBUNTU = "https://cloud-images.ubuntu.com/releases/"
 DNSMASQ = "dnsmasq"
 """The account of the package dnsmasq-base, which its purge leaves."""
@@ -81,8 +83,8 @@ ABOUT: dict[Daemon, About] = {
         machine_packages=("incus", "qemu-utils", "ovmf"),
         # Not on the PATH. `incus admin cluster` leads to it, and takes --quiet for its own: then it asks [run].
         program=("/usr/libexec/incus/incusd",),
-        preseed=("incus", "admin", "init", "--preseed"),
-        database=("incus", "admin", "cluster", "list-database"),
+        preseed=("sh", "-c", _IN_A_HOME_OF_ITS_OWN, "incus", "admin", "init", "--preseed"),
+        database=("/usr/libexec/incus/incusd", "cluster", "list-database"),
         sockets=("/var/lib/incus/unix.socket",),
         state="/var/lib/incus",
         leftovers=("/var/cache/incus", "/var/log/incus", "/run/incus"),
