@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from providers.errors import HearthError, NotAnswering, NotConverged
+from providers.errors import HearthError, NotConverged
 from providers.kind import Facts, Inputs, Kind
 from providers.kinds.matrix.common import (
     CONFIG_FILE,
@@ -19,6 +19,7 @@ from providers.kinds.matrix.common import (
     UserId,
     identified,
 )
+from providers.kinds.matrix.way_back import what_can_not_go_stays
 from providers.machine.session import Session
 
 UNMANAGED = "disable"
@@ -125,15 +126,13 @@ async def apply(session: Session, inputs: MaubotClientInputs, facts: MaubotClien
 async def restore(session: Session, inputs: MaubotClientInputs, before: MaubotClientFacts) -> None:
     from providers.kinds.matrix.maubot_api import MaubotApi
 
-    try:
+    with what_can_not_go_stays(session, f"the client {inputs.user_id}"):
         async with MaubotApi(session, inputs.config_file) as maubot:
             if not before.present:
                 await maubot.delete("client", inputs.user_id)
                 return
             await maubot.put("client", inputs.user_id, {name: getattr(before, name) for name in PLAIN})
             await maubot.put("client", inputs.user_id, {"started": before.started})
-    except NotAnswering as error:
-        session.warn(f"the client {inputs.user_id} stays in maubot: {error.summary}")
 
 
 KIND = Kind(

@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
 
-from providers.errors import NotAnswering, NotConverged
+from providers.errors import NotConverged
 from providers.kind import Facts, Inputs, Kind
 from providers.kinds.matrix.common import CONFIG_FILE, ConfigFile, UserId, identified
+from providers.kinds.matrix.way_back import what_can_not_go_stays
 from providers.machine.session import Session
 
 SUFFIXES = ("", "-wal", "-shm")
@@ -144,7 +145,7 @@ async def _bring_back(session: Session, settings: Mapping[str, Any], name: str) 
 async def restore(session: Session, inputs: MaubotInstanceInputs, before: MaubotInstanceFacts) -> None:
     from providers.kinds.matrix.maubot_api import MaubotApi
 
-    try:
+    with what_can_not_go_stays(session, f"the instance {inputs.name}"):
         async with MaubotApi(session, inputs.config_file) as maubot:
             if before.present:
                 body = {"type": before.type, "primary_user": before.primary_user, "config": before.text}
@@ -166,8 +167,6 @@ async def restore(session: Session, inputs: MaubotInstanceInputs, before: Maubot
             elif path is not None:
                 for suffix in SUFFIXES:
                     await session.remove(f"{path}{suffix}")
-    except NotAnswering as error:
-        session.warn(f"the instance {inputs.name} stays in maubot: {error.summary}")
 
 
 def _parsed(identity: str) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import Field
 
-from providers.errors import InvalidInput, NotAnswering
+from providers.errors import InvalidInput
 from providers.kind import Facts, Inputs, Kind
 from providers.kinds.matrix.common import CONFIG_FILE, ConfigFile, identified
+from providers.kinds.matrix.way_back import what_can_not_go_stays
 from providers.machine.session import Session
 
 if TYPE_CHECKING:
@@ -140,14 +141,12 @@ async def _take_away(session: Session, maubot: MaubotApi, sums: set[str], used: 
 async def restore(session: Session, inputs: MaubotPluginInputs, before: MaubotPluginFacts) -> None:
     from providers.kinds.matrix.maubot_api import MaubotApi
 
-    try:
+    with what_can_not_go_stays(session, f"the plugin {inputs.plugin}"):
         async with MaubotApi(session, inputs.config_file) as maubot:
             if not before.present:
                 await maubot.delete("plugin", inputs.plugin)
             elif before.archive:
                 await maubot.put("plugin", inputs.plugin, content=base64.b64decode(before.archive))
-    except NotAnswering as error:
-        session.warn(f"the plugin {inputs.plugin} stays in maubot: {error.summary}")
 
 
 KIND = Kind(

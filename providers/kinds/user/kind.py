@@ -4,7 +4,8 @@ Manages the account, its group of the same name, and the home directory itself, 
 is complete: any other group counts as drift; `more_groups` is not. Passwords and keys are not managed; a new account
 has no password. A home that is the machine's (`/`), another account's too, or of another owner gets no mode. On
 destroy an account that was there before gets back what was changed; one that Hearth made goes, with its processes. Its
-home stays, unless `remove_home` is set. A home that is moved by a change of `home` is not carried along.
+home stays, unless `remove_home` is set. A home that is moved by a change of `home` is not carried along: the earlier
+one stays, and `up` says so.
 Sources: useradd(8), usermod(8), userdel(8), chage(1), loginctl(1) of Debian 12 and 13.
 """
 
@@ -25,6 +26,8 @@ from providers.kinds.user.shadow import SHADOW, never, with_line
 from providers.machine.session import Session
 
 NOLOGIN = "/usr/sbin/nologin"
+NO_HOMES = ("/", "/nonexistent")
+"""What accounts without a home of their own have in its place."""
 
 
 async def apply(session: Session, inputs: UserInputs, facts: UserFacts) -> None:
@@ -94,6 +97,11 @@ async def _change(session: Session, inputs: UserInputs, facts: UserFacts) -> Non
         await session.run("chage", *options, inputs.name)
     if inputs.home is not None and not same_path(inputs.home, facts.at):
         await set_home(session, inputs.name, facts.uid, inputs.home)
+        if facts.at not in NO_HOMES and await session.stat(facts.at) is not None:
+            session.warn(
+                f"the earlier home {facts.at} of {inputs.name} stays on {session.machine}, and no destroy removes it:"
+                f" it may hold data, such as podman's. `rm -r {facts.at}` removes it once nothing in it is wanted"
+            )
 
 
 async def _set_linger(session: Session, name: str, on: bool) -> None:

@@ -74,6 +74,16 @@ async def test_a_home_moved_to_a_folder_that_was_there_gives_it_back_with_its_mo
     assert machine.accounts["ann"].home == "/home/ann"
 
 
+async def test_the_earlier_home_stays_with_all_in_it_and_up_says_so():
+    machine = machine_with()
+    machine.files["/srv"] = Stat("directory", "0755", "root", "root", 0)
+    await create(machine, wish(home="/srv/ann", home_mode="0700"))
+    assert "/home/ann" in machine.files
+    assert any(
+        "the earlier home /home/ann of ann stays" in line and "rm -r /home/ann" in line for line in machine.messages
+    )
+
+
 async def test_the_home_of_a_login_user_that_was_there_before_is_not_removed_with_the_account():
     machine = Machine()
     machine.files["/home/ann"] = Stat("directory", "0755", "root", "root", 0)
