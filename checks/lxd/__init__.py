@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from checks.lxd.cards import check_given, check_reserved
 from checks.lxd.cluster import CLUSTER, check_cluster
 from checks.lxd.instances import check_instances
-from checks.lxd.machines import check_bridges, check_environment, check_overlay, check_ssh
+from checks.lxd.machines import check_beside_docker, check_bridges, check_environment, check_overlay, check_ssh
 from checks.lxd.names import check_names
 from checks.result import CheckResult
 from checks.system import Context, SystemChecks
@@ -48,6 +48,9 @@ async def _ask(context: Context, deployed: DeployedCluster) -> list[CheckResult]
         found += await machines.on(machine, lambda session, own=cards: check_reserved(session, own))
     for machine, bridges in deployed.bridges.items():
         found += await machines.on(machine, lambda session, own=bridges: check_bridges(session, own))
+    for machine in deployed.members.values():
+        if deployed.networks or machine in deployed.bridges:
+            found += await machines.on(machine, check_beside_docker)
     found += await machines.on(deployed.host, lambda session: check_cluster(session, deployed))
     found += await machines.on(deployed.host, lambda session: check_instances(session, deployed))
     if deployed.cards:

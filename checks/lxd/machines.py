@@ -7,6 +7,7 @@ from pathlib import Path
 
 from checks.lxd.codes import Code
 from checks.result import CheckResult, Story
+from components.lxd import beside_docker
 from components.lxd.deployed import DeployedCluster, DeployedSsh
 from providers.errors import HearthError
 from providers.kinds.lxd import link_echo
@@ -16,6 +17,7 @@ from providers.machine.session import Session
 ENVIRONMENT = Story("28", Code.CONFIGURATION)
 SSH = Story("18", Code.CONFIGURATION)
 BRIDGES = Story("18", Code.CONFIGURATION)
+FORWARDING = Story("18", Code.NOT_RUNNING)
 OVERLAY = Story("18", Code.NOT_RUNNING)
 MAKE_UP = "Run `make up` again"
 REFRESH = "Run `pulumi up --refresh`"
@@ -142,3 +144,13 @@ def bridge_rows(machine: str, name: str, nic: str, addresses: list[str], said: s
         BRIDGES.verdict(state in ("up", "unknown"), f"{machine}: {name} carries traffic", f"it is {state}", MAKE_UP)
     )
     return rows
+
+
+async def check_beside_docker(session: Session) -> list[CheckResult]:
+    """Ask whether Docker, where the machine has it, lets through what instances send."""
+    done = await session.run(beside_docker.PROGRAM, "held", check=False, timeout=20)
+    question = f"{session.machine}: Docker closes no way of the instances"
+    seen = f"{beside_docker.PROGRAM} held ends with {done.status}: a rule of DOCKER-USER is missing"
+    if done.status > 1:
+        seen = f"{beside_docker.PROGRAM} can not be asked: {done.stderr.strip() or done.status}"
+    return [FORWARDING.verdict(done.ok, question, seen, f"Run `systemctl restart {beside_docker.UNIT}` there")]

@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 from pulumi import Output, ResourceOptions
 
-from components.lxd import bridges, environment, gpu, instances, name_server, names, overlay, ssh
+from components.lxd import beside_docker, bridges, environment, gpu, instances, name_server, names, overlay, ssh
 from components.lxd.deployed import DeployedCluster
 from components.lxd.profiles import flat, profiles
 from components.system import SystemArgs
@@ -58,6 +58,7 @@ class LxdCluster(pulumi.ComponentResource):
         self._host = settings.host_of(settings.bootstrap)
         self._reserved = gpu.reserve(self, name, settings)
         self._bridges = bridges.lay(self, name, settings)
+        beside_docker.lay(self, name, settings)
         ssh.lay(self, name, settings, args.machines)
         overlay.lay(self, name, settings, args.secrets, self._bridges)
         members = self._members()

@@ -11,11 +11,13 @@ import pytest
 from checks.lxd import CHECKS
 from checks.lxd.cluster import check_cluster, member_rows, profile_rows, whole_rows
 from checks.lxd.instances import addresses_in, check_instances, instance_rows
-from checks.lxd.machines import check_environment
+from checks.lxd.machines import check_beside_docker, check_environment
 from checks.lxd.names import check_names
 from checks.result import CheckResult, Status
+from components.lxd.beside_docker import PROGRAM
 from components.lxd.deployed import DeployedCluster, DeployedDns, DeployedInstance
 from providers.errors import ConnectionFailed
+from providers.machine.session import Completed
 from tests.unit.providers.kinds.fake_session import Call, FakeSession
 
 INSTANCE = DeployedInstance(
@@ -261,9 +263,24 @@ async def test_a_machine_that_can_not_be_reached_is_one_row_that_fails_and_the_o
         asked.append(machine)
         if machine == "two":
             raise away
-        return await ask(FakeSession(machine=machine).on("sh", "").on("python3", "[]"))
+        return await ask(FakeSession(machine=machine).on("sh", "").on("python3", "[]").on(PROGRAM, ""))
 
     wanted = CLUSTER.model_copy(update={"dns": DNS.model_copy(update={"host": "two"}), "host": "two"})
     rows = await CHECKS.ask(SimpleNamespace(on=on), wanted)  # pyright: ignore[reportArgumentType]
     assert failed(list(rows)).count("the machine two can be reached") == 1
-    assert asked == ["bcn1", "two"]
+    assert asked == ["bcn1", "two", "bcn1"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Completed(0, "", ""), ""),
+        (Completed(1, "", ""), "a rule of DOCKER-USER is missing"),
+        (Completed(127, "", "No such file"), "can not be asked: No such file"),
+    ],
+)
+async def test_what_docker_closes_fails(answer: Completed, told: str):
+    session = FakeSession(machine="bcn1").on(f"{PROGRAM} held", answer)
+    (row,) = await check_beside_docker(session)
+    assert row.status is (Status.FAIL if told else Status.PASS)
+    assert told in row.reason

@@ -94,7 +94,8 @@ def test_everything_is_a_child_of_the_component_and_talks_to_the_first_member():
     made = build(wished(3))
     children = [each for each in made.resources.values() if each.name != "lxd"]
     assert {each.parent for each in children} == {"lxd"}
-    shared = [each for each in children if each.type not in ("hearth:lxd:Daemon", "hearth:lxd:Member")]
+    own = ("hearth:lxd:Daemon", "hearth:lxd:Member")
+    shared = [each for each in children if each.type.startswith("hearth:lxd:") and each.type not in own]
     assert {each.inputs["host"] for each in shared} == {"bcn1"}
 
 

@@ -1,0 +1,88 @@
+"""What instances send beside the real Docker, which closes forwarding: through with `up`, closed again by destroy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from components.lxd.beside_docker import PROGRAM, UNIT
+from lab import Lab, Machine
+from tests.lab.project import Project, shown, went_well
+from tests.lab.support import until
+
+STACK = """
+import pulumi
+from components.lxd import beside_docker
+from config.loader import load
+
+stack = load()
+beside_docker.lay(pulumi.ComponentResource("hearth:lxd:Cluster", "lxd"), "lxd", stack.systems["lxd"])
+"""
+# Two of what instances are: a namespace with an end in the bridge of the settings, and one behind the machine.
+NETWORK = """
+set -e
+modprobe br_netfilter 2>/dev/null || true
+sysctl -q net.ipv4.ip_forward=1
+ip link add lxdbr0 type bridge && ip addr add 10.100.0.1/24 dev lxdbr0 && ip link set lxdbr0 up
+ip link add other0 type bridge && ip addr add 10.101.0.1/24 dev other0 && ip link set other0 up
+for each in "one lxdbr0 10.100.0" "two other0 10.101.0"; do
+    set -- $each
+    ip netns add $1 && ip link add v-$1 type veth peer name eth0 netns $1
+    ip link set v-$1 master $2 up
+    ip -n $1 addr add $3.5/24 dev eth0 && ip -n $1 link set eth0 up && ip -n $1 route add default via $3.1
+done
+"""
+PING = (
+    "ip netns exec one ping -c 1 -W 2 10.101.0.5 >/dev/null && ip netns exec two ping -c 1 -W 2 10.100.0.5 >/dev/null"
+)
+
+
+@pytest.fixture
+def box(lab: Lab) -> Machine:
+    made = lab.machine("beside", image="machine-docker", fresh=True)
+    made.run(NETWORK)
+    return made
+
+
+def through(box: Machine) -> bool:
+    return box.run(PING, check=False).ok
+
+
+def test_what_docker_closes_is_let_through_after_each_start_of_it_and_closed_again_by_destroy(
+    lab: Lab, box: Machine, tmp_path: Path
+) -> None:
+    rules = "iptables -S FORWARD | head -n 1; iptables -S DOCKER-USER"
+    until(lambda: "DROP" in box.run(rules, check=False).stdout, "Docker has closed forwarding", 60)
+    before = box.run(rules).stdout
+    assert not through(box)
+
+    project = Project(tmp_path, box)
+    hosts = {box.name: {"address": box.name}}
+    project.settings(hosts=hosts, ssh_config=str(box.ssh_config))
+    member = {"members": {box.name: {"address": box.address}}, "networks": {"lxdbr0": {"ipv4": "10.100.0.1/24"}}}
+    project.settings(lxd=json.dumps(member))
+    project.program(STACK)
+    workspace = project.workspace
+    went_well(workspace.up(check=False))
+    assert through(box)
+    again = workspace.up("--refresh", "--expect-no-changes", check=False)
+    assert again.returncode == 0, shown(again)
+
+    # A rule that somebody takes away is seen by the check's own question, and comes back with Docker's next start.
+    box.run("iptables -F DOCKER-USER")
+    assert box.run(f"{PROGRAM} held", check=False).returncode == 1
+    assert not through(box)
+    box.run("systemctl restart docker")
+    until(lambda: through(box), "through again after Docker's start", 60)
+
+    went_well(workspace.pulumi("destroy", "--yes", "--skip-preview", "--stack", workspace.stack, check=False))
+    assert not through(box)
+    # Emptied by hand above, the chain has Docker's own last rule back or not: what is ours is gone.
+    assert before.split("\n")[0] == box.run(rules).stdout.split("\n")[0]
+    assert "hearth" not in box.run("iptables-save").stdout
+    assert not box.exists(PROGRAM)
+    assert not box.exists(f"/etc/systemd/system/{UNIT}")
+    assert not box.exists("/etc/systemd/system/docker.service.d")
+    lab.remove(box.name)
