@@ -128,7 +128,7 @@ class Verbs(Generic[InputsT, FactsT]):
             was = before(kind, record)
             if record.damaged:
                 tell.warn(f"{damaged(record, inputs)}: from now on, what is there now counts as what was there before")
-            elif known is not None and was is None:
+            elif known is not None and was is None and facts.present:
                 tell.warn(f"{forgotten(old.id, inputs)}: from now on, what is there now counts as that")
             made = kind.made(facts if was is None else was)
             wish = kind.with_defaults(inputs, made)
@@ -226,7 +226,7 @@ class Verbs(Generic[InputsT, FactsT]):
                     remedy=f"correct the id (it is MACHINE/{self.kind.identify(inputs)}), or create it without import",
                 )
             if key is not None:
-                await self._follow(connection, inputs, urn, key, tell)
+                await self._forget(connection, inputs, facts, urn, key, tell)
             return State("", Properties())
         now = await inventory.where(inputs.host, connection)
         if importing:
@@ -258,13 +258,22 @@ class Verbs(Generic[InputsT, FactsT]):
             raise NotConverged(f"{failure.summary}: {reason}", detail=failure.detail, remedy=failure.remedy)
         raise failure
 
-    async def _follow(self, connection: Connection, inputs: InputsT, urn: str, key: str, tell: Reporter) -> None:
-        """Before Pulumi forgets what is gone: let the creation that may follow find the record by today's URN."""
+    async def _forget(
+        self, connection: Connection, inputs: InputsT, facts: FactsT, urn: str, key: str, tell: Reporter
+    ) -> None:
+        """Before Pulumi forgets what is gone: let the creation that may follow find the record by today's URN.
+
+        Where all is as it was before there is nothing to find, and nobody would come for the record again.
+        """
 
         async def work(session: SshSession) -> None:
             record = record_of(self.kind, session, inputs, urn, key)
             await record.read()
-            await record.follow()
+            was = before(self.kind, record)
+            if record.key is not None and was is not None and self.desired.dump(was) == self.desired.dump(facts):
+                await record.release()
+            else:
+                await record.follow()
 
         await operate(
             connection,

@@ -264,6 +264,34 @@ async def test_a_refresh_of_what_is_gone_does_not_mind_a_damaged_record(world: W
     assert (await VERBS.read(world.inventory(), URN, state, Told().reporter)).id == ""
 
 
+async def test_of_what_is_gone_and_was_not_there_before_a_refresh_leaves_no_record(world: World):
+    box = world.machines["box"]
+    before = dict(box.files)
+    state = await create(world)
+    assert any("/records/" in path for path in box.files)
+    del box.files["/notes/shopping"]
+    for _ in range(2):  # as a preview asks, and then an update
+        assert (await VERBS.read(world.inventory(), URN, state, Told().reporter)).id == ""
+    assert box.files == before
+    # What is not refreshed goes on with the state that it has.
+    told = Told()
+    again = await VERBS.update(world.inventory(), URN, state, wish(text="beer"), 0.0, told.reporter)
+    assert told.warnings == []
+    await delete(world, again, told=told)
+    assert box.files == before
+
+
+async def test_of_what_is_gone_and_was_there_before_a_refresh_keeps_what_it_was(world: World):
+    box = world.machines["box"]
+    box.put("/notes/shopping", note(text="eggs"))
+    before = dict(box.files)
+    state = await create(world)
+    del box.files["/notes/shopping"]
+    assert (await VERBS.read(world.inventory(), URN, state, Told().reporter)).id == ""
+    await delete(world, await create(world))
+    assert box.files == before
+
+
 # --- what was refused ---
 
 
