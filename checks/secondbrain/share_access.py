@@ -103,13 +103,11 @@ async def dropped(session: Session, deployed: DeployedSecondBrain) -> CheckResul
         return STORY.skipped(
             question, "nothing is mounted: " + ("the kernel has no CIFS" if share else "there is none")
         )
-    # No file's name: a file that is there may be in the kernel's memory, and be read with no network at all.
-    name = f".hearth-{secrets.token_hex(8)}"
-    missing = await _asked(session, deployed, share, name)
+    missing = await _asked(session, deployed, share)
     if "No such file" not in missing:
         return STORY.failed(question, f"the share can't be read to begin with: {missing}", IS_IT_ON)
     begun = time.monotonic()
-    arguments = (share.mount_point, deployed.account, f"{NO_HANG_SECONDS:g}", str(LINE_KEPT_SECONDS), name)
+    arguments = (share.mount_point, deployed.account, f"{NO_HANG_SECONDS:g}", str(LINE_KEPT_SECONDS), _nobodys())
     result = await session.run("sh", "-c", _DROP, "sh", *arguments, check=False, timeout=NO_HANG_SECONDS + 30)
     took = time.monotonic() - begun
     status, _, said = result.stdout.strip().partition(" ")
@@ -122,7 +120,7 @@ async def dropped(session: Session, deployed: DeployedSecondBrain) -> CheckResul
         return STORY.failed(question, f"it was answered all the same: {said}", "Is the share mounted from elsewhere?")
     back = time.monotonic()
     missing = await wait_until_async(
-        lambda: _asked(session, deployed, share, name),
+        lambda: _asked(session, deployed, share),
         BACK_SECONDS,
         as_it_is,
         good=lambda said: "No such file" in said,
@@ -135,8 +133,17 @@ async def dropped(session: Session, deployed: DeployedSecondBrain) -> CheckResul
     return STORY.passed(question, seen)
 
 
-async def _asked(session: Session, deployed: DeployedSecondBrain, share: DeployedShare, name: str) -> str:
-    """Return what the account is told when it reads a file of that name."""
-    command = ("timeout", "--signal=KILL", f"{NO_HANG_SECONDS:g}", "cat", f"{share.mount_point}/{name}")
+def _nobodys() -> str:
+    """Return a name that no file has, another each time.
+
+    What is there may be in the kernel's memory and be read with no network at all, and so may be that a name, asked
+    a moment before, is not there.
+    """
+    return f".hearth-{secrets.token_hex(8)}"
+
+
+async def _asked(session: Session, deployed: DeployedSecondBrain, share: DeployedShare) -> str:
+    """Return what the account is told when it reads a file that is not there."""
+    command = ("timeout", "--signal=KILL", f"{NO_HANG_SECONDS:g}", "cat", f"{share.mount_point}/{_nobodys()}")
     result = await session.run(*command, user=deployed.account, check=False, timeout=NO_HANG_SECONDS + 30)
     return result.stderr.strip().rpartition(": ")[2] or f"exit status {result.status}"
