@@ -317,7 +317,8 @@ class User(pulumi.CustomResource):
     is complete: any other group counts as drift; `more_groups` is not. Passwords and keys are not managed; a new account
     has no password. A home that is the machine's (`/`), another account's too, or of another owner gets no mode. On
     destroy an account that was there before gets back what was changed; one that Hearth made goes, with its processes. Its
-    home stays, unless `remove_home` is set. A home that is moved by a change of `home` is not carried along.
+    home stays, unless `remove_home` is set. A home that is moved by a change of `home` is not carried along: the earlier
+    one stays, and `up` says so.
     Sources: useradd(8), usermod(8), userdel(8), chage(1), loginctl(1) of Debian 12 and 13.
     """
 

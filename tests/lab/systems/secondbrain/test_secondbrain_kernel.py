@@ -174,6 +174,7 @@ def test_on_podman_4_9_a_container_that_fails_its_health_check_three_times_runni
     print(row.question, row.reason)
 
 
+@pytest.mark.soak  # two minutes and a half; with podman 5 it is tried above
 def test_on_podman_4_9_after_a_boot_with_the_windows_machine_off_the_containers_are_back_and_later_the_share(
     brain: Brain, old: Snapshot
 ) -> None:
