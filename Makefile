@@ -66,7 +66,7 @@ bench: setup  ## measure against Ansible on lab machines
 down:  ## take the stack down (dev: and the lab with it)
 	@$(HEARTH) down --stack $(STACK)
 
-test-quick:  ## the linters and the unit tests, in under a minute
+test-quick:  ## the linters and the unit tests, in about a minute
 	@$(MAKE) --no-print-directory -j 2 lint unit
 
 lint: setup

@@ -29,7 +29,7 @@ _DETACH = "umount -A {disk}; losetup -d $(readlink -f {disk}); rm -f {disk} {fil
 @contextmanager
 def disk(machine: Machine, name: str, size: str = "1G") -> Generator[str]:
     """Give a machine (made with `disks=True`) an empty disk; its path by id. It goes with the block, and its data."""
-    words = {"size": size, "file": f"/var/lib/lab-disk-{name}", "disk": f"/dev/disk/by-id/{name}"}
+    words = {"size": size, "file": f"/var/tmp/lab-disk-{name}", "disk": f"/dev/disk/by-id/{name}"}
     machine.run("set -e\n" + _NODES + _ATTACH.format(**words))
     try:
         yield words["disk"]
