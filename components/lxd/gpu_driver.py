@@ -20,8 +20,10 @@ export DEBIAN_FRONTEND=noninteractive
 . /etc/os-release
 apt-get update -q
 if [ "$ID" = debian ] && ! apt-cache show "$1" > /dev/null 2>&1; then
-    # NVIDIA's driver is in none of the parts that Debian's images have.
-    printf '%s\\n' 'Types: deb' 'URIs: http://deb.debian.org/debian' "Suites: $VERSION_CODENAME" \\
+    # NVIDIA's driver is in none of the parts that Debian's images have. It comes from where the rest does.
+    archive=$(apt-cache policy | awk -v part="$VERSION_CODENAME/main" '$3 == part {{ print $2; exit }}')
+    [ -n "$archive" ] || {{ echo "apt knows no archive of Debian $VERSION_CODENAME to take $1 from" >&2; exit 1; }}
+    printf '%s\\n' 'Types: deb' "URIs: $archive" "Suites: $VERSION_CODENAME" \\
         'Components: contrib non-free non-free-firmware' \\
         'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg' > {SOURCE}
     apt-get update -q

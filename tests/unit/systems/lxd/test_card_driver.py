@@ -49,6 +49,10 @@ class Inside:
         return [line for line in lines if line.split()[0] in programs]
 
 
+KNOWN = "printf ' 500 http://mirror.example.org/debian trixie/main amd64 Packages\\n'"
+"""What `apt-cache policy` says of the archive that the machine has."""
+
+
 @pytest.fixture
 def inside(tmp_path: Path) -> Inside:
     return Inside(tmp_path)
@@ -67,11 +71,18 @@ def test_the_packages_are_installed_with_the_headers_of_the_running_kernel(insid
 
 
 def test_on_debian_non_free_gets_a_source_of_its_own_where_the_driver_is_not_to_be_had(inside: Inside):
-    inside.program("apt-cache", "exit 100")
+    inside.program("apt-cache", f"[ $1 = policy ] || exit 100\n{KNOWN}")
     assert inside.run(gpu_driver.install("lxd", "vm1", PACKAGES)) == 0
     text = (inside.root / "hearth-non-free.sources").read_text()
+    assert "URIs: http://mirror.example.org/debian\n" in text
     assert "Suites: trixie\nComponents: contrib non-free non-free-firmware\n" in text
     assert len(inside.noted("apt-get")) == 3
+
+
+def test_where_apt_knows_no_archive_nothing_is_guessed(inside: Inside):
+    inside.program("apt-cache", "[ $1 = policy ] || exit 100")
+    assert inside.run(gpu_driver.install("lxd", "vm1", PACKAGES)) == 1
+    assert not (inside.root / "hearth-non-free.sources").exists()
 
 
 def test_on_another_distribution_no_source_is_added(inside: Inside):
