@@ -4,96 +4,54 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.lab.support import skip_or_fail, until
+from tests.lab.postgres_server import AS_POSTGRES, PostgresServer, postgres_server
+from tests.lab.support import until
 from tests.lab.systems.todo.chart_cases import DATABASE, DATABASE_POD, POD
 from tests.lab.systems.todo.helm import render
 
-USER = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
 ODD = 'it\'s \\ "an"/other p@ss:word $HOME `id`'
 
 
 class Database:
     """A PostgreSQL as the public image makes it: its socket trusts, and who comes by TCP needs a password."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
-        self._folder, self._programs = folder, programs
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = str(free.getsockname()[1])
-        self.secret = folder / "secret" / "POSTGRES_PASSWORD"
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+        self.secret = server.folder / "secret" / "POSTGRES_PASSWORD"
         self.secret.parent.mkdir()
         self.secret.write_text("first")
-        if USER:
-            for each in (folder, self.secret.parent, self.secret):
+        if AS_POSTGRES:
+            for each in (self.secret.parent, self.secret):
                 shutil.chown(each, "postgres", "postgres")
-        (folder / "initial").write_text("first")
-        auth = ("--auth-local=trust", "--auth-host=scram-sha-256", "--pwfile=initial", "--no-sync")
-        self._run("initdb", "-D", "data", "-U", "todo", *auth)
-        self._run(
-            "pg_ctl", "-D", "data", "-w", "-l", "log", "-o", f"-c port={self._port} -k {folder} -h 127.0.0.1", "start"
-        )
-
-    def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self._programs / program), *arguments]
-        with (self._folder / "output").open("a") as output:
-            subprocess.run(command, cwd=self._folder, check=True, timeout=60, stdout=output, stderr=output, **USER)
 
     def lets_in(self, password: str) -> bool:
         """Return whether somebody who comes by TCP gets in."""
-        environment = {**os.environ, "PGPASSWORD": password}
-        command = [
-            self._programs / "psql",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            self._port,
-            "-U",
-            "todo",
-            "-d",
-            "postgres",
-            "-c",
-            "",
-        ]
-        return subprocess.run(command, env=environment, capture_output=True, timeout=30, check=False).returncode == 0
+        return self._server.asked(password).returncode == 0
 
     def watch(self, grace: int = 0) -> subprocess.Popen[bytes]:
         """Return the chart's own script, with this database's places in it."""
         pod = render(DATABASE).at(DATABASE_POD, *POD)
         (container,) = (each for each in pod["containers"] if each["name"] == "password")
         script = container["args"][0].replace("/secret/", f"{self.secret.parent}/")
-        script = script.replace("/var/run/postgresql", str(self._folder))
-        path = f"{self._programs}:{os.environ['PATH']}"
-        environment = {"PATH": path, "PGPORT": self._port, "POSTGRES_USER": "todo", "PASSWORD_GRACE": str(grace)}
-        return subprocess.Popen([*container["command"], script], env=environment, stdout=subprocess.PIPE, **USER)
+        script = script.replace("/var/run/postgresql", str(self._server.folder))
+        path = f"{self._server.programs}:{os.environ['PATH']}"
+        environment = {"PATH": path, "PGPORT": self._server.port, "POSTGRES_USER": "todo", "PASSWORD_GRACE": str(grace)}
+        return subprocess.Popen([*container["command"], script], env=environment, stdout=subprocess.PIPE, **AS_POSTGRES)
 
     def log(self) -> str:
-        return (self._folder / "log").read_text()
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-D", "data", "-m", "immediate", "stop")
+        return self._server.log()
 
 
 @pytest.fixture
 def database() -> Iterator[Database]:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
-    if not found:
-        skip_or_fail("PostgreSQL's server is not installed: apt install postgresql")
-    # Not below pytest's own folder, into which nobody else may look: the server is another user's.
-    with tempfile.TemporaryDirectory(prefix="database-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        made = Database(found[-1].parent, folder)
-        yield made
-        made.stop()
+    with postgres_server("todo", "first", "--auth-local=trust", "--auth-host=scram-sha-256") as server:
+        yield Database(server)
 
 
 def test_the_database_takes_each_password_that_the_secret_has_and_tells_none(database: Database) -> None:
