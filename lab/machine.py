@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from lab import snapshot
@@ -54,6 +54,8 @@ class Machine:
     user: str = "admin"
     root: str = ""
     """Where in the container the machine's root directory is, for what is put there before its first start."""
+    _names: str = field(default="", repr=False, compare=False)
+    """/etc/hosts as it was when the machine went off."""
     slowness: ClassVar[int] = 1
     """How many times as long as a container's work may take: what waits for a machine waits that much longer."""
 
@@ -127,12 +129,19 @@ class Machine:
 
     def stop(self) -> None:
         """Shut the machine down in order; it stays off until `start`."""
+        self._keep_names()
         cli.docker("stop", "--time", str(STOP_SECONDS), self.container, timeout=STOP_SECONDS + 60)
 
     def start(self) -> None:
         """Switch the machine on and wait for the end of the boot."""
         cli.docker("start", self.container)
+        if self._names:
+            self.run("cat > /etc/hosts", stdin=self._names)
         self.wait_until_up()
+
+    def _keep_names(self) -> None:
+        """Note /etc/hosts down: Docker writes it anew at each start, the lines of two networks in any order."""
+        self._names = self.run("cat /etc/hosts", check=False).stdout
 
     def restart(self) -> None:
         """Restart the machine in order, and wait for the end of the boot."""
@@ -141,6 +150,7 @@ class Machine:
 
     def power_cut(self) -> None:
         """End the machine at once, as when its plug is pulled; it stays off until `start`."""
+        self._keep_names()
         cli.docker("kill", "--signal", "KILL", self.container)
 
     def cut_network(self) -> None:

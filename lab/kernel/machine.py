@@ -97,6 +97,9 @@ class KernelMachine(Machine):
         """Shut the machine down in order; it stays off until `start`."""
         cli.docker("stop", "--time", str(STOP_SECONDS), self.container, timeout=STOP_SECONDS + 60)
 
+    def _keep_names(self) -> None:
+        """Do nothing: its /etc/hosts is a file of its own, which Docker does not see."""
+
     def reboot(self) -> None:
         """Restart from inside, as `systemctl reboot` does; waits for the end of the boot."""
         before = self.boot_id()

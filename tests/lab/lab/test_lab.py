@@ -88,11 +88,15 @@ def test_a_machine_pulls_a_public_image_from_the_labs_registry(carrier: Machine)
 
 def test_a_restart_keeps_the_machine_its_address_its_key_and_its_files(lab: Lab, brain: Machine) -> None:
     brain.write("/etc/kept", "kept")
+    # In place: in a container it is a mount of its own.
+    brain.run("printf '192.0.2.7 printer\\n' >> /etc/hosts")
+    names = brain.read("/etc/hosts")
     before = (brain.machine_id(), brain.host_key(), brain.ssh("hostname").stdout, lab.hosts()["brain"]["address"])
     boot = brain.read("/proc/sys/kernel/random/boot_id"), brain.run("stat -c %Y /proc/1").stdout
     brain.restart()
     assert (brain.machine_id(), brain.host_key(), brain.ssh("hostname").stdout, brain.address) == before
     assert brain.read("/etc/kept") == "kept"
+    assert brain.read("/etc/hosts") == names
     assert brain.run("stat -c %Y /proc/1").stdout != boot[1]
     assert brain.run("systemctl list-units --failed --no-legend --plain").stdout == ""
 
