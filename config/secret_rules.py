@@ -57,21 +57,42 @@ def environment_lines(value: str) -> None:
 
 
 def postgres_address(value: str) -> None:
-    one_line(value)
-    if not re.match(r"postgres(ql)?(\+[a-z0-9]+)?://[^\s]+$", value):
-        raise ValueError(
-            "must be an address of PostgreSQL on one line, without blanks; set it as "
-            "postgresql://user:password@host:5432/database"
-        )
-    try:
-        host = urlsplit(value).hostname or ""
-    except ValueError:
-        raise ValueError("must be an address of PostgreSQL, and its host can't be read; set it again") from None
-    if is_loopback(host):
+    """Hold a database's address, as its user's machine sees it, to its rule. Raises ValueError, without the value.
+
+    A `#`, `/` or `?` of the password would end the host before it began: what asks for the database would ask another
+    one, in words that show half of the password.
+    """
+    _postgres_host(value, r"postgres(ql)?")
+
+
+def remote_postgres_address(value: str) -> None:
+    """Hold the address of a database that a container uses to its rule. Raises ValueError, without the value."""
+    if is_loopback(_postgres_host(value, r"postgres(ql)?(\+[a-z0-9]+)?")):
         raise ValueError(
             "must not lead to a loopback address, which in a container is the container itself; set it with the "
             "address by which other machines reach the database"
         )
+
+
+def _postgres_host(value: str, scheme: str) -> str:
+    """Return the host in an address of PostgreSQL; an empty text for its Unix socket. Raises ValueError."""
+    one_line(value)
+    if not re.match(rf"{scheme}://[^\s]+$", value):
+        raise ValueError(
+            "must be an address of PostgreSQL on one line, without blanks; set it as "
+            "postgresql://user:password@host:5432/database"
+        )
+    percent = "write each special character of its user and password as %XX (# is %23, / is %2F, ? is %3F, % is %25)"
+    if "#" in value or re.search(r"%(?![0-9A-Fa-f]{2})", value):
+        raise ValueError(f"must be an address of PostgreSQL, and has a # or % that stands for itself; {percent}")
+    try:
+        place = urlsplit(value)
+        host, _ = place.hostname or "", place.port
+    except ValueError:
+        raise ValueError(
+            f"must be an address of PostgreSQL, and its host can't be read; set it again: {percent}"
+        ) from None
+    return host
 
 
 def certificates(value: str) -> None:

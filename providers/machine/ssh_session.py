@@ -224,8 +224,16 @@ class SshSession:
         # Only where it is used: loading it takes longer than the rest of the plugin's start.
         import httpx
 
-        url = httpx.URL(base_url)
-        port = url.port or {"http": 80, "https": 443}[url.scheme]
+        try:
+            url = httpx.URL(base_url)
+            port = url.port or {"http": 80, "https": 443}[url.scheme]
+            if not url.host:
+                raise httpx.InvalidURL("no host")
+        except (httpx.InvalidURL, KeyError):
+            raise NotAnswering(
+                f"{base_url!r} is no address of a web server",
+                remedy="correct it where it is set: http:// or https://, a host, and a port",
+            ) from None
         await self._beside()
         if self._connection is None:
             raise NotAnswering(f"{base_url} is out of reach: this session has no connection to forward")

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from config.model import Disagreement, HostName, Line, UnprivilegedPort, matches
 from config.places import inside
-from config.secret_rules import at_least, bcrypt_password, one_line
+from config.secret_rules import at_least, bcrypt_password, one_line, postgres_address
 from config.system import Holding, Listener, SystemSettings
 from config.systems.maubot import parts
 
@@ -120,7 +120,7 @@ class Maubot(SystemSettings):
         "maubot-admin-password": bcrypt_password,
         "maubot-secret-key": at_least(48),
         "maubot-registration-token": one_line,
-        "maubot-database-url": one_line,
+        "maubot-database-url": postgres_address,
     }
 
     def disagreements(self) -> Iterator[Disagreement]:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from config.certificates import in_pem, wrong_certificate, wrong_key
 from config.model import Disagreement, Line, LogLevel, Port, matches
-from config.secret_rules import at_least, certificates, one_line, postgres_address, private_key
+from config.secret_rules import at_least, certificates, one_line, private_key, remote_postgres_address
 from config.system import SystemSettings
 from config.systems.todo import parts
 
@@ -30,7 +30,7 @@ class Todo(SystemSettings):
     }
     SECRET_RULES: ClassVar[Mapping[str, Callable[[str], None]]] = {
         "todo-auth-secret": at_least(32),
-        "todo-database-url": postgres_address,
+        "todo-database-url": remote_postgres_address,
         "todo-postgres-password": one_line,
         "todo-openai-api-key": one_line,
         "todo-registry-password": one_line,

@@ -98,9 +98,8 @@ async def _logged_in(session: Session, inputs: MaubotClientInputs, found: dict[s
         client = await session.http(address)
         async with client:
             login = await Homeserver(session, client, address).whoami(str(found.get("access_token", "")))
-    except (HearthError, KeyError) as error:
-        summary = error.summary if isinstance(error, HearthError) else f"{address} is no address"
-        session.warn(f"whether the token of {inputs.user_id} is good can't be told: {summary}")
+    except HearthError as error:
+        session.warn(f"whether the token of {inputs.user_id} is good can't be told: {error.summary}")
         return False
     return login is not None and login.user_id == inputs.user_id
 
@@ -147,6 +146,6 @@ KIND = Kind(
     defaults={"enabled": True, "started": True, "sync": True, "autojoin": True, "online": True},
     secret_outputs=("access_token",),
     locks=lambda inputs: (f"maubot:{inputs.config_file}",),
-    deadline=120.0,
+    deadline=240.0,  # a homeserver's rate limit is waited for
     by_hand=lambda inputs: f"remove the client {inputs.user_id} in maubot's web page",
 )

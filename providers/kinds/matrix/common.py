@@ -11,6 +11,8 @@ from pydantic import AfterValidator, Field
 from providers.kind import AbsolutePath
 
 CONFIG_FILE = "/var/lib/maubot/config/config.yaml"
+LARGEST_ARCHIVE = 100 * 1024 * 1024
+"""Bytes of a plugin; maubot's own web server takes no more in a request (maubot/server.py)."""
 
 
 def _user_id(value: str) -> str:

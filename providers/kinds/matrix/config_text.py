@@ -19,7 +19,7 @@ def loads(text: str) -> Config:
 
     try:
         found = cast(Any, YAML(typ="safe", pure=True)).load(text)
-    except (YAMLError, ValueError):
+    except (YAMLError, ValueError, RecursionError):
         return {}
     return cast(Config, found) if isinstance(found, dict) else {}
 

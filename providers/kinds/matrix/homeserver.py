@@ -16,6 +16,7 @@ from urllib.parse import quote
 import httpx
 
 from providers.errors import HearthError, NotAnswering
+from providers.kinds.matrix.answers import as_mapping, retry_after, says_something
 from providers.machine.session import Session
 
 V3 = "/_matrix/client/v3"
@@ -23,6 +24,12 @@ VALIDITY = "/_matrix/client/v1/register/m.login.registration_token/validity"
 TOKEN, DUMMY, TERMS = "m.login.registration_token", "m.login.dummy", "m.login.terms"
 LIMIT_PATIENCE = 150.0
 """Seconds that one operation waits altogether where the homeserver asks to come back later."""
+LOGIN_REMEDIES = {
+    "M_USER_DEACTIVATED": "that account was closed for good, and its name can't be used again: give another name",
+    "M_USER_LOCKED": "an admin has locked that account: have it unlocked, then run up again",
+    "M_USER_SUSPENDED": "an admin has suspended that account: have that ended, then run up again",
+}
+"""By the homeserver's own error codes; to any other a login has the remedy of a wrong password."""
 STEPS = 8
 """Requests after which a registration is given up: no homeserver's flow has as many stages."""
 
@@ -69,20 +76,54 @@ class Homeserver:
         while True:
             try:
                 answer = await self._client.request(method, path, json=body, headers=headers)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 raise NotAnswering(
                     f"the homeserver {self.name} took the connection and did not answer",
                     detail=f"{type(error).__name__}: {error}",
                     remedy="see whether it runs and what its log says; then run up again",
                 ) from None
-            found = _object(answer)
+            found = as_mapping(answer)
             if answer.status_code != 429:
+                self._must_be_a_homeservers(answer)
                 return answer.status_code, found
-            await self._wait(found, answer.headers.get("Retry-After"))
+            await self._wait(retry_after(found.get("retry_after_ms"), answer.headers.get("Retry-After")))
 
-    async def _wait(self, found: Mapping[str, Any], header: str | None) -> None:
-        told = found.get("retry_after_ms")
-        seconds = float(told) / 1000 if isinstance(told, int | float) else float(header or 2)
+    def _must_be_a_homeservers(self, answer: httpx.Response) -> None:
+        """Raise NotAnswering for what a proxy says in the homeserver's place, or a server of another kind.
+
+        A homeserver says what it refuses as JSON, with an `errcode`. A 4xx without one is left to whoever asked: it is
+        also what an older homeserver has for a path that it does not know.
+        """
+        status = answer.status_code
+        if 400 <= status < 500 or says_something(answer):
+            return
+        target = answer.headers.get("Location", "")
+        detail = f"HTTP {status} {target}".strip() + (f": {answer.text.strip()[:200]}" if answer.text.strip() else "")
+        if status >= 500:
+            raise NotAnswering(
+                f"the homeserver {self.name} is away: what stands before it answers in its place",
+                detail=detail,
+                remedy="see whether it runs, and what the proxy's log says; then run up again",
+            )
+        raise NotAnswering(
+            f"what answers at {self.name} is no homeserver",
+            detail=detail,
+            remedy="give the homeserver's own address, as maubot's machine sees it"
+            + (f": this one sends its callers to {target}" if target else ""),
+        )
+
+    def _login(self, found: Mapping[str, Any], device_id: str, token: str | None = None) -> Login:
+        """Return the login that an answer tells of. Raises NotAnswering where it tells of none."""
+        try:
+            user, token = str(found["user_id"]), token or str(found["access_token"])
+        except KeyError as error:
+            raise NotAnswering(
+                f"what answers at {self.name} is no homeserver: it says nothing of {error}",
+                remedy="give the homeserver's own address, as maubot's machine sees it",
+            ) from None
+        return Login(user, str(found.get("device_id") or device_id), token)
+
+    async def _wait(self, seconds: float) -> None:
         if self._waited + seconds > LIMIT_PATIENCE:
             raise MatrixError(
                 f"the homeserver {self.name} allows no more of this for {seconds:.0f} s (its rate limit)",
@@ -91,7 +132,7 @@ class Homeserver:
                 " in the homeserver's rate limits (Synapse: rc_registration, rc_login)",
             )
         self._session.progress(f"{self.name} asks to come back in {seconds:.0f} s (its rate limit): waiting")
-        self._waited += seconds
+        self._waited += seconds + 0.1
         await asyncio.sleep(seconds + 0.1)
 
     def refused(self, what: str, found: Mapping[str, Any], remedy: str) -> MatrixError:
@@ -104,11 +145,12 @@ class Homeserver:
     async def whoami(self, token: str) -> Login | None:
         """Return whose token it is; None where the homeserver does not know it (any more)."""
         status, found = await self.ask("GET", f"{V3}/account/whoami", token=token)
-        if status == 401:
+        if status == 401 and "errcode" in found:  # not a proxy's own, which asks for another password
             return None
         if status != 200:
-            raise self.refused("say whose a token is", found, "see the homeserver's log")
-        return Login(str(found["user_id"]), str(found.get("device_id") or ""), token)
+            remedy = "see the homeserver's log, and whether that is its own address"
+            raise self.refused("say whose a token is", found, remedy)
+        return self._login(found, "", token)
 
     async def taken(self, user: str) -> bool | None:
         """Return whether there is an account of that name; None where the homeserver does not say."""
@@ -128,16 +170,19 @@ class Homeserver:
         }
         status, found = await self.ask("POST", f"{V3}/login", body)
         if status != 200:
-            remedy = (
+            remedy = LOGIN_REMEDIES.get(
+                str(found.get("errcode")),
                 f"either {user} has another password there: give that one as the bot's secret, or set it there; or"
-                " there is no such account and none can be made: see what the homeserver allows"
+                " there is no such account and none can be made: see what the homeserver allows",
             )
             raise self.refused(f"let {user} log in with the given password", found, remedy)
-        return Login(str(found["user_id"]), str(found.get("device_id") or device_id), str(found["access_token"]))
+        return self._login(found, device_id)
 
     async def logout(self, token: str) -> None:
-        """End a token and its device; nothing happens where it has ended already."""
-        await self.ask("POST", f"{V3}/logout", {}, token=token)
+        """End a token and its device; nothing happens where it has ended already. Raises MatrixError."""
+        status, found = await self.ask("POST", f"{V3}/logout", {}, token=token)
+        if status != 200 and not (status == 401 and "errcode" in found):
+            raise self.refused("log a device out", found, "log it out by hand, as the account or an admin there")
 
     async def register(self, user: str, password: str, device_id: str, token: str | None) -> Login | None:
         """Return a new account, by whatever stages the homeserver asks for; None where the name is taken.
@@ -158,9 +203,7 @@ class Homeserver:
             if status == 200:
                 if "access_token" not in found:
                     return await self.login(user, password, device_id)
-                return Login(
-                    str(found["user_id"]), str(found.get("device_id") or device_id), str(found["access_token"])
-                )
+                return self._login(found, device_id)
             if found.get("errcode") == "M_USER_IN_USE":
                 return None
             if status != 401 or "flows" not in found:
@@ -202,7 +245,8 @@ class Homeserver:
     def _registration_refused(self, user: str, found: Mapping[str, Any], token_was_sent: bool) -> MatrixError:
         remedies = {
             "M_WEAK_PASSWORD": "give the bot a longer password",
-            "M_INVALID_USERNAME": "give the bot another name: lowercase letters, digits and . _ = - / +",
+            "M_INVALID_USERNAME": "give the bot another name: lowercase letters, digits and . _ = - / +; not digits"
+            " alone, and no _ at its beginning, which homeservers keep for guests and bridges",
             "M_EXCLUSIVE": "give the bot another name: that one is reserved for a bridge",
         }
         remedy = remedies.get(str(found.get("errcode")), "see whether the homeserver allows registration, and its log")
@@ -235,11 +279,3 @@ class Homeserver:
             auth = {"type": "m.login.password", "identifier": identifier, "password": password}
             body["auth"] = {**auth, "session": found["session"]}
         raise self.refused(f"deactivate {user_id}", found, "deactivate it by hand, as an admin there")
-
-
-def _object(answer: httpx.Response) -> dict[str, Any]:
-    try:
-        found = answer.json()
-    except ValueError:
-        return {"error": f"HTTP {answer.status_code}: {answer.text[:200]}"}
-    return cast(dict[str, Any], found) if isinstance(found, dict) else {"error": str(found)[:200]}

@@ -65,12 +65,20 @@ class MaubotApi:
 
     async def __aenter__(self) -> Self:
         self.settings = await self._settings()
-        server = cast(dict[str, Any], self.settings.get("server") or {})
+        found: Any = self.settings.get("server")
+        server = cast(dict[str, Any], found) if isinstance(found, dict) else {}
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(str(server.get("hostname")), str(server.get("hostname")))
         address = f"http://[{host}]" if ":" in host else f"http://{host}"
-        self._client = await self._session.http(f"{address}:{server.get('port', 29316)}")
+        address = f"{address}:{server.get('port', 29316)}"
+        self._client = await self._session.http(address)
         try:
             status, found = await self.ask("POST", "/auth/login", {"secret": str(server.get("unshared_secret", ""))})
+            if ("token" if status == 200 else "errcode") not in found:
+                raise NotAnswering(
+                    f"what answers at {address} on {self._session.machine} is not maubot",
+                    detail=f"HTTP {status}: {found.get('error', '')}",
+                    remedy="see what has taken its port (ss -ltnp), and whether maubot runs (systemctl status maubot)",
+                )
             if status != 200:
                 raise MaubotError(
                     f"maubot on {self._session.machine} does not take the key in {self._config_file}",
@@ -92,7 +100,7 @@ class MaubotApi:
         found = await self._session.stat(self._config_file, content=True)
         try:
             settings: Any = None if found is None else yaml.safe_load(found.content or b"")
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):
             settings = None
         if not isinstance(settings, dict):
             raise NotAnswering(
@@ -108,7 +116,7 @@ class MaubotApi:
         """Return status and answer of one request; `content` is sent as it is."""
         try:
             answer = await self._client.request(method, f"{V1}{path}", json=body, content=content)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise NotAnswering(
                 f"maubot on {self._session.machine} took the connection and did not answer",
                 detail=f"{type(error).__name__}: {error}",

@@ -17,16 +17,13 @@ from pydantic import Field
 
 from providers.errors import InvalidInput
 from providers.kind import Facts, Inputs, Kind
-from providers.kinds.matrix.common import CONFIG_FILE, ConfigFile, identified
+from providers.kinds.matrix.common import CONFIG_FILE, LARGEST_ARCHIVE, ConfigFile, identified
 from providers.kinds.matrix.way_back import what_can_not_go_stays
 from providers.machine.session import Session
 
 if TYPE_CHECKING:
     from providers.kinds.matrix.archive import Archive
     from providers.kinds.matrix.maubot_api import MaubotApi, MaubotError
-
-LIMIT = 100 * 1024 * 1024
-"""Bytes of an archive; maubot's own web server takes no more in a request (maubot/server.py)."""
 
 
 class MaubotPluginInputs(Inputs):
@@ -58,7 +55,7 @@ async def observe(session: Session, inputs: MaubotPluginInputs) -> MaubotPluginF
         found = await maubot.get("plugin", inputs.plugin)
     if found is None:
         return MaubotPluginFacts(present=False)
-    there = await session.stat(str(found.get("path", "")), content=True, limit=LIMIT)
+    there = await session.stat(str(found.get("path", "")), content=True, limit=LARGEST_ARCHIVE)
     content = there.content if there is not None and there.content is not None else b""
     return MaubotPluginFacts(
         present=True,
@@ -133,7 +130,7 @@ async def _take_away(session: Session, maubot: MaubotApi, sums: set[str], used: 
         path = f"{folder}/{name}"
         if not name.endswith(".mbp") or path == used.get("path"):
             continue
-        found = await session.stat(path, content=True, limit=LIMIT)
+        found = await session.stat(path, content=True, limit=LARGEST_ARCHIVE)
         if found is not None and found.content and hashlib.sha256(found.content).hexdigest() in sums:
             await session.remove(path)
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import AfterValidator, Field
 
-from providers.errors import NotAnswering, NotConverged
+from providers.errors import HearthError, NotAnswering, NotConverged
 from providers.kind import AbsolutePath, Facts, Inputs, Kind
 from providers.kinds.matrix.common import HomeserverAddress
 from providers.machine.session import Session
@@ -86,10 +86,15 @@ async def _kept(session: Session, inputs: MatrixUserInputs) -> dict[str, str]:
     if found is None or not found.content:
         return {}
     try:
-        kept = cast(dict[str, str], json.loads(found.content))
-        return kept if kept["user"] == inputs.user else {}
+        kept = cast(dict[str, Any], json.loads(found.content))
+        if kept["user"] != inputs.user:
+            return {}
     except (ValueError, KeyError, TypeError):  # somebody else's
         return {}
+    texts = {name: value for name, value in kept.items() if isinstance(value, str)}
+    if not re.fullmatch(r"[!-~]+", texts.get("access_token", "")):  # edited: none that could go into a header
+        texts.pop("access_token", None)
+    return texts
 
 
 async def observe(session: Session, inputs: MatrixUserInputs) -> MatrixUserFacts:
@@ -151,16 +156,28 @@ async def restore(session: Session, inputs: MatrixUserInputs, before: MatrixUser
     kept = await _kept(session, inputs)
     token = kept.get("access_token")
     if token:
+        # Not by `before`: some homeservers do not say whether a name is taken.
+        ours = inputs.deactivate and kept.get(REGISTERED) == inputs.homeserver
         try:
             async with await _open(session, inputs) as server:
-                # Not by `before`: some homeservers do not say whether a name is taken.
-                if inputs.deactivate and kept.get(REGISTERED) == inputs.homeserver:
-                    await server.deactivate(token, kept["user_id"], inputs.password)
-                else:
+                if not (ours and await _closed(session, server, inputs, token, kept.get("user_id", inputs.user))):
                     await server.logout(token)
-        except NotAnswering as error:
-            session.warn(f"{inputs.user} stays logged in at {inputs.homeserver}: {error.summary}")
+        except HearthError as error:
+            remedy = "" if isinstance(error, NotAnswering) else f"; {error.remedy}"
+            session.warn(f"{inputs.user} stays logged in at {inputs.homeserver}: {error.summary}{remedy}")
     await session.remove(inputs.token_file)
+
+
+async def _closed(session: Session, server: Homeserver, inputs: MatrixUserInputs, token: str, user_id: str) -> bool:
+    """Return whether the account could be closed; where the homeserver refuses, that is said, and destroy goes on."""
+    from providers.kinds.matrix.homeserver import MatrixError
+
+    try:
+        await server.deactivate(token, user_id, inputs.password)
+    except MatrixError as error:
+        session.warn(f"{inputs.user} is not closed at {inputs.homeserver}: {error.summary}; {error.remedy}")
+        return False
+    return True
 
 
 KIND = Kind(

@@ -103,6 +103,7 @@ def secrets() -> dict[str, str]:
         **dict.fromkeys(every, "x" * 48),
         "secondbrain-backend-environment": "TOKEN=x",
         "todo-database-url": "postgresql://todo:x@db.example.org/todo",
+        "maubot-database-url": "postgresql://maubot:x@127.0.0.1/maubot",
         "maubot-bot-passwords": "instagram-bot=a long password",
         "lxd-environment": "TOKEN=x",
         **certificate(),

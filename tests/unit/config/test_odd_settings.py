@@ -155,6 +155,20 @@ SECRETS: list[tuple[str, str, str]] = [
         for host in ("localhost", "127.0.0.1:5432", "[::1]")
     ),
     ("todo-database-url", "postgresql://canary@[fd00::1/todo", "host can't be read"),
+    *(
+        (key, f"postgresql://u:{password}@db.example.org/d", rule)
+        for key in ("todo-database-url", "maubot-database-url")
+        for password, rule in (
+            ("canary#1", "has a # or % that stands for itself"),
+            ("canary%", "has a # or % that stands for itself"),
+            ("canary/1", "host can't be read"),
+            ("canary?1", "host can't be read"),
+            ("canary 1", "must be an address of PostgreSQL"),
+        )
+    ),
+    ("maubot-database-url", "canary", "must be an address of PostgreSQL"),
+    ("maubot-database-url", "sqlite:///canary.db", "must be an address of PostgreSQL"),
+    ("maubot-database-url", "postgresql+asyncpg://canary@127.0.0.1/d", "must be an address of PostgreSQL"),
     ("secondbrain-backend-environment", "A=canary\n# A=x\nB=1\nA=canary2\n", "lines 1 and 4"),
     ("lxd-environment", "A=canary\nA=canary", "lines 1 and 2"),
     ("maubot-bot-passwords", "instagram-bot=canary\ninstagram-bot = canary2", "instagram-bot has two"),

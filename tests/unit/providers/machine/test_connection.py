@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+import time
+from typing import Any, cast
 
 import asyncssh
 import pytest
 
 from config.hosts import Host
-from providers.errors import ConnectionFailed, ConnectionLost, DeadlineExceeded, HearthError
+from providers.errors import ConnectionFailed, ConnectionLost, DeadlineExceeded, HearthError, NotAnswering
 from providers.machine import connection as connection_module
 from providers.machine.connection import Connection
 from providers.machine.remote_worker import READY, Worker
@@ -203,3 +204,13 @@ async def test_an_error_of_the_machine_names_operation_path_and_machine(reply: s
     with pytest.raises(HearthError, match=told):
         await worker.call("write", path="/etc/motd", content="")
     worker.abandon()
+
+
+@pytest.mark.parametrize(
+    "address", ["", "nonsense", "127.0.0.1:8008", "ftp://a", "http://", "http://[::1", "http://a:port", "http://a\n"]
+)
+async def test_an_address_that_leads_nowhere_is_an_error_in_words(address: str):
+    """One comes from a machine too: from a service's own configuration, or its database."""
+    session = SshSession("box", cast(Any, None), time.monotonic() + 5, print, print)
+    with pytest.raises(NotAnswering, match="is no address of a web server"):
+        await session.http(address)

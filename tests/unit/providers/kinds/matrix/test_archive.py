@@ -81,6 +81,8 @@ def test_an_archive_is_taken_as_it_is(tmp_path: Path):
         ("modules: [", "is no YAML"),
         (DEFINITION.replace("helpers", "gone"), "its module 'gone' is neither gone.py nor gone/__init__.py"),
         ("- a list", "has no id, version, modules, main_class"),
+        (DEFINITION.replace("main_class: Echo", "main_class: gone/Echo"), "its module 'gone' is neither gone.py"),
+        (DEFINITION.replace("templates/*.txt", "a**"), "extra_files name 'a**', which is no pattern"),
     ],
 )
 def test_a_folder_that_makes_no_plugin_is_refused_with_the_reason(tmp_path: Path, definition: str, told: str):
@@ -107,4 +109,71 @@ def test_a_damaged_file_is_refused_by_the_name_of_what_is_damaged(tmp_path: Path
 
 def test_a_folder_without_a_definition_is_refused(tmp_path: Path):
     with pytest.raises(InvalidInput, match=r"has no maubot\.yaml"):
+        read(tmp_path)
+
+
+def archive_with(path: Path, *, packed: int = zipfile.ZIP_DEFLATED, **files: bytes) -> Path:
+    """Write an .mbp of these files; a name's `_` is a dot."""
+    with zipfile.ZipFile(path, "w", packed) as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("_", "."), content)
+    return path
+
+
+SMALL = b"id: a\nversion: 1.0.0\nmodules: [echo]\nmain_class: Echo\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"echo_py": b"x"}, "no item named 'maubot.yaml'"),
+        ({"maubot_yaml": SMALL}, "its module 'echo' is neither echo.py nor echo/__init__.py"),
+        ({"maubot_yaml": b"id: [", "echo_py": b"x"}, "maubot.yaml is no YAML"),
+        ({"maubot_yaml": SMALL + b"#" * 2**21, "echo_py": b"x"}, "its maubot.yaml has 2097"),
+    ],
+    ids=["no definition", "no module", "no YAML", "a large definition"],
+)
+def test_an_archive_that_maubot_could_not_load_is_refused_before_anything_is_uploaded(
+    tmp_path: Path, files: dict[str, bytes], told: str
+):
+    with pytest.raises(InvalidInput, match="nothing was uploaded") as error:
+        read(archive_with(tmp_path / "x.mbp", **files))
+    assert told in str(error.value)
+
+
+def test_an_archive_that_unpacks_to_more_than_anybody_has_is_refused_without_unpacking_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = archive_with(tmp_path / "x.mbp", maubot_yaml=SMALL, echo_py=b"x = 1\n", data_bin=bytes(10**7))
+    assert path.stat().st_size < 10**5
+    read(path)
+    monkeypatch.setattr("providers.kinds.matrix.archive.LARGEST_UNPACKED", 10**6)
+    monkeypatch.delattr(zipfile.ZipFile, "read")
+    with pytest.raises(InvalidInput, match="unpacked it would have more than"):
+        read(path)
+
+
+@pytest.mark.parametrize("as_folder", [True, False])
+def test_an_archive_larger_than_maubot_takes_is_refused_before_it_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_folder: bool
+):
+    source = plugin(tmp_path / "folder")
+    if not as_folder:
+        content = read(source).content
+        source = tmp_path / "x.mbp"
+        source.write_bytes(content)
+    monkeypatch.setattr("providers.kinds.matrix.archive.LARGEST_ARCHIVE", 100)
+    with pytest.raises(InvalidInput, match=r"bytes, and maubot takes 100 .* at most; nothing was uploaded"):
+        read(source)
+
+
+@pytest.mark.parametrize("packed", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_an_archive_packed_in_a_way_that_maubots_importer_does_not_know_is_refused(tmp_path: Path, packed: int):
+    with pytest.raises(InvalidInput, match=r"can't unpack its echo\.py"):
+        read(archive_with(tmp_path / "x.mbp", packed=packed, maubot_yaml=SMALL, echo_py=b"x = 1\n"))
+
+
+def test_a_file_whose_name_is_no_text_is_named(tmp_path: Path):
+    (plugin(tmp_path) / "helpers" / os.fsdecode(b"caf\xe9.txt")).touch()
+    with pytest.raises(InvalidInput, match="is no text in UTF-8"):
         read(tmp_path)
