@@ -10,6 +10,7 @@
 """
 
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -48,12 +49,13 @@ def ask(method, url, token=None, body=None, timeout=10.0):
             status, text = answer.status, answer.read()
     except urllib.error.HTTPError as error:
         status, text = error.code, error.read()
-    except (OSError, ValueError) as error:
-        raise Away(getattr(error, "reason", None) or error) from None
+    except (OSError, ValueError, http.client.HTTPException) as error:  # the last: no server of HTTP at all
+        raise Away(getattr(error, "reason", None) or error or type(error).__name__) from None
     try:
-        return status, json.loads(text or b"{}")
+        found = json.loads(text or b"{}")
     except ValueError:
         return status, {}
+    return status, found if isinstance(found, dict) else {}
 
 
 def quote(text):
@@ -70,6 +72,8 @@ class MaubotApi:
         status, found = ask("POST", self.base + "/auth/login", body={"secret": key})
         if status != 200:
             raise Away(f"maubot answers {status} and does not take the key: it runs with another configuration")
+        if "token" not in found:
+            raise Away("what answers at its port is not maubot: see what has taken it (ss -ltnp)")
         self.token = found["token"]
 
     def client(self, user):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -198,6 +199,29 @@ def test_a_homeserver_that_is_away_is_no_reason_to_touch_maubot(world: World):
     assert health.check(world.told) == 1
     assert "does not answer" in world.saw()["wrong"][USER]
     assert world.servers.maubot.changes == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"<html>Welcome to nginx!</html>", b"[]", b'"text"', b'{"status": "ok"}'],
+    ids=["page", "list", "text", "API"],
+)
+def test_what_has_taken_maubots_port_is_no_maubot(world: World, content: bytes, capsys: pytest.CaptureFixture[str]):
+    other = served(lambda _: httpx.Response(200, content=content))
+    world.stopping.append(other)
+    world.told["api"] = f"http://127.0.0.1:{other.server_address[1]}"
+    assert health.check(world.told) == 1
+    assert world.saw()["silent"] == 1
+    assert "is not maubot" in capsys.readouterr().err
+
+
+def test_what_speaks_no_http_at_maubots_port_is_no_maubot(world: World, capsys: pytest.CaptureFixture[str]):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: server.accept()[0].sendall(b"SSH-2.0-x\r\n"), daemon=True).start()
+        world.told["api"] = f"http://127.0.0.1:{server.getsockname()[1]}"
+        assert health.check(world.told) == 1
+    assert world.saw()["silent"] == 1
+    assert "maubot does not answer" in capsys.readouterr().err
 
 
 def test_an_instance_that_does_not_run_is_named(world: World):
