@@ -49,7 +49,12 @@ SERVICES = words(
     "sshd messagebus dbus polkitd avahi dnsmasq tss uuidd rtkit colord geoclue saned usbmux ntp ntpsec chrony chronyd "
     "statd rpc sssd postfix dovecot exim mysql postgres redis nginx apache caddy named bind unbound munge ceph "
     "libvirt-qemu syslog landscape pollinate fwupd-refresh containers tcpdump rwhod halt shutdown "
-    "nm-openvpn strongswan gdm lightdm sddm"
+    "nm-openvpn strongswan gdm lightdm sddm cups-pk-helper hplip whoopsie speech-dispatcher kernoops "
+    "gnome-initial-setup Debian-exim Debian-snmp debian-tor debian-transmission debian-spamd mongodb mongod rabbitmq "
+    "elasticsearch kibana logstash influxdb telegraf grafana prometheus jenkins tomcat memcache memcached couchdb "
+    "asterisk haproxy squid varnish vcache openldap slapd radvd snmp proftpd vsftpd ftp tftp pdns knot nsd zabbix "
+    "nagios icinga munin bacula jellyfin mosquitto zerotier-one gitea forgejo gitlab-runner minio vault consul nomad "
+    "etcd hacluster cups pulse glance nova neutron keystone"
 )
 """Accounts that packages make for their services."""
 LOGINS = words("admin administrator ubuntu debian pi ec2-user cloud-user centos fedora rocky opc core vagrant")

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BeforeValidator
 from toolchain.addresses import canonical
 
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NUMBER_LAST = re.compile(r"(?i)(^|\.)([0-9]+|0x[0-9a-f]*)\.?$")
+"""What programs read as an IPv4 address in one of its odd forms, as 127.1 and 0x7f.1: URL standard, 3.5."""
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
 
 
@@ -29,7 +31,7 @@ def host_address(value: str) -> str:
         return value
     if len(value) > 253 or not _HOST.fullmatch(value):
         raise ValueError(rule)
-    if re.fullmatch(r"[0-9.]+", value):
+    if _NUMBER_LAST.search(value):
         try:
             address = IPv4Address(value)
         except ValueError:
@@ -40,7 +42,8 @@ def host_address(value: str) -> str:
 
 def _one_machine(address: IPv4Address | IPv6Address) -> None:
     """Raise ValueError for an address at which no one machine is: every address, a group of machines, none at all."""
-    if address.is_unspecified or address.is_multicast or (address.version == 4 and address.is_reserved):
+    nobodys = address.version == 4 and (address.is_reserved or address in _THIS_NETWORK)
+    if address.is_unspecified or address.is_multicast or nobodys:
         raise ValueError("must be the address of one machine, and this one is no machine's; write its own")
 
 
@@ -50,7 +53,7 @@ Address = Annotated[str, AfterValidator(host_address)]
 
 def socket_address(value: str) -> str:
     """Return a host, and a port behind a colon where it has one; an IPv6 address in brackets. Raises ValueError."""
-    found = re.fullmatch(r"(\[(?P<six>[^\[\]]+)\]|(?P<host>[^:\[\]]+))(:(?P<port>[0-9]{1,5}))?", value)
+    found = re.fullmatch(r"(\[(?P<six>[^\[\]]+)\]|(?P<host>[^:\[\]]+))(:(?P<port>[1-9][0-9]{0,4}))?", value)
     rule = "must be an address, with its port behind a colon where it has one; write it as 192.168.49.2:80"
     if found is None or (found["six"] and ":" not in found["six"]) or int(found["port"] or 1) not in range(1, 65536):
         raise ValueError(rule)
@@ -113,7 +116,9 @@ IpAddresses = Annotated[tuple[IpAddress, ...], AfterValidator(_apart)]
 
 def _http_address(value: str) -> str:
     rule = "must be an address of http or https without a user; write it as http://192.168.1.5:11434"
-    if not re.fullmatch(r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?", value):
+    if not re.fullmatch(
+        r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~/-]*)?", value
+    ):
         raise ValueError(rule)
     parts = urlsplit(value)
     try:

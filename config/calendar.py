@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _DAY = rf"({'|'.join(f'{name}|{name[:3]}' for name in _NAMES)})"
@@ -35,11 +36,41 @@ def _in_order(value: str) -> bool:
     )
 
 
+_SHORT = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
+"""Month -> its last day, of those that have less than 31."""
+
+
+def _there_is_such_a_day(value: str) -> bool:
+    """Return whether the month has the day: systemd takes a day that never comes."""
+    date = re.search(r"(?<![0-9,.])([0-9]{1,2})-([0-9]{1,2})(?![0-9,./])", value)
+    return date is None or int(date[2]) <= _SHORT.get(int(date[1]), 31)
+
+
+def _zone_is_known(value: str) -> bool:
+    """Return whether a time zone's name is one; also where this computer knows none at all."""
+    name = value.rpartition(" ")[2]
+    if not re.fullmatch(r"[A-Z][A-Za-z_+-]+(/[A-Za-z0-9_+-]+)*", name) or re.fullmatch(_DAYS, name):
+        return True
+    try:
+        ZoneInfo("Europe/Berlin")
+    except ZoneInfoNotFoundError:
+        return True
+    try:
+        ZoneInfo(name)
+    except ZoneInfoNotFoundError:
+        return False
+    return True
+
+
 def calendar(value: str) -> str:
     """Return a calendar event. Raises ValueError for what no timer could be started with.
 
-    Stricter than systemd in what nobody writes by hand, as fractions of seconds; a time zone's name is not looked up.
+    Stricter than systemd in what nobody writes by hand, as fractions of seconds.
     """
     if not value or value[0] == " " or not _WHOLE.fullmatch(value) or not _in_order(value):
         raise ValueError("must be a time of systemd.time(7); write it as *-*-* 03:30:00, daily or Mon 04:00")
+    if not _there_is_such_a_day(value):
+        raise ValueError("must be a day that its month has, or it would never come; write another")
+    if not _zone_is_known(value):
+        raise ValueError("must end in a time zone that there is, or in none; write it as Europe/Berlin or UTC")
     return value

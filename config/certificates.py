@@ -47,7 +47,7 @@ def wrong_certificate(text: str, host: str, now: datetime.datetime) -> Iterator[
             yield f"{rule}; put the pages' own first, then each signer in turn"
             break
     names = _names(chain[0])
-    if not any(_covers(name, host) for name in names):
+    if host and not any(_covers(name, host) for name in names):
         rule = f"must be for ingress.host, {host}, and is for {', '.join(names) or 'no name at all'}"
         yield f"{rule}; set one for that name, or correct ingress.host"
 

@@ -12,13 +12,15 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from config.accounts import LoginName
 from config.addresses import Address
 from config.model import HostName, Port, Settings
+from config.own_files import OwnFile
+from config.places import LONGEST
 from toolchain.addresses import canonical
 
 SSH_PORT = 22
@@ -27,7 +29,8 @@ KEYS = ("hosts", "lost", "ssh-config")
 
 
 def _interpreter(value: str) -> str:
-    if not re.fullmatch(r"(/[A-Za-z0-9._+-]+)+|[A-Za-z0-9._+][A-Za-z0-9._+-]*", value):
+    known = re.fullmatch(r"(/[A-Za-z0-9._+-]+)+|[A-Za-z][A-Za-z0-9._+-]*", value)
+    if not known or len(value) > LONGEST or any(part in (".", "..") or len(part) > 255 for part in value.split("/")):
         raise ValueError("must be the name or the path of a Python interpreter; write it as /usr/bin/python3")
     return value
 
@@ -58,16 +61,6 @@ class Host(Settings):
         return login != "root" if self.sudo is None else self.sudo
 
 
-def _expandable(value: Path) -> Path:
-    try:
-        value.expanduser()
-    except RuntimeError:
-        raise ValueError("must be a path; `~` alone stands for your own home, so write the other one out") from None
-    if not str(value).isprintable() or value.name in ("", ".."):
-        raise ValueError("must be a file's path without control characters; write it as ~/.ssh/config")
-    return value
-
-
 def _empty_is_default(value: Any) -> Any:
     """Give a machine that is named without anything else (`brain:` alone in YAML) every default."""
     return {} if value is None else value
@@ -83,7 +76,7 @@ class Machines(Settings):
         default=frozenset(),
         description="Addresses of machines that are gone for good: destroy and replacement do not wait for them.",
     )
-    ssh_config: Annotated[Path, AfterValidator(_expandable)] = Field(
+    ssh_config: OwnFile = Field(
         default=Path("~/.ssh/config"),
         description="An OpenSSH client configuration. A relative path starts at the project's folder.",
     )
@@ -120,12 +113,27 @@ class Machines(Settings):
 
         Keys of other purposes are left alone. Raises pydantic's ValidationError; config.mistakes lists what it holds.
         """
-        known: dict[str, Any] = {"hosts": {}}
-        for key in KEYS:
-            value = values.get(key)
-            if key != "ssh-config" and isinstance(value, str):
-                with contextlib.suppress(ValueError):  # left as it is: the model says what it ought to be
-                    value = json.loads(value)
-            if value is not None:
-                known[key] = value
-        return cls.model_validate(known)
+        return cls.model_validate(_written(values))
+
+    @classmethod
+    def right_part(cls, values: Mapping[str, Any]) -> Machines:
+        """Return the machines of the namespace that are right, where `from_namespace` refuses the whole."""
+        hosts: Any = _written(values)["hosts"]
+        known: dict[str, Host] = {}
+        for name, host in cast(dict[Any, Any], hosts).items() if isinstance(hosts, dict) else ():
+            with contextlib.suppress(ValidationError):
+                known |= cls.model_validate({"hosts": {name: host}}).hosts
+        return cls(hosts=known)
+
+
+def _written(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys about machines, as they are written."""
+    known: dict[str, Any] = {"hosts": {}}
+    for key in KEYS:
+        value = values.get(key)
+        if key != "ssh-config" and isinstance(value, str):
+            with contextlib.suppress(ValueError):  # left as it is: the model says what it ought to be
+                value = json.loads(value)
+        if value is not None:
+            known[key] = value
+    return known

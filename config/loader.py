@@ -25,8 +25,10 @@ from config import secrets_file, stack_file
 from config.hosts import KEYS as MACHINE_KEYS
 from config.hosts import Machines
 from config.mistakes import Mistake, WrongSettings, mistakes_of, shown
-from config.model import NAMESPACE
+from config.model import NAMESPACE, where_known
+from config.own_files import own_file
 from config.relations import relations
+from config.right_parts import disagreements_in, right_parts
 from config.secret_keys import SECRETS, SECRETS_FILE, in_the_open, wrong_secrets
 from config.system import SystemSettings
 from config.systems import SYSTEMS
@@ -88,16 +90,23 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.]{8,} [+-][0-9]{4} \S+")
 """How the engine writes what YAML takes for a date: Go's time.Time.String()."""
 
 
-def _dates(value: Any, place: str) -> Iterator[Mistake]:
-    """Yield where a text without quotes was taken for a date: it arrives as another text than was written."""
+_EXACT = 2**53
+"""Whole numbers up to this one are told apart where numbers are floating (IEEE 754), as on their way to providers."""
+
+
+def _misread(value: Any, place: str) -> Iterator[Mistake]:
+    """Yield what arrives as another value than was written: a text that was taken for a date, a number too large."""
     if isinstance(value, str) and _DATE.fullmatch(value):
         yield Mistake(place, "was taken for a date by YAML, which arrives as another text", "put it in quotes")
+    elif isinstance(value, int | float) and not -_EXACT <= value <= _EXACT:
+        rule = f"must be a number of at most {_EXACT}, as larger ones arrive as other numbers"
+        yield Mistake(place, rule, "write a smaller one, or put it in quotes", shown(value))
     elif isinstance(value, dict):
         for key, inner in cast(dict[Any, Any], value).items():
-            yield from _dates(inner, f"{place}.{key}")
+            yield from _misread(inner, f"{place}.{key}")
     elif isinstance(value, list):
         for position, inner in enumerate(cast(list[Any], value)):
-            yield from _dates(inner, f"{place}[{position}]")
+            yield from _misread(inner, f"{place}[{position}]")
 
 
 def _host_references(values: Mapping[str, Any]) -> list[Mistake]:
@@ -118,7 +127,12 @@ def _host_references(values: Mapping[str, Any]) -> list[Mistake]:
 
 
 def _missing_secrets(systems: Mapping[str, SystemSettings], available: set[str]) -> list[Mistake]:
-    needed = {secret: owner for settings in systems.values() for secret, owner in settings.required_secrets().items()}
+    needed = {
+        secret: owner
+        for settings in systems.values()
+        for known in where_known(settings.required_secrets)
+        for secret, owner in known.items()
+    }
     return [
         Mistake(
             f"{NAMESPACE}:{key}",
@@ -147,7 +161,6 @@ def parse(
     every mistake.
     """
     mistakes = _unknown_keys(values)
-    machines: Machines | None = None
     try:
         machines = Machines.from_namespace(values)
     except ValidationError as error:
@@ -155,19 +168,27 @@ def parse(
             Mistake(m.path.replace(f"{NAMESPACE}.", f"{NAMESPACE}:", 1), m.rule, m.remedy, m.value)
             for m in mistakes_of(error, NAMESPACE)
         ]
+        machines = Machines.right_part(values)
+    # What is right of a system whose settings are wrong somewhere, so that all that is wrong is said at once.
     systems: dict[str, SystemSettings] = {}
     for key, system in SYSTEMS.items():
         if key not in values:
             continue
+        where, written = f"{NAMESPACE}:{key}", _object(values[key])
         try:
-            systems[key] = system.settings.model_validate(_object(values[key]))
+            systems[key] = system.settings.model_validate(written)
         except ValidationError as error:
-            mistakes += mistakes_of(error, f"{NAMESPACE}:{key}")
+            mistakes += mistakes_of(error, where)
+            if known := right_parts(system.settings, written):
+                systems[key] = known
+                mistakes += disagreements_in(known, where)
     # What is encrypted must not be shown, whatever else is wrong with it.
     hidden = tuple(f"{NAMESPACE}:{key}" for key in secret_keys)
     mistakes = [replace(m, value=None) if re.split(r"[.\[ ]", m.path)[0] in hidden else m for m in mistakes]
     plain = {key: _object(value) for key, value in values.items() if key not in secret_keys}
-    mistakes += [mistake for key, value in plain.items() for mistake in _dates(value, f"{NAMESPACE}:{key}")]
+    said = {mistake.path for mistake in mistakes}
+    misread = [mistake for key, value in plain.items() for mistake in _misread(value, f"{NAMESPACE}:{key}")]
+    mistakes += [mistake for mistake in misread if mistake.path not in said]
     mistakes += in_the_open(values, secret_keys, given or {})
     for key in sorted(SECRETS.keys() & values.keys() - secret_keys):
         remedy = f"give the secret another value, then: pulumi config set --secret {NAMESPACE}:{key}"
@@ -176,15 +197,14 @@ def parse(
     mistakes += wrong
     mistakes += wrong_secrets(values, from_file, systems)
     mistakes += _host_references(values)
-    if machines is not None:
-        mistakes += relations(systems, machines)
+    mistakes += relations(systems, machines)
     file_is_the_mistake = bool(wrong) and not from_file  # its keys are not missing besides
     available = (values.keys() & SECRETS.keys()) | (SECRETS.keys() if file_is_the_mistake else from_file.keys())
     missing = _missing_secrets(systems, available)
     if not preview:
         mistakes += missing
-    if mistakes or machines is None:
-        raise WrongSettings(mistakes)
+    if mistakes:
+        raise WrongSettings(list(dict.fromkeys(mistakes)))
     return Parsed(machines, systems, from_file, missing, absent)
 
 
@@ -196,9 +216,9 @@ def _from_file(
         return {}, [], None
     where, name = f"{NAMESPACE}:{SECRETS_FILE}", values[SECRETS_FILE]
     try:
-        if not isinstance(name, str) or not name or name[0] in "{[" or not name.isprintable():
+        if not isinstance(name, str):
             raise ValueError
-        path = project / Path(name).expanduser()
+        path = project / Path(own_file(name)).expanduser()
     except (ValueError, RuntimeError):  # RuntimeError: the home of a user who does not exist
         return (
             {},

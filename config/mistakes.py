@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from config.model import Disagreements
+from config.model import Disagreement, Disagreements
+from config.texts import without_passwords
 
 VALUE_LIMIT = 80  # characters of a value in a message
 _NO_VALUE = object()
@@ -53,6 +54,7 @@ def shown(value: Any) -> str:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):
         text = str(value)
+    text = without_passwords(text)
     return text if len(text) <= VALUE_LIMIT else f"{text[: VALUE_LIMIT - 1]}…"
 
 
@@ -113,6 +115,13 @@ def _path(start: str, location: tuple[int | str, ...]) -> str:
     return text
 
 
+def mistake_of(found: Disagreement, path: str) -> Mistake:
+    """Return what a model found to disagree, as a mistake below the key `path`."""
+    rule, _, remedy = found.rule.partition("; ")
+    value = None if found.value is None else shown(found.value)
+    return Mistake(f"{path}.{found.key}" if found.key else path, rule, remedy or "correct it", value)
+
+
 def mistakes_of(error: ValidationError, path: str) -> list[Mistake]:
     """Return what a model found wrong, as mistakes below the key `path`."""
     found: dict[tuple[str, str], Mistake] = {}
@@ -127,10 +136,8 @@ def mistakes_of(error: ValidationError, path: str) -> list[Mistake]:
         several = detail.get("ctx", {}).get("error")
         if isinstance(several, Disagreements):
             for each in several.found:
-                rule, _, remedy = each.rule.partition("; ")
-                at = f"{where}.{each.key}" if each.key else where
-                value = None if each.value is None else shown(each.value)
-                found.setdefault((at, rule), Mistake(at, rule, remedy or "correct it", value))
+                mistake = mistake_of(each, where)
+                found.setdefault((mistake.path, mistake.rule), mistake)
             continue
         rule, remedy, value = _rule(detail)
         found.setdefault((where, rule), Mistake(where, rule, remedy, None if value is _NO_VALUE else shown(value)))

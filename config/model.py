@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +24,7 @@ from pydantic import (
 )
 
 from config.accounts import LoginName as AccountName
+from config.addresses import host_address
 from config.places import MachinePath
 from config.texts import UNSEEN
 
@@ -49,12 +51,38 @@ class Disagreement:
     value: Any = None
 
 
+Rules = Sequence[Callable[[], Iterator[Disagreement]]]
+"""Rules between values, one function each, which yields where it is broken."""
+
+
 class Disagreements(ValueError):
     """All of a model's at once: pydantic ends at the first error that a validator raises."""
 
     def __init__(self, found: Sequence[Disagreement]) -> None:
         self.found = tuple(found)
         super().__init__("\n".join(f"{each.key}: {each.rule}" if each.key else each.rule for each in found))
+
+
+Told = TypeVar("Told")
+
+
+class NotKnown(AttributeError):
+    """A part of settings that are wrong somewhere, and it is that part (config/right_parts.py)."""
+
+
+def until_unknown(found: Iterable[Told]) -> Iterator[Told]:
+    """Yield what can be told without parts that are wrong: their own mistake is said already."""
+    with suppress(NotKnown):
+        yield from found
+
+
+def where_known(*parts: Callable[[], Told]) -> list[Told]:
+    """Return those of several that can be told without parts that are wrong."""
+    found: list[Told] = []
+    for part in parts:
+        with suppress(NotKnown):
+            found.append(part())
+    return found
 
 
 def _holds(kind: type, annotation: Any) -> bool:
@@ -91,9 +119,24 @@ class Settings(BaseModel):
             raise ValueError("must be true or false; write one of the two, without quotes")
         return value
 
+    def rules(self) -> Rules:
+        """Return the rules between the values of this model, one function each, which yields where it is broken.
+
+        They are asked although other values are wrong; a rule about one of those says nothing.
+        """
+        return ()
+
     def disagreements(self) -> Iterator[Disagreement]:
         """Yield what can't stand together in this model, where each value by itself is right."""
-        yield from ()
+        for rule in self.rules():
+            yield from until_unknown(rule())
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in type(self).model_fields:
+                raise NotKnown(name)
+            return super().__getattr__(name)
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -158,14 +201,28 @@ _IMAGE = re.compile(
 )
 
 
+def _is_a_host(registry: str) -> bool:
+    try:
+        host_address(registry.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
 def image_reference(value: str) -> str:
     """Return a container image's full reference, by the grammar of distribution/reference. Raises ValueError.
 
     The registry is told from a folder as podman and Docker do it: it has a dot or a port, or is `localhost`.
     """
     found = _IMAGE.fullmatch(value)
-    known = found and (
-        any(mark in found["registry"] for mark in ".[") or found["port"] is not None or found["registry"] == "localhost"
+    known = (
+        found
+        and (
+            any(mark in found["registry"] for mark in ".[")
+            or found["port"] is not None
+            or found["registry"] == "localhost"
+        )
+        and _is_a_host(found["registry"])
     )
     if not found or not known or int(found["port"] or 1) not in range(1, 65536) or len(found["path"]) > 255:
         raise ValueError(
@@ -192,8 +249,26 @@ def each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+LARGEST_SIZE = 2**63 - 1
+"""Bytes: what a signed number of 64 bits holds, as LXD, Kubernetes and file systems count."""
+_SIZE_UNITS = {
+    f"{letter}{form}": base ** (power + 1)
+    for power, letter in enumerate("KMGTPE")
+    for form, base in (("i", 1024), ("iB", 1024), ("B", 1000))
+}
+
+
+def fits_64_bits(value: str) -> str:
+    """Return a size (digits, and a unit as Mi, GiB or GB) that programs can count in bytes. Raises ValueError."""
+    found = re.fullmatch(r"([0-9]+)([A-Za-z]+)", value)
+    if found and len(found[1]) < 30 and int(found[1]) * _SIZE_UNITS.get(found[2], 1) <= LARGEST_SIZE:
+        return value
+    raise ValueError(f"must be at most {LARGEST_SIZE} bytes, as programs count them in 64 bits; write a smaller size")
+
+
 Line = Annotated[
     str,
+    Field(max_length=1024),
     matches(
         rf"(?!\s)(?=.){NO_CONTROL}(?<!\s)",
         "must be one line without control or unseen characters and without blanks at its ends; correct it",

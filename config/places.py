@@ -34,6 +34,8 @@ PACKAGES = words(
     "update-notifier upower usb_modeswitch usbutils vim wtmpdb xfonts xkb xml-core yum dnf"
 )
 """Folders of /var/lib that are packages' own."""
+OWN = words("hearth hearth-maubot")
+"""Folders of /var/lib in which Hearth itself writes down what was there before it, and what it has still to do."""
 LONGEST = 4095
 """limits.h: PATH_MAX without its NUL; a name in it has at most 255 bytes."""
 _BAD = re.compile(rf"[{UNSEEN}\\]")
@@ -79,6 +81,8 @@ def system_place(path: PurePosixPath) -> str:
             return "a folder of the system's"
         if path.is_relative_to(place):
             name = path.relative_to(place).parts[0]
+            if place == LOCAL[0] and name in OWN:
+                return "Hearth's own"
             taken = place == LOCAL[0] and (name in PACKAGES or name.startswith(("systemd", "polkit", "apt", "dpkg")))
             return "a package's own" if taken else ""
     return "a place of the system's"

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from config.addresses import overlap
 from config.hosts import SSH_PORT, Machines
-from config.mistakes import Mistake, shown
-from config.model import NAMESPACE
+from config.mistakes import Mistake, mistake_of, shown
+from config.model import NAMESPACE, Told, until_unknown
 from config.places import inside
 from config.system import Holding, Listener, SystemSettings
 
 
+def _told(ask: Callable[[], Iterable[Told]]) -> Iterator[Told]:
+    """Yield what a system tells: one whose settings are wrong somewhere may tell a part."""
+
+    def asked() -> Iterator[Told]:
+        yield from ask()
+
+    return until_unknown(asked())
+
+
 def _collisions(systems: Mapping[str, SystemSettings], machines: Machines) -> list[Mistake]:
     """Find one port of one machine, wanted twice: by two settings, or by one and the machine's own SSH server."""
-    listeners = [(key, each) for key, settings in systems.items() for each in settings.listeners() if each.addresses]
+    listeners = [
+        (key, each) for key, settings in systems.items() for each in _told(settings.listeners) if each.addresses
+    ]
     found: list[Mistake] = []
     for position, (key, listener) in enumerate(listeners):
         where, shown_port = f"{NAMESPACE}:{key}.{listener.key}", shown(listener.port)
@@ -47,7 +58,7 @@ def _in_the_way(one: Holding, other: Holding) -> bool:
 
 def _holdings(systems: Mapping[str, SystemSettings], machines: Machines) -> list[Mistake]:
     """Find an account or a place of one machine that two systems take for their own: each would change or remove it."""
-    held = [(key, each) for key, settings in systems.items() for each in settings.holdings()]
+    held = [(key, each) for key, settings in systems.items() for each in _told(settings.holdings)]
     found: list[Mistake] = []
     for position, (key, one) in enumerate(held):
         for other_key, other in held[:position]:
@@ -63,11 +74,11 @@ def _holdings(systems: Mapping[str, SystemSettings], machines: Machines) -> list
 
 
 def relations(systems: Mapping[str, SystemSettings], machines: Machines) -> list[Mistake]:
-    """Return what only shows when systems and machines are seen together."""
+    """Return what only shows when systems and machines are seen together.
+
+    They may be wrong somewhere, and have what is right (config/right_parts.py).
+    """
     found = _collisions(systems, machines) + _holdings(systems, machines)
     for key, settings in systems.items():
-        for each in settings.against(machines):
-            rule, _, remedy = each.rule.partition("; ")
-            value = None if each.value is None else shown(each.value)
-            found.append(Mistake(f"{NAMESPACE}:{key}.{each.key}", rule, remedy, value))
+        found += [mistake_of(each, f"{NAMESPACE}:{key}") for each in until_unknown(settings.against(machines))]
     return found

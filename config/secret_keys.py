@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from config.mistakes import Mistake
-from config.model import NAMESPACE
+from config.model import NAMESPACE, until_unknown
 from config.system import SystemSettings
 from config.systems import SYSTEMS
 
@@ -63,7 +63,7 @@ def wrong_secrets(
     known = {**from_file, **{key: value for key, value in values.items() if isinstance(value, str)}}
     for settings in systems.values():
         own = {key: known[key] for key in settings.SECRETS if key in known}
-        for each in settings.against_secrets(own):
+        for each in until_unknown(settings.against_secrets(own)):
             rule, _, remedy = each.rule.partition("; ")
             found.append(Mistake(_where(each.key, values), rule, remedy))
     return found

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 def canonical(address: str) -> str:
     """Return a host name or an address in the one form that all its ways of writing share, to compare it."""
     try:
-        return str(ip_address(address.lower()))
+        found = ip_address(address.lower())
+        return str(getattr(found, "ipv4_mapped", None) or found)
     except ValueError:
         return address.lower().removesuffix(".")

@@ -8,10 +8,23 @@ from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from config.addresses import HttpAddressFromContainer, IpAddresses
-from config.model import Disagreement, HostName, ImageName, LogLevel, NamePrefix, Port, Settings, each_once, matches
+from config.addresses import HttpAddressFromContainer, IpAddresses, host_address
+from config.model import (
+    Disagreement,
+    HostName,
+    ImageName,
+    LogLevel,
+    NamePrefix,
+    Port,
+    Rules,
+    Settings,
+    each_once,
+    fits_64_bits,
+    matches,
+    where_known,
+)
 from config.places import OwnFolder, PlainFile
 from config.secret_rules import at_least, one_line
 from config.system import Holding, Listener, SystemSettings
@@ -28,8 +41,9 @@ def memory_bytes(text: str) -> int:
 
 
 def _memory(value: str) -> str:
-    if not re.fullmatch(r"[1-9][0-9]{0,5}[MG]", value):
+    if not re.fullmatch(r"[1-9][0-9]*[MG]", value):
         raise ValueError("must be a size in mebibytes or gibibytes; write it as 512M or 1G")
+    fits_64_bits(f"{value}iB")
     if memory_bytes(value) < 64 * MEBIBYTE:
         raise ValueError("must be 64M or more, as none of the containers starts with less; raise it")
     return value
@@ -88,14 +102,18 @@ def _names_once(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-HostPattern = Annotated[
-    str,
-    Field(max_length=253),
-    matches(
-        r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*",
-        "must be a host's name without http:// and port; write it as pi.local or *.example.org",
-    ),
-]
+def _host_pattern(value: str) -> str:
+    name = value.removeprefix("*.")
+    try:
+        if ":" not in value and not name.endswith("."):
+            host_address(name)
+            return value
+    except ValueError:
+        pass
+    raise ValueError("must be a host's name without http:// and port; write it as pi.local or *.example.org")
+
+
+HostPattern = Annotated[str, Field(max_length=253), AfterValidator(_host_pattern)]
 
 
 class Backend(Settings):
@@ -141,13 +159,17 @@ class Backend(Settings):
         others = any(not address.is_loopback for address in self.addresses)
         return self.sign_in == "always" or (self.sign_in == "auto" and others)
 
-    @model_validator(mode="after")
-    def _image_has_one_source(self) -> Backend:
+    def rules(self) -> Rules:
+        return (self._image_has_one_source, self._registry_is_a_name)
+
+    def _image_has_one_source(self) -> Iterator[Disagreement]:
         if self.image and self.registry:
-            raise ValueError("image and registry each say where the image comes from; remove one of them")
+            yield Disagreement("", "image and registry each say where the image comes from; remove one of them")
+
+    def _registry_is_a_name(self) -> Iterator[Disagreement]:
         if self.registry and ("@" in self.registry or ":" in self.registry.rpartition("/")[2]):
-            raise ValueError("registry must have no digest and no tag, which come with the build; write the name alone")
-        return self
+            rule = "registry must have no digest and no tag, which come with the build; write the name alone"
+            yield Disagreement("", rule)
 
 
 class Postgres(Settings):
@@ -226,7 +248,15 @@ class Core(SystemSettings):
     ollama: Ollama = Field(default_factory=Ollama, description="The server of language models.")
     backup: Backup = Field(default_factory=Backup, description="The nightly dump.")
 
-    def disagreements(self) -> Iterator[Disagreement]:
+    def rules(self) -> Rules:
+        return (self._one_ollama, self._units_of_its_own)
+
+    def _units_of_its_own(self) -> Iterator[Disagreement]:
+        if self.name == "dpkg-db" and self.backup.enabled:
+            rule = "must not be dpkg-db, as dpkg-db-backup.timer is dpkg's own nightly dump; choose another name"
+            yield Disagreement("name", rule, self.name)
+
+    def _one_ollama(self) -> Iterator[Disagreement]:
         if self.ai and self.ollama.url:
             rule = "ai runs an Ollama and ollama.url names another; remove ollama.url, or turn ai off"
             yield Disagreement("", rule)
@@ -237,9 +267,14 @@ class Core(SystemSettings):
 
     def holdings(self) -> Sequence[Holding]:
         """Return where the dumps are, and the nightly dump's units."""
-        found = [Holding("backup.folder", self.host, self.backup.folder)]
-        units = (PurePosixPath(f"/etc/systemd/system/{self.name}-backup.{kind}") for kind in ("service", "timer"))
-        return [*found, *(Holding("name", self.host, unit) for unit in units)] if self.backup.enabled else ()
+        if not self.backup.enabled:
+            return ()
+        units = PurePosixPath("/etc/systemd/system")
+        return where_known(
+            lambda: Holding("backup.folder", self.host, self.backup.folder),
+            lambda: Holding("name", self.host, units / f"{self.name}-backup.service"),
+            lambda: Holding("name", self.host, units / f"{self.name}-backup.timer"),
+        )
 
     def required_secrets(self) -> Mapping[str, str]:
         """Return the database's password and the key of the forms; the pages' own where others can reach them."""

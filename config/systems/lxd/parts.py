@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from config.addresses import Address, IpAddress
-from config.model import AccountName, HostName, MachinePath, Port, Settings
+from config.model import AccountName, Disagreement, HostName, MachinePath, Port, Rules, Settings
 from config.places import LinkPlace, PlainFile, SharedFile
 from config.systems.lxd.values import (
     Bytes,
@@ -30,6 +31,7 @@ from config.systems.lxd.values import (
     ResourceName,
     Subnet,
     Variable,
+    VariableValue,
     ZeroTierNetwork,
 )
 
@@ -73,11 +75,13 @@ class BridgePort(Settings):
         default="auto", description="What configures the machine's network. `auto`: looked up there."
     )
 
-    @model_validator(mode="after")
-    def _gateway_can_be_reached(self) -> BridgePort:
+    def rules(self) -> Rules:
+        return (self._gateway_can_be_reached,)
+
+    def _gateway_can_be_reached(self) -> Iterator[Disagreement]:
         if self.gateway and not any(self.gateway in address.network for address in self.addresses):
-            raise ValueError("gateway must be in the subnet of one of the addresses; correct it, or add the address")
-        return self
+            rule = "gateway must be in the subnet of one of the addresses; correct it, or add the address"
+            yield Disagreement("", rule)
 
 
 class Bridge(Settings):
@@ -100,13 +104,16 @@ class PoolMember(Settings):
     wipe: bool = Field(default=False, description="Whether what is on the disk is destroyed.")
     size: Bytes | None = Field(default=None, description="Size of the file that serves as disk. Not for `dir`.")
 
-    @model_validator(mode="after")
-    def _one_source(self) -> PoolMember:
+    def rules(self) -> Rules:
+        return (self._one_source, self._wipe_is_about_a_disk)
+
+    def _one_source(self) -> Iterator[Disagreement]:
         if self.disk and self.size:
-            raise ValueError("disk and size exclude each other, as a disk has its own size; remove one of them")
+            yield Disagreement("", "disk and size exclude each other, as a disk has its own size; remove one of them")
+
+    def _wipe_is_about_a_disk(self) -> Iterator[Disagreement]:
         if self.wipe and not self.disk:
-            raise ValueError("wipe needs a disk that it is about; name the disk, or remove wipe")
-        return self
+            yield Disagreement("", "wipe needs a disk that it is about; name the disk, or remove wipe")
 
 
 class Pool(Settings):
@@ -119,11 +126,12 @@ class Pool(Settings):
         default_factory=dict, description="Per member: the disk. Without it: as LXD does it by itself."
     )
 
-    @model_validator(mode="after")
-    def _dir_has_no_disk(self) -> Pool:
+    def rules(self) -> Rules:
+        return (self._dir_has_no_disk,)
+
+    def _dir_has_no_disk(self) -> Iterator[Disagreement]:
         if self.driver == "dir" and any(each.disk or each.size for each in self.members.values()):
-            raise ValueError("driver dir takes no disk and no size, as it is a folder; choose zfs or btrfs")
-        return self
+            yield Disagreement("", "driver dir takes no disk and no size, as it is a folder; choose zfs or btrfs")
 
 
 class Network(Settings):
@@ -139,13 +147,16 @@ class Network(Settings):
     )
     config: Config = Field(default_factory=dict, description="More of LXD's keys.")
 
-    @model_validator(mode="after")
-    def _families(self) -> Network:
+    def rules(self) -> Rules:
+        return (self._version_4, self._version_6)
+
+    def _version_4(self) -> Iterator[Disagreement]:
         if self.ipv4 is not None and self.ipv4.version != 4:
-            raise ValueError("ipv4 must be an IPv4 address with its subnet; write it as 10.100.0.1/24")
+            yield Disagreement("", "ipv4 must be an IPv4 address with its subnet; write it as 10.100.0.1/24")
+
+    def _version_6(self) -> Iterator[Disagreement]:
         if self.ipv6 is not None and self.ipv6.version != 6:
-            raise ValueError("ipv6 must be an IPv6 address with its subnet; write it as fd42:1::1/64")
-        return self
+            yield Disagreement("", "ipv6 must be an IPv6 address with its subnet; write it as fd42:1::1/64")
 
 
 class Profile(Settings):
@@ -167,13 +178,16 @@ class Image(Settings):
         default=None, description="Archive on the first member's machine that holds it (one file, metadata in it)."
     )
 
-    @model_validator(mode="after")
-    def _one_source(self) -> Image:
+    def rules(self) -> Rules:
+        return (self._one_source, self._named_there)
+
+    def _one_source(self) -> Iterator[Disagreement]:
         if (self.remote is None) == (self.file is None):
-            raise ValueError("must have either remote or file, which say where it comes from; give one of them")
+            yield Disagreement("", "must have either remote or file, which say where it comes from; give one of them")
+
+    def _named_there(self) -> Iterator[Disagreement]:
         if self.remote and not self.name:
-            raise ValueError("remote needs the image's name there; add name, as debian/13/cloud")
-        return self
+            yield Disagreement("", "remote needs the image's name there; add name, as debian/13/cloud")
 
 
 class InstanceUser(Settings):
@@ -228,7 +242,7 @@ class Environment(Settings):
     path: SharedFile = Field(default=PurePosixPath("/etc/thinkube/env"), description="The file; mode 0600.")
     owner: AccountName = Field(default="root", description="Whose file it is.")
     link: LinkPlace | None = Field(default=None, description="A link to it, as ~/.env. Without it: none.")
-    variables: dict[Variable, OneLine] = Field(default_factory=dict, description="Variables that are no secrets.")
+    variables: dict[Variable, VariableValue] = Field(default_factory=dict, description="Variables that are no secrets.")
     required: tuple[Variable, ...] = Field(
         default=(), description="Variables that must be there; those not in `variables` come from the secret."
     )

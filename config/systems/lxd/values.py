@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from config.addresses import IpAddress
-from config.model import NO_CONTROL, matches
+from config.model import NO_CONTROL, fits_64_bits, matches
+from config.texts import no_password
 
 
 def _of_a_machine(value: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
@@ -148,9 +149,19 @@ ResourceName = Annotated[
 """The name of a profile or an image's alias."""
 
 ConfigKey = Annotated[
-    str, matches(r"[a-z0-9][A-Za-z0-9_.*:/-]*", "must be a key of LXD's configuration; write it as limits.memory")
+    str,
+    Field(max_length=255),
+    matches(r"[a-z0-9][A-Za-z0-9_.*:/-]*", "must be a key of LXD's configuration; write it as limits.memory"),
 ]
-ConfigValue = Annotated[str, matches(r"[^\x00]*", "must hold no NUL character; take it out")]
+
+
+def _countable(value: str) -> str:
+    return fits_64_bits(value) if re.fullmatch(r"[0-9]+(Ki|Mi|Gi|Ti|Pi|Ei|k|K|M|G|T|P|E)?B", value) else value
+
+
+ConfigValue = Annotated[
+    str, matches(r"[^\x00]*", "must hold no NUL character; take it out"), AfterValidator(_countable)
+]
 
 PciAddress = Annotated[
     str,
@@ -163,6 +174,7 @@ PciAddress = Annotated[
 
 DiskById = Annotated[
     str,
+    Field(max_length=255),
     matches(
         r"/dev/disk/by-id/[A-Za-z0-9][A-Za-z0-9_.:+@-]*",
         "must name the disk by its id, as /dev/sdX may be another disk after a restart; write /dev/disk/by-id/...",
@@ -171,7 +183,9 @@ DiskById = Annotated[
 """A disk that is that very disk after every restart."""
 
 Bytes = Annotated[
-    str, matches(r"[1-9][0-9]{0,6}(MiB|GiB|TiB|MB|GB|TB)", "must be a size with its unit; write it as 20GiB")
+    str,
+    matches(r"[1-9][0-9]*(MiB|GiB|TiB|MB|GB|TB)", "must be a size with its unit; write it as 20GiB"),
+    AfterValidator(fits_64_bits),
 ]
 
 DomainName = Annotated[
@@ -196,19 +210,29 @@ HostLabel = Annotated[
 ZeroTierNetwork = Annotated[
     str, matches(r"[0-9a-f]{16}", "must be the 16 small hexadecimal digits of a ZeroTier network; copy it from there")
 ]
-Variable = Annotated[str, matches(r"[A-Za-z_][A-Za-z0-9_]*", "must be a variable's name; write it as LOG_LEVEL")]
+Variable = Annotated[
+    str,
+    Field(max_length=255),
+    matches(r"[A-Za-z_][A-Za-z0-9_]*", "must be a variable's name; write it as LOG_LEVEL"),
+]
 OneLine = Annotated[
     str, matches(NO_CONTROL, "must be one line without control or unseen characters; write it without line breaks")
 ]
+VariableValue = Annotated[OneLine, AfterValidator(no_password)]
 ImageTitle = Annotated[
-    str, matches(r"[A-Za-z0-9][A-Za-z0-9._/+:-]*", "must be an image's name; write it as debian/13/cloud")
+    str,
+    Field(max_length=255),
+    matches(r"[A-Za-z0-9][A-Za-z0-9._/+:-]*", "must be an image's name; write it as debian/13/cloud"),
 ]
 """The name of an image on a public server."""
 PackageName = Annotated[
-    str, matches(r"[a-z0-9][a-z0-9+.-]+", "must be a Debian package's name; write it as apt-cache search shows it")
+    str,
+    Field(max_length=255),
+    matches(r"[a-z0-9][a-z0-9+.-]+", "must be a Debian package's name; write it as apt-cache search shows it"),
 ]
 PublicKey = Annotated[
     str,
+    Field(max_length=16384),
     matches(
         r"(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]+={0,3}"
         rf"( {NO_CONTROL})?",

@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from config.model import Disagreement, HostName, Line, UnprivilegedPort, matches
+from config.model import Disagreement, HostName, Line, Rules, UnprivilegedPort, matches, where_known
 from config.places import inside
 from config.secret_rules import at_least, bcrypt_password, one_line, postgres_address
 from config.system import Holding, Listener, SystemSettings
@@ -93,28 +93,6 @@ class Maubot(SystemSettings):
             needed["maubot-database-url"] = "maubot.database"
         return needed
 
-    @model_validator(mode="after")
-    def _references_lead_somewhere(self) -> Maubot:
-        for name, instance in self.instances.items():
-            if instance.plugin not in self.plugins:
-                there = ", ".join(self.plugins) or "none yet"
-                raise ValueError(
-                    f"the instance {name} runs the plugin {instance.plugin}, which plugins does not have"
-                    f" (there: {there}); add it there, or correct the name"
-                )
-            if instance.bot not in self.bots:
-                there = ", ".join(self.bots) or "none yet"
-                raise ValueError(
-                    f"the instance {name} is run by the bot {instance.bot}, which bots does not have (there: {there});"
-                    " add it there, or correct the name"
-                )
-            if instance.enabled and not self.bots[instance.bot].enabled:
-                raise ValueError(
-                    f"the instance {name} can't run while its bot {instance.bot} is not enabled;"
-                    " enable the bot, or disable the instance"
-                )
-        return self
-
     SECRETS_INSTEAD: ClassVar[Mapping[str, str]] = {"bots": "maubot-bot-passwords"}
     SECRET_RULES: ClassVar[Mapping[str, Callable[[str], None]]] = {
         "maubot-admin-password": bcrypt_password,
@@ -123,15 +101,60 @@ class Maubot(SystemSettings):
         "maubot-database-url": postgres_address,
     }
 
-    def disagreements(self) -> Iterator[Disagreement]:
-        folder, metrics = self.backup.folder, self.health.metrics_folder
-        rule = "must lie apart from {}, and one is in the other; choose a place of its own"
+    def rules(self) -> Rules:
+        return (
+            self._plugins_are_there,
+            self._bots_are_there,
+            self._bots_are_enabled,
+            self._own_places,
+            self._places_apart,
+            self._user_ids_are_short,
+            self._homeserver_is_another,
+            self._version_is_safe,
+            self._port_is_free,
+            self._nixos_is_told,
+            self._packages_are_debians,
+            self._somebody_tells,
+            self._the_bot_that_tells,
+        )
+
+    def _plugins_are_there(self) -> Iterator[Disagreement]:
+        there = ", ".join(self.plugins) or "none yet"
+        for name, plugin in where_known(*((lambda n=n, i=i: (n, i.plugin)) for n, i in self.instances.items())):
+            if plugin not in self.plugins:
+                rule = f"must be a plugin of plugins (there: {there}); add it there, or correct the name"
+                yield Disagreement(f"instances.{name}.plugin", rule, plugin)
+
+    def _bots_are_there(self) -> Iterator[Disagreement]:
+        there = ", ".join(self.bots) or "none yet"
+        for name, bot in where_known(*((lambda n=n, i=i: (n, i.bot)) for n, i in self.instances.items())):
+            if bot not in self.bots:
+                rule = f"must be a bot of bots (there: {there}); add it there, or correct the name"
+                yield Disagreement(f"instances.{name}.bot", rule, bot)
+
+    def _bots_are_enabled(self) -> Iterator[Disagreement]:
+        for name, instance in self.instances.items():
+            if instance.enabled and instance.bot in self.bots and not self.bots[instance.bot].enabled:
+                rule = "must be enabled while its instance is; enable the bot, or disable the instance"
+                yield Disagreement(f"instances.{name}.bot", rule, instance.bot)
+
+    def _own_places(self) -> Iterator[Disagreement]:
+        rule = "must lie apart from maubot's {}, and one is in the other; choose a place of its own"
+        chosen = where_known(
+            lambda: ("backup.folder", self.backup.folder), lambda: ("health.metrics-folder", self.health.metrics_folder)
+        )
         for place in parts.OWN_FOLDERS:
-            for key, path in (("backup.folder", folder), ("health.metrics-folder", metrics)):
+            for key, path in chosen:
                 if path is not None and (inside(path, place) or inside(place, path)):
-                    yield Disagreement(key, rule.format(f"maubot's {place}"), str(path))
+                    yield Disagreement(key, rule.format(place), str(path))
+
+    def _places_apart(self) -> Iterator[Disagreement]:
+        folder, metrics = self.backup.folder, self.health.metrics_folder
         if metrics is not None and (inside(metrics, folder) or inside(folder, metrics)):
-            yield Disagreement("health.metrics-folder", rule.format(f"backup.folder ({folder})"), str(metrics))
+            rule = f"must lie apart from backup.folder ({folder}), and one is in the other; choose a place of its own"
+            yield Disagreement("health.metrics-folder", rule, str(metrics))
+
+    def _user_ids_are_short(self) -> Iterator[Disagreement]:
         longest = max(map(len, self.bots), default=0)
         if longest and longest + len(self.server_name) + 2 > LONGEST_USER_ID:
             rule = (
@@ -139,6 +162,8 @@ class Maubot(SystemSettings):
                 "(Matrix specification, User Identifiers); choose shorter names"
             )
             yield Disagreement("bots", rule, max(self.bots, key=len))
+
+    def _homeserver_is_another(self) -> Iterator[Disagreement]:
         if self.homeserver_unit.startswith("maubot"):
             rule = "must be the homeserver's unit, and this is maubot's own; write the homeserver's"
             yield Disagreement("homeserver-unit", rule, self.homeserver_unit)
@@ -162,36 +187,50 @@ class Maubot(SystemSettings):
     def holdings(self) -> Sequence[Holding]:
         """Return maubot's account, its folders and units, and where its backups are."""
         units = (PurePosixPath(f"/etc/systemd/system/{name}") for name in parts.OWN_UNITS)
-        found = [Holding("", self.host, parts.ACCOUNT), Holding("backup.folder", self.host, self.backup.folder)]
-        return [*found, *(Holding("", self.host, path) for path in (*parts.OWN_FOLDERS, *units))]
+        found = where_known(lambda: Holding("backup.folder", self.host, self.backup.folder))
+        return [*found, *(Holding("", self.host, what) for what in (parts.ACCOUNT, *parts.OWN_FOLDERS, *units))]
 
     def listeners(self) -> Sequence[Listener]:
         """Return maubot's page; and the homeserver's own port, where that is on the machine."""
-        found = [Listener("port", self.host, self.port, (IPv4Address("127.0.0.1"),))]
-        place = urlsplit(self.homeserver)
-        if place.hostname in ("127.0.0.1", "::1"):
-            port = place.port or {"http": 80, "https": 443}[place.scheme]
-            found.append(Listener("homeserver", self.host, port, (ip_address(place.hostname),)))
+        page = (IPv4Address("127.0.0.1"),)
+        found = where_known(lambda: Listener("port", self.host, self.port, page))
+        for address in where_known(lambda: self.homeserver):
+            place = urlsplit(address)
+            if place.hostname in ("127.0.0.1", "::1"):
+                port = place.port or {"http": 80, "https": 443}[place.scheme]
+                found.append(Listener("homeserver", self.host, port, (ip_address(place.hostname),)))
         return found
 
-    @model_validator(mode="after")
-    def _what_can_be(self) -> Maubot:
+    def _version_is_safe(self) -> Iterator[Disagreement]:
         if tuple(int(part) for part in self.version.split(".")) < (0, 5, 2):
-            raise ValueError("version must be 0.5.2 or later, the first without a known way in; write a newer one")
+            rule = "must be 0.5.2 or later, the first without a known way in; write a newer one"
+            yield Disagreement("version", rule, self.version)
+
+    def _port_is_free(self) -> Iterator[Disagreement]:
         if self.port in parts.TAKEN_PORTS or f":{self.port}" == self.homeserver[self.homeserver.rfind(":") :]:
             taken = ", ".join(str(port) for port in sorted(parts.TAKEN_PORTS))
-            raise ValueError(f"port must be free: {taken} and the homeserver's own are taken there; choose another")
+            rule = f"must be free: {taken} and the homeserver's own are taken there; choose another"
+            yield Disagreement("port", rule, self.port)
+
+    def _nixos_is_told(self) -> Iterator[Disagreement]:
         if (self.platform == "nixos") != (self.nixos is not None):
-            raise ValueError("nixos must be given where the platform is nixos, and only there; give both or neither")
+            rule = "nixos must be given where the platform is nixos, and only there; give both or neither"
+            yield Disagreement("", rule)
+
+    def _packages_are_debians(self) -> Iterator[Disagreement]:
         if self.platform == "nixos" and (self.python_packages or self.packages):
-            raise ValueError(
-                "python-packages and packages are Debian's way; on nixos, add them to services.maubot in the flake"
-            )
+            rule = "python-packages and packages are Debian's way; on nixos, add them to services.maubot in the flake"
+            yield Disagreement("", rule)
+
+    def _somebody_tells(self) -> Iterator[Disagreement]:
         if self.health.alert_room and not self.bots:
-            raise ValueError("health.alert-room needs a bot that tells; give one under bots, or leave the room out")
-        if self.health.alert_bot and self.health.alert_bot not in self.bots:
-            raise ValueError("health.alert-bot must be a key of bots; correct the name")
-        return self
+            rule = "needs a bot that tells; give one under bots, or leave the room out"
+            yield Disagreement("health.alert-room", rule, self.health.alert_room)
+
+    def _the_bot_that_tells(self) -> Iterator[Disagreement]:
+        bot = self.health.alert_bot
+        if bot and bot not in self.bots:
+            yield Disagreement("health.alert-bot", "must be a key of bots; correct the name", bot)
 
     @property
     def watched(self) -> tuple[str, ...]:

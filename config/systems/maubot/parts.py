@@ -39,7 +39,7 @@ OWN_UNITS = (
 
 
 def homeserver_address(value: str) -> str:
-    if not re.fullmatch(r"https?://[^/?#@]+", value):
+    if not re.fullmatch(r"https?://[^/?#@%]+", value):
         raise ValueError("must be scheme, host and port alone; write it as http://127.0.0.1:8008")
     place = value.partition("://")[2]
     if re.fullmatch(r"localhost(:[0-9]+)?", place):
@@ -50,11 +50,22 @@ def homeserver_address(value: str) -> str:
 
 def _server_name(value: str) -> str:
     try:
-        return socket_address(value)
+        if re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]*[A-Za-z0-9-])(:[0-9]{1,5})?", value):
+            return socket_address(value)
+        raise ValueError
     except ValueError:
         raise ValueError(
             "must be the homeserver's name, as after the colon of a user id; write it as example.org"
         ) from None
+
+
+def _mxc_address(value: str) -> str:
+    """Matrix specification, "Matrix Content (mxc://) URIs": a server's name, and what identifies the file there."""
+    server, _, media = value.removeprefix("mxc://").partition("/")
+    if not value.startswith("mxc://") or not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", media):
+        raise ValueError("must be an mxc:// address of a picture; write it as mxc://example.org/abcdefgh")
+    _server_name(server)
+    return value
 
 
 def requirement(value: str) -> str:
@@ -83,21 +94,29 @@ InstanceName = Annotated[
     str,
     matches(r"[a-z0-9][a-z0-9._-]{0,99}", "must be lowercase letters, digits and . _ -; write it as instagram-bot-1"),
 ]
-PluginId = Annotated[str, matches(r"[A-Za-z0-9][A-Za-z0-9._-]*", "must be a plugin's id; write it as sna.instagram")]
+PluginId = Annotated[
+    str,
+    Field(max_length=255),
+    matches(r"[A-Za-z0-9][A-Za-z0-9._-]*", "must be a plugin's id; write it as sna.instagram"),
+]
 ServerName = Annotated[str, AfterValidator(_server_name)]
 """Matrix specification, appendix "Server Name"."""
-MxcAddress = Annotated[str, matches(r"mxc://[A-Za-z0-9.:-]+/[A-Za-z0-9_-]+", "must be an mxc:// address of a picture")]
+MxcAddress = Annotated[str, AfterValidator(_mxc_address)]
 RoomId = Annotated[
     Line, matches(r"[!#][^\s:]+(:[A-Za-z0-9.:-]+)?", "must be a room; write it as #admins:example.org, or by its id")
 ]
 UnitStem = Annotated[
     str,
     matches(
-        r"(?!.*\.service$)[A-Za-z0-9@_][A-Za-z0-9@._-]*",
+        r"(?!.*\.service$)[A-Za-z0-9@_][A-Za-z0-9@._-]{0,246}",
         "must be a service's name without .service; write it as matrix-continuwuity",
     ),
 ]
-PackageName = Annotated[str, matches(r"[a-z0-9][a-z0-9.+-]+", "must be a Debian package's name; write it as ffmpeg")]
+PackageName = Annotated[
+    str,
+    Field(max_length=255),
+    matches(r"[a-z0-9][a-z0-9.+-]+", "must be a Debian package's name; write it as ffmpeg"),
+]
 
 
 def _lines_by_bot(lines: str, bots: Iterable[str]) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from config.hosts import Machines
-from config.model import Disagreement, HostName
+from config.model import Disagreement, HostName, Rules, where_known
 from config.places import inside, someones_home
 from config.secret_rules import environment_lines, one_line
 from config.system import Holding, Listener, SystemSettings
@@ -17,6 +17,14 @@ from config.systems.secondbrain import parts
 
 PODMGR_FOLDER = PurePosixPath("/opt/podmgr")
 """Where podmgr is installed: the task list says so."""
+
+
+def _apart(key: str, path: PurePosixPath, name: str, other: PurePosixPath) -> Iterator[Disagreement]:
+    """Yield where a path lies in another, or around it."""
+    if inside(path, other) or inside(other, path):
+        whose = f"{name} {other}" if name.endswith("'s") else f"{name} ({other})"
+        rule = f"must lie apart from {whose}, and one is in the other; choose a place of its own"
+        yield Disagreement(key, rule, str(path))
 
 
 class SecondBrain(SystemSettings):
@@ -56,10 +64,18 @@ class SecondBrain(SystemSettings):
     share: parts.Share | None = Field(default=None, description="The Windows share. Without it: no share.")
     podmgr: parts.Podmgr = Field(default_factory=parts.Podmgr, description="Where podmgr comes from.")
 
-    def disagreements(self) -> Iterator[Disagreement]:
-        yield from self._of_the_image()
-        yield from self._of_accounts()
-        yield from self._of_places()
+    def rules(self) -> Rules:
+        return (
+            self._of_the_image,
+            self._of_the_archive,
+            self._of_the_old_user,
+            self._of_private_homes,
+            self._of_the_home,
+            self._of_podmgr,
+            self._of_the_mount,
+            self._of_the_credentials,
+            self._of_mount_and_credentials,
+        )
 
     def _of_the_image(self) -> Iterator[Disagreement]:
         missing = [
@@ -70,46 +86,53 @@ class SecondBrain(SystemSettings):
         if missing and self.migrate is None:
             keys = " and ".join(f"pod.{key}" for key in missing)
             yield Disagreement("", f"must give {keys}, as no old container (migrate) tells; add what is missing")
+
+    def _of_the_archive(self) -> Iterator[Disagreement]:
         if self.pod.backend_archive and self.migrate:
             rule = "pod.backend-archive and migrate each say where the backend's image comes from; remove one of them"
             yield Disagreement("", rule)
         elif self.pod.backend_archive and self.pod.backend_image is None:
             yield Disagreement("", "pod.backend-archive needs pod.backend-image, the name of the image in it; add it")
 
-    def _of_accounts(self) -> Iterator[Disagreement]:
-        account, migrate = self.account, self.migrate
-        if migrate and migrate.user == account.name:
-            yield Disagreement(
-                "migrate.user", "must be another user than account.name; name the old user", migrate.user
-            )
+    def _of_the_old_user(self) -> Iterator[Disagreement]:
+        old = self.migrate.user if self.migrate else None
+        if old is not None and old == self.account.name:
+            yield Disagreement("migrate.user", "must be another user than account.name; name the old user", old)
+
+    def _of_private_homes(self) -> Iterator[Disagreement]:
+        account = self.account
+        if "root" in account.private_homes:
+            yield Disagreement("account.private-homes", "must not name root, whose home is closed; remove it", "root")
         if account.name in account.private_homes:
             rule = "must not name the account itself; remove it from the list"
             yield Disagreement("account.private-homes", rule, account.name)
-        if "root" in account.private_homes:
-            yield Disagreement("account.private-homes", "must not name root, whose home is closed; remove it", "root")
+
+    def _of_the_home(self) -> Iterator[Disagreement]:
+        account = self.account
         if someones_home(account.home) not in ("", account.name):
             rule = "must not be another user's home, nor lie in it; choose another place, as /var/lib/secondbrain"
             yield Disagreement("account.home", rule, str(account.home))
 
-    def _of_places(self) -> Iterator[Disagreement]:
-        """Yield the paths that would lie in one another.
+    # Paths that would lie in one another: the account could rewrite what is root's, or a mount would hide it.
 
-        The account could rewrite what is root's, or a mount would hide it.
-        """
-        home = self.account.home
-        rule = "must lie apart from {}, and one is in the other; choose a place of its own"
-        if self.manager == "podmgr" and (inside(home, PODMGR_FOLDER) or inside(PODMGR_FOLDER, home)):
-            yield Disagreement("account.home", rule.format(f"podmgr's {PODMGR_FOLDER}"), str(home))
-        if self.share is None:
-            return
-        mount, file = self.share.mount_point, self.share.credentials_file
-        for folder, name in ((home, f"account.home ({home})"), (PODMGR_FOLDER, f"podmgr's {PODMGR_FOLDER}")):
-            if inside(mount, folder) or inside(folder, mount):
-                yield Disagreement("share.mount-point", rule.format(name), str(mount))
-            if inside(file, folder) or inside(folder, file):
-                yield Disagreement("share.credentials-file", rule.format(name), str(file))
-        if inside(file, mount) or inside(mount, file):
-            yield Disagreement("share.credentials-file", rule.format(f"share.mount-point ({mount})"), str(file))
+    def _of_podmgr(self) -> Iterator[Disagreement]:
+        if self.manager == "podmgr":
+            yield from _apart("account.home", self.account.home, "podmgr's", PODMGR_FOLDER)
+
+    def _of_the_mount(self) -> Iterator[Disagreement]:
+        if self.share is not None:
+            yield from _apart("share.mount-point", self.share.mount_point, "podmgr's", PODMGR_FOLDER)
+            yield from _apart("share.mount-point", self.share.mount_point, "account.home", self.account.home)
+
+    def _of_the_credentials(self) -> Iterator[Disagreement]:
+        if self.share is not None:
+            yield from _apart("share.credentials-file", self.share.credentials_file, "podmgr's", PODMGR_FOLDER)
+            yield from _apart("share.credentials-file", self.share.credentials_file, "account.home", self.account.home)
+
+    def _of_mount_and_credentials(self) -> Iterator[Disagreement]:
+        if self.share is not None:
+            file, mount = self.share.credentials_file, self.share.mount_point
+            yield from _apart("share.credentials-file", file, "share.mount-point", mount)
 
     def against(self, machines: Machines) -> Iterator[Disagreement]:
         """Yield the mistake where the account is the one that Hearth logs in as."""
@@ -123,24 +146,23 @@ class SecondBrain(SystemSettings):
     def listeners(self) -> Sequence[Listener]:
         """Return both containers' ports."""
         pod = self.pod
-        found = [Listener("pod.ollama-port", self.host, pod.ollama_port, pod.ollama_addresses)]
-        if pod.backend_port is not None:
-            found.append(Listener("pod.backend-port", self.host, pod.backend_port, pod.backend_addresses))
-        return found
+        found = where_known(
+            lambda: ("pod.ollama-port", pod.ollama_port, pod.ollama_addresses),
+            lambda: ("pod.backend-port", pod.backend_port, pod.backend_addresses),
+        )
+        by_port = {port: (key, addresses) for key, port, addresses in reversed(found)}  # one twice is said by the pod
+        return [Listener(key, self.host, port, addresses) for port, (key, addresses) in by_port.items() if port]
 
     def holdings(self) -> Sequence[Holding]:
         """Return the account and its home, where the share is mounted, and its credentials."""
-        account = self.account
-        found = [
-            Holding("account.name", self.host, account.name),
-            Holding("account.home", self.host, account.home),
-        ]
-        if self.manager == "podmgr":
-            found.append(Holding("", self.host, PODMGR_FOLDER))
-        if self.share is not None:
-            found.append(Holding("share.mount-point", self.host, self.share.mount_point))
-            found.append(Holding("share.credentials-file", self.host, self.share.credentials_file))
-        return found
+        found = where_known(
+            lambda: ("account.name", self.account.name),
+            lambda: ("account.home", self.account.home),
+            lambda: ("", PODMGR_FOLDER if self.manager == "podmgr" else None),
+            lambda: ("share.mount-point", self.share.mount_point if self.share else None),
+            lambda: ("share.credentials-file", self.share.credentials_file if self.share else None),
+        )
+        return [Holding(key, self.host, what) for key, what in found if what is not None]
 
     def required_secrets(self) -> Mapping[str, str]:
         """User and password of the Windows share, where there is one."""

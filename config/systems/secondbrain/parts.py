@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from config import podman
 from config.accounts import LoginName, OwnAccountName
@@ -17,15 +18,18 @@ from config.git import GitAddress, GitRevision
 from config.model import (
     NO_CONTROL,
     ContainerName,
+    Disagreement,
     ImageName,
     NamePrefix,
     Port,
+    Rules,
     Settings,
     UnprivilegedPort,
     each_once,
     matches,
 )
 from config.places import CredentialsFile, MountPlace, OwnHome, ReadableFile
+from config.texts import no_password
 
 LOWEST_SUBORDINATE_ID = 65536  # ids below are users' and services' own
 SMALLEST_RANGE = 65536  # ids
@@ -75,7 +79,11 @@ def _share_name(value: str) -> str:
     return value
 
 
-EnvironmentName = Annotated[str, matches(r"[A-Za-z_][A-Za-z0-9_]*", "must be a variable's name; write it as LOG_LEVEL")]
+EnvironmentName = Annotated[
+    str,
+    Field(max_length=255),
+    matches(r"[A-Za-z_][A-Za-z0-9_]*", "must be a variable's name; write it as LOG_LEVEL"),
+]
 OneLine = Annotated[
     str,
     Field(max_length=65536),  # execve(2): one argument of a command has 128 KiB at most
@@ -130,13 +138,18 @@ class Migrate(Settings):
         default=False, description="Whether the old user's copy of the backend's image goes with them."
     )
 
-    @model_validator(mode="after")
-    def _image_goes_last(self) -> Migrate:
+    def rules(self) -> Rules:
+        return (self._image_goes_last, self._two_containers)
+
+    def _image_goes_last(self) -> Iterator[Disagreement]:
         if self.remove_image and not self.remove_old:
-            raise ValueError("remove-image needs remove-old, as containers still use the image; set both or neither")
+            rule = "remove-image needs remove-old, as containers still use the image; set both or neither"
+            yield Disagreement("", rule)
+
+    def _two_containers(self) -> Iterator[Disagreement]:
         if self.backend_container == self.ollama_container:
-            raise ValueError("backend-container and ollama-container are the same one; name each by its own name")
-        return self
+            rule = "backend-container and ollama-container are the same one; name each by its own name"
+            yield Disagreement("", rule)
 
 
 class Pod(Settings):
@@ -174,18 +187,20 @@ class Pod(Settings):
         description="Command in the backend's container that says whether it is healthy. Without it: an HTTP request "
         "by curl, wget or Python, whichever the image has.",
     )
-    backend_environment: dict[EnvironmentName, OneLine] = Field(
+    backend_environment: dict[EnvironmentName, Annotated[OneLine, AfterValidator(no_password)]] = Field(
         default_factory=dict, description="Environment of the backend. Nothing secret: see the secret keys."
     )
     start_timeout: Annotated[int, Field(ge=5, le=3600)] = Field(
         default=90, description="Seconds that the containers may take to become healthy."
     )
 
-    @model_validator(mode="after")
-    def _one_service_per_port(self) -> Pod:
+    def rules(self) -> Rules:
+        return (self._one_service_per_port,)
+
+    def _one_service_per_port(self) -> Iterator[Disagreement]:
         if self.backend_port == self.ollama_port:
-            raise ValueError(f"backend-port and ollama-port are both {self.ollama_port}; give them different ports")
-        return self
+            rule = f"backend-port and ollama-port are both {self.ollama_port}; give them different ports"
+            yield Disagreement("", rule)
 
 
 class Share(Settings):

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from config.certificates import in_pem, wrong_certificate, wrong_key
-from config.model import Disagreement, Line, LogLevel, Port, matches
+from config.model import Disagreement, Line, LogLevel, Port, Rules, matches
+from config.own_files import OwnFile
 from config.secret_rules import at_least, certificates, one_line, private_key, remote_postgres_address
 from config.system import SystemSettings
 from config.systems.todo import parts
@@ -47,7 +48,7 @@ class Todo(SystemSettings):
     HOST_FIELDS: ClassVar[tuple[str, ...]] = ()
 
     context: Line = Field(min_length=1, description="The kubeconfig's context: which cluster, and as whom.")
-    kubeconfig: Annotated[Path, AfterValidator(parts.kubeconfig_path)] | None = Field(
+    kubeconfig: OwnFile | None = Field(
         default=None,
         description="The kubeconfig; a relative path starts at the project's folder. Without it, as kubectl finds it: "
         "$KUBECONFIG, else ~/.kube/config.",
@@ -107,13 +108,13 @@ class Todo(SystemSettings):
                 raise ValueError(f"must not hold {place}, which follows from the settings; {remedy}")
         return value
 
-    @model_validator(mode="after")
-    def _authority_has_a_database(self) -> Todo:
+    def rules(self) -> Rules:
+        return (self._authority_has_a_database,)
+
+    def _authority_has_a_database(self) -> Iterator[Disagreement]:
         if self.database_ca and self.postgres.enabled:
-            raise ValueError(
-                "database-ca is for a database elsewhere, and postgres.enabled brings one; remove one of them"
-            )
-        return self
+            rule = "database-ca is for a database elsewhere, and postgres.enabled brings one; remove one of them"
+            yield Disagreement("", rule)
 
     def kubeconfig_file(self, project: Path | None = None) -> Path | None:
         """Return where the kubeconfig is; None where it is for kubectl's own rule to find."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from config.addresses import HttpAddressFromContainer, socket_address
-from config.model import ImageName, Line, Settings, each_once, matches
+from config.model import Disagreement, ImageName, Line, Rules, Settings, each_once, fits_64_bits, matches
 
 LABEL = r"[a-z]([a-z0-9-]*[a-z0-9])?"
 LABEL_RULE = "must be lowercase letters, digits and '-', and begin with a letter; choose such a name"
@@ -24,7 +25,9 @@ def own_namespace(value: str) -> str:
 
 
 Quantity = Annotated[
-    str, matches(r"[1-9][0-9]*(Mi|Gi|Ti)", "must be a size of Kubernetes; write it as 512Mi, 1Gi or 2Ti")
+    str,
+    matches(r"[1-9][0-9]*(Mi|Gi|Ti)", "must be a size of Kubernetes; write it as 512Mi, 1Gi or 2Ti"),
+    AfterValidator(fits_64_bits),
 ]
 _DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DnsName = Annotated[
@@ -57,17 +60,14 @@ AnnotationKey = Annotated[
     ),
 ]
 """Kubernetes' documentation, "Labels and Selectors", syntax and character set."""
-AnnotationValue = Annotated[str, matches(r"[^\x00]*", "must be a text without NUL; correct it")]
-
-
-def kubeconfig_path(value: Path) -> Path:
-    try:
-        value.expanduser()
-    except RuntimeError:
-        raise ValueError("must be a path; `~` alone stands for your own home, so write the other one out") from None
-    if not str(value).isprintable() or value.name in ("", ".."):
-        raise ValueError("must be a file's path without control characters; write it as ~/.kube/config")
-    return value
+AnnotationValue = Annotated[
+    str,
+    Field(max_length=256 * 1024),  # Kubernetes' apimachinery, TotalAnnotationSizeLimitB
+    matches(
+        r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*",
+        "must hold no control characters but line breaks and tabs; take them out",
+    ),
+]
 
 
 def _registry(value: str) -> str:
@@ -109,13 +109,18 @@ class TodoPart(Settings):
     )
     replicas: Annotated[int, Field(ge=1, le=100)] = Field(default=2, description="How many pods there are.")
 
-    @model_validator(mode="after")
-    def _image_has_one_source(self) -> TodoPart:
+    def rules(self) -> Rules:
+        return (self._image_has_one_source, self._registry_is_a_name)
+
+    def _image_has_one_source(self) -> Iterator[Disagreement]:
         if (self.image is None) == (self.registry is None):
-            raise ValueError("one of image and registry must say where the image comes from; give exactly one of them")
+            rule = "one of image and registry must say where the image comes from; give exactly one of them"
+            yield Disagreement("", rule)
+
+    def _registry_is_a_name(self) -> Iterator[Disagreement]:
         if self.registry and ("@" in self.registry or ":" in self.registry.rpartition("/")[2]):
-            raise ValueError("registry must have neither tag nor digest, which come with the build; write the name")
-        return self
+            rule = "registry must have neither tag nor digest, which come with the build; write the name"
+            yield Disagreement("", rule)
 
 
 class TodoIngress(Settings):
@@ -156,15 +161,21 @@ class TodoIngress(Settings):
         default=None, description="Where the controller answers. Without it: what the Ingress says."
     )
 
-    @model_validator(mode="after")
-    def _certificate_has_a_host(self) -> TodoIngress:
+    def rules(self) -> Rules:
+        return (self._certificate_has_one_source, self._certificate_has_a_host, self._kind_is_of_an_issuer)
+
+    def _certificate_has_one_source(self) -> Iterator[Disagreement]:
         if self.own_certificate and self.issuer:
-            raise ValueError("own-certificate and issuer each say where the certificate comes from; remove one of them")
+            rule = "own-certificate and issuer each say where the certificate comes from; remove one of them"
+            yield Disagreement("", rule)
+
+    def _certificate_has_a_host(self) -> Iterator[Disagreement]:
         if self.is_secure and not self.host:
-            raise ValueError(f"{self._tls_key} needs host, as a certificate is for a name; give host")
+            yield Disagreement("", f"{self._tls_key} needs host, as a certificate is for a name; give host")
+
+    def _kind_is_of_an_issuer(self) -> Iterator[Disagreement]:
         if self.issuer is None and self.issuer_kind != "ClusterIssuer":
-            raise ValueError("issuer-kind needs issuer, which it is the kind of; give issuer")
-        return self
+            yield Disagreement("", "issuer-kind needs issuer, which it is the kind of; give issuer")
 
     @property
     def _tls_key(self) -> str:
@@ -183,7 +194,7 @@ class TodoRegistry(Settings):
         description="The registry, as registry.example.org or docker.io."
     )
     user: Annotated[
-        str, matches(r"[^\s:]+", "must be a user's name without blanks and ':'; write it as the registry has it")
+        Line, matches(r"[^\s:]+", "must be a user's name without blanks and ':'; write it as the registry has it")
     ] = Field(description="The user's name there.")
 
 

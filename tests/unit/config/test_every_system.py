@@ -51,7 +51,9 @@ SECRETS = secrets()
 
 def read(changes: dict[str, Any], **more: str) -> Parsed:
     """Return what the loader makes of the least settings of all five systems with these changes."""
-    written = {key: json.dumps(value) for key, value in merged(LEAST, changes).items()}
+    values = merged(LEAST, changes)
+    # As the engine hands them over: a text is a text.
+    written = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     given = {**SECRETS, **more}
     return parse(written | given, set(given), ROOT)
 

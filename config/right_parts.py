@@ -1,0 +1,77 @@
+"""What is right of settings that are wrong somewhere, so that the rules between parts are asked all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+
+from config.mistakes import Mistake, mistake_of
+from config.model import Settings
+
+Model = TypeVar("Model", bound=Settings)
+
+
+def right_parts(model: type[Model], value: Any) -> Model | None:
+    """Return a model that has only what is right; asked for the rest it raises NotKnown. None where nothing is.
+
+    Of a group by name it has the entries, each with what is right of it.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        wrong = {detail["loc"][0] for detail in error.errors(include_url=False) if detail["loc"]}
+    if not isinstance(value, Mapping):
+        return None
+    given = cast(Mapping[Any, Any], value)
+    known: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        if key not in given:
+            if not field.is_required():
+                known[name] = field.get_default(call_default_factory=True)
+        elif key not in wrong:
+            kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+            known[name] = TypeAdapter[Any](kind).validate_python(given[key])
+        elif (part := _inner(field.annotation, given[key])) is not None:
+            known[name] = part
+    made = model.__new__(model)
+    # As pydantic's own model_construct does it, which would put defaults where something is wrong.
+    for name, each in (("__dict__", known), ("__pydantic_fields_set__", set(known))):
+        object.__setattr__(made, name, each)
+    for name in ("__pydantic_extra__", "__pydantic_private__"):
+        object.__setattr__(made, name, None)
+    return made
+
+
+def _inner(annotation: Any, value: Any) -> Any:
+    """Return what is right of a part that is wrong: of a model, or of models by name."""
+    if get_origin(annotation) is dict and isinstance(value, Mapping):
+        entries = cast(Mapping[Any, Any], value)
+        model = _model(get_args(annotation)[1])
+        found = {str(name): right_parts(model, entry) for name, entry in entries.items()} if model else {}
+        return {name: entry for name, entry in found.items() if entry is not None}
+    model = _model(annotation)
+    return right_parts(model, value) if model else None
+
+
+def _model(annotation: Any) -> type[Settings] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return annotation
+    found = [model for part in get_args(annotation) if (model := _model(part)) is not None]
+    return found[0] if found else None
+
+
+def disagreements_in(settings: Settings, path: str) -> Iterator[Mistake]:
+    """Yield what can't stand together in a model and the models in it, as mistakes below the key `path`."""
+    for each in settings.disagreements():
+        yield mistake_of(each, path)
+    for name, field in type(settings).model_fields.items():
+        part, at = settings.__dict__.get(name), f"{path}.{field.alias or name}"
+        if isinstance(part, Settings):
+            yield from disagreements_in(part, at)
+        elif isinstance(part, dict):
+            for key, entry in cast(dict[str, Any], part).items():
+                if isinstance(entry, Settings):
+                    yield from disagreements_in(entry, f"{at}.{key}")

@@ -1,0 +1,189 @@
+"""What is too large, too long, or written so that programs read something else: through the loader."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from config.mistakes import WrongSettings
+from config.model import LARGEST_SIZE, fits_64_bits
+from tests.unit.config.test_every_system import DNS, LEAST, read
+from toolchain.addresses import canonical
+
+ODD_ADDRESSES = (
+    "127.1",
+    "0x7f.1",
+    "0x7f000001",
+    "2130706433",
+    "010.0.0.1",
+    "1.2.3.256",
+    "1.2.3.4.5",
+    "a.123",
+    "0.0.0.1",
+)
+"""Programs read each as an IPv4 address, if at all, and some as loopback."""
+WEB = LEAST["lxd"]["instances"]["web"]
+LONG = "a" * 300
+WRONG: list[tuple[dict[str, Any], str]] = [
+    # Sizes and numbers that no program can count.
+    *(
+        ({"core/backend/memory": value}, "core.backend.memory")
+        for value in ("9" * 20 + "G", "9007199254740992G", "9" * 99)
+    ),
+    *(
+        ({"todo/postgres/storage": value}, "todo.postgres.storage")
+        for value in ("9" * 20 + "Gi", "8388608Ti", "9" * 5000 + "Mi")
+    ),
+    *(
+        ({"lxd/instances/web": {**WEB, key: value}}, f"lxd.instances.web.{key}")
+        for key in ("memory", "disk")
+        for value in ("9" * 20 + "GiB", "9999999TiB", "10000000TB")
+    ),
+    (
+        {"lxd/instances/web": {**WEB, "config": {"limits.memory": "9" * 20 + "GiB"}}},
+        "lxd.instances.web.config.limits.memory",
+    ),
+    ({"todo/values": {"backend": {"replicas": 10**20}}}, "todo.values.backend.replicas"),
+    ({"todo/values": {"backend": {"replicas": -(2**60)}}}, "todo.values.backend.replicas"),
+    ({"todo/values": {"a": [1e300]}}, "todo.values.a[0]"),
+    *(
+        ({place: value}, place.replace("/", "."))
+        for place in ("core/backend/port", "core/backup/keep", "maubot/health/every", "todo/backend/replicas")
+        for value in (2**63, 10**20, "9" * 20, 1e30, float("inf"), float("nan"))
+    ),
+    # Addresses in forms that each program reads in another way.
+    *(({"hosts/brain/address": value}, "hosts.brain.address") for value in ODD_ADDRESSES),
+    *(({"secondbrain/share/server": value}, "secondbrain.share.server") for value in ODD_ADDRESSES),
+    *(({"core/backend/allowed-hosts": [value]}, "core.backend.allowed-hosts[0]") for value in ODD_ADDRESSES),
+    *(({"core/ollama/url": f"http://{value}:1"}, "core.ollama.url") for value in ODD_ADDRESSES),
+    *(({"todo/assistant/url": f"http://{value}/v1"}, "todo.assistant.url") for value in ODD_ADDRESSES),
+    *(({"maubot/homeserver": f"http://{value}:8008"}, "maubot.homeserver") for value in ODD_ADDRESSES),
+    *(
+        ({"core/ollama/image": f"{value}:5000/a"}, "core.ollama.image")
+        for value in ("0.0.0.0", "1.2.3.256", "255.255.255.255", "[::]", "10.1")
+    ),
+    *(({"core/ollama/url": f"http://h:{port}"}, "core.ollama.url") for port in ("080", "00080", "0")),
+    ({"maubot/homeserver": "http://[fe80::1%25eth0]:8008"}, "maubot.homeserver"),
+    *(({"maubot/server-name": value}, "maubot.server-name") for value in ("example.org.", "a_b.org", "127.1")),
+    *(
+        ({"maubot/bots/instagram-bot/avatar-url": value}, "maubot.bots.instagram-bot.avatar-url")
+        for value in ("mxc://a..b/c", "mxc://example.org/", "mxc://example.org/a/b", "https://example.org/a")
+    ),
+    # Places where Hearth itself keeps what was there before.
+    *(
+        ({place: path}, place.replace("/", "."))
+        for place in ("secondbrain/account/home", "secondbrain/share/mount-point", "core/backup/folder")
+        for path in ("/var/lib/hearth", "/var/lib/hearth/records", "/var/lib/hearth-maubot")
+    ),
+    ({"secondbrain/share/credentials-file": "/var/lib/hearth/x"}, "secondbrain.share.credentials-file"),
+    ({"maubot/backup/folder": "/var/lib/hearth/x"}, "maubot.backup.folder"),
+    ({"core/name": "dpkg-db"}, "core.name"),
+    # Files of one's own computer.
+    *(
+        ({place: value}, place.replace("/", "."))
+        for place in ("todo/kubeconfig", "ssh-config", "secrets-file")
+        for value in (" a", "a ", "a\nb", "a\u200bb", "a/", "a/..", "~", LONG, "a/" * 2048 + "b")
+    ),
+    *(({"hosts/brain/python": value}, "hosts.brain.python") for value in ("..", "/usr/../x", "/a/" + LONG, "3", "1e3")),
+    # Texts without an end, and what terminals obey.
+    ({"todo/context": "a" * 1025}, "todo.context"),
+    ({"todo/assistant/model": "a" * 1025}, "todo.assistant.model"),
+    ({"maubot/homeserver-unit": "a" * 248}, "maubot.homeserver-unit"),
+    ({"maubot/packages": [LONG]}, "maubot.packages[0]"),
+    ({"lxd/instances/web": {**WEB, "packages": [LONG]}}, "lxd.instances.web.packages[0]"),
+    ({"secondbrain/pod/backend-environment": {LONG: "x"}}, f"secondbrain.pod.backend-environment.{LONG}"),
+    ({"todo/ingress/annotations": {"a": "x\x1b[2J"}}, "todo.ingress.annotations.a"),
+    *(
+        ({"todo/registry-login": {"address": "registry.example.org", "user": value}}, "todo.registry-login.user")
+        for value in ("a\x1b", "a\0", "a\u202e", "a b", "a:b")
+    ),
+    # Days that never come, zones that are none.
+    *(
+        ({"maubot/backup/at": value}, "maubot.backup.at")
+        for value in ("*-02-30 03:00", "*-4-31", "2027-02-30 03:00", "02-30", "03:30 Mars/Olympus", "daily Xyz/Abc")
+    ),
+    # Accounts that packages make.
+    *(
+        ({"secondbrain/account/name": name}, "secondbrain.account.name")
+        for name in ("toor", "grafana", "jenkins", "zerotier-one", "rabbitmq", "gitea")
+    ),
+]
+LEGAL: list[dict[str, Any]] = [
+    {"core/backend/memory": "64G"},
+    *({"todo/postgres/storage": value} for value in ("8388607Ti", "512Mi", "1Gi")),
+    {"lxd/instances/web": {**WEB, "memory": "4GiB", "disk": "20TB"}},
+    {"lxd/instances/web": {**WEB, "config": {"user.serial": "9" * 30, "limits.memory": "4GiB"}}},
+    {"todo/values": {"backend": {"a": 2**53, "b": 0.1, "c": "9" * 20, "d": -(2**53)}}},
+    *({"hosts/brain/address": value} for value in ("192.0.2.7", "a.b1", "1a", "0xbeef.org", "3com.org", "fd00::1")),
+    *({"core/backend/allowed-hosts": [value]} for value in ("pi.local", "*.example.org", "192.0.2.7", "a_b")),
+    *({"core/ollama/url": f"http://{host}:80/"} for host in ("h", "H.org", "h.", "192.0.2.7", "xn--bcher-kva.de")),
+    *({"core/ollama/image": f"{host}:5000/a"} for host in ("192.0.2.7", "[fd00::1]", "registry", "localhost")),
+    *({"maubot/server-name": value} for value in ("example.org", "example.org:8448", "192.0.2.7", "[fd00::1]:80")),
+    {"maubot/bots/instagram-bot/avatar-url": "mxc://example.org:8448/a_b-c"},
+    {"secondbrain/account/home": "/var/lib/hearth2"},
+    {"core/name": "dpkg-db", "core/backup/enabled": False},
+    *({"todo/kubeconfig": value} for value in ("~/.kube/config", "kube config", "../kubeconfig", "/etc/x", "Ünicode")),
+    *({"hosts/brain/python": value} for value in ("python3.12", "/opt/x-1.0/bin/python3", "pypy3")),
+    {"todo/ingress/annotations": {"example.org/snippet": "a {\n\tb;\r\n}\nü"}},
+    {"todo/registry-login": {"address": "registry.example.org", "user": "robot$ann+ci@corp"}},
+    *(
+        {"maubot/backup/at": value}
+        for value in ("*-02-29 03:00", "*-*-31 03:00", "*-*-* 03:30:00 Europe/Berlin", "Mon 03:00 UTC", "Mon,Fri")
+    ),
+    {"lxd/dns": {**DNS, "records": {"3com": ["10.0.0.7"]}}},
+]
+
+
+@pytest.mark.parametrize(("changes", "place"), WRONG)
+def test_such_a_setting_is_refused_where_it_stands(changes: dict[str, Any], place: str) -> None:
+    with pytest.raises(WrongSettings) as caught:
+        read(changes)
+    assert {each.path for each in caught.value.mistakes} == {f"hearth:{place}"}, str(caught.value)
+    for each in caught.value.mistakes:
+        assert each.remedy
+        assert "\n" not in each.rule
+    assert "nothing was touched" in str(caught.value)
+
+
+@pytest.mark.parametrize("changes", LEGAL)
+def test_such_a_setting_is_legal(changes: dict[str, Any]) -> None:
+    read(changes)
+
+
+def test_the_largest_size_is_the_last_that_fits() -> None:
+    assert fits_64_bits("8388607TiB") == "8388607TiB"
+    assert fits_64_bits(f"{LARGEST_SIZE}B")
+    with pytest.raises(ValueError, match="at most 9223372036854775807 bytes"):
+        fits_64_bits("8388608Ti")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("::ffff:192.0.2.7", "192.0.2.7"), ("::FFFF:c000:207", "192.0.2.7"), ("FD00::0:1", "fd00::1")]
+)
+def test_one_address_in_two_forms_is_one_machine(one: str, other: str) -> None:
+    assert canonical(one) == canonical(other)
+    with pytest.raises(WrongSettings) as caught:
+        read({"hosts/brain/address": one, "hosts/pi/address": other, "core/backend/port": 11434})
+    assert [each.path for each in caught.value.mistakes] == ["hearth:core.backend.port"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        (
+            {"secondbrain/pod/backend-environment": {"DB": "postgres://u:canary@h/d"}},
+            "secondbrain.pod.backend-environment.DB",
+        ),
+        ({"lxd/environment": {"variables": {"DB": "x https://u:canary@h/d"}}}, "lxd.environment.variables.DB"),
+        ({"core/ollama/url": "http://u:canary@h"}, "core.ollama.url"),
+        ({"secondbrain/podmgr": {"url": "https://u:canary@example.org/x.git"}}, "secondbrain.podmgr.url"),
+        ({"maubot/homeserver": "http://u:canary@h"}, "maubot.homeserver"),
+        ({"core/ollama/image": "https://u:canary@h/a"}, "core.ollama.image"),
+    ],
+)
+def test_a_password_within_an_address_is_refused_in_the_open_and_not_shown(changes: dict[str, Any], place: str) -> None:
+    with pytest.raises(WrongSettings) as caught:
+        read(changes)
+    assert {each.path for each in caught.value.mistakes} == {f"hearth:{place}"}
+    assert "canary" not in str(caught.value)
