@@ -206,7 +206,7 @@ class Homeserver:
                 return self._login(found, device_id)
             if found.get("errcode") == "M_USER_IN_USE":
                 return None
-            if status != 401 or "flows" not in found:
+            if status != 401 or not isinstance(found.get("flows"), list):
                 raise self._registration_refused(user, found, TOKEN in sent)
             stage = self._next_stage(found, token)
             if stage in sent:  # it was done, and is asked for again
@@ -222,7 +222,9 @@ class Homeserver:
     def _next_stage(self, found: Mapping[str, Any], token: str | None) -> str:
         """Return the next stage of a flow that we can walk to its end."""
         flows = [
-            [str(stage) for stage in flow.get("stages", [])] for flow in cast(list[dict[str, Any]], found["flows"])
+            [str(stage) for stage in cast(list[Any], cast(dict[str, Any], flow).get("stages") or [])]
+            for flow in cast(list[Any], found["flows"])
+            if isinstance(flow, dict)
         ]
         able = {DUMMY, TERMS, *((TOKEN,) if token is not None else ())}
         # With a token given, a flow that takes it comes first: it is what the token is for.

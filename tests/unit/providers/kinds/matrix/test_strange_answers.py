@@ -136,6 +136,24 @@ async def test_a_token_that_somebody_edited_into_none_is_not_sent_and_the_accoun
     await user_up(servers)
 
 
+@pytest.mark.parametrize(
+    "flows",
+    [None, "dummy", [], [None], ["m.login.dummy"], [{}], [{"stages": None}], [{"stages": []}], [{"stages": [5]}]],
+)
+async def test_stages_of_another_shape_are_a_refusal_and_no_account(flows: object):
+    servers = Servers()
+
+    def asking(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/register"):
+            return httpx.Response(401, json={"session": "s", "flows": flows})
+        return servers.homeserver(request)
+
+    servers.session.web[HOMESERVER] = asking
+    with pytest.raises(MatrixError, match="no account was made"):
+        await user.apply(servers.session, WISH, await user.observe(servers.session, WISH))
+    assert servers.homeserver.passwords == {}
+
+
 async def test_another_accounts_token_is_not_the_bots():
     servers = Servers()
     await user_up(servers)
