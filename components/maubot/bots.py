@@ -38,6 +38,11 @@ class Bots:
                 enabled=wish.enabled,
                 started=wish.enabled,
                 database=self._settings.data,
+                recheck_on=[
+                    plugins[wish.plugin].sha256,
+                    f"maubot=={self._settings.version}",
+                    *self._settings.python_packages,
+                ],
                 opts=self._options(plugins[wish.plugin], clients[wish.bot]),
             )
 

@@ -2,7 +2,7 @@
 
 # ruff: noqa: E501
 # Annotations are types and no texts: the SDK evaluates them anew for each resource that a program declares.
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -242,6 +242,8 @@ class MaubotInstance(pulumi.CustomResource):
     """Whether it runs now. Left out, a new one gets `true`, and one that is there keeps its own."""
     database: Output[str]
     """What becomes of its own database on destroy."""
+    recheck_on: Output[Sequence[str] | None]
+    """What its start depends on, as its plugin's digest. A change has it looked at again: maubot disables an instance that does not start with a new plugin, and says so in its log alone."""
     config_file: Output[str]
     """maubot's own configuration on the machine: where it listens, and the key by which it lets us in. A change replaces the resource."""
     machine: Output[Mapping[str, Any]]
@@ -259,6 +261,7 @@ class MaubotInstance(pulumi.CustomResource):
         enabled: Input[bool] | None = None,
         started: Input[bool] | None = None,
         database: Input[str] | None = None,
+        recheck_on: Input[Sequence[Input[str]]] | None = None,
         config_file: Input[str] | None = None,
         opts: ResourceOptions | None = None,
     ) -> None:
@@ -271,13 +274,14 @@ class MaubotInstance(pulumi.CustomResource):
             "enabled": enabled,
             "started": started,
             "database": database,
+            "recheck_on": recheck_on,
             "config_file": config_file,
             "machine": None,
         }
         super().__init__("hearth:matrix:MaubotInstance", resource_name, properties, opts)
 
     def translate_output_property(self, prop: str) -> str:
-        return {"primaryUser": "primary_user", "configFile": "config_file"}.get(prop, prop)
+        return {"primaryUser": "primary_user", "recheckOn": "recheck_on", "configFile": "config_file"}.get(prop, prop)
 
     def translate_input_property(self, prop: str) -> str:
-        return {"primary_user": "primaryUser", "config_file": "configFile"}.get(prop, prop)
+        return {"primary_user": "primaryUser", "recheck_on": "recheckOn", "config_file": "configFile"}.get(prop, prop)

@@ -43,6 +43,13 @@ class MaubotInstanceInputs(Inputs):
     database: Annotated[
         Literal["keep", "remove"], Field(description="What becomes of its own database on destroy.")
     ] = "keep"
+    recheck_on: Annotated[
+        list[str] | None,
+        Field(
+            description="What its start depends on, as its plugin's digest. A change has it looked at again: maubot"
+            " disables an instance that does not start with a new plugin, and says so in its log alone."
+        ),
+    ] = None
     config_file: ConfigFile = CONFIG_FILE
 
 

@@ -89,6 +89,13 @@ def test_another_plugin_than_its_key_says_stops_the_program_before_anything():
         build(plugins={"sna.instagram": str(ECHO)}, instances=instances)
 
 
+def test_an_instance_is_looked_at_again_where_its_plugin_or_a_package_that_it_needs_changes():
+    made = build(**{"python-packages": ["yt-dlp==2026.10.26"]})
+    plugin = made.resources["maubot-plugin-org.example.echo"].inputs["sha256"]
+    found = made.resources["maubot-instance-instagram-bot-1"].inputs["recheckOn"]
+    assert found == [plugin, "maubot==0.6.0", "yt-dlp==2026.10.26"]
+
+
 def test_a_bot_that_is_not_enabled_neither_starts_nor_runs():
     made = build(bots={"instagram-bot": {"enabled": False}}, instances={})
     inputs = made.resources["maubot-client-instagram-bot"].inputs

@@ -173,6 +173,15 @@ async def test_a_start_that_failed_behind_a_200_is_an_error():
         await instance.apply(servers.session, wish, await instance.observe(servers.session, wish))
 
 
+async def test_an_instance_that_maubot_disabled_as_it_did_not_start_with_a_new_plugin_runs_again_once_that_is_right():
+    servers = Servers()
+    await brought_up(servers)
+    servers.maubot.instances["echo-1"] |= {"enabled": False, "started": False}
+    with_another = INSTANCE.model_copy(update={"recheck_on": ["another digest"]})
+    await brought_up(servers, with_another)
+    assert servers.maubot.instances["echo-1"]["started"]
+
+
 async def test_a_plugin_that_is_not_there_is_said_in_words():
     servers = Servers()
     wish = INSTANCE.model_copy(update={"type": "nowhere"})
