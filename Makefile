@@ -62,6 +62,7 @@ bench: setup  ## measure against Ansible on lab machines
 	@$(VENV)/python -m tests.bench --todo
 	@$(VENV)/python -m tests.bench --maubot
 	@$(VENV)/python -m tests.bench --lxd
+	@$(VENV)/python -m tests.bench --lxd-ansible
 
 down:  ## take the stack down (dev: and the lab with it)
 	@$(HEARTH) down --stack $(STACK)

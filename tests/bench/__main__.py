@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from lab import Lab, LabError
-from tests.bench import compare, core, figures, lxd, maubot, scale, todo, turns
+from tests.bench import compare, core, figures, lxd, lxd_ansible, maubot, scale, todo, turns
 from tests.bench.ansible import Ansible
 from tests.bench.hearth import Hearth
 from tests.bench.workload import Workload, WrongResult
@@ -37,6 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--with", dest="settings", action="append", metavar="NAME=VALUE", help="the same, with that set"
     )
+    parser.add_argument("--lxd-ansible", action="store_true", help="the LXD cluster against Ansible's modules instead")
     parser.add_argument("--machines", type=int, nargs="+", choices=sorted(compare.GOALS), help="how many (1 and 4)")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown too")
     return parser.parse_args()
@@ -65,6 +66,9 @@ def main() -> int:
                 show_figures(asked, "The todo app on the lab's cluster", todo.measure(lab, folder), console)
             elif asked.against or asked.settings:
                 measure_in_turns(asked, lab, folder, console)
+            elif asked.lxd_ansible:
+                found = lxd_ansible.measure(lab, folder)
+                show_figures(asked, "The LXD cluster, Hearth against Ansible: ratio", found, console)
             elif asked.scale:
                 measure_growth(asked, lab, folder, console)
             else:
