@@ -28,6 +28,7 @@ EXCEPTIONS: dict[str, str] = {
     "/var/lib/dpkg/triggers/*": "dpkg's bookkeeping of triggers that have run",
     "/var/lib/dpkg/info/format": "dpkg's own version mark",
     "/var/lib/systemd/random-seed": "a seed that changes at every boot",
+    "/var/lib/systemd/timers": "the folder of the next; systemd makes it at the first timer that has a stamp",
     "/var/lib/systemd/timers/*": "stamps of when a timer last ran",
     "/var/lib/systemd/catalog/database": "a cache of the journal's message catalogue",
     "/var/lib/systemd/timesync/clock": "a stamp of the clock",

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from lab import Machine, Snapshot, difference
+from lab import Machine, Snapshot
 from tests.lab.project import Project, went_well
+from tests.lab.support import lasting_difference
 from tests.lab.workspace import Workspace
 from toolchain.waiting import as_it_is, wait_until
 
@@ -147,7 +148,7 @@ def everything_is_there(project: Project) -> None:
 
 def destroyed_exactly(project: Project, before: Snapshot) -> None:
     went_well(project.run_make("down"))
-    assert difference(before, project.machine.snapshot()) == []
+    assert lasting_difference(before, project.machine) == []
     nothing_is_left_running(project)
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import pytest
 
+from lab import Machine, Snapshot, difference
 from lab.docker.daemon import engine_answers, probe
 from lab.docker.requirements import decide
-from toolchain.waiting import wait_until
+from toolchain.waiting import as_it_is, wait_until
+
+SETTLE_SECONDS = 60.0
 
 
 def until(answer: Callable[[], Any], what: str, seconds: float = 90) -> Any:
@@ -21,6 +26,38 @@ def until(answer: Callable[[], Any], what: str, seconds: float = 90) -> Any:
         raise AssertionError(f"not within {seconds:g} s: {what} (the last answer: {last!r})")
 
     return wait_until(answer, seconds, late)
+
+
+def lasting_difference(
+    before: Snapshot, machine: Machine, also: Mapping[str, str] | None = None, *, but_for: Sequence[str] = ()
+) -> list[str]:
+    """Return what is otherwise than before for good: what still ends by itself, as a process does, has its time to.
+
+    `also` adds exceptions, as for `difference`; lines that hold one of `but_for` count for nothing.
+    """
+
+    def look() -> list[str]:
+        lines = difference(before, machine.snapshot(), also)
+        return [line for line in lines if not any(place in line for place in but_for)]
+
+    return wait_until(look, SETTLE_SECONDS, as_it_is, good=lambda lines: not lines, pause=3)
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens at, and that no outgoing connection gets meanwhile.
+
+    Those have ports from 32768 on (Linux, ip_local_port_range).
+    """
+    while True:
+        port = random.SystemRandom().randrange(20000, 32000)
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+
+
+def journal(machine: Machine, words: str) -> str:
+    """Return what journalctl says, once all is written down that was logged until now."""
+    return machine.run(f"journalctl --sync; journalctl --no-pager --quiet {words}").stdout
 
 
 def skip_or_fail(reason: str) -> NoReturn:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab import Machine, difference
+from lab import Machine
 from tests.lab.project import Project
+from tests.lab.support import lasting_difference
 
 HEAD = "from providers.resources.host import ContainerImage, Package, Unit\n"
 
@@ -22,7 +23,7 @@ def stack(box: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
     before = box.snapshot()
     yield made
     assert made.resources() == []
-    assert difference(before, box.snapshot()) == []
+    assert lasting_difference(before, box) == []
 
 
 def write(project: Project, *lines: str) -> None:

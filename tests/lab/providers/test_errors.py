@@ -14,10 +14,10 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from lab import Machine, difference
+from lab import Machine
 from tests.lab.conftest import MachineFactory
 from tests.lab.project import Project, about
-from tests.lab.support import require
+from tests.lab.support import lasting_difference, require
 
 FOREVER = 86421
 """Seconds, and by that number the command is found again among all others."""
@@ -44,7 +44,7 @@ def one_project(box: Machine, tmp_path_factory: pytest.TempPathFactory) -> Itera
     yield project
     project.usual()
     project.destroy()
-    assert difference(before, box.snapshot()) == []
+    assert lasting_difference(before, box) == []
 
 
 @pytest.fixture

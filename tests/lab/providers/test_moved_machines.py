@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import Machine, difference
+from lab import Machine
 from tests.lab.conftest import MachineFactory
 from tests.lab.project import Project, shown
+from tests.lab.support import lasting_difference
 
 PROGRAM = """
 File("file", host="box", path="/etc/was-there", content="new text\\n")
@@ -43,7 +44,7 @@ def project(both: tuple[Machine, Machine], tmp_path_factory: pytest.TempPathFact
     yield made
     made.destroy()
     for machine, snapshot in zip(both, before, strict=True):
-        assert difference(snapshot, machine.snapshot()) == []
+        assert lasting_difference(snapshot, machine) == []
 
 
 def with_alias(one: Machine, folder: Path) -> Path:

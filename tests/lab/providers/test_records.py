@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import Machine, difference
+from lab import Machine
 from tests.lab.conftest import MachineFactory
 from tests.lab.killing import SEED
 from tests.lab.project import Project, shown, went_well
+from tests.lab.support import lasting_difference
 
 PROGRAM = """
 from providers.resources.host import Unit
@@ -83,7 +84,7 @@ def test_a_stack_that_was_renamed_is_destroyed_exactly(box: Machine, tmp_path: P
     then(project)
     answer = project.destroy()
     assert "warning" not in shown(answer)
-    assert difference(before, box.snapshot()) == []
+    assert lasting_difference(before, box) == []
 
 
 def test_what_nobody_knows_any_more_is_left_with_a_warning_at_the_end(box: Machine, tmp_path: Path):
@@ -111,4 +112,4 @@ def test_of_two_stacks_on_one_machine_the_last_one_to_go_puts_back_what_was_ther
     assert "box/etc/was-there stays for the stack second of trial, which has it too" in shown(answer)
     assert box.read("/etc/was-there") == "new text\n"
     second.destroy()
-    assert difference(before, box.snapshot()) == []
+    assert lasting_difference(before, box) == []

@@ -60,8 +60,12 @@ def test_what_docker_closes_is_let_through_after_each_start_of_it_and_closed_aga
     lab: Lab, box: Machine, tmp_path: Path
 ) -> None:
     rules = "iptables -S FORWARD | head -n 1; iptables -S DOCKER-USER"
-    until(lambda: "DROP" in box.run(rules, check=False).stdout, "Docker has closed forwarding", 60)
-    before = box.run(rules).stdout
+
+    def closed() -> str:
+        found = box.run(f"set -e; {rules}", check=False)
+        return found.stdout if found.ok and "DROP" in found.stdout else ""
+
+    before = until(closed, "Docker has closed forwarding, and has its chain", 120)
     assert not through(box)
 
     project = Project(tmp_path, box)
@@ -72,7 +76,7 @@ def test_what_docker_closes_is_let_through_after_each_start_of_it_and_closed_aga
     project.program(STACK)
     workspace = project.workspace
     went_well(workspace.up(check=False))
-    assert through(box)
+    until(lambda: through(box), "through after up", 30)
     again = workspace.up("--refresh", "--expect-no-changes", check=False)
     assert again.returncode == 0, shown(again)
 
@@ -81,7 +85,7 @@ def test_what_docker_closes_is_let_through_after_each_start_of_it_and_closed_aga
     assert box.run(f"{PROGRAM} held", check=False).returncode == 1
     assert not through(box)
     box.run("systemctl restart docker")
-    until(lambda: through(box), "through again after Docker's start", 60)
+    until(lambda: through(box), "through again after Docker's start", 120)
 
     went_well(workspace.pulumi("destroy", "--yes", "--skip-preview", "--stack", workspace.stack, check=False))
     assert not through(box)

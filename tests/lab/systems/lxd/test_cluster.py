@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from checks.result import Status
 from lab import Lab
 from tests.lab.project import shown
 from tests.lab.support import until
@@ -28,14 +27,13 @@ MOMENTS = (
 )
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_up_killed_at_three_moments_is_finished_by_the_next_and_every_check_passes(story: Story):
     for mark, seconds in MOMENTS:
         story.stack.kill_up(mark, seconds)
     printed = story.stack.finish()
     assert "of two members one alone keeps the cluster's database" in printed
-    until(lambda: not story.stack.failed(), "every check passes", 60)
-    passed = {row.question for row in story.stack.checks() if row.status is Status.PASS}
+    passed = story.stack.passed()
     assert {"the member bcn1 is online", "the member bcn2 is online", "c1 reaches c2", "c2 reaches c1"} <= passed
     assert {
         "c1 is a container on bcn1",
@@ -61,8 +59,9 @@ def test_no_join_token_is_left_anywhere(story: Story):
 
 
 def test_an_instance_resolves_the_zone_by_its_own_name_server(story: Story):
-    told = story.stack.lxc("exec c2 -- dig +short @10.100.0.1 c1.cluster.example.org", timeout=60)
-    assert sorted(told.split()) == story.stack.addresses("c1")
+    asked = "exec c2 -- dig +short @10.100.0.1 c1.cluster.example.org"
+    wanted = story.stack.addresses("c1")
+    until(lambda: sorted(story.stack.lxc(asked, timeout=60, check=False).split()) == wanted, f"the answer {wanted}")
 
 
 def test_a_second_up_changes_nothing(story: Story):
@@ -146,7 +145,7 @@ PLACES = {
 }
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_every_check_fails_when_what_it_looks_at_is_broken_and_passes_when_that_is_mended(story: Story):
     stack = story.stack
     addresses = {each: ", ".join(stack.addresses(each)) for each in stack.settings["instances"]}
@@ -156,13 +155,14 @@ def test_every_check_fails_when_what_it_looks_at_is_broken_and_passes_when_that_
         for machine in ("bcn1", "bcn2"):
             lines = [getattr(each, which) for each in BREAKS.values() if each.machine == machine]
             text = "\n".join(lines).format(**PLACES, **bridges)
-            stack.machines[machine].run(f"set -e; export LXD_CONF=/run/lxc\n{text}", timeout=120)
+            stack.machines[machine].run(f"set -e; export LXD_CONF=/run/lxc\n{text}", timeout=240)
 
     run("spoil")
     expected = {question.format(**PLACES, **addresses, **bridges) for question in BREAKS}
-    assert expected - stack.failed().keys() == set()
+    # The name server takes a zone over in its own time.
+    until(lambda: expected <= stack.failed().keys(), f"each of these fails: {sorted(expected)}", 60)
     run("mend")
-    until(lambda: not stack.failed(), "every check passes again", 120)
+    stack.passed()
     assert stack.project.workspace.drift().returncode == 0
 
 
@@ -197,7 +197,7 @@ def test_fifteen_kinds_of_drift_are_named_by_a_preview_seen_by_checks_and_repair
         assert f"lxd-{name}" in preview.stdout, name
     assert story.stack.failed().keys() >= SEEN_BY_CHECKS
     story.stack.up("--refresh")
-    until(lambda: not story.stack.failed(), "every check passes again", 120)
+    story.stack.passed()
     assert story.stack.project.workspace.drift().returncode == 0
     assert story.stack.lxc("config get c2 volatile.eth0.hwaddr") == addresses
 
@@ -226,38 +226,38 @@ def test_what_would_make_an_instance_anew_is_refused_by_the_preview(story: Story
     story.stack.configure()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_member_whose_machine_stops_is_offline_and_the_others_go_on_and_it_comes_back_by_itself(story: Story):
     stack = story.stack
     begun = stack.lxc("info c1 | grep PID")
     away = stack.machines["bcn2"]
     away.stop()
-    failed = until(lambda: _offline(stack), "its absence is seen", 120)
+    others = {"the member bcn1 is online", "c1 is running", "the cluster answers"}
+    failed = until(lambda: _offline(stack, others), "its absence is seen, and the others are well", 180)
     assert "the machine bcn2 can be reached" in failed
-    assert not {"the member bcn1 is online", "c1 is running", "the cluster answers"} & failed.keys()
     assert stack.lxc("info c1 | grep PID") == begun, "the other member's instance went on"
     away.start()
-    until(lambda: not stack.failed(), "it comes back by itself, with its bridge and its instance", 180)
+    until(lambda: not stack.failed(), "it comes back by itself, with its bridge and its instance", 300)
     assert stack.lxc("info c1 | grep PID") == begun
 
 
-def _offline(stack: ClusterStack) -> dict[str, str]:
+def _offline(stack: ClusterStack, others: set[str]) -> dict[str, str]:
     failed = stack.failed()
-    return failed if "OFFLINE" in failed.get("the member bcn2 is online", "") else {}
+    return failed if "OFFLINE" in failed.get("the member bcn2 is online", "") and not others & failed.keys() else {}
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_daemon_that_stops_leaves_its_instances_running_and_a_check_says_that_the_cluster_does_not_answer(
     story: Story,
 ):
     stack, first = story.stack, story.stack.first
     begun = stack.lxc("info c1 | grep PID")
     # Its socket alone would start it again when it is asked; to stop the socket's unit would end the instances, too.
-    first.run("systemctl mask --runtime --now lxd.service", timeout=120)
+    first.run("systemctl mask --runtime --now lxd.service", timeout=240)
     assert {"the cluster answers", "instances can be listed"} <= stack.failed().keys()
     first.run("pgrep -f '[l]xc monitor.* c1'")
-    first.run("systemctl unmask --runtime lxd.service && systemctl start lxd.service", timeout=120)
-    until(lambda: not stack.failed(), "every check passes again", 180)
+    first.run("systemctl unmask --runtime lxd.service && systemctl start lxd.service", timeout=240)
+    stack.passed()
     assert stack.lxc("info c1 | grep PID") == begun
 
 

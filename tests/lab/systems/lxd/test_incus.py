@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pytest
 
 from checks.result import Status
-from lab import Lab, Machine, Snapshot, difference
+from lab import Lab, Machine, Snapshot
 from lab.systems.lxd import instance_image
 from tests.lab.project import shown
-from tests.lab.support import until
+from tests.lab.support import lasting_difference, until
 from tests.lab.systems.lxd.cluster_stack import ClusterStack
 from tests.lab.systems.lxd.plain_stack import plain_stack
 
@@ -37,7 +37,7 @@ class Story:
         text = "\n".join(
             ("set -e; mkdir -p /run/client; export HOME=/run/client", *(f"incus {command}" for command in commands))
         )
-        return self.machine.run(text, timeout=120).stdout.strip()
+        return self.machine.run(text, timeout=240).stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +52,14 @@ def story(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]
 @pytest.mark.timeout(900)
 def test_up_makes_a_cluster_of_incus_of_a_bare_machine_and_every_check_passes(story: Story):
     story.stack.up()
-    until(lambda: not story.stack.failed(), "every check passes", 120)
+    until(lambda: not story.stack.failed(), "every check passes", 240)
     rows = {row.question: row for row in story.stack.checks() if row.status is Status.PASS}
     assert rows["the cluster answers"].reason.startswith("Incus 6.")
     assert {f"the member {NAME} is online", f"c1 is a container on {NAME}", "c1 has 10.100.0.11 in lxdbr0"} <= set(rows)
     assert not story.machine.exists("/var/lib/lxd")
-    assert story.incus("exec c1 -- cloud-init query userdata").startswith("#cloud-config\nhostname: c1\n")
+    # The instance has its address before cloud-init is through.
+    asked = "exec c1 -- cloud-init query userdata || true"
+    until(lambda: story.incus(asked).startswith("#cloud-config\nhostname: c1\n"), "cloud-init has its data")
 
 
 def test_a_second_up_changes_nothing(story: Story):
@@ -81,7 +83,7 @@ def test_a_drift_is_named_by_a_preview_and_repaired(story: Story):
     for name in DRIFTS:
         assert f"lxd-{name}" in preview.stdout, name
     story.stack.up("--refresh")
-    until(lambda: not story.stack.failed(), "every check passes again", 120)
+    until(lambda: not story.stack.failed(), "every check passes again", 240)
     assert story.incus("config get c1 limits.processes", "profile get container limits.memory") == "500\n512MiB"
     assert story.incus("config get c1 volatile.eth0.hwaddr") == address
 
@@ -89,5 +91,5 @@ def test_a_drift_is_named_by_a_preview_and_repaired(story: Story):
 @pytest.mark.timeout(600)
 def test_destroy_gives_the_machine_back_as_it_was(story: Story):
     story.stack.destroy()
-    assert difference(story.before, story.machine.snapshot()) == []
-    assert story.machine.run(BESIDE, check=False).stdout == story.beside
+    assert lasting_difference(story.before, story.machine) == []
+    until(lambda: story.machine.run(BESIDE, check=False).stdout == story.beside, f"beside files: {story.beside}")

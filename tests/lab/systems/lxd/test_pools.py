@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from lab import Lab, Machine, Snapshot, difference
+from lab import Lab, Machine, Snapshot
 from lab.systems.lxd import instance_image
 from lab.systems.lxd.disks import disk
 from tests.lab.project import shown
-from tests.lab.support import until
+from tests.lab.support import lasting_difference, until
 from tests.lab.systems.lxd.cluster_stack import ClusterStack
 from tests.lab.systems.lxd.plain_stack import plain_stack
 
@@ -97,4 +97,4 @@ def test_a_pool_on_a_disk_that_is_there_is_no_difference(story: Story):
 def test_destroy_leaves_the_disks_empty_and_the_machine_as_it_was(story: Story):
     story.stack.destroy()
     assert (story.found_on(story.full), story.found_on(story.empty)) == ("", "")
-    assert difference(story.before, story.machine.snapshot()) == []
+    assert lasting_difference(story.before, story.machine) == []

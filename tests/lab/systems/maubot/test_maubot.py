@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from checks.result import Status
-from lab import difference
 from providers.kinds.matrix.archive import read
 from tests.lab.killing import SEED
+from tests.lab.support import lasting_difference
 from tests.lab.systems.maubot import pages
 from tests.lab.systems.maubot.stack import ADMIN_PASSWORD, BOT_PASSWORD, BOTS, KEY, OTHERS, TOLD
 from tests.lab.systems.maubot.story import FIGURES, Vps, three, tunnel, up, vps
@@ -264,9 +264,6 @@ def test_the_bots_answer_after_a_restart_of_the_machine(three: Vps):
 
 def test_destroy_leaves_the_machine_as_it_was_and_the_homeservers_people_alone(three: Vps):
     three.stack.destroy()
-    left = difference(
-        three.before, three.machine.snapshot(), {"/var/lib/systemd/timers": "made by systemd's first timer"}
-    )
-    assert [line for line in left if not any(place in str(line) for place in OTHERS)] == []
+    assert lasting_difference(three.before, three.machine, but_for=OTHERS) == []
     assert set(three.users) <= set(three.homeserver.users())
     assert three.homeserver.ask("login", user="bob", password="a-persons-password")

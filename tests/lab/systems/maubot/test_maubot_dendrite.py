@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from checks.result import Status
-from lab import Machine, Snapshot, difference
+from lab import Machine, Snapshot
 from lab.systems.maubot import instagram
 from lab.systems.maubot.dendrite.build import DENDRITE
 from lab.systems.maubot.dendrite.server import UPLOAD_BYTES, Dendrite
 from tests.lab.conftest import MachineFactory
-from tests.lab.support import skip_or_fail
+from tests.lab.support import lasting_difference, skip_or_fail
 from tests.lab.systems.maubot.stack import OTHERS, TOLD, Json, Stack, real_plugins
 from tests.lab.systems.whole_program import failures
 from toolchain.waiting import as_it_is, wait_until
@@ -145,8 +145,7 @@ def test_a_backup_of_postgresql_is_whole_and_brings_everything_back(vps: Vps, up
 
 def test_destroy_leaves_the_machine_as_it_was_and_the_homeservers_people_alone(vps: Vps, up: str):
     vps.stack.destroy()
-    left = difference(vps.before, vps.machine.snapshot(), {"/var/lib/systemd/timers": "made by systemd's first timer"})
     known = (*OTHERS, "/var/lib/dendrite", "/var/lib/instagram-stand-in")
-    assert [line for line in left if not any(place in str(line) for place in known)] == []
+    assert lasting_difference(vps.before, vps.machine, but_for=known) == []
     assert vps.homeserver.ask("login", user="bob", password="a-persons-password")
     assert vps.asked("SELECT count(*) FROM client") == "0"  # the database is not Hearth's to remove

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import difference
 from lab.systems.maubot.homeserver import Synapse
 from tests.lab.conftest import MachineFactory
+from tests.lab.support import lasting_difference
 from tests.lab.systems.maubot.stack import BOT_PASSWORD, BOTS, ECHO, OTHERS
 from tests.lab.systems.maubot.story import FIGURES, Vps, made_ready
 
@@ -201,6 +201,5 @@ def test_a_dead_machine_that_is_replaced_gets_its_newest_backup_back(vps: Vps, m
 
 def test_destroy_leaves_the_machine_as_it_was_and_the_homeservers_people_alone(vps: Vps):
     vps.stack.destroy()
-    left = difference(vps.before, vps.machine.snapshot(), {"/var/lib/systemd/timers": "made by systemd's first timer"})
-    assert [line for line in left if not any(place in str(line) for place in OTHERS)] == []
+    assert lasting_difference(vps.before, vps.machine, but_for=OTHERS) == []
     assert set(vps.users) <= set(vps.homeserver.users())

@@ -10,9 +10,9 @@ import random
 
 import pytest
 
-from lab import difference
 from tests.lab.conftest import MachineFactory
 from tests.lab.killing import MOMENTS, SEED, nothing_is_left_running
+from tests.lab.support import lasting_difference
 from tests.lab.systems.maubot.stack import BOTS, OTHERS, PATIENCE
 from tests.lab.systems.maubot.story import Vps, made_ready
 from tests.lab.systems.whole_program import resources_in
@@ -46,6 +46,5 @@ def test_an_up_that_was_killed_is_finished_by_the_next_and_destroyed_exactly(
     vps.stack.up("--expect-no-changes")
     assert [vps.device(bot) for bot in BOTS] == ["MAUBOT"] * 3
     vps.stack.run_make("down")
-    left = difference(vps.before, vps.machine.snapshot(), {"/var/lib/systemd/timers": "made by systemd's first timer"})
-    assert [line for line in left if not any(place in str(line) for place in OTHERS)] == []
+    assert lasting_difference(vps.before, vps.machine, but_for=OTHERS) == []
     nothing_is_left_running(vps.stack, PATIENCE)

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from checks.result import Status
-from lab import Machine, Snapshot, difference
+from lab import Machine, Snapshot
 from lab.systems.maubot.homeserver import Synapse
 from lab.systems.maubot.nixos import CONFIGURATION, FLAKE, StandIn
 from tests.lab.conftest import MachineFactory
+from tests.lab.support import lasting_difference
 from tests.lab.systems.maubot.stack import ADMIN_PASSWORD, KEY, OTHERS, Json, Stack, settings
 from tests.lab.systems.whole_program import failures
 from toolchain.waiting import as_it_is, wait_until
@@ -133,6 +134,5 @@ def test_destroy_leaves_the_flake_as_it_was_and_switches_to_it(nixos: Nixos):
     assert nixos.machine.read(MODULE) == "{ ... }: { }\n"
     assert not nixos.machine.exists(f"{FLAKE}/modules")
     data = ("/var/lib/maubot", "/var/backups/maubot")  # as NixOS leaves the folders of a service that is gone
-    left = [str(line) for line in difference(nixos.before, nixos.machine.snapshot())]
-    known = (*OTHERS, *data, "/var/lib/nixos-stand-in", "/var/lib/systemd/timers", "/nix/")
-    assert [line for line in left if not any(place in line for place in known)] == []
+    known = (*OTHERS, *data, "/var/lib/nixos-stand-in", "/nix/")
+    assert lasting_difference(nixos.before, nixos.machine, but_for=known) == []

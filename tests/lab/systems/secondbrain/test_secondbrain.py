@@ -12,8 +12,9 @@ import pytest
 
 from checks.result import Status
 from checks.secondbrain import disruption
-from lab import Machine, Service, Snapshot, difference
+from lab import Machine, Service, Snapshot
 from tests.lab.conftest import MachineFactory
+from tests.lab.support import lasting_difference
 from tests.lab.systems.secondbrain.stack import ACCOUNT, Stack
 from tests.lab.systems.whole_program import failures, skips
 
@@ -232,4 +233,4 @@ def test_with_the_windows_machine_on_again_every_check_passes(brain: Brain, up: 
 
 def test_destroy_leaves_the_machine_as_it_was(brain: Brain, up: str):
     brain.stack.destroy()
-    assert difference(brain.before, brain.machine.snapshot(), LEFT) == []
+    assert lasting_difference(brain.before, brain.machine, LEFT) == []

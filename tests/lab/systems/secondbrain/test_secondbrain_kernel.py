@@ -16,10 +16,10 @@ import pytest
 from checks.result import Status
 from checks.secondbrain import disruption
 from checks.secondbrain.share_access import dropped
-from lab import Lab, Service, Snapshot, difference
+from lab import Lab, Service, Snapshot
 from lab.kernel import KernelMachine
 from lab.systems.secondbrain.podman4.build import PODMAN, put_on
-from tests.lab.support import skip_or_fail, until
+from tests.lab.support import lasting_difference, skip_or_fail, until
 from tests.lab.systems.secondbrain.stack import ACCOUNT, Stack
 from tests.lab.systems.secondbrain.test_secondbrain import LEFT
 from tests.lab.systems.whole_program import failures, skips
@@ -196,4 +196,4 @@ def test_on_podman_4_9_after_a_boot_with_the_windows_machine_off_the_containers_
 
 def test_on_podman_4_9_destroy_leaves_the_machine_as_it_was(brain: Brain, old: Snapshot) -> None:
     brain.stack.destroy()
-    assert difference(old, brain.machine.snapshot(), LEFT) == []
+    assert lasting_difference(old, brain.machine, LEFT) == []

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from lab import Service, Snapshot, difference
+from lab import Service, Snapshot
 from tests.lab.conftest import MachineFactory
 from tests.lab.killing import SEED, eventually, log, nothing_is_left_running, running
+from tests.lab.support import lasting_difference
 from tests.lab.systems.secondbrain.stack import PATIENCE, Stack
 from tests.lab.systems.secondbrain.test_secondbrain import LEFT, SETTINGS
 from tests.lab.systems.whole_program import failures, resources_in
@@ -66,7 +67,7 @@ def wait_for(brain: Brain, process: subprocess.Popen[str], made: int, then: floa
 
 def destroyed_exactly(brain: Brain) -> None:
     brain.stack.run_make("down")
-    assert difference(brain.before, brain.stack.machine.snapshot(), LEFT) == []
+    assert lasting_difference(brain.before, brain.stack.machine, LEFT) == []
     nothing_is_left_running(brain.stack, PATIENCE)  # an installation under way is finished first
 
 

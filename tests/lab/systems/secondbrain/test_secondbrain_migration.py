@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from lab import Lab, Machine, Service, Snapshot, difference
+from lab import Lab, Machine, Service, Snapshot
 from lab.systems.secondbrain.old_containers import BACKEND
 from tests.lab.conftest import MachineFactory
+from tests.lab.support import lasting_difference
 from tests.lab.systems.secondbrain.stack import Stack
 from tests.lab.systems.whole_program import failures
 
@@ -74,7 +75,7 @@ def test_a_second_up_finds_no_drift_and_changes_nothing(brain: Brain, up: str):
 def test_destroy_starts_the_old_containers_again_and_leaves_nothing_else(brain: Brain, up: str):
     brain.stack.destroy()
     assert brain.old() == {"secondbrain-backend": "running", "secondbrain-ollama": "running"}
-    assert difference(brain.before, brain.machine.snapshot()) == []
+    assert lasting_difference(brain.before, brain.machine) == []
 
 
 def test_a_port_that_can_not_be_told_stops_before_anything_is_touched(brain: Brain, up: str):

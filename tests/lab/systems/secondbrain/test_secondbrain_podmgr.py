@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from lab import Machine, Service, Snapshot, difference
+from lab import Machine, Service, Snapshot
 from tests.lab.conftest import MachineFactory
+from tests.lab.support import lasting_difference
 from tests.lab.systems.secondbrain.stack import ACCOUNT, Stack
 from tests.lab.systems.whole_program import failures
 from toolchain.versions import ROOT
@@ -152,7 +153,7 @@ def test_another_image_starts_the_containers_anew_with_it(brain: Brain, up: str)
 
 def test_destroy_leaves_the_machine_as_it_was(brain: Brain, up: str):
     brain.stack.destroy()
-    assert difference(brain.before, brain.machine.snapshot()) == []
+    assert lasting_difference(brain.before, brain.machine) == []
 
 
 def test_the_form_for_podman_4_works_too_and_leaves_nothing(brain: Brain, up: str):
@@ -165,4 +166,4 @@ def test_the_form_for_podman_4_works_too_and_leaves_nothing(brain: Brain, up: st
     assert failures(brain.stack.check()) == []
     assert brain.stack.drifted() == {}
     brain.stack.destroy()
-    assert difference(brain.before, brain.machine.snapshot()) == []
+    assert lasting_difference(brain.before, brain.machine) == []
