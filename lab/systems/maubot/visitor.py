@@ -42,7 +42,10 @@ def register(user, password):
     return ask("POST", V3 + "/register", body=body)["user_id"]
 
 
-def registration_token(token, **limits):
+def registration_token(token, seconds=None, **limits):
+    """Make a token; `seconds` from now on it is good for."""
+    if seconds is not None:
+        limits["expiry_time"] = int((time.time() + seconds) * 1000)
     return ask("POST", "/_synapse/admin/v1/registration_tokens/new", token, limits)["token"]
 
 
@@ -92,7 +95,7 @@ def say(token, room, text, patience=5.0, every=None):
     return {"seconds": None, "text": None}
 
 
-def tell(token, room, text, patience=8.0):
+def tell(token, room, text, patience=30.0):
     """Return the seconds until the last of the replies to our message (a notice), and each reply's kind and text.
 
     Null, and what there was, where that did not come within `patience`.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,12 +32,6 @@ def load(page: Page) -> float:
     page.goto(HOME)
     page.get_by_placeholder("Username").fill("admin")
     return time.monotonic() - begun
-
-
-def median_load(page: Page, count: int) -> tuple[float, list[float]]:
-    """Return the median of so many loads, and each of them."""
-    seconds = [load(page) for _ in range(count)]
-    return statistics.median(seconds), seconds
 
 
 def log_in(page: Page) -> None:
@@ -80,8 +73,12 @@ def upload(page: Page, archive: Path) -> None:
     page.locator("input.file-selector").set_input_files(archive)
 
 
-def log_lines(page: Page) -> list[str]:
-    """Open the log of the entry that is shown; its lines, each with time, severity, origin and text."""
+def open_log(page: Page) -> None:
+    """Open the log of the entry that is shown."""
     page.locator(".buttons", has_text="View logs").last.get_by_text("View logs").click()
     page.locator(".log .row").first.wait_for()
+
+
+def log_lines(page: Page) -> list[str]:
+    """Return the lines of the log that is open so far, each with time, severity, origin and text."""
     return page.locator(".log .row").all_inner_texts()

@@ -16,8 +16,8 @@ from lab import Machine, Snapshot
 from lab.systems.maubot.homeserver import Synapse
 from tests.lab.conftest import MachineFactory
 from tests.lab.killing import SEED
-from tests.lab.support import until
-from tests.lab.systems.maubot.stack import BOTS, ECHO, Json, Stack, settings
+from tests.lab.support import free_port, until
+from tests.lab.systems.maubot.stack import BOTS, ECHO, REPLY_SECONDS, TRIES, Json, Stack, settings
 
 CHANCE = random.Random(SEED)
 FIGURES = "/var/lib/prometheus/node-exporter"
@@ -54,6 +54,10 @@ class Vps:
         answer = self.homeserver.ask("say", room=self.rooms[bot], text=text, **how)
         assert answer["text"] is None or answer["text"].startswith(f"{bot}: {text}"), answer
         return answer["seconds"]
+
+    def replies_in_time(self, bot: str) -> bool:
+        """Return whether somebody who asks has a bot's reply within the time that a person has patience."""
+        return any((self.says(bot) or 99.0) < REPLY_SECONDS for _ in range(TRIES))
 
     def token(self, bot: str) -> str:
         """Return the token by which maubot's client speaks."""
@@ -137,8 +141,7 @@ def three(vps: Vps, up: str) -> Vps:
 @pytest.fixture
 def tunnel(vps: Vps) -> Iterator[str]:
     """Open the operator's tunnel; its near end."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     near = f"127.0.0.1:{port}"
     ssh = ["ssh", "-F", str(vps.machine.ssh_config), "-N", "-L", f"{near}:127.0.0.1:29316", vps.machine.name]
     process = subprocess.Popen([*ssh[:-1], "-o", "ExitOnForwardFailure=yes", ssh[-1]])

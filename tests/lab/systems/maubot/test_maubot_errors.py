@@ -14,13 +14,16 @@ import pytest
 
 from lab.systems.maubot.homeserver import Synapse
 from tests.lab.conftest import MachineFactory
-from tests.lab.support import lasting_difference
+from tests.lab.support import lasting_difference, until
 from tests.lab.systems.maubot.stack import BOT_PASSWORD, BOTS, ECHO, OTHERS
 from tests.lab.systems.maubot.story import FIGURES, Vps, made_ready
 
 pytestmark = pytest.mark.timeout(900)
-REPLY_SECONDS = 5.0
+PATIENCE = 120.0
+"""Seconds for a reply where it is not asked how quick it is."""
 TWO = BOTS[:2]
+LIFE_SECONDS = 5.0
+"""Of a token that is expired by when it is used, and was not when it was made, on a machine that may be busy."""
 UPLOADED = 5_000_000
 """Bytes of a large plugin: more than a file's content is read by itself."""
 
@@ -47,18 +50,20 @@ def mended(vps: Vps) -> Iterator[Vps]:
     vps.stack.up("--refresh")
 
 
-def answer(vps: Vps, patience: float = REPLY_SECONDS) -> bool:
-    """Return whether both bots answer within so many seconds; asked again every three."""
-    return all((vps.says(bot, patience=patience, every=3.0) or 99.0) < patience for bot in TWO)
+def answer(vps: Vps) -> bool:
+    """Return whether both bots answer; asked again every three seconds."""
+    return all(vps.says(bot, patience=PATIENCE, every=3.0) is not None for bot in TWO)
 
 
 def test_a_wrong_and_an_expired_registration_token_are_said_so_and_nothing_is_lost(mended: Vps):
-    expired = mended.homeserver.ask("registration_token", expiry_time=int(time.time() * 1000) + 1500)
+    expired = mended.homeserver.ask("registration_token", seconds=LIFE_SECONDS)
+    end = time.monotonic() + LIFE_SECONDS
     passwords = "".join(f"{bot}={BOT_PASSWORD}\n" for bot in (*TWO, "d"))
     wish = mended.wish(2)
     mended.stack.settings({**wish, "bots": {**wish["bots"], "d": {}}})
-    time.sleep(1.5)
     for token in ("wrong", expired):
+        if token == expired:
+            time.sleep(max(0.0, end - time.monotonic()))
         mended.stack.secrets(registration_token=token, bot_passwords=passwords)
         assert "registration token is not valid" in mended.stack.failed_up()
         assert "@d:lab.test" not in mended.homeserver.users()
@@ -74,7 +79,7 @@ def test_an_instance_that_does_not_start_and_a_key_that_nobody_knows_are_errors_
     wish["instances"]["echo-b-1"]["config"] |= {"prefixx": 1, "broken": False}
     mended.stack.settings(wish)
     assert "does not know config.prefixx" in mended.stack.failed_up()
-    assert (mended.says("echo-a") or 99.0) < REPLY_SECONDS
+    assert mended.says("echo-a", patience=PATIENCE, every=3.0) is not None
     wish = mended.wish(2)
     wish["instances"]["echo-b-1"]["config"]["broken"] = False
     mended.stack.settings(wish)
@@ -97,7 +102,7 @@ def test_a_broken_plugin_is_refused_and_the_one_before_still_runs(mended: Vps, t
     printed = " ".join(mended.stack.failed_up().split())
     assert told in printed
     mended.machine.run("systemctl restart maubot")  # a plugin that maubot could not load would end its next start
-    assert answer(mended, patience=30.0)
+    assert answer(mended)
 
 
 @pytest.mark.soak
@@ -114,17 +119,20 @@ def test_a_plugin_of_several_megabytes_is_taken_and_known(mended: Vps, tmp_path:
 
 
 def test_errors_and_critical_errors_of_maubots_log_are_told_in_the_admins_room(vps: Vps):
-    vps.machine.run("systemctl start maubot-health.service")
-    assert (vps.says("echo-b", "alarm in a bot") or 99.0) < REPLY_SECONDS
+    vps.stack.look()
+    assert vps.says("echo-b", "alarm in a bot", patience=PATIENCE) is not None
     vps.stack.api("PUT", "/instance/echo-b-1", {"config": "broken: true\n", "started": False})
     vps.stack.api("PUT", "/instance/echo-b-1", {"started": True})  # fails, and is logged as an error
-    vps.machine.run("systemctl start maubot-health.service", check=False)
     path = f"/_matrix/client/v3/rooms/{vps.rooms['admins']}/messages?dir=b&limit=50"
-    found = vps.homeserver.ask("ask", method="GET", path=path, token=vps.homeserver.token)["chunk"]
-    told = "\n".join(str(each["content"].get("body")) for each in found if each["sender"] == "@echo-a:lab.test")
-    assert "there is an alarm: alarm in a bot" in told
-    for level in ("[CRITICAL@", "[ERROR@"):
-        assert level in told, told
+
+    def all_told() -> bool:
+        vps.stack.look(check=False)
+        found = vps.homeserver.ask("ask", method="GET", path=path, token=vps.homeserver.token)["chunk"]
+        told = "\n".join(str(each["content"].get("body")) for each in found if each["sender"] == "@echo-a:lab.test")
+        return all(each in told for each in ("there is an alarm: alarm in a bot", "[CRITICAL@", "[ERROR@"))
+
+    # The journal has a line a moment after it was written.
+    until(all_told, "the alarm, a critical error and an error are told", 60)
     vps.stack.api("PUT", "/instance/echo-b-1", {"config": "broken: false\n"})  # a key that the settings leave alone
     vps.stack.up("--refresh")
     assert answer(vps)
@@ -166,14 +174,15 @@ def test_a_full_disk_is_said_so_and_nothing_is_lost(mended: Vps):
         machine.run(f"rm {home}/full")
         mended.is_set_to(2)
         mended.stack.up()
-        assert answer(mended, patience=30.0)
+        assert answer(mended)
     finally:
         machine.run(
             f"systemctl stop maubot; rm -f {home}/full && rm -r {home}.aside/* && cp -a {home}/. {home}.aside/"
-            f" && umount {home} && rmdir {home} && mv {home}.aside {home} && systemctl start maubot"
+            f" && for n in 1 2 3 4 5 6 7 8 9; do umount {home} && break; sleep 1; done"
+            f" && rmdir {home} && mv {home}.aside {home} && systemctl start maubot"
         )
     assert mended.heard("echo-a-1") > heard
-    assert mended.stack.drifted() == {}
+    mended.stack.has_not_drifted()
 
 
 @pytest.mark.soak  # a minute and a half; and what came with the backup outlives a destroy, see docs/systems/maubot.md
@@ -193,7 +202,7 @@ def test_a_dead_machine_that_is_replaced_gets_its_newest_backup_back(vps: Vps, m
     vps.stack.run_make("up", "--refresh")
     assert before > 0
     assert vps.heard("echo-a-1") == before
-    assert answer(vps, patience=30.0)
+    assert answer(vps)
     assert [vps.device(bot) for bot in TWO] == ["MAUBOT"] * 2
     vps.stack.up("--expect-no-changes")
     assert vps.stack.drifted() == {}
