@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.lab.support import skip_or_fail
+from tests.lab.support import free_port, skip_or_fail
 
 AS_POSTGRES: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
 """Whom PostgreSQL's programs run as, which refuse root: arguments of subprocess."""
@@ -23,9 +22,7 @@ class PostgresServer:
 
     def __init__(self, programs: Path, folder: Path, user: str, password: str, authentication: Sequence[str]) -> None:
         self.programs, self.folder, self._user = programs, folder, user
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = str(free.getsockname()[1])
+        self.port = str(free_port())
         (folder / "initial").write_text(password)
         if AS_POSTGRES:
             shutil.chown(folder, "postgres", "postgres")
@@ -38,7 +35,7 @@ class PostgresServer:
         with (self.folder / "output").open("a") as output:
             command = [str(self.programs / program), *arguments]
             subprocess.run(
-                command, cwd=self.folder, check=True, timeout=60, stdout=output, stderr=output, **AS_POSTGRES
+                command, cwd=self.folder, check=True, timeout=240, stdout=output, stderr=output, **AS_POSTGRES
             )
 
     def asked(self, password: str, query: str = "") -> subprocess.CompletedProcess[str]:
@@ -46,7 +43,7 @@ class PostgresServer:
         where = ["-h", "127.0.0.1", "-p", self.port, "-U", self._user, "-d", "postgres"]
         environment = {**os.environ, "PGPASSWORD": password}
         command = [str(self.programs / "psql"), *where, "-Atc", query]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
     def log(self) -> str:
         return (self.folder / "log").read_text()

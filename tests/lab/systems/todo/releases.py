@@ -31,23 +31,22 @@ class Releases:
 
     def install(self, release: str, **values: Any) -> str:
         dev = f"--values={CHART / 'values-dev.yaml'}"
-        return self.helm("install", release, str(CHART), dev, "--wait", "--timeout=300s", **values)
+        return self.helm("install", release, str(CHART), dev, "--wait", "--timeout=360s", **values)
 
     def upgrade(self, release: str, **values: Any) -> None:
-        words = ("upgrade", release, str(CHART), "--reset-then-reuse-values", "--wait", "--timeout=300s")
+        words = ("upgrade", release, str(CHART), "--reset-then-reuse-values", "--wait", "--timeout=360s")
         self.helm(*words, **values)
 
     def kubectl(self, *words: str, stdin: str | None = None) -> str:
-        return self.cluster.kubectl("-n", self.space, *words, stdin=stdin).stdout
+        return self.cluster.kubectl("-n", self.space, *words, stdin=stdin, timeout=330).stdout
 
     def environment(self, release: str) -> str:
         """Return what a release's pages say of themselves."""
-        status, text, _ = Visitor(self.cluster.ingress_address, f"{release}.example").ask("GET", "/api/v1/health")
-        return str(json.loads(text)["environment"]) if status == 200 else f"{status}: {text}"
+        return Visitor(self.cluster.ingress_address, f"{release}.example").environment()
 
     def becomes(self, release: str, environment: str) -> None:
         """Wait until the pages say so: for a few seconds a proxy still asks pods that are on their way out."""
-        until(lambda: self.environment(release) == environment, f"{release} says {environment}", 60)
+        until(lambda: self.environment(release) == environment, f"{release} says {environment}", 180)
 
     def deployed(self, release: str) -> dict[str, Any]:
         """Return what the checks need to know, as the component would say it."""

@@ -13,6 +13,7 @@ from components.todo.deployed import DeployedTodo
 from lab.kubernetes.cluster import Cluster
 from tests.lab.lab.cluster_pods import living
 from tests.lab.project import shown, went_well
+from tests.lab.support import until
 from tests.lab.systems.todo.trial import SECRETS, trial
 from tests.lab.systems.todo.visitor import Visitor
 from tests.lab.workspace import Workspace
@@ -97,6 +98,14 @@ class Stack:
     def pods(self, part: str) -> set[str]:
         """Their names."""
         return {pod["metadata"]["name"] for pod in self.living(part)}
+
+    def replaced(self, part: str, before: set[str]) -> set[str]:
+        """Wait until none of a part's pods is one of these; their names.
+
+        A deployment is done when the new pods are ready: the last of the old ones may still wait for its end.
+        """
+        until(lambda: not before & self.pods(part), f"none of {sorted(before)} is there any more", 120)
+        return self.pods(part)
 
     def migrations(self) -> set[str]:
         """Return the migrations' Jobs, each by what is never used twice."""

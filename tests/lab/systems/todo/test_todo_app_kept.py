@@ -11,6 +11,7 @@ from lab import Lab
 from lab.kubernetes.cluster import Cluster
 from tests.lab.engine_providers import kubernetes_plugins
 from tests.lab.project import shown, went_well
+from tests.lab.support import until
 from tests.lab.systems.todo.releases import volume_by_hand
 from tests.lab.systems.todo.stack import Stack
 from tests.lab.systems.todo.visitor import PASSWORD, Visitor
@@ -49,8 +50,8 @@ def test_destroy_leaves_the_volume_alone_and_the_next_up_finds_the_data_whatever
     kept.change(**{"protect-data": False})
     went_well(kept.workspace.destroy(check=False))
     assert not kept.workspace.state().get("resources")
-    left = kept.kubectl("get", "deployments,statefulsets,services,secrets,ingresses,jobs", "-o", "name")
-    assert left == ""
+    left = ("get", "deployments,statefulsets,services,secrets,ingresses,jobs", "-o", "name")
+    until(lambda: kept.kubectl(*left) == "", "nothing but the volume is left", 60)
     assert kept.kubectl("get", "persistentvolumeclaims", "-o", "name").split() == [
         "persistentvolumeclaim/data-todo-postgresql-0"
     ]
@@ -58,6 +59,7 @@ def test_destroy_leaves_the_volume_alone_and_the_next_up_finds_the_data_whatever
     kept.up()
     visitor = Visitor(kept.cluster.ingress_address, kept.host)
     account = {"email": "kept@example.org", "password": PASSWORD}
+    until(lambda: visitor.status("/api/v1/health") == 200, "the pages answer", 120)
     status, text, headers = visitor.ask("POST", "/api/v1/auth/sign-in", account)
     assert status == 200, text
     cookie = headers["Set-Cookie"].partition(";")[0]

@@ -98,11 +98,15 @@ def test_up_makes_login_and_certificate_in_a_new_namespace_before_what_needs_the
     printed = own.up()
     assert "canary" not in printed
     assert "PRIVATE KEY" not in printed
-    pulled = [each["message"] for each in own.objects("events", "--field-selector=reason=Pulled")]
     for part in ("backend", "frontend"):
         image = own.whole[part]["image"]
         assert image.startswith(f"{PRIVATE}/")
-        assert any(each.startswith(f'Successfully pulled image "{image}"') for each in pulled), pulled
+
+        def pulled(image: str = image) -> bool:
+            told = [each["message"] for each in own.objects("events", "--field-selector=reason=Pulled")]
+            return any(each.startswith(f'Successfully pulled image "{image}"') for each in told)
+
+        until(pulled, f"an event tells that {image} was pulled", 60)
     (tmp_path / "authority.crt").write_text(authority.public)
     # How a person tells programs of an authority of one's own.
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.crt"))
@@ -139,4 +143,4 @@ def test_an_issuer_instead_is_an_annotation_and_the_secret_is_left_to_it(own: St
     assert "todo-tls" not in names
     assert "todo-registry" in names
     went_well(own.workspace.destroy(check=False))
-    until(lambda: f"namespace/{SPACE}" not in own.namespaces(), "the namespace is gone", 60)
+    until(lambda: f"namespace/{SPACE}" not in own.namespaces(), "the namespace is gone", 180)

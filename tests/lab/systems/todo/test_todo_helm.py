@@ -102,7 +102,7 @@ def test_over_tls_it_passes_the_checks_and_a_session_is_for_tls_alone(
 
 
 def test_helm_test_asks_backend_and_frontend(installed: Releases) -> None:
-    assert "Phase:          Succeeded" in installed.helm("test", "todo", "--timeout=120s")
+    assert "Phase:          Succeeded" in installed.helm("test", "todo", "--timeout=300s")
 
 
 def test_an_upgrade_arrives_keeps_the_secrets_that_were_made_up_and_can_be_rolled_back(installed: Releases) -> None:
@@ -148,8 +148,8 @@ def test_what_is_in_a_volume_outlives_the_databases_pod(installed: Releases) -> 
     visitor = Visitor(installed.cluster.ingress_address, "second.example").signed_up("kept@example.org")
     assert visitor.add("kept") == 201
     installed.kubectl("delete", "pod", "second-postgresql-0")
-    installed.kubectl("rollout", "status", "statefulset/second-postgresql", "--timeout=110s")
-    installed.kubectl("rollout", "status", "deployment/second-backend", "--timeout=110s")
+    installed.kubectl("rollout", "status", "statefulset/second-postgresql", "--timeout=300s")
+    installed.kubectl("rollout", "status", "deployment/second-backend", "--timeout=300s")
     installed.becomes("second", "hooked")
     assert visitor.titles() == {"kept"}
 
@@ -166,6 +166,6 @@ def test_after_uninstalling_nothing_is_left(installed: Releases) -> None:
         return installed.kubectl("get", KINDS, "-l", OWN, "-o", "name", "--ignore-not-found")
 
     # Pods take their time to end in good order.
-    until(lambda: not left(), "every pod is gone", 120)
+    until(lambda: not left(), "every pod is gone", 240)
     assert left() == ""
     assert "sh.helm.release" not in installed.kubectl("get", "secrets", "-o", "name")

@@ -62,7 +62,7 @@ def test_a_database_that_went_with_its_pod_gets_its_tables_back_by_itself(lost: 
     visitor(lost, "lost").signed_up("before@example.org")
     before = lost.kubectl("get", "pods", "-l", "app.kubernetes.io/component=backend", "-o", "name")
     lost.kubectl("delete", "pod", "lost-postgresql-0", "--grace-period=1")
-    until(lambda: lost.environment("lost").startswith("503"), "readiness tells of it", 60)
+    until(lambda: lost.environment("lost").startswith("503"), "readiness tells of it", 120)
     lost.becomes("lost", "development")
     assert lost.kubectl("get", "pods", "-l", "app.kubernetes.io/component=backend", "-o", "name") == before
     # It is another database: nobody is known there, and everybody may come.

@@ -52,13 +52,28 @@ class Visitor:
         finally:
             connection.close()
 
+    def status(self, path: str) -> int:
+        """Return the status of an answer; 0 where there is none."""
+        try:
+            return self.ask("GET", path)[0]
+        except (OSError, http.client.HTTPException):
+            return 0
+
+    def environment(self) -> str:
+        """Return what the pages say of themselves; where they say nothing of it, the status and the text."""
+        try:
+            status, text, _ = self.ask("GET", "/api/v1/health")
+        except (OSError, http.client.HTTPException) as error:
+            return f"0: {error}"
+        return str(json.loads(text)["environment"]) if status == 200 else f"{status}: {text}"
+
     def signed_up(self, email: str) -> Visitor:
         """Ask the same, with an account.
 
         The ingress controller may learn of new pods seconds after they are ready.
         """
         for path, part in (("/api/v1/health/live", "backend"), ("/", "frontend")):
-            until(lambda path=path: self.ask("GET", path)[0] == 200, f"{self.host} leads to the {part}", 60)
+            until(lambda path=path: self.status(path) == 200, f"{self.host} leads to the {part}", 120)
         status, text, headers = self.ask("POST", "/api/v1/auth/register", {"email": email, "password": PASSWORD})
         assert status == 201, text
         return dataclasses.replace(self, cookie=headers["Set-Cookie"].partition(";")[0])
