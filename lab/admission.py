@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def check_reachable(machine: Machine) -> None:
     """Raise LabError if this machine can't reach the other one's sshd by its address (Docker in a virtual machine)."""
     try:
-        socket.create_connection((machine.address, machine.port), timeout=10).close()
+        socket.create_connection((machine.address, machine.port), timeout=30).close()
     except OSError as error:
         raise LabError(
             f"{machine.name} runs, but its sshd at {machine.address}:{machine.port} can't be reached from here: "

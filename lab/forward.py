@@ -37,7 +37,7 @@ def _accept(server: socket.socket, address: str, port: int) -> None:
         except OSError:
             return
         try:
-            far = socket.create_connection((address, port), timeout=10)
+            far = socket.create_connection((address, port), timeout=30)
         except OSError:
             near.close()
             continue

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lab.snapshot import Snapshot
 
 STOP_SECONDS = 30
-UP_SECONDS = 90
+UP_SECONDS = 240
 
 # The user's own systemd and containers are found through these two.
 AS_AFTER_A_LOGIN = """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lab.docker.images import Images
 
 REGISTRY_PORT = 5000
-START_SECONDS = 30
+START_SECONDS = 120
 PUSH_SECONDS = 300
 _FILLING = "hearth-lab-registry-filling"
 

@@ -31,8 +31,8 @@ RECORD = RECORD_FOLDER / "dockerd.json"
 # is what tells another lab that Docker is in use: without the lock one lab's end would stop Docker under another's.
 LOCK = "host"
 NETWORK_STORE = Path("/var/lib/docker/network/files/local-kv.db")
-START_SECONDS = 40
-STOP_SECONDS = 40
+START_SECONDS = 120
+STOP_SECONDS = 120
 INSTALL_SECONDS = 600
 
 
@@ -80,7 +80,7 @@ def prepare(say: Callable[[str], None]) -> None:
 def engine_answers() -> bool:
     """Say whether Docker answers this user."""
     try:
-        return cli.docker("version", "--format", "{{.Server.Version}}", timeout=15, check=False).ok
+        return cli.docker("version", "--format", "{{.Server.Version}}", timeout=45, check=False).ok
     except EngineError:
         return False
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 GUEST = "/usr/local/lib/hearth-lab/guest"
 PLUG = "/usr/local/lib/hearth-lab/plug"
 ANSWER_SECONDS = 30
-BOOT_SECONDS = 600
+BOOT_SECONDS = 900
 """Software emulates the processor: on two cores that others use, too, a boot takes a minute."""
 
 

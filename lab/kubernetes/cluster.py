@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 KUBECONFIG = "kubeconfig"
 CACHE = "kubernetes-cache"
-START_SECONDS = 90
-READY_SECONDS = 180
+START_SECONDS = 300
+READY_SECONDS = 600
 NODE_NAME = "kube"
 MANIFESTS = Path(__file__).parent / "manifests"
 
@@ -179,7 +179,7 @@ class Cluster:
             )
 
         wait_until(
-            lambda: self.kubectl("get", "--raw", "/readyz", check=False, timeout=20),
+            lambda: self.kubectl("get", "--raw", "/readyz", "--request-timeout=20s", check=False),
             START_SECONDS,
             not_ready,
             good=lambda answer: answer.ok,

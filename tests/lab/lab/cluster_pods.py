@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lab.kubernetes.cluster import Cluster
+from tests.lab.support import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ def get(address: str, host: str, path: str = "/") -> tuple[int, str]:
     request = urllib.request.Request(f"http://{address}{path}", headers={"Host": host})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=10) as answer:
+        with opener.open(request, timeout=20) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -34,6 +35,13 @@ def get(address: str, host: str, path: str = "/") -> tuple[int, str]:
 def apply(cluster: Cluster, *objects: dict[str, Any]) -> None:
     """Apply objects on the server's side."""
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin="\n---\n".join(json.dumps(one) for one in objects))
+
+
+def make_namespace(cluster: Cluster, name: str, labels: dict[str, str] | None = None) -> None:
+    """Make a namespace, and wait for the account that pods need: the API server refuses them until it is there."""
+    apply(cluster, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels or {}}})
+    account = ("-n", name, "get", "serviceaccount", "default")
+    until(lambda: cluster.kubectl(*account, check=False).ok, f"{name} has its account")
 
 
 def _web(space: str, name: str, replicas: int) -> list[dict[str, Any]]:
@@ -90,7 +98,7 @@ class Space:
 
     def kubectl(self, *words: str) -> str:
         """Run kubectl in the namespace."""
-        return self.cluster.kubectl("-n", self.name, *words, timeout=150).stdout
+        return self.cluster.kubectl("-n", self.name, *words, timeout=330).stdout
 
     def apply(self, kind: str, name: str, spec: dict[str, Any], version: str = "networking.k8s.io/v1") -> None:
         """Make an object, or change it."""
@@ -104,7 +112,7 @@ class Space:
 
     def settle(self, name: str) -> None:
         """Wait until as many as there should be are ready."""
-        self.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
+        self.kubectl("rollout", "status", f"deployment/{name}", "--timeout=300s")
 
     def pods(self, app: str) -> list[dict[str, Any]]:
         """Return the pods of an app that are not on their way out."""
@@ -122,7 +130,7 @@ class Space:
 @contextlib.contextmanager
 def space_on(cluster: Cluster, name: str) -> Iterator[Space]:
     """Yield a namespace with two web servers in it, `web`, behind an Ingress for `web.example`."""
-    apply(cluster, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    make_namespace(cluster, name)
     made = Space(cluster, name)
     backend = {"service": {"name": "web", "port": {"number": 80}}}
     rule = {"host": "web.example", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}

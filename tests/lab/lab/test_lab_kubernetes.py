@@ -13,7 +13,7 @@ import pytest
 
 from lab.kubernetes import build
 from lab.kubernetes.cluster import Cluster
-from tests.lab.lab.cluster_pods import BUSYBOX, Space, apply, get, space_on
+from tests.lab.lab.cluster_pods import BUSYBOX, Space, apply, get, make_namespace, space_on
 from tests.lab.support import until
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def test_the_first_node_is_ready_at_the_pinned_version(cluster: Cluster) -> None
     nodes = json.loads(cluster.kubectl("get", "nodes", "-o", "json").stdout)["items"]
     assert nodes[0]["metadata"]["name"] == "kube1"
     assert {node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes} == {f"v{build.KUBERNETES}"}
-    assert set(cluster.node_states().values()) == {"Ready"}
+    until(lambda: set(cluster.node_states().values()) == {"Ready"}, "each node is ready")
     assert cluster.helm("version", "--short").stdout.startswith(f"v{build.HELM}")
 
 
@@ -47,7 +47,7 @@ def test_the_api_server_proves_who_it_is_and_refuses_who_brings_no_certificate(c
     trusted = ssl.create_default_context(cadata=base64.b64decode(place["certificate-authority-data"]).decode())
     handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted)
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.build_opener(*handlers).open(f"{place['server']}/api/v1/secrets", timeout=10)
+        urllib.request.build_opener(*handlers).open(f"{place['server']}/api/v1/secrets", timeout=30)
     assert refused.value.code == 403
     assert "system:anonymous" in refused.value.read().decode()
 
@@ -64,7 +64,7 @@ def test_both_replicas_answer_through_the_ingress(space: Space) -> None:
         return seen == names
 
     until(all_seen, f"answers of {names}")
-    assert get(space.cluster.ingress_address, "nobody.example")[0] == 404
+    until(lambda: get(space.cluster.ingress_address, "nobody.example")[0] == 404, "nobody's name is not found")
 
 
 def test_an_http_route_of_the_gateway_api_answers_too(space: Space) -> None:
@@ -91,9 +91,7 @@ def test_pods_find_services_and_the_labs_machines_by_name(space: Space) -> None:
 
 
 def test_a_pod_without_the_restricted_settings_is_refused_where_they_are_asked_for(cluster: Cluster) -> None:
-    label = {"pod-security.kubernetes.io/enforce": "restricted"}
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "strict", "labels": label}}
-    apply(cluster, namespace)
+    make_namespace(cluster, "strict", {"pod-security.kubernetes.io/enforce": "restricted"})
     try:
         answer = cluster.kubectl("-n", "strict", "run", "loose", f"--image={BUSYBOX}", check=False)
         assert not answer.ok
@@ -103,7 +101,6 @@ def test_a_pod_without_the_restricted_settings_is_refused_where_they_are_asked_f
 
 
 def test_the_databases_stand_in_starts_as_uid_999_under_the_restricted_settings(cluster: Cluster) -> None:
-    label = {"pod-security.kubernetes.io/enforce": "restricted"}
     container = {
         "name": "postgresql",
         "image": "docker.io/library/postgres:17",
@@ -135,11 +132,11 @@ def test_the_databases_stand_in_starts_as_uid_999_under_the_restricted_settings(
             "volumes": [{"name": name, "emptyDir": {}} for name in ("data", "run", "tmp")],
         },
     }
-    apply(cluster, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "databases", "labels": label}})
+    make_namespace(cluster, "databases", {"pod-security.kubernetes.io/enforce": "restricted"})
     try:
         apply(cluster, pod)
         cluster.kubectl(
-            "-n", "databases", "wait", "--for=condition=Ready", "pod/postgresql", "--timeout=120s", timeout=150
+            "-n", "databases", "wait", "--for=condition=Ready", "pod/postgresql", "--timeout=300s", timeout=330
         )
         ask = [
             "exec",

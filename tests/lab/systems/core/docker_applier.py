@@ -32,7 +32,7 @@ from toolchain.waiting import wait_until
 
 Result = TypeVar("Result")
 PULL_SECONDS = 300
-CONNECT_SECONDS = 30
+CONNECT_SECONDS = 90
 
 
 def on_session(machines: Machines, name: str, work: Callable[[Session], Awaitable[Result]]) -> Result:

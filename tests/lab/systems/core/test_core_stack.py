@@ -41,7 +41,8 @@ SETTINGS: dict[str, Any] = {"host": "pi", "ai": True}
 KILLS = 5
 SOAK_KILLS = 20
 RATE = 200  # requests a second
-BACK_SECONDS = 10
+BACK_SECONDS = 60
+"""Seconds for a database to be there again after its start: a few on a quiet machine."""
 
 
 @pytest.fixture(scope="module")
@@ -135,13 +136,13 @@ def test_a_database_that_stops_is_degraded_and_comes_back_without_a_restart(pi: 
     ask(pi, "/config", event_name="Kept through it")
     started = pi.run("docker inspect --format '{{.State.StartedAt}}' mail-assistant-backend-1").stdout
     compose(pi, "stop postgres")
-    wait_for(pi, "unreachable", 30)
+    wait_for(pi, "unreachable", 120)
     status, text = ask(pi, "/health")
     assert (status, json.loads(text)["status"]) == (200, "degraded")
     assert ask(pi, "/health/ready")[0] == 503
     assert "Settings unavailable — database unreachable" in ask(pi, "/")[1]
     # The container's own health check reads the answer: it sees it too, whatever the status code.
-    until(lambda: "unhealthy" in pi.run("docker inspect mail-assistant-backend-1").stdout, "the check sees it", 60)
+    until(lambda: "unhealthy" in pi.run("docker inspect mail-assistant-backend-1").stdout, "the check sees it", 240)
     compose(pi, "start postgres")
     wait_for(pi, "ok", BACK_SECONDS)
     assert ask(pi, "/health/ready")[0] == 200
@@ -151,7 +152,7 @@ def test_a_database_that_stops_is_degraded_and_comes_back_without_a_restart(pi: 
 
 def test_a_backend_that_dies_is_started_again_by_docker(pi: Machine) -> None:
     pi.run("kill -9 $(docker inspect --format '{{.State.Pid}}' mail-assistant-backend-1)")
-    wait_for(pi, "ok", 60)
+    wait_for(pi, "ok", 180)
     assert int(pi.run("docker inspect --format '{{.RestartCount}}' mail-assistant-backend-1").stdout) >= 1
 
 
@@ -245,7 +246,7 @@ def test_the_nightly_dump_runs_keeps_seven_and_can_be_restored(carried: tuple[Re
     assert len(commands) == 3
     for command in commands:
         pi.run(command.replace("FILE", f"{folder}/{kept[-1]}"))
-    wait_for(pi, "ok", 60)
+    wait_for(pi, "ok", 180)
     assert saved(pi, "event_name") == "In the dump"
 
 
@@ -258,7 +259,7 @@ def test_a_dump_that_fails_stops_everything(carried: tuple[Recorder, Applier], p
     assert not result.ok
     assert "nobody" in result.stderr
     pi.run("docker start mail-assistant-backend")
-    wait_for(pi, "ok", 60)
+    wait_for(pi, "ok", 180)
 
 
 def test_another_major_version_has_the_data_of_the_one_before_and_so_has_the_way_back(

@@ -109,7 +109,8 @@ def test_with_the_network_to_it_dropped_reading_is_an_error_and_no_hang(brain: B
     print(row.question, row.reason)
     # Nothing of it is left on the machine.
     assert "4456" not in brain.machine.run("ip rule; ip route show table all").stdout
-    assert "hearth-check" not in brain.machine.run("systemctl list-units --all --plain").stdout
+    units = "systemctl list-units --all --plain"
+    until(lambda: "hearth-check" not in brain.machine.run(units).stdout, "no unit of the check is left", 60)
 
 
 def test_with_the_windows_machine_off_and_on_again_the_files_are_back(brain: Brain, up: str) -> None:
@@ -122,7 +123,7 @@ def test_with_the_windows_machine_off_and_on_again_the_files_are_back(brain: Bra
         brain.windows.start()
     text = brain.windows.run("cat /srv/PersonalAssistantHub/notes/today.txt").stdout
     until(lambda: read_by_the_backend(brain, "notes/today.txt") == text, "the backend reads the share again", PATIENCE)
-    assert brain.backend() == [before, "healthy"]
+    until(lambda: brain.backend() == [before, "healthy"], "it is the same container, and healthy", PATIENCE)
 
 
 def test_destroy_ends_the_containers_and_the_mount(brain: Brain, up: str) -> None:

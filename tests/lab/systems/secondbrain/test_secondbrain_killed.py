@@ -61,7 +61,8 @@ def moment(brain: Brain, number: int) -> tuple[int, float]:
 
 def wait_for(brain: Brain, process: subprocess.Popen[str], made: int, then: float) -> None:
     eventually(lambda: brain.stack.made() >= made or process.poll() is not None, PATIENCE)
-    assert process.poll() is None, log(brain.stack).read_text()
+    # On a quick machine it may be through by then; that it failed is another matter.
+    assert process.poll() in (None, 0), log(brain.stack).read_text()
     time.sleep(then)
 
 

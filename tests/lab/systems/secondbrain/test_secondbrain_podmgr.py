@@ -17,7 +17,7 @@ import pytest
 
 from lab import Machine, Service, Snapshot
 from tests.lab.conftest import MachineFactory
-from tests.lab.support import lasting_difference
+from tests.lab.support import lasting_difference, until
 from tests.lab.systems.secondbrain.stack import ACCOUNT, Stack
 from tests.lab.systems.whole_program import failures
 from toolchain.versions import ROOT
@@ -119,8 +119,10 @@ def test_a_share_a_health_command_and_a_secret_reach_the_container(brain: Brain,
         brain.stack.workspace.configure(f"hearth:secondbrain-{key}", value, secret=True)
     brain.stack.up()
     form = "{{json .HostConfig.GroupAdd}}|{{json .Config.Healthcheck.Test}}|{{.State.Health.Status}}"
-    groups, health, status = brain.stack.as_account(f"podman inspect --format '{form}' secondbrain-backend").split("|")
-    assert (json.loads(groups), status.strip()) == (["0"], "healthy")
+    inspect = f"podman inspect --format '{form}' secondbrain-backend"
+    until(lambda: brain.stack.as_account(inspect).strip().endswith("|healthy"), "the backend is healthy", 120)
+    groups, health, _ = brain.stack.as_account(inspect).split("|")
+    assert json.loads(groups) == ["0"]
     assert shlex.split(json.loads(health)[-1]) == ["eval", command]
     assert brain.stack.as_account("podman exec secondbrain-backend sh -c 'echo $TOKEN'").strip() == "first"
 
