@@ -127,6 +127,7 @@ async def hung(session: Session, deployed: DeployedSecondBrain) -> CheckResult:
     if took is None:
         return STORY.failed(question, f"not after {limit:.0f} s", LOG.format(f"{container}.service"))
     # As root: what a system user's services say goes to the system's journal, which that user may not read.
+    await session.run("journalctl", "--sync", check=False)  # what was said a moment ago may not be written down yet
     asked = ("journalctl", "--no-pager", "--output=cat", f"--since=@{since}", f"_UID={deployed.account_uid}")
     journal = await session.run(*asked, check=False)
     missing = _not_in(journal.stdout, container, before)

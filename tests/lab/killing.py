@@ -19,9 +19,9 @@ from toolchain.waiting import as_it_is, wait_until
 
 MOMENTS = 10  # of an `up`, at each of which it is killed once
 SEED = int(os.environ.get("HEARTH_SEED", "0"))  # tests/conftest.py sets it; the bench, which kills nothing, does not
-PATIENCE = 60.0
-"""Seconds after which a process that was to end by itself counts as left behind. A command under way may be finished
-first, and a worker that lost its connection without a word waits for 45 s."""
+PATIENCE = 300.0
+"""Seconds after which a process that was to end by itself counts as left behind. A command under way is finished first,
+an installation among them, and a worker that lost its connection without a word waits for 45 s."""
 PROGRAM = """
 from providers.resources.host import Unit
 folder = Directory("folder", host="box", path="/srv/killed", mode="0750")

@@ -181,6 +181,8 @@ class Manager:
             account = await self.session.account(self.user)
             owner = f"_UID={account.uid if account else 0}"
             match = (owner, f"_SYSTEMD_USER_UNIT={unit}", "+", owner, f"USER_UNIT={unit}")
+        # What the unit said a moment ago may not be written down yet.
+        await self.session.run("journalctl", "--sync", check=False)
         done = await self.session.run("journalctl", "-q", "--no-pager", "-n", "60", *match, check=False)
         return "\n".join([line for line in done.stdout.splitlines() if not _NOISE.search(line)][-20:])
 

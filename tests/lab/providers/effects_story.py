@@ -89,7 +89,9 @@ TREE = {
 }
 # Each command's output is kept after every step.
 LOOKS = {
-    "processes": f"ps -u {ANN} -o args= | sort",
+    # A podman that is about to end has its time to.
+    "processes": f"for n in $(seq 20); do pgrep -u {ANN} -x podman || break; sleep 0.5; done >/dev/null;"
+    f" ps -u {ANN} -o args= | sort",
     "of operators": f"ps -u {ANN} -o cgroup:200= | grep -c session-",
     "stale": "systemctl show -p NeedDaemonReload --value '*' | sort -u",
     "automount": "systemctl show -p LoadState -p ActiveState --value 'srv-fx\\x20share.automount' | xargs",

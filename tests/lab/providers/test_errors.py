@@ -17,7 +17,7 @@ import pytest
 from lab import Machine
 from tests.lab.conftest import MachineFactory
 from tests.lab.project import Project, about
-from tests.lab.support import lasting_difference, require
+from tests.lab.support import journal, lasting_difference, require
 
 FOREVER = 86421
 """Seconds, and by that number the command is found again among all others."""
@@ -287,13 +287,13 @@ def on_the_machine(one_project: Project) -> Iterator[OnTheMachine]:
     machine.run("mkdir -p /srv/full && mount -t tmpfs -o size=64k tmpfs /srv/full")
     machine.run("mkdir /srv/folder && touch /srv/folder/kept")
     try:
-        wrong = WRONG.format(fails=LINES, late=LATE, seconds=3, folder="folder", who="", needs="")
+        wrong = WRONG.format(fails=LINES, late=LATE, seconds=8, folder="folder", who="", needs="")
         project.program(motd("wrong") + wrong)
         failed, after_it = project.failed_up("--continue-on-error"), seen()
         machine.run("mount -o remount,size=1m /srv/full")
         who = 'who = User("who", host="box", name="who")'
         right = {"fails": "touch /srv/fails", "late": "touch /srv/late", "folder": "file", "who": who, "needs": "who"}
-        project.program(motd("right") + WRONG.format(seconds=60, **right))
+        project.program(motd("right") + WRONG.format(seconds=240, **right))
         goes_on(project, "right")
         mended = seen()
         project.program(motd("right"))
@@ -359,7 +359,7 @@ def test_where_there_is_no_room_to_write_down_what_was_there_nothing_is_changed(
 
 
 def logins(machine: Machine) -> int:
-    return int(machine.run("journalctl -u ssh --no-pager -q | grep -c 'Accepted publickey' || true").stdout)
+    return journal(machine, "-u ssh").count("Accepted publickey")
 
 
 def test_every_wrong_setting_is_listed_at_once_before_any_connection(project: Project):

@@ -142,7 +142,7 @@ def story(stack: Project) -> dict[str, Outcome]:
     project, box = stack, stack.machine
     steps: dict[str, Outcome] = {}
     with apt_held(box) as release:
-        write(project, package("kinds-one", seconds=4), accounts("100000:65536"))
+        write(project, package("kinds-one", seconds=8), accounts("100000:65536"))
         steps["held"] = Outcome.taken(box, project.failed_up("--continue-on-error"))
 
         users = accounts("auto")
@@ -155,7 +155,7 @@ def story(stack: Project) -> dict[str, Outcome]:
     box.run(f"mount -o remount,size=1m {FULL}")
     box.run(f"dpkg --unpack {REPOSITORY}/kinds-half.deb")
     # The one that is cut off comes last: another would finish its configuration.
-    write(project, *installed, package("kinds-big"), package("kinds-slow", after="kinds-big", seconds=3), users)
+    write(project, *installed, package("kinds-big"), package("kinds-slow", after="kinds-big", seconds=8), users)
     steps["cut off"] = Outcome.taken(box, project.failed_up("--continue-on-error"))
 
     box.run(f"touch {QUICK}")

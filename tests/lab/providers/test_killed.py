@@ -163,10 +163,10 @@ def test_a_network_that_is_cut_for_20_seconds_holds_an_up_up_and_no_more(
     project: Project, before: Snapshot, box: Machine
 ):
     with running(project, "up") as process:
-        assert eventually(lambda: box.exists("/srv/killed/file0"), 120)
+        assert eventually(lambda: box.exists("/srv/killed/file0"), 240)
         with box.network_cut():
             time.sleep(20)
-        process.wait(180)
+        process.wait(PATIENCE)
     assert process.returncode == 0, log(project).read_text()
     everything_is_there(project)
     destroyed_exactly(project, before)
