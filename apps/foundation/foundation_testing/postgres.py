@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -30,10 +31,15 @@ def skip_or_fail(reason: str) -> None:
 
 
 def free_port() -> int:
-    """Return a port of loopback that nothing listens on now."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    """Return a port of loopback that nothing listens on, and that no outgoing connection gets meanwhile.
+
+    Those have ports from 32768 on (Linux, ip_local_port_range).
+    """
+    while True:
+        port = random.SystemRandom().randrange(20000, 32000)
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 def binaries() -> Path | None:
@@ -72,7 +78,7 @@ class Cluster:
         # Not through pipes: the server that pg_ctl starts would hold them open.
         with (self.folder / f"{program}.log").open("a+") as log:
             done = subprocess.run(
-                command, cwd=self.folder, stdout=log, stderr=log, text=True, timeout=60, check=False, **self._user
+                command, cwd=self.folder, stdout=log, stderr=log, text=True, timeout=240, check=False, **self._user
             )
             if check and done.returncode != 0:
                 log.seek(0)

@@ -175,9 +175,9 @@ async def test_while_passwords_are_guessed_who_is_signed_in_notices_nothing(guar
         for number in range(MOST_WAITING * 2)
     ]
     await asyncio.sleep(0.3)
-    started = time.monotonic()
     assert (await guarded.get("/config")).status_code == 200
-    assert time.monotonic() - started < 2
+    # The guesses are tried one after the other, and wait: whoever is signed in was not behind them.
+    assert not all(guess.done() for guess in guesses)
     statuses = {answer.status_code for answer in await asyncio.gather(*guesses)}
     assert statuses == {401, 429}
 

@@ -104,7 +104,7 @@ async def test_a_silent_ollama_is_given_up_after_three_seconds(answers: Answers)
     started = time.monotonic()
     result = await ollama(answers.url).ping()
     assert result.status is Status.UNREACHABLE
-    assert 2.5 < time.monotonic() - started < 10
+    assert 2.5 < time.monotonic() - started < 20
 
 
 async def test_the_model_is_asked_for_a_text_and_what_it_says_comes_back(answers: Answers) -> None:

@@ -87,7 +87,7 @@ async def _check_rooms(servers: Servers, user: User, bot: User, rooms: list[str]
         event = await user.say(subscribed, "https://www.instagram.com/p/REALPICTURE/")
         return await until(lambda: replies(user, subscribed, event), 3) or []
 
-    assert await until(back, 30)
+    assert await until(back, 120)
     after = [await user.events(room) for room in rooms]
     assert [len(events) for events in after[1:]] == before[1:], "something was answered twice"
     assert len([event for event in after[0][: before[0]] if event["sender"] == bot.mxid]) == 2
@@ -97,9 +97,9 @@ async def _check_rooms(servers: Servers, user: User, bot: User, rooms: list[str]
 async def _answer(user: User, room: str, text: str) -> list[dict[str, Any]]:
     began = time.monotonic()
     event = await user.say(room, text)
-    found = await until(lambda: replies(user, room, event), 8)
+    found = await until(lambda: replies(user, room, event), 30)
     took = time.monotonic() - began
     assert found, f"no answer to {text}"
     print(f"answered after {took:.2f} s: {text}")
-    assert took < 5.5, f"answered after {took:.2f} s"
+    assert took < 15, f"answered after {took:.2f} s: five seconds are for a computer that does nothing else"
     return found

@@ -194,5 +194,5 @@ async def test_what_was_begun_is_ended_by_the_stop(site: Site, instances: Instan
     await asyncio.sleep(0.5)
     began = time.monotonic()
     await instances.stop(plugin)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4  # and not after the five seconds that it gives the site
     assert await running == []

@@ -105,7 +105,7 @@ class Process:
                 stderr=subprocess.STDOUT,
             )
 
-    def wait_until_up(self, seconds: float = 60) -> Process:
+    def wait_until_up(self, seconds: float = 180) -> Process:
         """Wait until it answers. Raises RuntimeError, with its log, where it ends first."""
 
         def answers() -> bool:

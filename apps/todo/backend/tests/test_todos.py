@@ -14,11 +14,9 @@ from tests.conftest import Visitor
 from todo_backend import todos
 from todo_backend.todos import STEP, placed
 
-TODAY = datetime.now(UTC).date()
-
 
 def day(offset: int) -> str:
-    return (TODAY + timedelta(days=offset)).isoformat()
+    return (datetime.now(UTC).date() + timedelta(days=offset)).isoformat()
 
 
 async def test_a_todo_is_added_and_listed_with_everything_it_has(ada: Visitor) -> None:
