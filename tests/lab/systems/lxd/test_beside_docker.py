@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from checks.result import Status
 from components.lxd.beside_docker import PROGRAM, UNIT
 from lab import Lab, Machine
+from lab.systems.lxd import instance_image
 from tests.lab.project import Project, shown, went_well
 from tests.lab.support import until
+from tests.lab.systems.lxd.cluster_stack import ClusterStack
+from tests.lab.systems.lxd.plain_stack import plain_stack
 
 STACK = """
 import pulumi
@@ -96,3 +101,58 @@ def test_what_docker_closes_is_let_through_after_each_start_of_it_and_closed_aga
     assert not box.exists(f"/etc/systemd/system/{UNIT}")
     assert not box.exists("/etc/systemd/system/docker.service.d")
     lab.remove(box.name)
+
+
+# Docker as on a machine that was no router before it came.
+DOCKER = """
+set -e
+sysctl -q net.ipv4.ip_forward=0
+DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends docker.io iptables
+systemctl start docker
+"""
+POLICY = "iptables -S FORWARD | head -n 1"
+QUESTION = "both: Docker closes no way of the instances"
+
+
+@pytest.fixture
+def both(lab: Lab, tmp_path: Path) -> Iterator[ClusterStack]:
+    machine = lab.machine("both", image="machine-lxd", fresh=True)
+    machine.run(DOCKER, timeout=600)
+    until(lambda: "DROP" in machine.run(POLICY, check=False).stdout, "Docker has closed forwarding", 60)
+    yield plain_stack(tmp_path, [machine], instance_image.put(lab, machine))
+    lab.remove("both")
+
+
+def reaches_out(stack: ClusterStack) -> bool:
+    """Whether the instance has an answer of what is behind its machine's own network interface."""
+    router = stack.first.run("ip -4 route show default | awk '{ print $3 }'").stdout.strip()
+    return stack.first.run(f"LXD_CONF=/run/lxc lxc exec c1 -- ping -c 1 -W 2 {router}", check=False).ok
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_an_instance_of_lxd_reaches_out_beside_docker_also_after_a_restart_of_either(both: ClusterStack) -> None:
+    machine = both.first
+    both.up()
+    until(lambda: not both.failed(), "every check passes", 120)
+    assert QUESTION in {row.question for row in both.checks() if row.status is Status.PASS}
+    assert "DROP" in machine.run(POLICY).stdout
+    assert reaches_out(both)
+
+    machine.run("iptables -F DOCKER-USER")
+    assert not reaches_out(both)
+    assert QUESTION in both.failed()
+    machine.run("systemctl restart docker")
+    until(lambda: reaches_out(both), "out again after Docker's start", 60)
+    machine.run("systemctl restart lxd.service", timeout=180)
+    until(lambda: not both.failed(), "every check passes after LXD's start", 120)
+    assert reaches_out(both)
+
+    machine.stop()
+    machine.start()
+    until(lambda: not both.failed(), "every check passes after the machine's start", 180)
+    assert "docker" in machine.run("systemctl is-active docker && echo docker").stdout
+    assert reaches_out(both)
+
+    both.destroy()
+    assert "hearth" not in machine.run("iptables-save").stdout
