@@ -15,6 +15,8 @@ Daemon = Literal["lxd", "incus"]
 # The client lays folders of its own into the home of who calls it, which nobody takes away.
 _IN_A_HOME_OF_ITS_OWN = 'HOME=$(mktemp -d) || exit; export HOME; "$0" "$@"; status=$?; rm -rf "$HOME"; exit $status'
 UBUNTU = "https://cloud-images.ubuntu.com/releases/"
+# Either daemon starts each QEMU with `-spice`, and QEMU 10.0 without this ends with "There is no option group 'spice'".
+SPICE = "qemu-system-modules-spice"
 DNSMASQ = "dnsmasq"
 """The account of the package dnsmasq-base, which its purge leaves."""
 
@@ -61,7 +63,7 @@ ABOUT: dict[Daemon, About] = {
         name="LXD",
         client="lxc",
         packages=("nftables", "dnsmasq-base", "lxd"),
-        machine_packages=("qemu-system-x86", "qemu-utils", "ovmf", "lxd-agent"),
+        machine_packages=("qemu-system-x86", SPICE, "qemu-utils", "ovmf", "lxd-agent"),
         program=("lxd",),
         preseed=("lxd", "init", "--preseed"),
         database=("lxd", "cluster", "list-database"),
@@ -80,7 +82,7 @@ ABOUT: dict[Daemon, About] = {
         client="incus",
         packages=("nftables", "dnsmasq-base", "incus-base"),
         # The package `incus` is what virtual machines need: QEMU, the agent, a TPM.
-        machine_packages=("incus", "qemu-utils", "ovmf"),
+        machine_packages=("incus", SPICE, "qemu-utils", "ovmf"),
         # Not on the PATH. `incus admin cluster` leads to it, and takes --quiet for its own: then it asks [run].
         program=("/usr/libexec/incus/incusd",),
         preseed=("sh", "-c", _IN_A_HOME_OF_ITS_OWN, "incus", "admin", "init", "--preseed"),
