@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -183,12 +182,7 @@ class Lab:
 
     def share(self) -> service.LabShare:
         """Return how to reach the share of the Windows stand-in."""
-        path = self.folder / "windows.json"
-        if not path.exists():
-            raise LabError(
-                "The Windows stand-in was not made yet, so its share has no password. Call `windows()` first."
-            )
-        return service.LabShare(**json.loads(path.read_text()))
+        return service.read_share(self.folder)
 
     def kubernetes(self, nodes: int = 1) -> Cluster:
         """Return the lab's Kubernetes cluster, up and ready, on machines `kube1`, `kube2`, ...; made if there is none.

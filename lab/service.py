@@ -155,6 +155,14 @@ def share_password(folder: Path) -> str:
     return secrets.token_urlsafe(18)
 
 
+def read_share(folder: Path) -> LabShare:
+    """Return how to reach the share, as `set_share_password` wrote it down; raise LabError where nobody did."""
+    path = folder / "windows.json"
+    if not path.exists():
+        raise LabError("The Windows stand-in was not made yet, so its share has no password. Call `windows()` first.")
+    return LabShare(**json.loads(path.read_text()))
+
+
 def set_share_password(service: Service, folder: Path) -> LabShare:
     """Give the share's user the kept password and write down how to reach the share."""
     share = LabShare("windows", service.address, "PersonalAssistantHub", "share", share_password(folder), "WORKGROUP")

@@ -16,7 +16,7 @@ import yaml
 from checks.maubot.codes import Code
 from checks.result import CheckResult, Story
 from components.maubot.deployed import DeployedMaubot
-from components.maubot.nix_text import PHASE_LINE, PHASES
+from components.maubot.nix_phases import PHASE_LINE, PHASES
 from components.maubot.units import KEY_FILE
 from providers.machine.session import Session
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import pulumi
 from pulumi import ResourceOptions
 
-from components.maubot import nix_text, units
+from components.maubot import nix_phases, nix_text, units
 from components.system import SystemArgs
 from config.systems.maubot import Maubot
 from config.systems.maubot.parts import NixOs
@@ -52,8 +52,8 @@ def texts(settings: Maubot, nixos: NixOs) -> dict[str, tuple[str, str]]:
         "told": (f"{flake}/hearth-maubot/told.json", units.told(settings)),
         "rollout": (PROGRAM, (units.PROGRAMS / "rollout.sh").read_text()),
         **{
-            f"phase-{phase}-text": (f"{FOLDER}/{phase}.nix", nix_text.host_module(settings, phase))
-            for phase in nix_text.PHASES
+            f"phase-{phase}-text": (f"{FOLDER}/{phase}.nix", nix_phases.host_module(settings, phase))
+            for phase in nix_phases.PHASES
         },
     }
 
@@ -64,14 +64,14 @@ def phase_script(settings: Maubot, nixos: NixOs, phase: str) -> tuple[str, str]:
     A later phase's file holds this one too. The last one wants everything as it was rolled out last, so that a change
     of a setting is rolled out, and by the last phase alone.
     """
-    index = nix_text.PHASES.index(phase)
+    index = nix_phases.PHASES.index(phase)
     target = shlex.quote(f"{nixos.flake}/hearth-maubot.nix")
-    if phase == nix_text.PHASES[-1]:
+    if phase == nix_phases.PHASES[-1]:
         pairs = [(f"{FOLDER}/{phase}.nix", target)]
         pairs += [(f"{FOLDER}/good/{file}", shlex.quote(f"{nixos.flake}/{file}")) for file in FILES]
         check = " && ".join(f"cmp -s {one} {other}" for one, other in pairs)
     else:
-        check = f"grep -qxE '{nix_text.PHASE_LINE}({'|'.join(nix_text.PHASES[index:])})' {target}"
+        check = f"grep -qxE '{nix_phases.PHASE_LINE}({'|'.join(nix_phases.PHASES[index:])})' {target}"
     secrets = " ".join(nix_text.secrets(settings)) if index else ""
     words = [str(nixos.flake), nixos.configuration, FOLDER, phase, secrets, *settings.watched]
     return f"sh {PROGRAM} {shlex.join(words)}\n", f"{check}\n"
@@ -79,7 +79,7 @@ def phase_script(settings: Maubot, nixos: NixOs, phase: str) -> tuple[str, str]:
 
 def checked_on(settings: Maubot, nixos: NixOs, phase: str) -> list[str] | None:
     """Return the texts that the check of a phase compares: all of them, of the last phase."""
-    if phase != nix_text.PHASES[-1]:
+    if phase != nix_phases.PHASES[-1]:
         return None
     return [content for _, content in texts(settings, nixos).values()]
 
@@ -133,7 +133,7 @@ class NixosMaubot:
             check=check,
             opts=ResourceOptions(parent=parent),
         )
-        for phase in nix_text.PHASES:
+        for phase in nix_phases.PHASES:
             apply, check = phase_script(settings, nixos, phase)
             done = Script(
                 f"{name}-phase-{phase}",

@@ -13,25 +13,24 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import grpc
 import grpc.aio
-from google.protobuf import any_pb2, empty_pb2
+from google.protobuf import empty_pb2
 from pydantic import ValidationError
 
 from config.hosts import KEYS, Machines
 from providers.errors import ConnectionFailed, ConnectionLost, HearthError
 from providers.kind import Kind
 from providers.machine.inventory import Inventory
-from providers.plugin.difference import Difference
+from providers.plugin.answers import abort_half_done, diff_response
 from providers.plugin.protocol import (
     engine_pb2,
     engine_pb2_grpc,
     plugin_pb2,
     provider_pb2,
     provider_pb2_grpc,
-    status_pb2,
 )
 from providers.plugin.reporter import Reporter, redacted
 from providers.plugin.schema import VERSION, schema
@@ -139,7 +138,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
             [old, new],
             lambda tell: self._of(request.urn).difference(self._estate, old, new, tell),
         )
-        return _diff_response(found, ignored)
+        return diff_response(found, ignored)
 
     async def Create(self, request: Any, context: Any) -> Any:
         news = decode(request.properties)
@@ -214,7 +213,7 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
         try:
             return await work(tell)
         except HalfDone as error:
-            await _abort_half_done(context, error, clean(self._once(error)))
+            await abort_half_done(context, error, clean(self._once(error)))
         except HearthError as error:
             await context.abort(grpc.StatusCode.UNKNOWN, clean(self._once(error)))
         except ValidationError as error:
@@ -261,40 +260,6 @@ class Adapter(provider_pb2_grpc.ResourceProviderServicer):
 def _token(urn: str) -> str:
     """Return the type in `urn:pulumi:STACK::PROJECT::PARENT-TYPE$TYPE::NAME`."""
     return urn.split("::")[2].rsplit("$", 1)[-1]
-
-
-async def _abort_half_done(context: Any, error: HalfDone, message: str) -> NoReturn:
-    """Tell the engine to keep the resource, as failed: destroy then puts back what was there."""
-    details = provider_pb2.ErrorResourceInitFailed(
-        id=error.state.id,
-        properties=encode(error.state.outputs),
-        inputs=encode(error.state.inputs),
-        reasons=[message],
-    )
-    packed = any_pb2.Any()
-    packed.Pack(details)
-    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message, details=[packed])
-    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-    await context.abort(grpc.StatusCode.UNKNOWN, message)
-    raise AssertionError("abort always raises")
-
-
-def _diff_response(found: Difference, ignored: set[str]) -> Any:
-    response, property_diff = provider_pb2.DiffResponse, provider_pb2.PropertyDiff
-    changes = {name: change for name, change in found.changes.items() if name not in ignored}
-    items = {name: change for name, change in found.items.items() if name.partition("[")[0] in changes}
-    replaces = [name for name in found.replaces if name not in ignored]
-    return response(
-        changes=response.DIFF_SOME if changes or replaces else response.DIFF_NONE,
-        diffs=list(changes),
-        replaces=replaces,
-        deleteBeforeReplace=found.delete_first,
-        hasDetailedDiff=True,
-        detailedDiff={
-            name: property_diff(kind=cast(Any, change.value + (1 if name in replaces else 0)))
-            for name, change in items.items()
-        },
-    )
 
 
 async def serve(adapter: Adapter, announce: Callable[[int], None], until: Awaitable[Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from providers.errors import InvalidInput, NotConverged
+from providers.errors import InvalidInput
 from providers.kind import Facts, Inputs, Kind
 from providers.machine.inventory import Placement
 from providers.plugin.difference import Change, entries
@@ -284,31 +284,3 @@ class DesiredState(Generic[InputsT, FactsT]):
         inputs = self.kind.inputs.model_validate({key: new.values[key] for key in new.values if key in own})
         found = None if old is None else {name: old.values.get(alias) for name, alias in self.aliases.items()}
         return self.kind.announce(found, inputs)
-
-    def shortfall(self, inputs: InputsT, facts: FactsT, marks: Properties) -> NotConverged | None:
-        """Return the error where all went well and the wish does not hold; None where it does."""
-        what = f"{self.kind.name} {self.kind.identify(inputs)} on {inputs.host}"
-        if not facts.present:
-            return NotConverged(
-                f"{what} is not there although all went well",
-                remedy="see on the machine what became of it (journalctl -n 50), then run up again",
-            )
-        lines: list[str] = []
-        for name, (wish, found) in self.kind.differences(inputs, facts).items():
-            alias = self.aliases[name]
-            if name in self.kind.itemized and alias not in marks.secret:
-                lines += [
-                    f"{alias}[{key!r}]: {wish.get(key)!r} wished, {found.get(key)!r} found"
-                    for key in entries(wish, found)
-                ]
-                continue
-            lines.append(
-                f"{alias}: a secret" if alias in marks.secret else f"{alias}: {wish!r} wished, {found!r} found"
-            )
-        if not lines:
-            return None
-        return NotConverged(
-            f"{what} is still not as wished",
-            detail="\n".join(lines),
-            remedy="compare what was wished with what the machine made of it, above; its log: journalctl -n 50",
-        )

@@ -24,6 +24,7 @@ from providers.plugin.difference import Change, Difference
 from providers.plugin.records import before, locks, record_of
 from providers.plugin.removal import Removal
 from providers.plugin.reporter import Reporter
+from providers.plugin.shortfall import shortfall
 from providers.plugin.state import HalfDone, State
 from providers.plugin.values import Properties
 from providers.plugin.whereabouts import (
@@ -249,7 +250,7 @@ class Verbs(Generic[InputsT, FactsT]):
 
     async def _must_hold(self, session: SshSession, inputs: InputsT, facts: FactsT, marks: Properties) -> None:
         """Raise NotConverged, with the reason where the kind knows it, unless the wish holds."""
-        failure = self.desired.shortfall(inputs, facts, marks)
+        failure = shortfall(self.desired, inputs, facts, marks)
         if failure is None:
             return
         explain = self.kind.explain

@@ -12,7 +12,7 @@ from checks.maubot.host import NIXOS_SECRETS, check_others, check_reliability, c
 from checks.maubot.record import check_record
 from checks.result import CheckResult, Status
 from components.maubot.deployed import DeployedMaubot
-from components.maubot.nix_text import PHASE_LINE
+from components.maubot.nix_phases import PHASE_LINE
 from components.maubot.units import KEY_FILE
 from tests.unit.providers.kinds.fake_session import FakeSession
 from tests.unit.providers.kinds.matrix.memory_servers import CONFIG_FILE, HOMESERVER

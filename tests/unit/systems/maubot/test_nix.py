@@ -15,11 +15,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from components.maubot.nix_phases import PHASES, host_module
 from components.maubot.nix_text import (
     ANSWERS,
-    PHASES,
     dev_services_module,
-    host_module,
     maubot_module,
     nix_string,
     secrets,

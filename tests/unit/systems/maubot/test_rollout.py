@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from components.maubot.nix_text import PHASE_LINE, PHASES, host_module, secrets
+from components.maubot.nix_phases import PHASE_LINE, PHASES, host_module
+from components.maubot.nix_text import secrets
 from components.maubot.nixos import FILES, checked_on, import_script, phase_script, undo_script
 from components.maubot.units import PROGRAMS
 from tests.unit.systems.maubot.test_nix import WISH
