@@ -36,10 +36,18 @@ APPS_core = foundation mail-assistant
 APPS_todo = foundation todo
 APPS_maubot = sna-instagram echo-bot
 
+SYSTEMS = $(sort $(filter-out __%,$(notdir $(patsubst %/,%,$(wildcard tests/unit/systems/*/ tests/lab/systems/*/)))))
+unknown = $(filter-out $(SYSTEMS),$(SYSTEM))
+
 ifdef SYSTEM
-test: setup  ## run every test but the soak, after the linters (SYSTEM=core: one system's tests of every kind)
-	@$(VENV)/pytest -q -m "not soak" $(wildcard tests/unit/systems/$(SYSTEM) tests/lab/systems/$(SYSTEM))
-	@for app in $(APPS_$(SYSTEM)); do [ ! -x apps/$$app/test.sh ] || apps/$$app/test.sh || exit; done
+.PHONY: known-system
+# Without a folder of tests, pytest would run all that there are, those of the lab too.
+known-system:
+	@$(if $(unknown),$(error SYSTEM=$(SYSTEM): there is no system $(unknown), so nothing was run; give one or more of: $(SYSTEMS)))
+
+test: known-system setup  ## run every test but the soak, after the linters (SYSTEM=core: one system's tests of every kind)
+	@$(VENV)/pytest -q -m "not soak" $(wildcard $(foreach system,$(SYSTEM),tests/unit/systems/$(system) tests/lab/systems/$(system)))
+	@for app in $(sort $(foreach system,$(SYSTEM),$(APPS_$(system)))); do [ ! -x apps/$$app/test.sh ] || apps/$$app/test.sh || exit; done
 else
 test:
 	@$(MAKE) --no-print-directory test-quick

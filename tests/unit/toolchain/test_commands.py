@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from config.systems import SYSTEMS
+from tests.needs import needs
 from toolchain import commands
 from toolchain.stack.alone import hold_stack
 from toolchain.versions import ROOT
@@ -63,6 +65,32 @@ def test_the_launcher_runs_from_any_folder_and_keeps_the_exit_code_that_make_doe
 def test_make_calls_the_launcher_for_each_of_its_commands() -> None:
     recipes = (ROOT / "Makefile").read_text()
     assert set(re.findall(r"@\$\(HEARTH\) (\w+)", recipes)) == set(commands.HELP)
+
+
+def make(*words: str) -> subprocess.CompletedProcess[str]:
+    # Not what the `make` told that runs the tests: how many recipes at once, and of which system.
+    environment = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS", "SYSTEM"}}
+    return subprocess.run(["make", *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@needs("make", "make")
+@pytest.mark.parametrize(
+    ("given", "unknown"), [("nonsense", "nonsense"), ("%", "%"), ("../lab", "../lab"), ("core nonsense", "nonsense")]
+)
+def test_the_tests_of_a_system_that_there_is_not_are_refused_with_those_there_are(given: str, unknown: str) -> None:
+    told = make("test", f"SYSTEM={given}")
+    assert told.returncode == 2
+    assert told.stdout == ""
+    assert f"SYSTEM={given}: there is no system {unknown}, so nothing was run" in told.stderr
+    assert f"give one or more of: {' '.join(sorted(SYSTEMS))}." in told.stderr
+
+
+@needs("make", "make")
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_tests_of_one_system_are_those_of_its_folders_and_no_others(system: str) -> None:
+    said = make("--dry-run", "test", f"SYSTEM={system}").stdout
+    recipe = next(line for line in said.splitlines() if "pytest" in line)
+    assert re.findall(r"tests/\S+", recipe) == [f"tests/unit/systems/{system}", f"tests/lab/systems/{system}"]
 
 
 @pytest.mark.parametrize("verb", ["up", "down"])
