@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import pulumi
 import pytest
 
@@ -37,6 +38,14 @@ INSTANCE = {
         "config": {"room_subscriptions": ["!a:lab.test"]},
     }
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def hashed_once() -> Iterator[None]:
+    """Work a password's hash out once: it takes a quarter of a second, as it should."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(bcrypt, "hashpw", functools.cache(bcrypt.hashpw))
+        yield
 
 
 def build(preview: bool = False, secrets: bool = True, **changed: Any) -> Recorder:
