@@ -217,11 +217,8 @@ class Lab:
     def remove(self, name: str) -> None:
         """Remove one machine or service with its volumes; no error if there is none."""
         container = self._container(name)
-        if cli.inspect("container", container) is not None:
-            cli.docker("rm", "--force", "--volumes", container)
-        volumes = cli.names("volume", {**self.labels, names.LABEL_MACHINE: name})
-        if volumes:
-            cli.docker("volume", "rm", "--force", *volumes)
+        containers.remove([container])
+        containers.remove((), cli.names("volume", {**self.labels, names.LABEL_MACHINE: name}))
         if self.folder.exists():
             self._record(name, None)
 

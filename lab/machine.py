@@ -11,14 +11,17 @@ from lab import snapshot
 from lab.docker import cli
 from lab.docker.cli import Result
 from lab.errors import EngineError, LabError
+from toolchain.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+    from typing import NoReturn
 
     from lab.snapshot import Snapshot
 
 STOP_SECONDS = 30
+END_SECONDS = 120  # of a container that is killed, until Docker sees it
 UP_SECONDS = 240
 
 # The user's own systemd and containers are found through these two.
@@ -130,7 +133,7 @@ class Machine:
     def stop(self) -> None:
         """Shut the machine down in order; it stays off until `start`."""
         self._keep_names()
-        cli.docker("stop", "--time", str(STOP_SECONDS), self.container, timeout=STOP_SECONDS + 60)
+        cli.docker("stop", "--time", str(STOP_SECONDS), self.container, timeout=STOP_SECONDS + END_SECONDS)
 
     def start(self) -> None:
         """Switch the machine on and wait for the end of the boot."""
@@ -151,7 +154,13 @@ class Machine:
     def power_cut(self) -> None:
         """End the machine at once, as when its plug is pulled; it stays off until `start`."""
         self._keep_names()
-        cli.docker("kill", "--signal", "KILL", self.container)
+        killed = cli.docker("kill", "--signal", "KILL", self.container, check=False)
+
+        def alive(_: bool) -> NoReturn:
+            raise EngineError(f"The machine {self.name!r} ({self.container}) did not end: {killed.stderr.strip()}")
+
+        # On a busy computer Docker gives up waiting before the end has come.
+        wait_until(lambda: not self.is_running(), END_SECONDS, alive)
 
     def cut_network(self) -> None:
         """Pull the network cable: packets are lost without an answer, connections hang. `run` goes on working."""

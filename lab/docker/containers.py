@@ -6,6 +6,7 @@ import ipaddress
 import itertools
 import json
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +15,7 @@ from lab.docker import cli
 from lab.errors import EngineError, LabError
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Sequence
 
 # By their numbers in capabilities(7). A container can't be given what this machine's own processes may not have.
 CAPABILITIES = (
@@ -24,6 +25,9 @@ CAPABILITIES = (
     "MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
 )
 NETWORK_TRIES = 5
+REMOVE_TRIES = 6
+REMOVE_PAUSE = 5  # seconds
+REMOVE_SECONDS = 600  # gigabytes of a lab, on a disk that others use
 LOOP_MAJOR = 7
 """Number of the kernel's driver of loop devices. Source: Linux, Documentation/admin-guide/devices.txt."""
 # On a real disk, and not on the container's own layers: rootless podman and Docker get their native overlay.
@@ -123,6 +127,29 @@ def free_address(network: dict[str, Any], prefix: str, name: str) -> str:
                 ends.get("IPAddress", ""),
             }
     return names.choose_address(subnet, taken)
+
+
+def remove(listed: Sequence[str], volumes: Sequence[str] = (), network: str = "") -> None:
+    """Remove containers with their own volumes, then volumes and a network; what is gone already is no error.
+
+    On a busy computer Docker gives up in the middle: it waits ten seconds for the end of a container that it has
+    killed, and the container ends later. So it is asked again.
+    """
+    said = ""
+    for _ in range(REMOVE_TRIES):
+        left = [name for name in listed if cli.inspect("container", name) is not None]
+        if not left:
+            break
+        answer = cli.docker("rm", "--force", "--volumes", *left, timeout=REMOVE_SECONDS, check=False)
+        if not answer.ok:
+            said = answer.stderr.strip()
+            time.sleep(REMOVE_PAUSE)
+    else:
+        raise EngineError(f"Docker did not remove {', '.join(listed)} in {REMOVE_TRIES} tries. Its last answer: {said}")
+    if volumes:
+        cli.docker("volume", "rm", "--force", *volumes, timeout=REMOVE_SECONDS)
+    if network:
+        cli.docker("network", "rm", network, timeout=REMOVE_SECONDS)
 
 
 def create_container(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from lab import names
-from lab.docker import cli, daemon
+from lab.docker import cli, containers, daemon
 from lab.docker.images import purge_images
 
 if TYPE_CHECKING:
@@ -45,15 +45,13 @@ def remove(labels: dict[str, str], say: Callable[[str], None], *, purge: bool) -
     A Docker that a lab started ends with the last lab.
     """
     if daemon.engine_answers():
-        containers = cli.names("container", labels)
-        if containers:
-            cli.docker("rm", "--force", "--volumes", *containers)
+        found = cli.names("container", labels)
+        containers.remove(found)
         volumes = cli.names("volume", labels)
-        if volumes:
-            cli.docker("volume", "rm", "--force", *volumes)
+        containers.remove((), volumes)
         for network in cli.names("network", labels):
-            cli.docker("network", "rm", network)
-        say(f"removed {len(containers)} containers, {len(volumes)} volumes and the network")
+            containers.remove((), network=network)
+        say(f"removed {len(found)} containers, {len(volumes)} volumes and the network")
         if purge:
             purge_images(say)
         daemon.end_docker_if_ours(say)
