@@ -88,7 +88,7 @@ class Project:
         """Return the environment of `make`."""
         return {**self.workspace.environment, "PYTHONPATH": str(ROOT)}
 
-    def run_make(self, command: str, *arguments: str, timeout: float = 300) -> Answer:
+    def run_make(self, command: str, *arguments: str, timeout: float = 600) -> Answer:
         """Run what `make <command>` runs to its end."""
         return subprocess.run(
             self.make(command, *arguments),

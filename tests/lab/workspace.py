@@ -22,7 +22,7 @@ from toolchain.versions import ROOT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DEADLINE_SECONDS = 300.0
+DEADLINE_SECONDS = 600.0
 QUIET = ("--non-interactive", "--color", "never")
 
 
