@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 
 
 class HearthError(RuntimeError):
@@ -48,6 +50,15 @@ class CouldNotLook(HearthError):
 
 class OperationRefused(HearthError):
     """One operation that a machine does not carry out, and that changed nothing there: the reason is known."""
+
+
+@contextmanager
+def as_a_whole() -> Generator[None]:
+    """Take the refusal of an operation for what it is where it is all that was asked for: nothing was changed."""
+    try:
+        yield
+    except OperationRefused as error:
+        raise InvalidInput(error.summary, detail=error.detail, remedy=error.remedy) from None
 
 
 class CommandFailed(HearthError):

@@ -92,6 +92,9 @@ class Kind(Generic[InputsT, FactsT]):
     makes: Callable[[str, FactsT], bool] = field(default=lambda _name, facts: not facts.present)
     """`makes(field, facts)`: whether Hearth makes that part of the thing where `facts` were found, so that its default
     holds. An account may be new and its home not."""
+    widen: Callable[[FactsT, FactsT], FactsT] = field(default=lambda before, _now: before)
+    """`widen(before, now)`: what was there before, with what an update reaches for the first time: the place to which a
+    thing moves, say. `now` is what is there before that update; `before` itself where it adds nothing."""
     outputs: tuple[str, ...] = ()
     """Fields of the facts that are outputs, beside the inputs."""
     computed: Mapping[str, Callable[[InputsT], Any]] = field(default_factory=dict[str, Any])
@@ -215,3 +218,17 @@ Mode = Annotated[str, AfterValidator(_mode)]
 """Permission bits as four octal digits, as `0640`."""
 AccountName = Annotated[str, AfterValidator(login_name)]
 """The name of a user or a group."""
+
+
+def _owner(value: str) -> str:
+    if value.isascii() and value.isdigit():
+        if int(value) > HIGHEST_ID:
+            raise ValueError(f"must be a number up to {HIGHEST_ID}, or a name; write the name as `id -un` says it")
+        return str(int(value))
+    return login_name(value)
+
+
+HIGHEST_ID = 2**32 - 2
+"""The number above it says "leave it as it is" to chown(2)."""
+Owner = Annotated[str, AfterValidator(_owner)]
+"""Whose something is: the name of a user or a group, or its number, which may have no name."""

@@ -13,18 +13,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from providers.errors import InvalidInput
-from providers.kind import AbsolutePath, AccountName, Facts, Inputs, Kind, Mode
+from providers.errors import InvalidInput, as_a_whole
+from providers.kind import AbsolutePath, Facts, Inputs, Kind, Mode, Owner
 from providers.kinds import reasons
 from providers.kinds.file import path_to_identity
-from providers.machine.session import FileType, Session, Stat, shown
+from providers.machine.session import FileType, Session, Stat, called, shown
 
 
 class DirectoryInputs(Inputs):
     path: Annotated[AbsolutePath, Field(description="Where it is. Its parent must exist. A change replaces it.")]
     mode: Annotated[Mode | None, Field(description="Permission bits, as four octal digits.")] = None
-    owner: Annotated[AccountName | None, Field(description="Name or number of the user who owns it.")] = None
-    group: Annotated[AccountName | None, Field(description="Name or number of the group that owns it.")] = None
+    owner: Annotated[Owner | None, Field(description="Name or number of the user who owns it.")] = None
+    group: Annotated[Owner | None, Field(description="Name or number of the group that owns it.")] = None
     purge: Annotated[
         bool, Field(description="Whether destroy removes it with everything in it, where it was not there before.")
     ] = False
@@ -40,7 +40,7 @@ class DirectoryFacts(Facts):
 def facts_of(stat: Stat | None) -> DirectoryFacts:
     if stat is None:
         return DirectoryFacts(present=False)
-    mode = stat.mode if stat.type == "directory" else f"<a {stat.type}>"
+    mode = stat.mode if stat.type == "directory" else f"<{called(stat.type)}>"
     return DirectoryFacts(present=True, mode=mode, owner=stat.owner, group=stat.group, type=stat.type)
 
 
@@ -61,22 +61,23 @@ async def observe(session: Session, inputs: DirectoryInputs) -> DirectoryFacts:
 async def apply(session: Session, inputs: DirectoryInputs, facts: DirectoryFacts) -> None:
     if facts.present and facts.type != "directory":
         raise InvalidInput(
-            f"{inputs.path} on {session.machine} is a {facts.type}, and a Directory takes no other thing's place",
+            f"{inputs.path} on {session.machine} is {called(facts.type)}, and a Directory takes no other thing's place",
             remedy="move it away, or give the Directory another path (of a link: the path that it points to)",
         )
     if not facts.present:
         await refuse_missing_parent(session, inputs.path)
-        await session.make_directory(
-            inputs.path, mode=inputs.mode or "0755", owner=inputs.owner or "root", group=inputs.group or "root"
-        )
+        mode, owner, group = inputs.mode or "0755", inputs.owner or "root", inputs.group or "root"
+        with as_a_whole():
+            await session.make_directory(inputs.path, mode=mode, owner=owner, group=group)
     # Also for a new one: somebody else may have made it in the meantime.
-    await session.set_attributes(inputs.path, mode=inputs.mode, owner=inputs.owner, group=inputs.group)
+    with as_a_whole():
+        await session.set_attributes(inputs.path, mode=inputs.mode, owner=inputs.owner, group=inputs.group)
 
 
 async def restore(session: Session, inputs: DirectoryInputs, before: DirectoryFacts) -> None:
     found = await session.stat(inputs.path, entries=True)
     if found is not None and found.type != "directory":
-        session.warn(f"{inputs.path} on {session.machine} is a {found.type} by now: it was left alone")
+        session.warn(f"{inputs.path} on {session.machine} is {called(found.type)} by now: it was left alone")
     elif before.present and before.type == "directory":
         if found is None:
             await _remake(session, inputs.path, before)

@@ -18,12 +18,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from providers.errors import InvalidInput, OperationRefused
-from providers.kind import AbsolutePath, AccountName, Facts, Inputs, Kind, Mode
+from providers.errors import InvalidInput, as_a_whole
+from providers.kind import AbsolutePath, Facts, Inputs, Kind, Mode, Owner
 from providers.kinds import reasons
 from providers.kinds.accepting import Acceptance, InPlace, must_accept
 from providers.kinds.takes_effect import Strangers, read_anew, strangers, with_reasons
-from providers.machine.session import FileType, Session, Stat, shown
+from providers.machine.session import FileType, Session, Stat, called, shown
 
 EMPTY = "\n"
 
@@ -32,8 +32,8 @@ class FileInputs(Inputs):
     path: Annotated[AbsolutePath, Field(description="Where the file is. A change replaces the resource.")]
     content: Annotated[str, Field(description="The whole text, in UTF-8. Give a secret and it stays one everywhere.")]
     mode: Annotated[Mode | None, Field(description="Permission bits, as four octal digits.")] = None
-    owner: Annotated[AccountName | None, Field(description="Name or number of the user who owns it.")] = None
-    group: Annotated[AccountName | None, Field(description="Name or number of the group that owns it.")] = None
+    owner: Annotated[Owner | None, Field(description="Name or number of the user who owns it.")] = None
+    group: Annotated[Owner | None, Field(description="Name or number of the group that owns it.")] = None
     validate: Acceptance = None  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
     in_place: InPlace = False
 
@@ -88,7 +88,7 @@ def facts_of(stat: Stat | None, others: Strangers | None = None) -> FileFacts:
             group=stat.group,
         )
     if stat.type != "file":
-        return FileFacts(present=True, type=stat.type, content=f"<a {stat.type}>", mode=stat.mode)
+        return FileFacts(present=True, type=stat.type, content=f"<{called(stat.type)}>", mode=stat.mode)
     text, binary = text_of(stat.content or b"")
     text = f"<{stat.unreadable}>" if stat.unreadable else text
     reasons = list(others.reasons) if others is not None else []
@@ -123,7 +123,8 @@ def others_of(inputs: FileInputs, stat: Stat | None) -> Strangers | None:
 async def apply(session: Session, inputs: FileInputs, facts: FileFacts) -> FileFacts:
     if facts.present and facts.type not in ("file", "symlink"):
         raise InvalidInput(
-            f"{inputs.path} on {session.machine} is a {facts.type}, and a File can only stand in the place of a file",
+            f"{inputs.path} on {session.machine} is {called(facts.type)},"
+            " and a File can only stand in the place of a file",
             remedy="move it away, or give the File another path",
         )
     mode, owner, group = inputs.mode, inputs.owner, inputs.group
@@ -136,11 +137,9 @@ async def apply(session: Session, inputs: FileInputs, facts: FileFacts) -> FileF
     content = inputs.content.encode()
     if inputs.validate is not None:
         await must_accept(session, inputs.validate, inputs.path, content)
-    try:
+    with as_a_whole():
         writing = session.write(inputs.path, content, mode=mode, owner=owner, group=group, in_place=inputs.in_place)
         now = await _look_after(writing, session, inputs)
-    except OperationRefused as error:  # a write is done as a whole or not at all
-        raise InvalidInput(error.summary, detail=error.detail, remedy=error.remedy) from None
     await read_anew(session, inputs.path, _said(facts), inputs.content or EMPTY)
     return now
 

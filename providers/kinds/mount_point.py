@@ -13,18 +13,19 @@ from typing import Annotated
 
 from pydantic import Field
 
-from providers.errors import InvalidInput
-from providers.kind import AbsolutePath, AccountName, Facts, Inputs, Kind, Mode
+from providers.errors import InvalidInput, as_a_whole
+from providers.kind import AbsolutePath, Facts, Inputs, Kind, Mode, Owner
 from providers.kinds import reasons
+from providers.kinds.directory import refuse_missing_parent
 from providers.kinds.file import path_to_identity
-from providers.machine.session import FileType, Session
+from providers.machine.session import FileType, Session, called
 
 
 class MountPointInputs(Inputs):
     path: Annotated[AbsolutePath, Field(description="Where it is. Its parent must exist. A change replaces it.")]
     mode: Annotated[Mode | None, Field(description="Permission bits, as four octal digits.")] = None
-    owner: Annotated[AccountName | None, Field(description="Name of the user who owns it.")] = None
-    group: Annotated[AccountName | None, Field(description="Name of the group that owns it.")] = None
+    owner: Annotated[Owner | None, Field(description="Name or number of the user who owns it.")] = None
+    group: Annotated[Owner | None, Field(description="Name or number of the group that owns it.")] = None
 
 
 class MountPointFacts(Facts):
@@ -55,21 +56,24 @@ async def observe(session: Session, inputs: MountPointInputs) -> MountPointFacts
 async def apply(session: Session, inputs: MountPointInputs, facts: MountPointFacts) -> None:
     if facts.type != "directory":
         raise InvalidInput(
-            f"{inputs.path} on {session.machine} is a {facts.type}, and only a directory can be a mount point",
+            f"{inputs.path} on {session.machine} is {called(facts.type)}, and only a directory can be a mount point",
             remedy="move it away (what it points to stays mounted), or choose another path",
         )
     if not facts.present:
+        await refuse_missing_parent(session, inputs.path)
         mode, owner, group = inputs.mode or "0755", inputs.owner or "root", inputs.group or "root"
-        await session.make_directory(inputs.path, mode=mode, owner=owner, group=group)
+        with as_a_whole():
+            await session.make_directory(inputs.path, mode=mode, owner=owner, group=group)
     if facts.mounted or (inputs.mode, inputs.owner, inputs.group) == (None, None, None):
         return
-    await session.set_attributes(inputs.path, mode=inputs.mode, owner=inputs.owner, group=inputs.group)
+    with as_a_whole():
+        await session.set_attributes(inputs.path, mode=inputs.mode, owner=inputs.owner, group=inputs.group)
 
 
 async def restore(session: Session, inputs: MountPointInputs, before: MountPointFacts) -> None:
     found = await session.stat(inputs.path, entries=True)
     if found is not None and found.type != "directory":
-        session.warn(f"{inputs.path} on {session.machine} is a {found.type} by now: it was left alone")
+        session.warn(f"{inputs.path} on {session.machine} is {called(found.type)} by now: it was left alone")
         return
     if await _mounted(session, inputs.path):
         if not before.mounted:
@@ -98,7 +102,7 @@ async def _put_back(session: Session, inputs: MountPointInputs, before: MountPoi
 async def explain(session: Session, inputs: MountPointInputs, facts: MountPointFacts) -> str:
     """Return why a mount point is not as wished."""
     if facts.type != "directory":
-        return f"a {facts.type} has come in its place"
+        return f"{called(facts.type)} has come in its place"
     return await reasons.owners(session, inputs.path)
 
 

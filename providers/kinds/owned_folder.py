@@ -9,7 +9,7 @@ from pydantic import Field
 from providers.errors import InvalidInput
 from providers.kind import Facts
 from providers.kinds.directory import refuse_missing_parent
-from providers.machine.session import Account, FileType, Session, Stat
+from providers.machine.session import Account, FileType, Session, Stat, called
 
 
 class OwnedFolderFacts(Facts):
@@ -31,7 +31,7 @@ async def refuse_folder(session: Session, path: str, owner: str, facts: OwnedFol
     `what` names the thing that a kind makes in it, as "git checkout": one that is there already is fine.
     """
     if not facts.present and (facts.entries or facts.type not in (None, "directory")):
-        found = "a folder with other things in it" if facts.type == "directory" else f"a {facts.type}"
+        found = "a folder with other things in it" if facts.type == "directory" else called(facts.type or "other")
         raise InvalidInput(
             f"{path} on {session.machine} is {found}, and no {what}", remedy="move it away, or choose another path"
         )

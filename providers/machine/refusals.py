@@ -62,12 +62,16 @@ REASONS = (
 """(what a machine says instead of starting the worker, what that means, what to do about it)."""
 
 
-def system_error(what: str, reply: dict[str, Any]) -> HearthError:
-    """Return the error for what the machine's system refused; the worker there may have found out why."""
-    reason, remedy = reply.get("reason", ""), reply.get("remedy", "")
+def system_error(what: str, reply: dict[str, Any], *, whole: bool = False) -> HearthError:
+    """Return the error for what the machine's system refused; the worker there may have found out why.
+
+    `whole`: it was an operation that is done as a whole or not at all.
+    """
+    reason, remedy, number = reply.get("reason", ""), reply.get("remedy", ""), int(reply.get("errno") or 0)
     if reason:
         return OperationRefused(f"{what} failed: {reply['error']}: {reason}", remedy=remedy)
-    return HearthError(f"{what} failed: {reply['error']}", remedy=REMEDIES.get(int(reply.get("errno") or 0), ""))
+    kind = OperationRefused if whole and number else HearthError
+    return kind(f"{what} failed: {reply['error']}", remedy=REMEDIES.get(number, ""))
 
 
 def refusal(error: Exception, where: str, ssh: str, patience: float) -> ConnectionFailed:

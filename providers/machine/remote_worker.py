@@ -38,7 +38,15 @@ while len(s) < n:
     s += piece
 exec(compile(s, "hearth", "exec"))
 """
-_PARTS = ("worker_metadata.py", "worker_files.py", "worker_write.py", "worker_locks.py", "worker_run.py", "worker.py")
+_PARTS = (
+    "worker_metadata.py",
+    "worker_files.py",
+    "worker_turns.py",
+    "worker_write.py",
+    "worker_locks.py",
+    "worker_run.py",
+    "worker.py",
+)
 _OF_TREES = (
     "worker_tree_notes.py",
     "worker_tree_changes.py",
@@ -104,7 +112,7 @@ class Worker:
         what = f"{op.replace('_', ' ')}{path} on {self._label}"
         if "refused" in reply:
             raise OperationRefused(f"{what} was refused: {reply['refused']}", remedy=reply.get("remedy", ""))
-        raise system_error(what, reply)
+        raise system_error(what, reply, whole=op in ("write", "symlink", "make_directory", "set_attributes"))
 
     def tell(self, op: str, **args: Any) -> None:
         """Have an operation done before whatever is asked next, without waiting for its answer."""

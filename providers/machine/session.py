@@ -25,6 +25,11 @@ def shown(text: str) -> str:
         return text.encode(errors="backslashreplace").decode()
 
 
+def called(what: FileType) -> str:
+    """Return the words for what is at a path, as `a link`."""
+    return {"symlink": "a link", "other": "a pipe, socket or device"}.get(what, f"a {what}")
+
+
 @dataclass(frozen=True)
 class Stat:
     """What is at a path. `content` is there where it was asked for: a file's bytes, a link's target."""
@@ -89,9 +94,10 @@ class Session(Protocol):
         ...
 
     def looking(self) -> Session:
-        """Return the same session for looking: what a command that runs as an account leaves behind is ended with it.
+        """Return the same session for looking: it changes nothing, and `observe` and `explain` have no other.
 
-        As podman's pause process, which would keep the account from ever being changed.
+        What writes, makes or removes is refused, and what a command that runs as an account leaves behind is ended with
+        it: podman's pause process would keep the account from ever being changed.
         """
         ...
 

@@ -112,7 +112,8 @@ def look_into(descriptor, size, result, limit):
     try:
         data = b""
         while len(data) <= limit:
-            piece = os.read(descriptor, limit + 1 - len(data))
+            # By pieces: of a setting of the kernel's (/proc/sys) no more is given out at once.
+            piece = os.read(descriptor, min(1 << 16, limit + 1 - len(data)))
             if not piece:
                 break
             data += piece
@@ -171,19 +172,33 @@ def op_stat(path, content=False, entries=False, owner=None, group=None, limit=No
 
 
 def remove_tree(folder, name):
-    """Remove a directory with all it holds, links never followed, other file systems left alone."""
+    """Remove a directory with all it holds, links never followed, other file systems left alone.
+
+    What can't be removed stays, in its folders; all else goes, and the error names the first that stays.
+    """
+    stays = None
     descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
     try:
         if os.fstat(descriptor).st_dev != os.fstat(folder).st_dev:
             raise Refused("%r is a mount point: what is mounted there is not removed" % name)
         for entry in os.listdir(descriptor):
-            found = os.stat(entry, dir_fd=descriptor, follow_symlinks=False)
-            if stat_.S_ISDIR(found.st_mode):
-                remove_tree(descriptor, entry)
-            else:
-                os.unlink(entry, dir_fd=descriptor)
+            try:
+                found = os.stat(entry, dir_fd=descriptor, follow_symlinks=False)
+                if stat_.S_ISDIR(found.st_mode):
+                    remove_tree(descriptor, entry)
+                else:
+                    os.unlink(entry, dir_fd=descriptor)
+            except FileNotFoundError:
+                pass  # somebody else has removed it
+            except Refused as error:
+                stays = stays or OSError(errno.EBUSY, str(error))
+            except OSError as error:
+                what = error.strerror if error.filename is None else "%r: %s" % (entry, error.strerror)
+                stays = stays or OSError(error.errno, what)
     finally:
         os.close(descriptor)
+    if stays is not None:
+        raise stays
     os.rmdir(name, dir_fd=folder)
 
 

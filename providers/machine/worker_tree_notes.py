@@ -24,10 +24,12 @@ from providers.machine.worker_metadata import (
     give_flags,
     why_not,
 )
-from providers.machine.worker_write import (
+from providers.machine.worker_turns import (
     beside,
-    dress,
     drop,
+)
+from providers.machine.worker_write import (
+    dress,
     give,
     write_all,
     write_into,

@@ -27,10 +27,12 @@ from providers.machine.worker_tree_notes import (
     open_below,
     open_root,
 )
-from providers.machine.worker_write import (
+from providers.machine.worker_turns import (
     beside,
-    dress,
     drop,
+)
+from providers.machine.worker_write import (
+    dress,
     stage,
     what_goes_over,
     write_all,

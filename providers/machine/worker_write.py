@@ -7,7 +7,6 @@ on it, also after a power cut.
 """
 
 import base64
-import hashlib
 import os
 import stat as stat_
 
@@ -23,23 +22,40 @@ from providers.machine.worker_metadata import (
     give_attributes,
     give_flags,
 )
+from providers.machine.worker_turns import (
+    beside,
+    claim,
+    drop,
+)
 
-
-def beside(folder, name, fresh=True):
-    """Return the name of the new file that is to take the place of `name`.
-
-    It is always the same, so that what a machine that lost its power left of an earlier one goes away; unless it is
-    not a `fresh` one.
-    """
-    temporary = ".hearth-" + hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
-    if fresh:
-        drop(folder, temporary)
-    return temporary
+PUT_BACK = 64 * 1024 * 1024
+"""Bytes of a file that are kept in memory at most while others are written over them."""
 
 
 def write_all(descriptor, data):
     while data:
         data = data[os.write(descriptor, data) :]
+
+
+def overwrite(descriptor, data):
+    """Write a whole text over the one that is there; where that fails, as on a full disk, put that back."""
+    old = b""
+    while len(old) <= PUT_BACK:
+        piece = os.read(descriptor, 1 << 20)
+        if not piece:
+            break
+        old += piece
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    try:
+        write_all(descriptor, data)
+        os.ftruncate(descriptor, len(data))
+    except OSError:
+        if len(old) > PUT_BACK:
+            raise
+        os.ftruncate(descriptor, len(old))  # what came behind it is free again, and its own room it has still
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        write_all(descriptor, old)
+        raise
 
 
 def dress(descriptor, path, mode, uid, gid, attributes):
@@ -85,8 +101,7 @@ def write_into(folder, name, path, data, old, mode, uid, gid, attributes, modifi
         if (now.st_dev, now.st_ino) != (old.st_dev, old.st_ino):
             raise Refused("%s was replaced by somebody the while" % path, "run up again")
         carried = attributes_of(descriptor) if attributes is None else attributes
-        write_all(descriptor, data)
-        os.ftruncate(descriptor, len(data))
+        overwrite(descriptor, data)
         # Writing takes capabilities and the set-user-id bit away.
         dress(descriptor, path, mode, uid, gid, carried)
         date(descriptor, modified)
@@ -113,40 +128,30 @@ def stage(folder, name, path, data, old, mode, uid, gid, attributes):
     """
     carried, flags = what_goes_over(folder, name, old)
     attributes = carried if attributes is None else attributes
-    temporary = beside(folder, name)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+    temporary, descriptor = claim(folder, name)
     try:
         give_flags(descriptor, flags)
         write_all(descriptor, data)
         # A new file has what its folder gives to new ones (a default access control list): so it stays.
         dress(descriptor, path, mode, uid, gid, attributes_of(descriptor) if attributes is None else attributes)
     except BaseException:
-        os.close(descriptor)
         drop(folder, temporary)
+        os.close(descriptor)
         raise
     return temporary, descriptor
-
-
-def drop(folder, name):
-    """Remove a file, if it is there."""
-    try:
-        os.unlink(name, dir_fd=folder)
-    except FileNotFoundError:
-        pass
 
 
 def replace(folder, name, path, data, old, mode, uid, gid, attributes, modified=None):
     temporary, descriptor = stage(folder, name, path, data, old, mode, uid, gid, attributes)
     try:
-        try:
-            date(descriptor, modified)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        date(descriptor, modified)
+        os.fsync(descriptor)
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         drop(folder, temporary)
         raise
+    finally:
+        os.close(descriptor)  # and with that the turn is another's
     os.fsync(folder)
 
 
@@ -196,7 +201,7 @@ def give(descriptor, mode, uid, gid):
         os.fchmod(descriptor, stat_.S_IMODE(found.st_mode))
         if capability is not None:
             os.setxattr(descriptor, CAPABILITY, capability)
-    if mode is not None:
+    if mode not in (None, stat_.S_IMODE(os.fstat(descriptor).st_mode)):
         os.fchmod(descriptor, mode)
 
 
@@ -248,6 +253,9 @@ def op_make_directory(path, mode, owner, group):
         try:
             os.fchown(descriptor, uid, gid)
             os.fchmod(descriptor, int(mode, 8))
+        except OSError:  # as on a file system that keeps no owners
+            os.rmdir(name, dir_fd=folder)
+            raise
         finally:
             os.close(descriptor)
         os.fsync(folder)

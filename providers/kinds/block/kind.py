@@ -29,7 +29,7 @@ from providers.kinds.block.text import (
 from providers.kinds.directory import refuse_missing_parent
 from providers.kinds.file import path_to_identity
 from providers.kinds.takes_effect import FSTAB, mount_points, read_anew, strangers
-from providers.machine.session import Session
+from providers.machine.session import Session, called
 
 
 async def apply(session: Session, inputs: BlockInputs, facts: BlockFacts) -> None:
@@ -37,7 +37,7 @@ async def apply(session: Session, inputs: BlockInputs, facts: BlockFacts) -> Non
     stat, now = await read(session, inputs)
     if now.type != "file":
         raise InvalidInput(
-            f"{inputs.path} on {session.machine} is a {now.type}, and a Block can only stand in a file",
+            f"{inputs.path} on {session.machine} is {called(now.type)}, and a Block can only stand in a file",
             remedy="give the path of a file (of a link: the path that it points to)",
         )
     if stat is not None and stat.unreadable:
@@ -92,7 +92,11 @@ def _first(text: str, inputs: BlockInputs) -> tuple[str, int | None]:
 async def restore(session: Session, inputs: BlockInputs, before: BlockFacts) -> None:
     stat, now = await read(session, inputs)
     if now.type != "file" or (stat is not None and stat.unreadable):
-        why = f"is a {now.type} by now" if stat is None or not stat.unreadable else f"can't be read: {stat.unreadable}"
+        why = (
+            f"is {called(now.type)} by now"
+            if stat is None or not stat.unreadable
+            else f"can't be read: {stat.unreadable}"
+        )
         session.warn(f"{inputs.path} on {session.machine} {why}: it was left alone")
         return
     text = old = file_text(stat)

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, TypeAdapter
 
-from providers.kind import AbsolutePath, AccountName, Inputs, Mode
+from providers.kind import AbsolutePath, Inputs, Mode, Owner
 from providers.kinds.tree.patterns import plain
 
 _RULE = {
     "pattern": TypeAdapter[Any](Annotated[str, AfterValidator(plain)]),
     "mode": TypeAdapter[Any](Mode),
-    "owner": TypeAdapter[Any](AccountName),
-    "group": TypeAdapter[Any](AccountName),
+    "owner": TypeAdapter[Any](Owner),
+    "group": TypeAdapter[Any](Owner),
 }
 
 
@@ -74,14 +74,14 @@ class TreeInputs(Inputs):
         ),
     ] = None
     owner: Annotated[
-        AccountName | None,
+        Owner | None,
         Field(
             description="Name or number of the user who owns all of it. Left out, what is new gets `root`, and what is"
             " there keeps its own."
         ),
     ] = None
     group: Annotated[
-        AccountName | None,
+        Owner | None,
         Field(
             description="Name or number of the group that owns all of it. Left out, what is new gets `root`, and what"
             " is there keeps its own."

@@ -15,7 +15,9 @@ NOTHING_MOUNTED = 1  # exit status of findmnt
 
 
 def machine(mounted: bool = False) -> FakeSession:
-    return FakeSession().on("findmnt", "" if mounted else NOTHING_MOUNTED)
+    session = FakeSession().on("findmnt", "" if mounted else NOTHING_MOUNTED)
+    session.files["/mnt"] = Stat("directory", "0755", "root", "root", 0)
+    return session
 
 
 async def test_a_mount_point_is_made_with_its_owner():
@@ -88,11 +90,11 @@ async def test_a_link_in_its_place_is_no_mount_point_even_where_it_points_to_one
     await session.symlink(PATH, "/srv/other")
     facts = await observe(session, WISH)
     assert not facts.present
-    with pytest.raises(InvalidInput, match="is a symlink, and only a directory can be a mount point"):
+    with pytest.raises(InvalidInput, match="is a link, and only a directory can be a mount point"):
         await apply(session, WISH, facts)
     await restore(session, WISH, MountPointFacts(present=False))
     assert session.files[PATH].type == "symlink"
-    assert "is a symlink by now: it was left alone" in session.messages[0]
+    assert "is a link by now: it was left alone" in session.messages[0]
 
 
 async def test_a_directory_that_was_there_keeps_what_is_not_asked_for():
@@ -106,3 +108,10 @@ async def test_a_directory_that_was_there_keeps_what_is_not_asked_for():
     assert KIND.differences(wish, await observe(session, wish)) == {}
     await restore(session, wish, before)
     assert session.files[PATH] == Stat("directory", "0711", "ann", "users", 0)
+
+
+async def test_a_missing_parent_is_refused_before_anything_is_done():
+    session = machine()
+    del session.files["/mnt"]
+    with pytest.raises(InvalidInput, match="/mnt is not there"):
+        await apply(session, WISH, await observe(session, WISH))

@@ -56,7 +56,7 @@ def clash(session: FakeSession) -> None:
             "fuse.sshfs, mounted at /srv) may not",
         ),
         ("File", {**PATHS, "content": "a"}, {"content": "b"}, None, "a program on the machine writes it as well"),
-        ("MountPoint", PATHS, {"type": "symlink"}, None, "a symlink has come in its place"),
+        ("MountPoint", PATHS, {"type": "symlink"}, None, "a link has come in its place"),
         ("MountPoint", PATHS, {}, fs("9p"), "9p"),
         ("Block", {**PATHS, "name": "b", "content": "a"}, {"content": "x"}, None, "writes it as well"),
         ("User", {"name": "ann"}, {}, ldap, "comes from another database (nsswitch.conf has: files ldap)"),

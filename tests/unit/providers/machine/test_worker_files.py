@@ -135,6 +135,23 @@ def test_a_tree_is_removed_without_following_its_links(planted: Path):
     assert (planted.parent / "target" / "file").read_text() == "kept"
 
 
+def test_of_a_tree_all_goes_but_what_can_not_be_removed_which_is_named(mine: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("a/first", "b/kept", "b/other", "c/last"):
+        (mine / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        (mine / "tree" / name).write_text("text")
+    unlink = os.unlink
+
+    def immutable(name: str, **folders: Any) -> None:
+        if name == "kept":
+            raise PermissionError(1, "Operation not permitted", name)
+        unlink(name, **folders)
+
+    monkeypatch.setattr(worker_files.os, "unlink", immutable)
+    reply = worker.answer({"op": "remove", "args": {"path": str(mine / "tree"), "recursive": True}})
+    assert reply["error"] == "'kept': Operation not permitted"
+    assert [str(path.relative_to(mine)) for path in sorted(mine.rglob("*"))] == ["tree", "tree/b", "tree/b/kept"]
+
+
 def test_a_folder_with_content_is_removed_only_as_a_tree(mine: Path):
     (mine / "folder").mkdir()
     (mine / "folder" / "file").write_text("kept")

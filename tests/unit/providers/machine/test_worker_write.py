@@ -7,15 +7,17 @@ import errno
 import os
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from providers.machine import worker, worker_run, worker_write
+from providers.machine import worker, worker_run, worker_turns, worker_write
 from tests.lab.support import require
 from tests.unit.providers.machine.worker_process import encoded
+from toolchain.versions import ROOT
 
 ACL = struct.pack("<I", 2) + b"".join(
     struct.pack("<HHI", *entry)
@@ -215,3 +217,57 @@ def test_an_owner_is_called_as_it_is_wished_where_that_is_the_same_account(tmp_p
         "nobody",
         "nobody",
     ]
+
+
+@pytest.mark.parametrize("old", ["", "one", "an older text that is longer than the new one"])
+def test_a_text_that_does_not_fit_on_the_disk_leaves_the_one_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str
+):
+    file, write, room = tmp_path / "file", os.write, [4]
+    file.write_text(old)
+
+    def full(descriptor: int, data: bytes) -> int:
+        if not room[0]:
+            room[0] = 1000  # what was written beyond the old text is free again
+            raise OSError(errno.ENOSPC, "No space left on device")
+        done = write(descriptor, data[: room[0]])
+        room[0] -= done
+        return done
+
+    monkeypatch.setattr(worker_write.os, "write", full)
+    reply = worker.answer(
+        {"op": "write", "args": {"path": str(file), "content": encoded("a new text"), "in_place": True}}
+    )
+    assert reply["errno"] == errno.ENOSPC
+    assert file.read_text() == old
+
+
+def test_many_who_write_one_file_at_once_take_turns_and_leave_one_of_their_texts_whole(tmp_path: Path):
+    file = tmp_path / "file"
+    texts = [f"{number}" * 20_000 for number in range(8)]
+    program = (
+        "import sys; from providers.machine import worker\n"
+        "for _ in range(25):\n"
+        "    reply = worker.answer({'op': 'write', 'args': {'path': sys.argv[1], 'content': sys.argv[2]}})\n"
+        "    assert 'result' in reply, reply\n"
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-c", program, str(file), encoded(text)], cwd=ROOT, stderr=subprocess.PIPE)
+        for text in texts
+    ]
+    for process in running:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said.decode()
+    assert file.read_text() in texts
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_new_file_that_a_killed_writer_left_goes_and_one_that_is_being_written_is_waited_for(tmp_path: Path):
+    folder = os.open(tmp_path, os.O_RDONLY)
+    name, descriptor = worker_turns.claim(folder, "file")
+    assert not worker_turns.drop_if_left(folder, name)
+    os.close(descriptor)
+    assert worker_turns.drop_if_left(folder, name)
+    assert worker_turns.drop_if_left(folder, name)
+    os.close(folder)
+    assert list(tmp_path.iterdir()) == []
