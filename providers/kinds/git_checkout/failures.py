@@ -26,6 +26,12 @@ def failure(session: Session, path: str, owner: str, revision: str, *, status: i
             detail=stderr,
             remedy="put right what git complains of (a damaged index: rm .git/index && git reset), or move it away",
         )
+    if status == 51:
+        return InvalidInput(
+            f"another git is at work in the checkout {here}, or was ended in the middle: its index is locked;"
+            " nothing was changed",
+            remedy="let it finish; if none runs (pgrep -a git), remove index.lock in its .git",
+        )
     if status == 48:
         return InvalidInput(
             f"the checkout {here} has untracked files that {revision!r} brings too, and would write over;"

@@ -160,6 +160,10 @@ make() {
         printf '%s\n' "$names" >&2
         exit 48
     fi
+    if [ -e "$(git rev-parse --git-path index.lock)" ]; then
+        [ -n "$managed" ] || forget_refs
+        exit 51
+    fi
     # From here on nothing can be refused: now it is ours.
     if [ -z "$managed" ]; then
         git update-ref refs/hearth/before HEAD
@@ -242,6 +246,7 @@ shallow() {
 
 forget_refs() {
     git for-each-ref --format='delete %(refname)' refs/hearth | git update-ref --stdin
+    find "$(git rev-parse --git-common-dir)/refs/hearth" -depth -type d -empty -delete 2>/dev/null || true
 }
 
 # 49 where it stays at the commit that it is at, since something of somebody's would be lost.

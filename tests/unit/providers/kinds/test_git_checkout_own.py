@@ -148,3 +148,17 @@ async def test_a_checkout_that_was_cut_short_goes_on_although_its_files_look_lik
     (place.path / ".git/index.lock").touch()
     await place.up(place.wish("v3"))
     assert (place.path / "b.txt").read_text() == "theirs"
+
+
+async def test_a_checkout_in_which_another_git_is_at_work_is_left_to_it(place: Repository):
+    place.clone()
+    lock = place.path / ".git/index.lock"
+    lock.write_text("")
+    for _ in range(2):
+        await refused(place, place.wish("v1"), "another git is at work in the checkout")
+        assert lock.exists()
+    lock.unlink()
+    wish = place.wish("v1")
+    before, _ = await place.up(wish)
+    await KIND.restore(place.session, wish, before)
+    assert not (place.path / ".git/refs/hearth").exists(), "nothing of Hearth's is left in it, no empty folder either"
