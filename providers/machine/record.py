@@ -54,6 +54,7 @@ class Record:
         self.touched = False
         """Whether anything may have been changed since: where nothing was, nothing is put back."""
         self._writing: Awaitable[None] | None = None
+        self._earlier: tuple[dict[str, Any] | None, frozenset[str], bool] | None = None
         self.damaged = ""
         """Why what stands in the record can't be read, if it can't: an empty file after a power cut, say."""
 
@@ -88,7 +89,7 @@ class Record:
         return [urn for key, urn in self._holders.items() if key != self.key]
 
     def hold(self, facts: dict[str, Any], managed: Iterable[str] = (), *, touched: bool) -> str:
-        """Hold the thing; where nobody does yet, `facts` is what was there before. The key, for the state.
+        """Hold the thing; `facts` is what was there before, as far as it is known now. The key, for the state.
 
         `managed` are the properties that are about to be wished for; `touched`: it is about to be changed. The record
         is on its way when this returns: what is asked of the machine after is done only where it could be written.
@@ -96,11 +97,11 @@ class Record:
         """
         key = self.key or self._known or secrets.token_hex(8)
         more = self.managed.union(managed)
-        if self._holders.get(key) != self._urn or more != self.managed or (touched and not self.touched):
+        self._earlier = (self.before, self.managed, self.touched)
+        now = (facts, more, self.touched or touched)
+        if self._holders.get(key) != self._urn or now != self._earlier:
             self._holders[key] = self._urn
-            self.managed = more
-            self.before = facts if self.before is None else self.before
-            self.touched = self.touched or touched
+            self.before, self.managed, self.touched = now
             self._writing = self._session.write_first(self.path, self._text())
         return key
 
@@ -123,10 +124,14 @@ class Record:
         finally:
             self._writing = None
 
-    async def untouch(self) -> None:
-        """Forget the record: what was about to be changed was refused, and nothing was changed before."""
-        self.touched = False
-        await self._write()
+    async def withdraw(self, *, held: bool) -> None:
+        """Take back what `hold` noted: the change was refused, and nothing was changed. `held`: it was before that."""
+        now = (self.before, self.managed, self.touched)
+        self.before, self.managed, self.touched = earlier = self._earlier or now
+        if not held:
+            await self.release()
+        elif earlier != now:
+            await self._write()
 
     async def follow(self) -> None:
         """Note the URN that a holder has now: a creation in its place, whose state has no key, finds it by that."""

@@ -148,7 +148,12 @@ class SshSession:
             args["in_place"] = True
         await self._change("write", path, content=_encoded(content), **args)
 
+    def _refuse_a_change(self, op: str, what: str) -> None:
+        if self._tidy:
+            raise RuntimeError(f"a look at {self._machine} asked for `{op}` of {what}, and a look changes nothing")
+
     async def _change(self, op: str, path: str, **args: Any) -> None:
+        self._refuse_a_change(op, path)
         await self._call(op, path=path, **args)
         # What Hearth keeps for itself is no change of what is managed.
         own = path == OWN_FOLDER or path.startswith((f"{OWN_FOLDER}/", "/run/hearth"))
@@ -169,6 +174,8 @@ class SshSession:
         await self._change("remove", path, recursive=recursive)
 
     async def tree(self, op: str, path: str, **args: Any) -> Any:
+        if op != "look":
+            self._refuse_a_change(f"tree {op}", path)
         found = await self._call(f"tree_{op}", path=path, **args)
         self.changed = self.changed or op in ("piece", "put", "restore") or (op == "begin" and "refused" not in found)
         return found
@@ -257,6 +264,7 @@ class SshSession:
             yield SshSession(machine, worker, self._deadline, self._progress, self._warn, other, tidy=self._tidy)
 
     async def restart(self) -> bool:
+        self._refuse_a_change("restart", self._machine)
         connection = self._connection
         if connection is None:
             raise InvalidInput(f"this session on {self._machine} has no connection to wait for a restart with")

@@ -131,22 +131,23 @@ class Verbs(Generic[InputsT, FactsT]):
                 tell.warn(f"{damaged(record, inputs)}: from now on, what is there now counts as what was there before")
             elif known is not None and was is None and facts.present:
                 tell.warn(f"{forgotten(old.id, inputs)}: from now on, what is there now counts as that")
-            made = kind.made(facts if was is None else was)
+            wider = facts if was is None else kind.widen(was, facts)
+            made = kind.made(wider)
             wish = kind.with_defaults(inputs, made)
             right = facts.present and not force and not kind.differences(wish, facts)
             if not right and was is None and (why := kind.unkeepable(facts)):
                 raise _not_touched(kind.identify(inputs), inputs, why)
-            held, touched = record.key is not None, record.touched
-            key = record.hold(
-                self.desired.dump(facts), self.desired.managed(wish), touched=not right or kind.adopt is not None
-            )
+            held = record.key is not None
+            known_before = record.before if record.before is not None and wider is was else self.desired.dump(wider)
+            touched = not right or kind.adopt is not None
+            key = record.hold(known_before, self.desired.managed(wish), touched=touched)
             if right:
                 await record.held()
                 last = facts
                 if kind.adopt is not None:
                     await kind.adopt(session, wish, facts)
                 return facts
-            remade = kind.remade(wish, facts if was is None else was, facts)
+            remade = kind.remade(wish, wider, facts)
             applying = Applying(lambda: kind.apply(session, remade, facts))
             try:
                 last, earlier = facts, last
@@ -159,11 +160,9 @@ class Verbs(Generic[InputsT, FactsT]):
                 # Refused before anything was changed: nothing is to be put back, and of a creation nothing is left.
                 # What was waited for until the deadline is the reason to be told, so letting go has time of its own.
                 session.grant(LETTING_GO_SECONDS)
-                if not held:
-                    await record.release()
+                await record.withdraw(held=held)
+                if not held or known is not None:  # of a change, the state stays as it is
                     last = None
-                elif not touched:
-                    await record.untouch()
                 raise
             last = facts = await kind.observe(session.looking(), wish) if found is None else found
             await self._must_hold(session, wish, facts, marks)

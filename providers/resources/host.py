@@ -317,8 +317,8 @@ class User(pulumi.CustomResource):
     is complete: any other group counts as drift; `more_groups` is not. Passwords and keys are not managed; a new account
     has no password. A home that is the machine's (`/`), another account's too, or of another owner gets no mode. On
     destroy an account that was there before gets back what was changed; one that Hearth made goes, with its processes. Its
-    home stays, unless `remove_home` is set. A home that is moved by a change of `home` is not carried along: the earlier
-    one stays, and `up` says so.
+    home stays, unless `remove_home` is set. What lies in a home is not carried along by a change of `home`: the earlier one
+    stays as it is, `up` says so, and destroy treats it as it does the last one.
     Sources: useradd(8), usermod(8), userdel(8), chage(1), loginctl(1) of Debian 12 and 13.
     """
 
@@ -842,9 +842,9 @@ class MountPoint(pulumi.CustomResource):
     mode: Output[str | None]
     """Permission bits, as four octal digits. Left out, a new one gets `0755`, and one that is there keeps its own."""
     owner: Output[str | None]
-    """Name of the user who owns it. Left out, a new one gets `root`, and one that is there keeps its own."""
+    """Name or number of the user who owns it. Left out, a new one gets `root`, and one that is there keeps its own."""
     group: Output[str | None]
-    """Name of the group that owns it. Left out, a new one gets `root`, and one that is there keeps its own."""
+    """Name or number of the group that owns it. Left out, a new one gets `root`, and one that is there keeps its own."""
     machine: Output[Mapping[str, Any]]
     """The machine that it is on: its own id, address, port and user."""
 

@@ -24,6 +24,8 @@ from providers.kinds.user.subordinate_ids import (
 from providers.machine.session import Account, Session, Stat
 
 LINGER = "/var/lib/systemd/linger"
+HOMELESS = "/nonexistent"
+"""The home of an account that has none: Debian Policy, section 9.2.3. Nobody makes it."""
 HELPERS = """
 for name in newuidmap newgidmap; do
     path=$(command -v "$name") || continue
@@ -91,6 +93,12 @@ class UserInputs(Inputs):
         return value
 
 
+class HomeFacts(Facts):
+    mode: str = ""
+    owner: str = ""
+    group: str = ""
+
+
 class UserFacts(Facts):
     home: str = Field(default="", description="Where the home is; with a word behind it where nothing is there.")
     home_path: str = Field(default="", description="The same, without that word.")
@@ -121,6 +129,10 @@ class UserFacts(Facts):
     wished_home_mode: str = ""
     wished_home_owner: str = ""
     wished_home_group: str = ""
+    homes: dict[str, HomeFacts] = Field(
+        default_factory=dict[str, HomeFacts],
+        description="Where a home is wished -> what is there; in a record, each such place at any time.",
+    )
     group_line: str = Field(default="", description="The group of the account's name, where it has no account.")
 
     @property
@@ -137,7 +149,7 @@ def new_home(inputs: UserInputs) -> str | None:
     """Return where the home of a new account is; None where it has none."""
     if inputs.home is None and not inputs.system:
         return f"/home/{inputs.name}"
-    return inputs.home
+    return None if inputs.home == HOMELESS else inputs.home
 
 
 def same_path(one: str | None, other: str) -> bool:
@@ -180,7 +192,7 @@ def facts_of(
         own = account.group if account is not None and home.owner == account.name else home.owner
         owner = home.owner if home.group == own else f"{home.owner}:{home.group}"
         at_home |= {"home_mode": home.mode, "home_owner": owner, "home_group": home.group}
-    elif inputs.home is None:
+    elif inputs.home in (None, HOMELESS):
         at_home["home_mode"] = inputs.home_mode or ""  # an account without a home, and nobody wished for one
         at_home["home_owner"] = inputs.home_owner or ""
     uid = None if account is None else account.uid
@@ -200,10 +212,11 @@ def facts_of(
     elif ids and useless:
         ids += f", which {' and '.join(useless.split())} may not give out (no setuid bit)"
     groups = sorted(set(account.groups) - {account.group})
+    missing = home is None and same_path(inputs.home, account.home) and inputs.home != HOMELESS
     known = Shadow.of(shadow)
     return UserFacts(
         present=True,
-        home=f"{account.home} (missing)" if home is None and same_path(inputs.home, account.home) else account.home,
+        home=f"{account.home} (missing)" if missing else account.home,
         home_path=account.home,
         shell=account.shell,
         groups=groups,
@@ -239,11 +252,16 @@ async def observe(session: Session, inputs: UserInputs) -> UserFacts:
         session.account(inputs.name),
         asyncio.gather(*(text_of(session, path) for path in (*FILES, GROUP, SHADOW))),
         session.stat(f"{LINGER}/{inputs.name}"),
-        session.stat(new_home(inputs) or "/nonexistent"),
+        session.stat(new_home(inputs) or HOMELESS),
         _helpers(session, inputs),
     )
-    path = inputs.home if account is not None else new_home(inputs)
+    path = new_home(inputs) if account is None or inputs.home == HOMELESS else inputs.home
     wished: dict[str, Any] = {"home_made": path is not None and home is None}
+    if path is not None:
+        at = HomeFacts(present=False)
+        if home is not None:
+            at = HomeFacts(present=True, mode=home.mode, owner=home.owner, group=home.group)
+        wished["homes"] = {canonical(path): at}
     if path is not None and home is not None:
         wished |= {
             "wished_home_exists": True,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from providers.errors import CommandFailed, HearthError, InvalidInput, NotConverged
 from providers.kind import canonical
-from providers.kinds.user.facts import UserFacts, UserInputs, same_path, text_of
-from providers.machine.session import Account, Session
+from providers.kinds.user.facts import HOMELESS, HomeFacts, UserFacts, UserInputs, same_path, text_of
+from providers.machine.session import Account, Session, called
 
 _ROOT = "bin boot dev etc home lib lib64 media mnt nonexistent opt proc run sbin srv sys tmp usr var"
 _USR = "bin games lib libexec local sbin share"
@@ -21,6 +21,35 @@ SHARED = frozenset(
     ]
 )
 """Folders that are the machine's (file-system hierarchy, and homes of Debian's own accounts): never an account's."""
+
+
+def widen(before: UserFacts, now: UserFacts) -> UserFacts:
+    """Return what was there before with what is where the home is wished only now.
+
+    Whether Hearth makes the home, so that its defaults hold, is said of the place where it is wished now.
+    """
+    if not now.homes:
+        return before
+    homes = {**now.homes, **before.homes}
+    made = not homes[next(iter(now.homes))].present
+    if homes == before.homes and made == before.home_made:
+        return before
+    return before.model_copy(update={"homes": homes, "home_made": made})
+
+
+def homes_of(before: UserFacts, home: str | None) -> dict[str, HomeFacts]:
+    """Return all that was there before of the account's homes, the deepest first; `home` is where it is now wished.
+
+    A record from before they were noted one by one knows of the one.
+    """
+    homes = dict(before.homes)
+    if not homes and home is not None:
+        there = before.wished_home_exists or (not before.present and before.home_exists)
+        mode, owner, group = before.wished_home_mode, before.wished_home_owner, before.wished_home_group
+        if there and not mode:
+            mode, owner, group = before.home_mode, before.home_user, before.home_group
+        homes[home] = HomeFacts(present=there, mode=mode, owner=owner, group=group)
+    return dict(sorted(homes.items(), key=lambda item: -item[0].count("/")))
 
 
 async def set_home(session: Session, name: str, uid: int, home: str) -> None:
@@ -49,7 +78,16 @@ async def set_home(session: Session, name: str, uid: int, home: str) -> None:
 async def check_home(session: Session, inputs: UserInputs, facts: UserFacts) -> None:
     """Raise InvalidInput for a home that can't be made, or whose mode and owner are not the account's to have."""
     home = canonical(inputs.home or facts.at)
-    if inputs.home is not None and not facts.home_exists:
+    managed = (inputs.home_mode, inputs.home_owner) != (None, None)
+    found = await session.stat(home) if home.startswith("/") else None
+    if found is not None and (
+        (found.type in ("file", "other") and inputs.home is not None) or (found.type == "symlink" and managed)
+    ):
+        raise InvalidInput(
+            f"{home}, the home of {inputs.name!r} on {session.machine}, is {called(found.type)}; nothing was changed",
+            remedy="give the path of a folder (of a link: the path that it points to), or move it away",
+        )
+    if inputs.home not in (None, HOMELESS) and not facts.home_exists:
         parent = inputs.home.rpartition("/")[0] or "/"
         if await session.stat(parent) is None:
             raise InvalidInput(
@@ -57,7 +95,7 @@ async def check_home(session: Session, inputs: UserInputs, facts: UserFacts) -> 
                 " nothing was changed",
                 remedy=f"make {parent} with a Directory that this User depends on",
             )
-    if inputs.home_mode is None and inputs.home_owner is None:
+    if not managed:
         return
     why = ""
     if home in SHARED or not home.startswith("/"):
@@ -79,8 +117,19 @@ async def check_home(session: Session, inputs: UserInputs, facts: UserFacts) -> 
 
 async def _others_at(session: Session, home: str, name: str) -> list[str]:
     """Return other accounts with the same home."""
+    return [other for other, place in await _homes_of_others(session, name) if same_path(home, place)]
+
+
+async def others_below(session: Session, home: str, name: str) -> list[str]:
+    """Return other accounts whose home that is, or lies in it."""
+    within = f"{canonical(home)}/"
+    others = await _homes_of_others(session, name)
+    return [other for other, place in others if f"{canonical(place)}/".startswith(within)]
+
+
+async def _homes_of_others(session: Session, name: str) -> list[tuple[str, str]]:
     lines = (line.split(":") for line in (await text_of(session, "/etc/passwd")).splitlines())
-    return [fields[0] for fields in lines if len(fields) == 7 and same_path(home, fields[5]) and fields[0] != name]
+    return [(fields[0], fields[5]) for fields in lines if len(fields) == 7 and fields[0] != name]
 
 
 def _own(inputs: UserInputs, facts: UserFacts) -> bool:
@@ -93,7 +142,7 @@ async def make_home(session: Session, inputs: UserInputs, account: Account) -> N
 
     useradd makes none for an account that is there, and none that is not asked for.
     """
-    if not account.home.startswith("/"):
+    if not account.home.startswith("/") or account.home == HOMELESS:
         return
     owner, _, group = (inputs.home_owner or "").partition(":")
     if owner and not group:
@@ -117,21 +166,21 @@ async def put_home_back(session: Session, inputs: UserInputs, now: UserFacts, be
     if inputs.home is not None and now.at != before.at:
         await set_home(session, inputs.name, now.uid, before.at)
     if before.home_exists and (inputs.home_mode is not None or inputs.home_owner is not None):
-        await _attributes(session, before.at, before.home_mode, before.home_user, before.home_group)
-    if inputs.home is None or same_path(inputs.home, before.at) or await session.stat(inputs.home) is None:
-        return
-    if before.wished_home_exists:
-        if before.wished_home_mode:
-            mode, owner, group = before.wished_home_mode, before.wished_home_owner, before.wished_home_group
-            await _attributes(session, inputs.home, mode, owner, group)
-        return
-    try:
-        await session.remove(inputs.home)
-    except HearthError:
-        session.warn(f"{inputs.home} on {session.machine}, the home that {inputs.name} had, stays with what is in it")
+        await attributes(session, before.at, before.home_mode, before.home_user, before.home_group)
+    for home, was in homes_of(before, inputs.home).items():
+        if same_path(home, before.at) or await session.stat(home) is None:
+            continue
+        if was.present:
+            if was.mode:
+                await attributes(session, home, was.mode, was.owner, was.group)
+            continue
+        try:
+            await session.remove(home)
+        except HearthError:
+            session.warn(f"{home} on {session.machine}, the home that {inputs.name} had, stays with what is in it")
 
 
-async def _attributes(session: Session, path: str, mode: str, owner: str, group: str) -> None:
+async def attributes(session: Session, path: str, mode: str, owner: str, group: str) -> None:
     if await session.stat(path) is None:
         session.warn(f"{path} on {session.machine} is gone, so its mode and owner were not put back")
     else:

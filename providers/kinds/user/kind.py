@@ -4,8 +4,8 @@ Manages the account, its group of the same name, and the home directory itself, 
 is complete: any other group counts as drift; `more_groups` is not. Passwords and keys are not managed; a new account
 has no password. A home that is the machine's (`/`), another account's too, or of another owner gets no mode. On
 destroy an account that was there before gets back what was changed; one that Hearth made goes, with its processes. Its
-home stays, unless `remove_home` is set. A home that is moved by a change of `home` is not carried along: the earlier
-one stays, and `up` says so.
+home stays, unless `remove_home` is set. What lies in a home is not carried along by a change of `home`: the earlier one
+stays as it is, `up` says so, and destroy treats it as it does the last one.
 Sources: useradd(8), usermod(8), userdel(8), chage(1), loginctl(1) of Debian 12 and 13.
 """
 
@@ -17,8 +17,17 @@ from providers.errors import CommandFailed, InvalidInput
 from providers.kind import Kind, SameAs
 from providers.kinds import reasons
 from providers.kinds.user.databases import GROUP, GSHADOW, edit, with_members
-from providers.kinds.user.facts import UserFacts, UserInputs, differs, makes, new_home, observe, same_path
-from providers.kinds.user.home import check_home, make_home, put_home_back, set_home
+from providers.kinds.user.facts import (
+    HOMELESS,
+    UserFacts,
+    UserInputs,
+    differs,
+    makes,
+    new_home,
+    observe,
+    same_path,
+)
+from providers.kinds.user.home import check_home, make_home, put_home_back, set_home, widen
 from providers.kinds.user.lockout import check_way_in, keeps_way_in
 from providers.kinds.user.ranges import lines_for, mend_helpers, wanted_range, write_lines
 from providers.kinds.user.removal import remove_account
@@ -26,7 +35,7 @@ from providers.kinds.user.shadow import SHADOW, never, with_line
 from providers.machine.session import Session
 
 NOLOGIN = "/usr/sbin/nologin"
-NO_HOMES = ("/", "/nonexistent")
+NO_HOMES = ("/", HOMELESS)
 """What accounts without a home of their own have in its place."""
 
 
@@ -75,7 +84,7 @@ def creation(inputs: UserInputs, facts: UserFacts) -> list[str]:
     if home is not None:
         command += ["--create-home", "--home-dir", home]
     else:
-        command += ["--no-create-home", "--home-dir", "/nonexistent"]
+        command += ["--no-create-home", "--home-dir", HOMELESS]
     # Nobody looks into the home in the moment before its mode is set.
     return [*command, "-K", "UMASK=077", inputs.name]
 
@@ -99,8 +108,9 @@ async def _change(session: Session, inputs: UserInputs, facts: UserFacts) -> Non
         await set_home(session, inputs.name, facts.uid, inputs.home)
         if facts.at not in NO_HOMES and await session.stat(facts.at) is not None:
             session.warn(
-                f"the earlier home {facts.at} of {inputs.name} stays on {session.machine}, and no destroy removes it:"
-                f" it may hold data, such as podman's. `rm -r {facts.at}` removes it once nothing in it is wanted"
+                f"the earlier home {facts.at} of {inputs.name} stays on {session.machine} with what is in it, such as"
+                " podman's data; destroy removes it only where Hearth made it and remove_home is set."
+                f" `rm -r {facts.at}` does, once nothing in it is wanted"
             )
 
 
@@ -218,6 +228,7 @@ KIND = Kind(
     parse=lambda identity: {"name": identity},
     defaults={"shell": NOLOGIN, "home_mode": "0700", "home_owner": SameAs("name")},
     makes=makes,
+    widen=widen,
     outputs=("uid", "gid", "subordinate_start", "subordinate_count"),
     locks=lambda _inputs: ("accounts",),
     deadline=180.0,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from providers.errors import NotConverged
+from providers.errors import ConnectionLost, DeadlineExceeded, HearthError, NotConverged
 from providers.kinds.user.databases import GROUP, GSHADOW, edit, with_list
-from providers.kinds.user.facts import LINGER, UserFacts, UserInputs, new_home
+from providers.kinds.user.facts import LINGER, UserFacts, UserInputs, new_home, same_path
+from providers.kinds.user.home import SHARED, attributes, homes_of, others_below
 from providers.machine.session import Session
 from toolchain.waiting import wait_until_async
 
@@ -53,22 +54,44 @@ async def remove_account(session: Session, inputs: UserInputs, now: UserFacts, b
         await session.run("userdel", name)
     await session.remove(f"{LINGER}/{name}")
     await _restore_group(session, name, before)
-    home = new_home(inputs)
-    if home is None:
-        return
-    if before.wished_home_exists or before.home_exists:
-        owner, group = before.home_user, before.home_group
-        managed = inputs.home_mode is not None or inputs.home_owner is not None
-        if managed and await session.stat(home) is not None:
-            await session.set_attributes(home, mode=before.home_mode, owner=owner, group=group)
-    elif inputs.remove_home:
-        await session.remove(home, recursive=True)
+    managed = inputs.home_mode is not None or inputs.home_owner is not None
+    for home, was in homes_of(before, new_home(inputs)).items():
+        found = await session.stat(home)
+        if found is None:
+            continue
+        if was.present:
+            if managed:
+                await attributes(session, home, was.mode, was.owner, was.group)
+        elif inputs.remove_home:
+            await _remove_home(session, inputs, home, found.owner)
+        else:
+            session.warn(
+                f"the home {home} of {name} stays on {session.machine}: it may hold data."
+                f" `rm -r {home}` removes it, or set remove_home before a destroy"
+            )
+    if inputs.remove_home and not all(was.present for was in homes_of(before, new_home(inputs)).values()):
         await session.remove(f"/var/mail/{name}")
-    elif now.home_exists:
-        session.warn(
-            f"the home {home} of {name} stays on {session.machine}: it may hold data."
-            f" `rm -r {home}` removes it, or set remove_home before a destroy"
-        )
+
+
+async def _remove_home(session: Session, inputs: UserInputs, home: str, owner: str) -> None:
+    """Remove a home that Hearth made, unless it is somebody else's by now, or something in it can't be removed."""
+    why = ""
+    earlier = not same_path(home, new_home(inputs) or "")
+    if others := await others_below(session, home, inputs.name):
+        why = f"it is, or holds, the home of {', '.join(others)}"
+    elif home in SHARED:
+        why = "it is the machine's own folder"
+    elif earlier and not (owner.isdigit() or owner in (inputs.name, (inputs.home_owner or "").partition(":")[0])):
+        why = f"it belongs to {owner} now"
+    if not why:
+        try:
+            await session.remove(home, recursive=True)
+        except (ConnectionLost, DeadlineExceeded):
+            raise
+        except HearthError as error:
+            why = str(error).partition("\n")[0]
+    if why:
+        session.warn(f"the home {home} of {inputs.name} stays on {session.machine}: {why}. `rm -r {home}` removes it")
 
 
 async def _restore_group(session: Session, name: str, before: UserFacts) -> None:

@@ -68,6 +68,9 @@ moves = User("moves", host="box", name="fx-moves", home=home, linger=True, remov
 unit("fx-moves.network", [moves], text="[Network]\nNetworkName=fx-moves\n", user="fx-moves", home=home, running=True)
 unit("fx-moves.service", [moves], text=service, user="fx-moves", home=home, running=True)
 
+# One that stood in the middle of a group's list.
+User("ordered", host="box", name="fx-ordered", groups=["adm"])
+
 gone = User("gone", host="box", name="fx-gone", home="/srv/fx-gone", linger=True, remove_home=True)
 mine = unit("fx-mine.service", [gone], text=service + "[Install]\nWantedBy=default.target\n", user="fx-gone",
             home="/srv/fx-gone", running=True, enabled=True, restart_on=["1"])
@@ -121,8 +124,9 @@ LOOKS = {
     "moves": "runuser -u fx-moves -- env XDG_RUNTIME_DIR=/run/user/$(id -u fx-moves)"
     " systemctl --user is-active fx-moves fx-moves-network;"
     " find /srv/fx-mov* -path '*/.config/*' -name 'fx-moves.*' | sort",
+    "members": "grep -h ^fx-order: /etc/group /etc/gshadow; id -Gn fx-ordered",
     "failed": "systemctl --failed --plain --no-legend | grep -c fx",
-    "left": "ls -d /run/hearth /run/user/*/hearth /var/lib/hearth /srv/fx-gone /srv/fx?share | xargs",
+    "left": "ls -d /run/hearth /run/user/*/hearth /var/lib/hearth /srv/fx-gone /srv/fx?share /srv/fx-mov* | xargs",
 }
 READER = "[Service]\nExecStart=/bin/sh -c 'cat /etc/fx.conf /etc/fx.d/zone >/run/fx-read; exec sleep 1000000'\n"
 
@@ -166,7 +170,9 @@ def prepare(box: Machine) -> None:
         " useradd --system --create-home --home-dir /srv/fx-h/bob fx-bob; usermod --home /srv/fx-h/./bob fx-bob;"
         " usermod --add-subuids 500000-565535 --add-subgids 500000-565535 fx-bob; loginctl enable-linger fx-bob;"
         " until [ -S /run/user/$(id -u fx-bob)/bus ]; do sleep 0.1; done;"
-        " runuser -u fx-bob -- mkdir -p /srv/fx-h/bob/.config/systemd/user/fx-bobs.service.d"
+        " runuser -u fx-bob -- mkdir -p /srv/fx-h/bob/.config/systemd/user/fx-bobs.service.d;"
+        " groupadd fx-order; useradd --system --no-create-home fx-ordered;"
+        f" for name in fx-bob fx-ordered {ANN}; do gpasswd --add $name fx-order; done"
     )
     box.write("/usr/local/lib/systemd/system/fx-reads.service", READER)
     box.write("/usr/local/lib/systemd/system/fx-theirs.service", "[Service]\nExecStart=/bin/sleep 1000000\n")

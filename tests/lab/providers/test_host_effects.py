@@ -158,6 +158,15 @@ def test_a_home_behind_a_link_that_is_written_in_another_form_is_the_same_home(s
     assert story.seen["down"]["bob"].split("\n") == [passwd, "inactive", "inactive", "NeedDaemonReload=no", "Nice=0"]
 
 
+def test_the_members_of_a_group_come_back_in_their_order(story: Story):
+    listed = {step: seen["members"].split("\n") for step, seen in story.seen.items()}
+    order = f"fx-bob,fx-ordered,{ANN}"
+    assert [line.rpartition(":")[2] for line in listed["before"]] == [order, order, "fx-ordered fx-order"]
+    left = order.replace("fx-ordered,", "")
+    assert [line.rpartition(":")[2] for line in listed["made"]] == [left, left, "fx-ordered adm"]
+    assert listed["down"] == listed["before"]
+
+
 def test_the_units_of_an_account_go_with_it_to_another_home(story: Story):
     assert story.codes["changed"] == 0, story.printed["changed"]
     for step, home in (("made", "/srv/fx-move"), ("changed", "/srv/fx-moved")):
@@ -233,5 +242,6 @@ def test_looking_leaves_no_process_behind(story: Story):
 def test_nothing_is_left_after_destroy_although_an_account_was_removed_by_hand(story: Story):
     assert story.codes["down"] == 0, story.printed["down"]
     assert "/run/hearth" in story.seen["changed"]["left"]
+    assert "/srv/fx-move /srv/fx-moved" in story.seen["changed"]["left"]
     # The folder is one of somebody else's line by now.
     assert story.seen["down"]["left"] == "/srv/fx share", story.printed["down"]

@@ -110,10 +110,12 @@ class Machine(FakeSession):
         return (self.files[path].content or b"").decode()
 
 
-async def create(machine: Machine, wish: UserInputs = WISH) -> UserFacts:
-    before = await KIND.observe(machine, wish)
+async def create(machine: Machine, wish: UserInputs = WISH, before: UserFacts | None = None) -> UserFacts:
+    """Do as the plugin does, on from `before` where that is known; return what the record holds then."""
+    facts = await KIND.observe(machine, wish)
+    before = facts if before is None else KIND.widen(before, facts)
     wish = KIND.with_defaults(wish, KIND.made(before))
-    await KIND.apply(machine, wish, before)
+    await KIND.apply(machine, wish, facts)
     after = await KIND.observe(machine, wish)
     assert after.present
     assert KIND.differences(wish, after) == {}

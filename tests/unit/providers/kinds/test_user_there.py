@@ -14,7 +14,8 @@ from providers.kinds.user.facts import UserInputs
 from providers.kinds.user.home import SHARED
 from providers.kinds.user.kind import KIND, groups_to_put_back
 from providers.kinds.user.shadow import Shadow, never, with_line
-from tests.unit.providers.kinds.memory_accounts import create, machine_with, wish
+from providers.machine.session import FileType, Stat
+from tests.unit.providers.kinds.memory_accounts import Machine, create, machine_with, wish
 
 
 @pytest.mark.parametrize("home", ["/", "/var/www", "/srv/shared", "/home/ann"])
@@ -217,3 +218,43 @@ async def test_the_hash_of_a_password_is_no_output():
     facts = await KIND.observe(machine, wish(password="none"))
     shown = {name: getattr(facts, name) for name in (*KIND.outputs, *UserInputs.model_fields) if hasattr(facts, name)}
     assert "secret-hash" not in json.dumps(shown)
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_the_home_of_who_has_none_is_made_by_nobody(there: bool):
+    machine = machine_with() if there else Machine()
+    accounts, files = dict(machine.accounts), dict(machine.files)
+    asked = wish(home="/nonexistent")
+    before = await create(machine, asked)
+    assert machine.accounts["ann"].home == "/nonexistent"
+    assert "/nonexistent" not in machine.files
+    await KIND.restore(machine, asked, before)
+    assert (machine.accounts, machine.files) == (accounts, files)
+
+
+@pytest.mark.parametrize(
+    ("what", "inputs", "words"),
+    [
+        ("file", {"home": "/srv/place"}, "is a file"),
+        ("other", {"home": "/srv/place"}, "is a pipe, socket or device"),
+        ("symlink", {"home": "/srv/place", "home_mode": "0700", "home_owner": "ann"}, "is a link"),
+    ],
+)
+async def test_a_home_that_is_no_folder_is_refused_before_anything_is_done(
+    what: FileType, inputs: dict[str, str], words: str
+):
+    for machine in (machine_with(), Machine()):
+        machine.files["/srv"] = Stat("directory", "0755", "root", "root", 0)
+        machine.files["/srv/place"] = Stat(what, "0777", "root", "root", 0)
+        accounts, files = dict(machine.accounts), dict(machine.files)
+        with pytest.raises(InvalidInput, match=words):
+            await create(machine, wish(**inputs))
+        assert (machine.accounts, machine.files) == (accounts, files)
+
+
+async def test_a_home_behind_a_link_gets_no_mode_where_none_is_asked_for():
+    machine = Machine()
+    machine.files["/srv"] = Stat("directory", "0755", "root", "root", 0)
+    machine.files["/srv/place"] = Stat("symlink", "0777", "root", "root", 0)
+    await create(machine, wish(home="/srv/place"))
+    assert machine.files["/srv/place"] == Stat("symlink", "0777", "root", "root", 0)

@@ -10,7 +10,7 @@ import pytest
 
 from providers.errors import HearthError, InvalidInput
 from providers.machine.record import RECORDS
-from providers.plugin.state import HalfDone, State
+from providers.plugin.state import State
 from providers.plugin.values import Properties
 from providers.plugin.verbs import Verbs
 from tests.unit.providers.plugin.memory_machine import NOTE, World, world
@@ -310,7 +310,7 @@ async def test_destroy_after_an_update_that_was_refused_changes_nothing(world: W
     box.put("/notes/shopping", note())
     state = await create(world)  # adopted as it is
     box.breaks.append(("write", "/notes", InvalidInput("not like this")))
-    with pytest.raises(HalfDone):
+    with pytest.raises(InvalidInput):
         await VERBS.update(world.inventory(), URN, state, wish(text="beer"), 0.0, Told().reporter)
     box.put("/notes/shopping", note(text="their own by now"))
     await delete(world, state)
@@ -323,7 +323,7 @@ async def test_what_was_changed_once_is_put_back_also_after_a_later_refusal(worl
     box.put("/notes/shopping", note(text="eggs"))
     state = await create(world)
     box.breaks.append(("write", "/notes", InvalidInput("not like this")))
-    with pytest.raises(HalfDone):
+    with pytest.raises(InvalidInput):
         await VERBS.update(world.inventory(), URN, state, wish(text="beer"), 0.0, Told().reporter)
     await delete(world, state)
     assert json.loads(box.text("/notes/shopping") or "")["text"] == "eggs"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -64,3 +65,44 @@ async def test_what_was_waited_for_until_the_deadline_is_the_reason_that_is_told
 )
 def test_what_was_changed_is_not_said_to_be_unchanged(said: str, left: str):
     assert Untouched(said).after_a_change().summary == left
+
+
+async def test_a_change_that_was_refused_leaves_the_record_as_it_was(world: World):
+    def widen(before: NoteFacts, now: NoteFacts) -> NoteFacts:
+        return before.model_copy(update={"lines": [*before.lines, now.text]})
+
+    async def refuse(session: Session, inputs: NoteInputs, facts: NoteFacts) -> None:
+        raise InvalidInput("milk can't be had", remedy="buy bread")
+
+    box = world.machines["box"]
+    verbs = Verbs(replace(NOTE, widen=widen))
+    state = await verbs.create(world.inventory(), URN, wish(), 0.0, Told().reporter)
+    records = box.records()
+    refusing = Verbs(replace(NOTE, widen=widen, apply=refuse))
+    with pytest.raises(InvalidInput):
+        await refusing.update(world.inventory(), URN, state, wish(text="bread", colour="red"), 0.0, Told().reporter)
+    assert box.records() == records
+    await verbs.update(world.inventory(), URN, state, wish(text="bread"), 0.0, Told().reporter)
+    assert [record["before"]["lines"] for record in box.records()] == [["milk"]]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda session: session.write("/notes/x", b""),
+        lambda session: session.set_attributes("/notes/x", mode="0600"),
+        lambda session: session.symlink("/notes/x", "y"),
+        lambda session: session.make_directory("/notes/x", mode="0755", owner="root", group="root"),
+        lambda session: session.remove("/notes/x"),
+        lambda session: session.tree("put", "/notes"),
+        lambda session: session.restart(),
+    ],
+)
+async def test_a_look_can_not_change_anything(world: World, change: Callable[[Session], Awaitable[object]]):
+    async def observe(session: Session, inputs: NoteInputs) -> NoteFacts:
+        await change(session)
+        return NoteFacts(present=True)
+
+    with pytest.raises(RuntimeError, match="a look changes nothing"):
+        await Verbs(replace(NOTE, observe=observe)).create(world.inventory(), URN, wish(), 0.0, Told().reporter)
+    assert world.machines["box"].changes() == []
