@@ -43,7 +43,8 @@ async def _refuse_virtual(session: Session, name: str) -> None:
 
     apt would install one of them in its stead, and the package would never be there by the name that was asked for.
     """
-    if (await session.run("apt-cache", "--no-all-versions", "show", name, check=False)).ok:
+    # Of a name that is provided by one package alone apt tells nothing, and ends well all the same.
+    if (await session.run("apt-cache", "--no-all-versions", "show", name, check=False)).stdout.strip():
         return
     listed = (await session.run("apt-cache", "showpkg", name, check=False)).stdout
     _, _, reverse = listed.partition("Reverse Provides:")

@@ -32,7 +32,7 @@ class Machine(FakeSession):
         self.versions: dict[str, str] = {}
         self.held: set[str] = set()
         self.provided: dict[str, str] = {}
-        self.on("apt-cache --no-all-versions show", lambda call: 0 if call.argv[-1] in self.known else 100)
+        self.on("apt-cache --no-all-versions show", self._show)
         self.on("apt-cache showpkg", self._showpkg).on("apt-cache madison", " podman | 1.0 | here\n")
         self.on("dpkg --compare-versions", lambda call: 0 if call.argv[2].removeprefix("0:") == call.argv[4] else 1)
         self.on("dpkg --audit", lambda _call: self.audit).on("apt-mark", self._mark)
@@ -46,6 +46,12 @@ class Machine(FakeSession):
             return Completed(1, "", "no packages found")
         want = "hold" if name in self.held else "install"
         return Completed(0, f"installed\t{self.versions.get(name, '1.0')}\t{want}\n", "")
+
+    def _show(self, call: Call) -> Completed:
+        """Answer as apt 3.0 does: of a name that is only provided it says nothing, and ends with 0."""
+        name = call.argv[-1]
+        known = name in self.known
+        return Completed(0 if known or name in self.provided else 100, f"Package: {name}\n" if known else "", "")
 
     def _showpkg(self, call: Call) -> str:
         provider = self.provided.get(call.argv[2])
