@@ -15,7 +15,7 @@ import pytest
 from lab import Machine
 from tests.lab.conftest import MachineFactory
 from tests.lab.killing import SEED
-from tests.lab.project import Project, shown, went_well
+from tests.lab.project import Project, about, shown, went_well
 from tests.lab.support import lasting_difference
 
 PROGRAM = """
@@ -98,6 +98,29 @@ def test_what_nobody_knows_any_more_is_left_with_a_warning_at_the_end(box: Machi
     assert "warning" in diagnostics
     assert "what was there before box/etc/fresh: it was left as it is" in diagnostics
     assert "remove it by hand on box: rm /etc/fresh" in diagnostics
+
+
+def test_a_record_that_a_power_cut_left_empty_is_a_warning_of_its_resource_alone(box: Machine, tmp_path: Path):
+    before = box.snapshot()
+    project = Project(tmp_path / "project", box)
+    project.program(
+        'for name in ("fresh", "edited", "whole"):\n    File(name, host="box", path=f"/etc/{name}", content="ours\\n")'
+    )
+    project.up()
+    box.run("cd /var/lib/hearth/records; for file in $(grep -l -e etc/fresh -e etc/edited *); do : >$file; done")
+    box.run("echo theirs >/etc/edited; rm /etc/whole")
+    drift = project.workspace.drift()
+    assert drift.returncode == 7, shown(drift)
+    printed = shown(project.up("--refresh"))
+    assert "0 bytes that are no record" in about(printed, "edited"), printed
+    assert box.run("cat /etc/fresh /etc/edited /etc/whole").stdout == "ours\n" * 3
+    drift = project.workspace.drift()
+    assert drift.returncode == 0, shown(drift)
+    printed = shown(project.destroy())
+    assert "0 bytes that are no record" in about(printed, "fresh"), printed
+    # What stood in the file when it was looked at again counts as what was there before.
+    assert box.run("cat /etc/fresh /etc/edited; rm /etc/fresh /etc/edited").stdout == "ours\ntheirs\n"
+    assert lasting_difference(before, box) == []
 
 
 def test_of_two_stacks_on_one_machine_the_last_one_to_go_puts_back_what_was_there(box: Machine, tmp_path: Path):
