@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections import defaultdict
 from pathlib import Path
 
@@ -23,6 +24,7 @@ ONE_IDEA = {
 }
 
 
+@functools.cache
 def classes() -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for folder in FOLDERS:
