@@ -39,9 +39,17 @@ PODMAN = GoPrograms(
     ),
 )
 
+WITHOUT_CGROUPS = """#!/bin/bash
+# The lab's: a machine without a kernel of its own may have no cgroups of version 2, and podman 4.9's Quadlet reads no
+# drop-ins for all containers, by which the lab tells podman 5 to do without.
+exec /usr/libexec/podman/podman "${@/#--cgroups=split/--cgroups=disabled}"
+"""
+
 
 def put_on(machine: Machine) -> None:
     """Put it in the place of Debian's podman on a machine of the image `machine-podman`; no container may run there.
+
+    Where the machine has no cgroups of version 2, its containers have none of their own, as with podman 5 in the lab.
 
     Over ssh: QEMU's guest agent, through which `run` goes, takes minutes for so much. Raises LabError where it is not
     built, and where it does not run there, as with a C library that is newer here than on the machine.
@@ -49,7 +57,11 @@ def put_on(machine: Machine) -> None:
     folder = PODMAN.built()
     if folder is None:
         raise LabError("Podman 4.9 is not built on this computer. Run `python -m lab.systems.secondbrain.podman4`.")
-    for program, place in PLACES.items():
+    places = dict(PLACES)
+    if machine.run("stat --file-system --format %T /sys/fs/cgroup").stdout.strip() != "cgroup2fs":
+        places["podman"] = "/usr/libexec/podman/podman"
+        machine.write(PLACES["podman"], WITHOUT_CGROUPS, mode="0755")
+    for program, place in places.items():
         command = f"cat > {place}.new && chmod 0755 {place}.new && mv {place}.new {place}"
         machine.ssh(command, user="root", stdin=(folder / program).read_bytes())
     said = machine.run("podman --version", check=False)
