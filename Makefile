@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(VENV):$(PATH)
 # With it, each of a run's thousands of Python processes compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up preview check drift test test-quick lint unit soak bench down
+.PHONY: help setup up preview check drift test test-quick test-lab test-apps lint unit soak bench down
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | awk -F ':.*  ## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -55,11 +55,17 @@ test:
 	-@$(VENV)/python -m lab.kubernetes
 	-@$(VENV)/python -m lab.systems.maubot.dendrite
 	-@$(VENV)/python -m lab.systems.secondbrain.podman4
+	@# The applications' tests wait more than they work.
+	@$(MAKE) --no-print-directory -j 2 test-lab test-apps
+endif
+
+test-lab:
 	@# Machines make tests wait more than work: three files at a time, each with a lab of its own; one has the cluster.
 	@$(VENV)/pytest -m "not soak" -n 3 --dist loadfile --durations=15 tests/lab
-	@# Side by side, each line with the suite that it comes from.
-	@printf '%s\n' apps/*/test.sh | xargs -P 2 -I{} bash -o pipefail -c '{} 2>&1 | sed -u "s|^|{}: |"'
-endif
+
+test-apps:
+	@# One suite after another. Each says what it has to say at its end, beside what the lab's tests say meanwhile.
+	@printf '%s\n' apps/*/test.sh | xargs -I{} bash -c 'said=$$({} 2>&1); code=$$?; sed "s|^|{}: |" <<<"$$said"; exit $$code'
 
 soak: setup  ## repeat the hard tests for a long time
 	@$(VENV)/pytest -m soak
