@@ -6,9 +6,7 @@ HEARTH_SEED repeats a run (tests/conftest.py).
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ import pytest
 
 from lab import Service, Snapshot
 from tests.lab.conftest import MachineFactory
-from tests.lab.killing import SEED, eventually, log, nothing_is_left_running, running
+from tests.lab.killing import SEED, end_group, eventually, log, nothing_is_left_running, running
 from tests.lab.support import lasting_difference
 from tests.lab.systems.secondbrain.stack import PATIENCE, Stack
 from tests.lab.systems.secondbrain.test_secondbrain import LEFT, SETTINGS
@@ -83,7 +81,7 @@ def test_an_up_that_was_killed_is_finished_by_the_next_and_destroyed_exactly(
         print(f"\nseed {SEED}: killed {then:.1f} s after {made} of {brain.resources} resources", end=" ")
     with running(brain.stack, "up") as process:
         wait_for(brain, process, made, then)
-        os.killpg(process.pid, signal.SIGKILL)
+        end_group(process)
     nothing_is_left_running(brain.stack, PATIENCE)
     brain.stack.run_make("up")
     assert failures(brain.stack.check()) == []
