@@ -151,8 +151,8 @@ def test_every_step_of_our_own_is_run_here_or_runs_what_other_tests_run() -> Non
         "preview: step 2": "make setup, which every run of the tests begins with",
         "providers: step 3": "make setup, as root",
         "providers: bring the systems up by the engine": "pytest, with providers that only GitHub's runner can have",
-        "providers: plain Pulumi on a fresh clone, as its own documents have it": "pulumi install, which the official "
-        "engine's own host does; test_fresh_clone.py runs what comes after it",
+        "providers: plain Pulumi on a fresh clone, as its own documents have it": "by the official engine's own host; "
+        "test_fresh_clone.py does it by ours",
         "test: step 1": ".ci/run, which is what CI runs here",
     }
     here = {"preview: changed", "preview: settings", "providers: engine"}

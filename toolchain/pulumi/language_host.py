@@ -1,9 +1,9 @@
 """Runs Pulumi programs written in Python for an engine that was built from modules and so lacks its own Python host.
 
 The engine starts this as `pulumi-language-python`, reads a port from stdout, and speaks gRPC's LanguageRuntime to it.
-It runs programs, in this interpreter, and answers what the engine asks on the way. It does not install packages
-(`make setup` does), generate code, or start providers and policies written in Python: those are answered with gRPC's
-"unimplemented", which the engine knows how to take.
+It runs programs, in this interpreter, installs their packages, and answers what the engine asks on the way. It does not
+generate code, or start providers and policies written in Python: those are answered with gRPC's "unimplemented", which
+the engine knows how to take.
 
 It imports nothing of the project, because the program that it runs may be any project's.
 Protocol: pulumi/pulumi, proto/pulumi/language.proto; behaviour: sdk/python/cmd/pulumi-language-python-exec.
@@ -21,6 +21,7 @@ import logging
 import os
 import runpy
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -53,9 +54,6 @@ MESSAGE_LIMIT_BYTES = 400 * 1024 * 1024
 PARENT_POLL_SECONDS = 0.5
 # What a call to an engine that ends the update fails with.
 ENDED = ("resource monitor shut down", "the client connection is closing")
-INSTALL_ADVICE = (
-    "Python packages are not installed by the engine here. Run `make setup`: it installs requirements.lock.\n"
-)
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
@@ -90,8 +88,16 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.GetProgramDependenciesResponse(dependencies=dependencies)
 
     def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:
-        """Install nothing, and say who does."""
-        yield language_pb2.InstallDependenciesResponse(stdout=INSTALL_ADVICE.encode())
+        """Install the packages of the program, line by line of what is said of it."""
+        folder = request.info.program_directory or request.directory
+        virtualenv = dict(request.info.options).get("virtualenv") or ""
+        script = Path(__file__).with_name("install_packages.py")
+        command = [sys.executable, "-P", str(script), str(folder), str(virtualenv)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            for line in process.stdout or ():
+                yield language_pb2.InstallDependenciesResponse(stdout=line)
+        if process.returncode:
+            context.abort(grpc.StatusCode.UNKNOWN, f"the Python packages of {folder} were not installed; see above")
 
     def Run(self, request: Any, context: Any) -> Any:
         """Run the program once, for a preview or an update, and reports its errors to the engine."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -53,19 +52,15 @@ class Clone:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """Return a clone with requirements.txt installed in the `virtualenv` of Pulumi.yaml, and the engine.
-
-    That is what `pulumi install` does where Pulumi's own host for Python is: pulumi's documents, "Python", "Virtual
-    environments". The host here leaves it to `make setup`, and uv is asked instead of pip, which takes minutes.
-    """
+    """Return a clone as `pulumi install` leaves it, and the engine in it."""
     require("git")
     folder = tmp_path_factory.mktemp("fresh") / "hearth"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     made = Clone(folder)
     virtual = yaml.safe_load((folder / "Pulumi.yaml").read_text())["runtime"]["options"]["virtualenv"]
-    subprocess.run([sys.executable, "-m", "venv", str(folder / virtual)], check=True)
-    uv = [ROOT / ".venv" / "bin" / "uv", "pip", "install", "--quiet", "--python", folder / virtual / "bin" / "python"]
-    subprocess.run([*uv, "-r", "requirements.txt"], cwd=folder, check=True)
+    install = [str(ROOT / virtual / "bin" / "pulumi"), "install"]
+    environment = {**made.environment, "PULUMI_BACKEND_URL": f"file://{folder.parent}"}
+    subprocess.run(install, cwd=folder, env=environment, check=True)
     launchers.place(engine.choose(engine.default_sources(), print), folder / virtual, folder)
     return made
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import zipfile
 
 import pytest
 
 from tests.lab.toolchain.trial import MakeWorkspace, make_workspace, ready, shown
+from tests.lab.workspace import read_yaml
 from toolchain.stack.environment import VIRTUAL_ENVIRONMENT
 from toolchain.versions import ENGINE
 
@@ -138,5 +142,28 @@ def test_about_names_python_and_its_packages(make_workspace: MakeWorkspace) -> N
     assert "Failed" not in about
 
 
-def test_install_names_what_installs_here(make_workspace: MakeWorkspace) -> None:
-    assert "make setup" in shown(make_workspace().pulumi("install", check=False))
+def test_install_puts_the_programs_packages_into_its_own_environment(make_workspace: MakeWorkspace) -> None:
+    work = make_workspace()
+    assert "no requirements.txt" in shown(work.pulumi("install"))
+    (work.folder / "requirements.txt").write_text("./tiny-1-py3-none-any.whl\n")
+    answer = work.pulumi("install", check=False)
+    assert answer.returncode != 0
+    assert "options: {virtualenv: .venv}" in shown(answer)
+    project = {
+        **read_yaml(work.folder / "Pulumi.yaml"),
+        "runtime": {"name": "python", "options": {"virtualenv": "own"}},
+    }
+    (work.folder / "Pulumi.yaml").write_text(json.dumps(project))
+    answer = work.pulumi("install", check=False)
+    assert answer.returncode != 0, "there is no such wheel"
+    assert "tiny" in shown(answer)
+    assert "were not installed" in shown(answer)
+    assert "Traceback" not in shown(answer)
+    with zipfile.ZipFile(work.folder / "tiny-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny.py", "")
+        wheel.writestr("tiny-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n")
+        wheel.writestr("tiny-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("tiny-1.dist-info/RECORD", "tiny.py,,\n")
+    for _ in range(2):
+        work.pulumi("install")
+        subprocess.run([work.folder / "own" / "bin" / "python", "-c", "import tiny"], check=True)
