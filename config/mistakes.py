@@ -62,6 +62,7 @@ _BUILT_IN = {
     "bool_parsing": ("must be true or false", "write one of the two, without quotes"),
     "bool_type": ("must be true or false", "write one of the two, without quotes"),
     "int_parsing": ("must be a whole number", "write it without quotes and units"),
+    "int_parsing_size": ("must be a whole number that programs can count with", "choose another number"),
     "int_type": ("must be a whole number", "write it without quotes and units"),
     "int_from_float": ("must be a whole number", "write it without a fraction"),
     "finite_number": ("must be a whole number", "write its digits alone"),

@@ -22,7 +22,7 @@ def own_file(value: Any) -> Any:
             "~/folder/file"
         )
     if len(value.encode()) > LONGEST or any(len(part.encode()) > 255 for part in parts):
-        raise ValueError("must have at most 255 bytes between two '/'; choose a shorter path")
+        raise ValueError("must have at most 4095 bytes, and 255 between two '/'; choose a shorter path")
     return value
 
 

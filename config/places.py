@@ -55,7 +55,7 @@ def _written(value: Any) -> Any:
             "leads"
         )
     if len(value.encode()) > LONGEST or any(len(part.encode()) > 255 for part in value.split("/")):
-        raise ValueError("must have at most 255 bytes between two '/'; choose a shorter path")
+        raise ValueError("must have at most 4095 bytes, and 255 between two '/'; choose a shorter path")
     if any(part != part.strip() for part in value.split("/")):
         raise ValueError("must have no blank before or after a '/'; choose another path")
     return value

@@ -46,7 +46,7 @@ TEXTS = [
 GROUPS: list[Any] = [[], [None], [[]], {}, {"": ""}, {"a": {}}, {"secure": "x"}, [{"secure": "x"}]]
 ODD = st.sampled_from([*PLAIN, *TEXTS, *GROUPS])
 anything = ODD | st.text(max_size=12) | st.integers() | st.floats() | st.lists(ODD, max_size=2)
-words = ("Input", "String", "Value", "List", "Dictionary", "Tuple", "Set")
+words = ("Input", "String", "Value", "List", "Dictionary", "Tuple", "Set", "Unable")
 """What pydantic's own messages begin with."""
 
 

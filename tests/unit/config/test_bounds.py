@@ -143,6 +143,7 @@ def test_such_a_setting_is_refused_where_it_stands(changes: dict[str, Any], plac
     for each in caught.value.mistakes:
         assert each.remedy
         assert "\n" not in each.rule
+        assert each.rule[0].islower(), "in words of our own"
     assert "nothing was touched" in str(caught.value)
 
 
