@@ -85,5 +85,13 @@ def _own_account(value: str) -> str:
     return value
 
 
+def _login(value: str) -> str:
+    if value != "root" and (value in BASE or value in SERVICES or value.startswith(("_", "systemd-"))):
+        raise ValueError(f"must be somebody who logs in, and this account is {whose(value)}; name the user")
+    return value
+
+
+SomebodysName = Annotated[LoginName, AfterValidator(_login)]
+"""The name of a user who logs in; root is one of them."""
 OwnAccountName = Annotated[str, Field(max_length=LONGEST_OWN), AfterValidator(_own_account)]
 """The name of an account that Hearth makes, and changes, and that nobody else has."""

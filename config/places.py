@@ -187,6 +187,24 @@ def _shared_file(value: PurePosixPath) -> PurePosixPath:
     return _in_a_folder_of_its_own(value, in_etc=in_etc, example="/etc/hearth/env")
 
 
+_SSH_OWN = words("authorized_keys authorized_keys2 config environment known_hosts known_hosts.old rc")
+"""Files of ~/.ssh that sshd(8) and ssh(1) read by these names."""
+
+
+def _ssh_key(value: PurePosixPath) -> PurePosixPath:
+    """Return where a key is made: in the .ssh of a home, or in a folder of its own."""
+    of_ssh = value.name in _SSH_OWN or value.suffix == ".pub"
+    homes = ("/root", f"/home/{someones_home(value)}" if someones_home(value) else "/root")
+    if not of_ssh and str(value.parent) in {f"{home}/.ssh" for home in homes}:
+        return value
+    if of_ssh or len(value.parts) < 4 or someones_home(value) or system_place(value.parent):
+        raise ValueError(
+            "must be a key's file of its own, in the .ssh of a home or in a folder that is not the system's; choose "
+            "one as /home/ann/.ssh/id_ed25519_hearth"
+        )
+    return value
+
+
 def _link(value: PurePosixPath) -> PurePosixPath:
     parts = value.parts
     at_home = (parts[:2] == ("/", "root") and len(parts) == 3) or (someones_home(value) != "" and len(parts) == 4)
@@ -246,5 +264,7 @@ SharedFile = Annotated[PurePosixPath, _WRITTEN, AfterValidator(_shared_file), _T
 """A file for those who work on the machine, in a folder that nothing reads as its settings by itself."""
 LinkPlace = Annotated[PurePosixPath, _WRITTEN, AfterValidator(_link), _TEXT, _SCHEMA]
 """Where a link to such a file is: another of them, or `.env` in somebody's home."""
+SshKeyFile = Annotated[PurePosixPath, _WRITTEN, AfterValidator(_ssh_key), _TEXT, _SCHEMA]
+"""Where a key for SSH is made, and its public part beside it."""
 FlakeFolder = Annotated[PurePosixPath, _WRITTEN, AfterValidator(_flake), _TEXT, _SCHEMA]
 """A folder of NixOS' own configuration: its owner's, and put to by us."""

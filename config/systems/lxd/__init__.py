@@ -10,7 +10,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import ErrorType
 
 from config.hosts import Machines
-from config.model import Disagreement, Settings
+from config.model import Disagreement, Disagreements, Settings
 from config.secret_rules import environment_lines, one_line
 from config.system import Holding, Listener, SystemSettings
 from config.systems.lxd import parts, rules
@@ -165,7 +165,8 @@ def _detail(error: Any) -> InitErrorDetails:
     """
     kind: Any = error["type"]
     context = {
-        key: str(value) if isinstance(value, Exception) else value for key, value in error.get("ctx", {}).items()
+        key: str(value) if isinstance(value, Exception) and not isinstance(value, Disagreements) else value
+        for key, value in error.get("ctx", {}).items()
     }
     if kind == "value_error":
         kind = PydanticCustomError("value_error", "Value error, {error}", context)

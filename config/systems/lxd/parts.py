@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from config.addresses import Address, IpAddress
-from config.model import AccountName, Disagreement, HostName, MachinePath, Port, Rules, Settings
-from config.places import LinkPlace, PlainFile, SharedFile
+from config.accounts import SomebodysName
+from config.addresses import Address
+from config.model import AccountName, Disagreement, HostName, Port, Rules, Settings, each_once
+from config.places import LinkPlace, PlainFile, SharedFile, SshKeyFile
 from config.systems.lxd.values import (
     Bytes,
+    CardName,
     ConfigKey,
     ConfigValue,
     DiskById,
@@ -21,7 +23,7 @@ from config.systems.lxd.values import (
     ImageTitle,
     Interface,
     LinkName,
-    MachineAddress,
+    MachineAddresses,
     MemberAddress,
     MemberName,
     OneLine,
@@ -64,13 +66,13 @@ class Member(Settings):
 class BridgePort(Settings):
     """A bridge on one member."""
 
-    nic: LinkName = Field(description="The network interface that is put into the bridge.")
-    addresses: tuple[Interface, ...] = Field(
+    nic: CardName = Field(description="The network interface that is put into the bridge.")
+    addresses: Annotated[tuple[Interface, ...], AfterValidator(each_once)] = Field(
         default=(), description="Addresses of the bridge, as 192.0.2.10/24. None: the bridge has only the link's own."
     )
     dhcp: bool = Field(default=False, description="Whether the bridge asks for its IPv4 address, as the NIC did.")
     gateway: MemberAddress | None = Field(default=None, description="The default route through it. Without it: none.")
-    nameservers: tuple[MachineAddress, ...] = Field(default=(), description="Name servers that are asked through it.")
+    nameservers: MachineAddresses = Field(default=(), description="Name servers that are asked through it.")
     renderer: Literal["auto", "netplan", "networkd", "ifupdown"] = Field(
         default="auto", description="What configures the machine's network. `auto`: looked up there."
     )
@@ -105,15 +107,13 @@ class PoolMember(Settings):
     size: Bytes | None = Field(default=None, description="Size of the file that serves as disk. Not for `dir`.")
 
     def rules(self) -> Rules:
-        return (self._one_source, self._wipe_is_about_a_disk)
+        return (self._one_source,)
 
     def _one_source(self) -> Iterator[Disagreement]:
-        if self.disk and self.size:
-            yield Disagreement("", "disk and size exclude each other, as a disk has its own size; remove one of them")
-
-    def _wipe_is_about_a_disk(self) -> Iterator[Disagreement]:
         if self.wipe and not self.disk:
             yield Disagreement("", "wipe needs a disk that it is about; name the disk, or remove wipe")
+        if self.disk and self.size:
+            yield Disagreement("", "disk and size exclude each other, as a disk has its own size; remove one of them")
 
 
 class Pool(Settings):
@@ -166,6 +166,14 @@ class Profile(Settings):
     config: Config = Field(default_factory=dict, description="LXD's keys, as limits.memory.")
     devices: Devices = Field(default_factory=dict, description="Devices by name, each with its keys.")
 
+    def rules(self) -> Rules:
+        return (self._devices_have_a_type,)
+
+    def _devices_have_a_type(self) -> Iterator[Disagreement]:
+        for name, keys in self.devices.items():
+            if "type" not in keys:
+                yield Disagreement(f"devices.{name}", "must say its type, as LXD asks for it; add type, as disk or nic")
+
 
 class Image(Settings):
     """An image that instances are made from, under an alias of its own."""
@@ -188,6 +196,8 @@ class Image(Settings):
     def _named_there(self) -> Iterator[Disagreement]:
         if self.remote and not self.name:
             yield Disagreement("", "remote needs the image's name there; add name, as debian/13/cloud")
+        if self.file and self.name:
+            yield Disagreement("", "name is that of an image of remote, and file names none; remove name")
 
 
 class InstanceUser(Settings):
@@ -232,8 +242,8 @@ class Instance(Settings):
 class Ssh(Settings):
     """SSH among the machines of the cluster."""
 
-    user: AccountName = Field(description="The user whose key is made on each machine, and whom the others let in.")
-    key: MachinePath | None = Field(default=None, description="Its key. Without it: ~/.ssh/id_ed25519_hearth.")
+    user: SomebodysName = Field(description="The user whose key is made on each machine, and whom the others let in.")
+    key: SshKeyFile | None = Field(default=None, description="Its key. Without it: ~/.ssh/id_ed25519_hearth.")
 
 
 class Environment(Settings):
@@ -268,10 +278,10 @@ class Dns(Settings):
 
     member: MemberName = Field(description="The member that answers.")
     domain: DomainName = Field(description="The zone.")
-    addresses: tuple[MachineAddress, ...] = Field(
+    addresses: MachineAddresses = Field(
         default=(), description="Addresses that it listens on. Without them: the member's own, and loopback."
     )
-    records: dict[HostLabel, Annotated[tuple[IpAddress, ...], Field(min_length=1)]] = Field(
+    records: dict[HostLabel, Annotated[MachineAddresses, Field(min_length=1)]] = Field(
         default_factory=dict, description="More names in the zone, each with its addresses."
     )
     aliases: dict[HostLabel, DomainName] = Field(
@@ -281,7 +291,7 @@ class Dns(Settings):
         default=None, description="The instance or member that every other name of the zone leads to."
     )
     reverse: bool = Field(default=True, description="Whether addresses lead back to names.")
-    forwarders: tuple[MachineAddress, ...] = Field(default=(), description="Who is asked for all other names.")
+    forwarders: MachineAddresses = Field(default=(), description="Who is asked for all other names.")
     clients: tuple[Subnet, ...] = Field(
         default=(), description="Networks whose machines may ask for other names. Without them: the zone's own."
     )

@@ -12,6 +12,7 @@ from typing import Any
 from config.places import inside
 from config.systems.lxd.keys import keys
 from config.systems.lxd.known import Found, Known, Place
+from config.systems.lxd.routes import routes
 
 Subnet = IPv4Network | IPv6Network
 
@@ -29,7 +30,7 @@ def between_parts(values: Mapping[str, Any], names: Mapping[str, Collection[str]
     `values` are the parts that are right by themselves, `names` the names of each group, also of what is wrong.
     """
     known = Known(values, names)
-    checks = (_references, _names, _addresses, _subnets, _disks, _bridges, _graphics, _dns, _environment, keys)
+    checks = (_references, _names, _addresses, _subnets, _disks, _bridges, _graphics, _dns, _environment, keys, routes)
     return [mistake for check in checks for mistake in check(known)]
 
 

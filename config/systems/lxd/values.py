@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from config.addresses import IpAddress
-from config.model import NO_CONTROL, fits_64_bits, matches
+from config.model import NO_CONTROL, each_once, fits_64_bits, matches
 from config.texts import no_password
 
 
@@ -31,6 +31,9 @@ MemberAddress = Annotated[MachineAddress, AfterValidator(_reached_by_others)]
 """An address at which other machines find this one."""
 
 
+MachineAddresses = Annotated[tuple[MachineAddress, ...], AfterValidator(each_once)]
+
+
 def _written(value: Any) -> Any:
     """Python would take a number for an address, and true for 0.0.0.1/32."""
     if not isinstance(value, str | IPv4Interface | IPv6Interface):
@@ -40,8 +43,10 @@ def _written(value: Any) -> Any:
 
 def _given_to_machines(value: IPv4Interface | IPv6Interface) -> IPv4Interface | IPv6Interface:
     """No address that stands for none, for many, for each machine itself, or that machines give themselves."""
-    reserved = value.version == 4 and (value.is_reserved or int(value.ip) >> 24 == 0)
-    if reserved or value.is_unspecified or value.is_multicast or value.is_loopback or value.is_link_local:
+    ip = value.ip  # of an IPv6Interface Python asks the whole subnet
+    reserved = ip.version == 4 and (ip.is_reserved or int(ip) >> 24 == 0)
+    mapped = getattr(ip, "ipv4_mapped", None) is not None
+    if reserved or mapped or ip.is_unspecified or ip.is_multicast or ip.is_loopback or ip.is_link_local:
         raise ValueError("must be in a subnet that is given to machines; choose one as 192.168.1.10/24")
     return value
 
@@ -50,7 +55,8 @@ def _inside_a_subnet(value: IPv4Interface | IPv6Interface) -> IPv4Interface | IP
     network = value.network
     if network.prefixlen >= network.max_prefixlen - 1:
         raise ValueError("must have the length of its subnet; write it as 192.0.2.10/24")
-    if value.version == 4 and value.ip in (network.network_address, network.broadcast_address):
+    last = network.broadcast_address if value.version == 4 else None  # the first is the routers' own: RFC 4291, 2.6.1
+    if value.ip in (network.network_address, last):
         raise ValueError("must be an address of a host within its subnet, not its first or last; write 192.0.2.10/24")
     return value
 
@@ -77,7 +83,7 @@ def _subnet(value: Any) -> Any:
 
 
 def _of_some(value: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
-    if value.prefixlen == 0 or value.is_multicast:
+    if value.prefixlen < (8 if value.version == 4 else 7) or value.is_multicast:
         raise ValueError("must be a network of one's own, and this one is everybody; write it as 192.168.0.0/16")
     return value
 
@@ -127,6 +133,23 @@ def _own_link(value: str) -> str:
 
 OwnLinkName = Annotated[LinkName, AfterValidator(_own_link)]
 """The name of an interface that is made: a bridge, a network."""
+
+_NO_CARD = re.compile(
+    r"(docker|podman|cni|virbr|lxcbr|lxdbr|incusbr|veth|flannel|cali|zt|tun|tap|wg|vxlan|wlan|wl[ops]|wwan)[0-9a-z.]*"
+)
+
+
+def _card(value: str) -> str:
+    if _NO_CARD.fullmatch(value):
+        raise ValueError(
+            "must be a network card that a bridge can have, and this is a wireless one or another program's; name the "
+            "card, as `ip link` shows it"
+        )
+    return value
+
+
+CardName = Annotated[LinkName, AfterValidator(_card)]
+"""A network interface that is put into a bridge: one of Ethernet (brctl's manual: none of Wi-Fi as a station)."""
 
 InstanceName = Annotated[
     str,
@@ -208,7 +231,11 @@ HostLabel = Annotated[
 """A name relative to a zone; `*` alone or as its first label stands for every name that does not exist (RFC 4592)."""
 
 ZeroTierNetwork = Annotated[
-    str, matches(r"[0-9a-f]{16}", "must be the 16 small hexadecimal digits of a ZeroTier network; copy it from there")
+    str,
+    matches(
+        r"(?!0{10})[0-9a-f]{16}",
+        "must be the 16 small hexadecimal digits of a ZeroTier network, its controller's first; copy it from there",
+    ),
 ]
 Variable = Annotated[
     str,

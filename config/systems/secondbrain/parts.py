@@ -73,8 +73,8 @@ def _share_name(value: str) -> str:
     ):
         raise ValueError(
             "must be a share's name: up to 80 characters, none of them a slash, a comma, a double quote or one of "
-            "[ ] : | < > + = * ? and ;, no blank at its ends, and no letter whose mark is a character of its own (Unicode "
-            "NFC); rename the share, or type the name anew"
+            "[ ] : | < > + = * ? and ;, no blank at its ends, and no letter whose mark is a character of its own "
+            "(Unicode NFC); rename the share, or type the name anew"
         )
     return value
 

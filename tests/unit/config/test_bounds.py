@@ -25,6 +25,13 @@ ODD_ADDRESSES = (
 """Programs read each as an IPv4 address, if at all, and some as loopback."""
 WEB = LEAST["lxd"]["instances"]["web"]
 LONG = "a" * 300
+WEB_GATEWAY = "lxd.instances.web.gateway"
+NO_CARDS = ("lo", "docker0", "wlan0", "wlp3s0", "zt1a2b3c", "veth0", "net0", "eth0:1")
+NO_KEYS = (
+    *("/", "/etc/passwd", "/etc/sudoers.d/x", "/etc/ssh/ssh_host_rsa_key", "/dev/sda", "/tmp/a/b", "/home/ann/.bashrc"),
+    *("/home/ann/.ssh/authorized_keys", "/home/ann/.ssh/config", "/root/.ssh/rc", "/home/ann/.ssh/id.pub", "~/.ssh/id"),
+    *("/home/ann/.ssh", "/root/x", "/var/lib/hearth/x", "/home/ann/.ssh/a/b"),
+)
 WRONG: list[tuple[dict[str, Any], str]] = [
     # Sizes and numbers that no program can count.
     *(
@@ -103,6 +110,34 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         ({"maubot/backup/at": value}, "maubot.backup.at")
         for value in ("*-02-30 03:00", "*-4-31", "2027-02-30 03:00", "02-30", "03:30 Mars/Olympus", "daily Xyz/Abc")
     ),
+    # Where addresses and names lead, in the LXD cluster.
+    *(({"lxd/bridges/br0/members/m1": {"nic": nic}}, "lxd.bridges.br0.members.m1.nic") for nic in NO_CARDS),
+    *(
+        (
+            {"lxd/bridges/br0/members/m1": {"nic": "enp1s0", "addresses": ["192.0.2.9/24"], "gateway": gateway}},
+            "lxd.bridges.br0.members.m1.gateway",
+        )
+        for gateway in ("192.0.2.9", "192.0.2.0", "192.0.2.255")
+    ),
+    *(
+        ({"lxd/networks/net0/ipv6": value}, "lxd.networks.net0.ipv6")
+        for value in ("fd42::/64", "::1/64", "::ffff:10.1.0.1/120")
+    ),
+    *(
+        ({"lxd/instances/web": {**WEB, "addresses": {"net0": "10.100.0.7/24"}, "gateway": gateway}}, WEB_GATEWAY)
+        for gateway in ("10.100.0.7", "10.100.0.255", "192.0.2.77")
+    ),
+    ({"lxd/instances/web": {**WEB, "users": {"root": {}}}}, "lxd.instances.web.users.root"),
+    ({"lxd/groups": {"default": ["m1"]}}, "lxd.groups.default"),
+    ({"lxd/images/debian": {"file": "/srv/a", "name": "b"}}, "lxd.images.debian"),
+    ({"lxd/profiles": {"small": {"devices": {"x": {"path": "/a"}}}}}, "lxd.profiles.small.devices.x"),
+    ({"lxd/dns": {**DNS, "addresses": ["192.0.2.2"]}}, "lxd.dns.addresses[0]"),
+    ({"lxd/dns": {**DNS, "addresses": ["192.0.2.1", "192.0.2.1"]}}, "lxd.dns.addresses"),
+    ({"lxd/dns": {**DNS, "records": {"x": ["0.0.0.0"]}}}, "lxd.dns.records.x[0]"),
+    ({"lxd/dns": {**DNS, "clients": ["128.0.0.0/1"]}}, "lxd.dns.clients[0]"),
+    ({"lxd/overlay": {"network": "0" * 16}}, "lxd.overlay.network"),
+    *(({"lxd/ssh": {"user": "ann", "key": path}}, "lxd.ssh.key") for path in NO_KEYS),
+    *(({"lxd/ssh": {"user": user}}, "lxd.ssh.user") for user in ("nobody", "daemon", "sshd", "systemd-network")),
     # Accounts that packages make.
     *(
         ({"secondbrain/account/name": name}, "secondbrain.account.name")
@@ -131,6 +166,15 @@ LEGAL: list[dict[str, Any]] = [
         {"maubot/backup/at": value}
         for value in ("*-02-29 03:00", "*-*-31 03:00", "*-*-* 03:30:00 Europe/Berlin", "Mon 03:00 UTC", "Mon,Fri")
     ),
+    *(
+        {"lxd/ssh": {"user": "root", "key": path}}
+        for path in ("/home/ann/.ssh/id", "/root/.ssh/id", "/srv/a/b", "/opt/a/b")
+    ),
+    *({"lxd/bridges/br0/members/m1": {"nic": nic}} for nic in ("enp1s0", "eth0", "eno1", "bond0", "eth0.7", "enx0011")),
+    {"lxd/instances/web": {**WEB, "addresses": {"net0": "10.100.0.7/24"}, "gateway": "10.100.0.1"}},
+    {"lxd/instances/web": {**WEB, "addresses": {"net0": None}, "gateway": "192.0.2.77"}},
+    {"lxd/dns": {**DNS, "clients": ["10.0.0.0/8", "fd00::/8", "127.0.0.0/8"], "records": {"x": ["127.0.0.1"]}}},
+    {"lxd/dns": {**DNS, "aliases": {"a": "b.c.example.org", "b": "web.c.example.org"}}},
     {"lxd/dns": {**DNS, "records": {"3com": ["10.0.0.7"]}}},
 ]
 
@@ -157,6 +201,12 @@ def test_the_largest_size_is_the_last_that_fits() -> None:
     assert fits_64_bits(f"{LARGEST_SIZE}B")
     with pytest.raises(ValueError, match="at most 9223372036854775807 bytes"):
         fits_64_bits("8388608Ti")
+
+
+def test_aliases_that_lead_back_to_each_other_are_refused_each() -> None:
+    with pytest.raises(WrongSettings) as caught:
+        read({"lxd/dns": {**DNS, "aliases": {name: f"{to}.c.example.org" for name, to in ("ab", "bc", "ca", "da")}}})
+    assert {each.path for each in caught.value.mistakes} == {f"hearth:lxd.dns.aliases.{name}" for name in "abc"}
 
 
 @pytest.mark.parametrize(
