@@ -8,11 +8,16 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
+LONGEST = 2048
+"""Characters of an address: what servers of HTTP take at least nearly everywhere."""
+
 
 def git_address(value: str) -> str:
     """Return the address of a repository; a password in it makes it a secret. Raises ValueError."""
     known = re.fullmatch(r"(https?|ssh)://[^/\s]+/\S+|file:///\S+|[\w.-]+@[\w.-]+:\S+", value)
-    if known is None or not value.isprintable():
+    place = re.sub(r"^[a-z]+://", "", value).partition("@")[2] or re.sub(r"^[a-z]+://", "", value)
+    option = value.startswith("-") or (place.startswith("-") and not value.startswith("file:"))
+    if known is None or option or not value.isprintable() or len(value) > LONGEST:
         raise ValueError(
             "must be a git address as https://..., ssh://..., user@host:path or file:///..., without spaces; "
             "write it as https://example.org/podmgr.git"
@@ -32,7 +37,7 @@ def git_revision(value: str) -> str:
     bad = any(mark in value for mark in ("..", "@{")) or any(
         part in ("", "@") or part.startswith((".", "-")) or part.endswith((".", ".lock")) for part in parts
     )
-    if not re.fullmatch(r"\w[\w./+@-]*", value, re.ASCII) or bad:
+    if not re.fullmatch(r"\w[\w./+@-]{0,254}", value, re.ASCII) or bad:
         raise ValueError("must be a branch, a tag or a commit; write it as main")
     return value
 

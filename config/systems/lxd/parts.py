@@ -30,6 +30,7 @@ from config.systems.lxd.values import (
     PackageName,
     PciAddress,
     PublicKey,
+    RecordAddresses,
     ResourceName,
     Subnet,
     Variable,
@@ -234,9 +235,7 @@ class Instance(Settings):
     packages: tuple[PackageName, ...] = Field(default=(), description="Packages, installed at first boot.")
     config: Config = Field(default_factory=dict, description="More of LXD's keys.")
     running: bool = Field(default=True, description="Whether it runs.")
-    replace: bool = Field(
-        default=False, description="Whether it may be made anew, with the loss of its disk, where a change needs that."
-    )
+    replace: bool = Field(default=False, description="Whether a change may make it anew, with the loss of its disk.")
 
 
 class Ssh(Settings):
@@ -281,7 +280,7 @@ class Dns(Settings):
     addresses: MachineAddresses = Field(
         default=(), description="Addresses that it listens on. Without them: the member's own, and loopback."
     )
-    records: dict[HostLabel, Annotated[MachineAddresses, Field(min_length=1)]] = Field(
+    records: dict[HostLabel, RecordAddresses] = Field(
         default_factory=dict, description="More names in the zone, each with its addresses."
     )
     aliases: dict[HostLabel, DomainName] = Field(

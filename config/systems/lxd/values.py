@@ -32,6 +32,7 @@ MemberAddress = Annotated[MachineAddress, AfterValidator(_reached_by_others)]
 
 
 MachineAddresses = Annotated[tuple[MachineAddress, ...], AfterValidator(each_once)]
+RecordAddresses = Annotated[tuple[IpAddress, ...], Field(min_length=1), AfterValidator(each_once)]
 
 
 def _written(value: Any) -> Any:

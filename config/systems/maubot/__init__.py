@@ -47,7 +47,9 @@ class Maubot(SystemSettings):
             "must be letters, digits and . _ -, and not root, whom maubot lets nobody log in as; choose such a name",
         ),
     ] = Field(default="admin", description="Name of maubot's admin.")
-    version: Annotated[str, matches(r"[0-9]+\.[0-9]+\.[0-9]+", "must be a version; write it as '0.6.0'")] = Field(
+    version: Annotated[
+        str, matches(r"(0|[1-9][0-9]{0,4})(\.(0|[1-9][0-9]{0,4})){2}", "must be a version; write it as '0.6.0'")
+    ] = Field(
         # renovate: datasource=pypi depName=maubot
         default="0.6.0",
         description="Version of maubot, 0.5.2 or later.",

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from config import podman
-from config.accounts import LoginName, OwnAccountName
+from config.accounts import LoginName, OwnAccountName, SomebodysName
 from config.addresses import Address, IpAddresses
 from config.git import GitAddress, GitRevision
 from config.model import (
@@ -53,7 +53,7 @@ def _subordinate_range(value: str) -> str:
 
 def _podman_version(value: str) -> str:
     version = podman.version_of(value)
-    if version is None:
+    if version is None or value != value.strip():
         raise ValueError("must be a version; write it as '5.4', in quotes")
     if version < podman.LOWEST:
         raise ValueError(
@@ -112,7 +112,7 @@ class ServiceAccount(Settings):
         description="Subordinate ids for rootless containers: `auto` (a free range) or START:COUNT. A range that "
         "overlaps another user's is refused.",
     )
-    private_homes: Annotated[tuple[LoginName, ...], AfterValidator(each_once)] = Field(
+    private_homes: Annotated[tuple[SomebodysName, ...], AfterValidator(each_once)] = Field(
         default=(),
         description="Users whose homes (/home/NAME) are closed to all others, mode 0700, so that the account can't "
         "read them.",

@@ -15,6 +15,7 @@ from config.own_files import OwnFile
 from config.secret_rules import at_least, certificates, one_line, private_key, remote_postgres_address
 from config.system import SystemSettings
 from config.systems.todo import parts
+from config.systems.todo.chart import wrong_values
 
 
 class Todo(SystemSettings):
@@ -109,7 +110,11 @@ class Todo(SystemSettings):
         return value
 
     def rules(self) -> Rules:
-        return (self._authority_has_a_database,)
+        return (self._authority_has_a_database, self._values_fit_the_chart)
+
+    def _values_fit_the_chart(self) -> Iterator[Disagreement]:
+        if self.values:
+            yield from wrong_values(self.values)
 
     def _authority_has_a_database(self) -> Iterator[Disagreement]:
         if self.database_ca and self.postgres.enabled:

@@ -25,6 +25,7 @@ ODD_ADDRESSES = (
 """Programs read each as an IPv4 address, if at all, and some as loopback."""
 WEB = LEAST["lxd"]["instances"]["web"]
 LONG = "a" * 300
+HOMES = "secondbrain.account.private-homes[0]"
 WEB_GATEWAY = "lxd.instances.web.gateway"
 NO_CARDS = ("lo", "docker0", "wlan0", "wlp3s0", "zt1a2b3c", "veth0", "net0", "eth0:1")
 NO_KEYS = (
@@ -53,7 +54,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     ({"todo/values": {"backend": {"replicas": 10**20}}}, "todo.values.backend.replicas"),
     ({"todo/values": {"backend": {"replicas": -(2**60)}}}, "todo.values.backend.replicas"),
-    ({"todo/values": {"a": [1e300]}}, "todo.values.a[0]"),
+    ({"maubot/instances/echo/config": {"a": [1e300]}}, "maubot.instances.echo.config.a[0]"),
     *(
         ({place: value}, place.replace("/", "."))
         for place in ("core/backend/port", "core/backup/keep", "maubot/health/every", "todo/backend/replicas")
@@ -133,11 +134,30 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"lxd/profiles": {"small": {"devices": {"x": {"path": "/a"}}}}}, "lxd.profiles.small.devices.x"),
     ({"lxd/dns": {**DNS, "addresses": ["192.0.2.2"]}}, "lxd.dns.addresses[0]"),
     ({"lxd/dns": {**DNS, "addresses": ["192.0.2.1", "192.0.2.1"]}}, "lxd.dns.addresses"),
-    ({"lxd/dns": {**DNS, "records": {"x": ["0.0.0.0"]}}}, "lxd.dns.records.x[0]"),
+    ({"lxd/dns": {**DNS, "records": {"x": ["10.0.0.7", "10.0.0.7"]}}}, "lxd.dns.records.x"),
     ({"lxd/dns": {**DNS, "clients": ["128.0.0.0/1"]}}, "lxd.dns.clients[0]"),
     ({"lxd/overlay": {"network": "0" * 16}}, "lxd.overlay.network"),
     *(({"lxd/ssh": {"user": "ann", "key": path}}, "lxd.ssh.key") for path in NO_KEYS),
     *(({"lxd/ssh": {"user": user}}, "lxd.ssh.user") for user in ("nobody", "daemon", "sshd", "systemd-network")),
+    # What the chart would refuse at the end.
+    *(
+        ({"todo/values": values}, f"todo.values.{place}")
+        for values, place in (
+            ({"bakend": {}}, "bakend"),
+            ({"backend": "x"}, "backend"),
+            ({"backend": {"env": []}}, "backend.env"),
+            ({"backend": {"shutdownGraceSeconds": "canary"}}, "backend.shutdownGraceSeconds"),
+            ({"networkPolicy": {"enabled": 3}}, "networkPolicy.enabled"),
+        )
+    ),
+    *(
+        ({"secondbrain/podmgr": {"url": url}}, "secondbrain.podmgr.url")
+        for url in ("git@-h:x", "ssh://-oProxyCommand=id/x", "ssh://git@-x/y", "https://x/" + "a" * 2100)
+    ),
+    ({"secondbrain/podmgr": {"revision": LONG}}, "secondbrain.podmgr.revision"),
+    *(({"secondbrain/pod/podman-version": value}, "secondbrain.pod.podman-version") for value in ("5.4\n", " 5.4")),
+    *(({"maubot/version": value}, "maubot.version") for value in ("0.06.0", "9" * 20 + ".0.0", "0.6", "v0.6.0")),
+    *(({"secondbrain/account/private-homes": [name]}, HOMES) for name in ("daemon", "toor", "nobody", "sshd")),
     # Accounts that packages make.
     *(
         ({"secondbrain/account/name": name}, "secondbrain.account.name")
@@ -149,7 +169,7 @@ LEGAL: list[dict[str, Any]] = [
     *({"todo/postgres/storage": value} for value in ("8388607Ti", "512Mi", "1Gi")),
     {"lxd/instances/web": {**WEB, "memory": "4GiB", "disk": "20TB"}},
     {"lxd/instances/web": {**WEB, "config": {"user.serial": "9" * 30, "limits.memory": "4GiB"}}},
-    {"todo/values": {"backend": {"a": 2**53, "b": 0.1, "c": "9" * 20, "d": -(2**53)}}},
+    {"maubot/instances/echo/config": {"a": 2**53, "b": 0.1, "c": "9" * 20, "d": -(2**53)}},
     *({"hosts/brain/address": value} for value in ("192.0.2.7", "a.b1", "1a", "0xbeef.org", "3com.org", "fd00::1")),
     *({"core/backend/allowed-hosts": [value]} for value in ("pi.local", "*.example.org", "192.0.2.7", "a_b")),
     *({"core/ollama/url": f"http://{host}:80/"} for host in ("h", "H.org", "h.", "192.0.2.7", "xn--bcher-kva.de")),

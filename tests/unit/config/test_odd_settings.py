@@ -96,8 +96,8 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
         for date in ("2027-01-01 00:00:00 +0000 UTC", "2027-01-01 10:00:00.5 +0200 CEST")
     ),
     (
-        {"todo/values": {"backend": {"env": [{"name": "A", "value": "2027-01-01 00:00:00 +0000 UTC"}]}}},
-        ["todo.values.backend.env[0].value"],
+        {"todo/values": {"backend": {"extraEnv": [{"name": "A", "value": "2027-01-01 00:00:00 +0000 UTC"}]}}},
+        ["todo.values.backend.extraEnv[0].value"],
     ),
     ({"core": None}, ["core"]),
     ({"core/backend": None}, ["core.backend"]),
@@ -186,7 +186,7 @@ LEGAL: list[dict[str, Any]] = [
     {"secondbrain/share/mount-point": "/mnt/" + "a" * 200},
     {"core/ollama/url": "http://mail-assistant-ollama:11434"},
     {"core/ollama/url": "http://[fd00::1]:11434"},
-    {"todo/values": {"backend": {"env": [{"name": "A", "value": "\u200b"}]}}},
+    {"todo/values": {"backend": {"extraEnv": [{"name": "A", "value": "\u200b"}]}}},
     # Two machines, whatever they are called; and one, with places apart.
     {"maubot/host": "pi"},
     {**BESIDE, "core/backup/folder": "/var/backups/secondbrain"},
