@@ -16,18 +16,21 @@ from tests.lab.providers.software import stack, write
 
 __all__ = ["stack"]
 
+ANN = "backstage440"
 REPOSITORY = "/srv/options-repository"
 MAKE_PACKAGES = """
 import hashlib, os, subprocess, sys, tempfile
 paragraphs = []
-for version in ("1.0-1", "2.0-1"):
-    control = "Package: options-app\\nVersion: %s\\nArchitecture: all\\nMaintainer: t\\nDescription: t\\n" % version
+of_the_other = "Provides: options-virtual\\n"
+for name, version, more in (("app", "1.0-1", ""), ("app", "2.0-1", ""), ("provider", "1.0-1", of_the_other)):
+    control = "Package: options-%s\\nVersion: %s\\n%s" % (name, version, more)
+    control += "Architecture: all\\nMaintainer: t\\nDescription: t\\n"
     with tempfile.TemporaryDirectory() as root:
         os.chmod(root, 0o755)
         os.mkdir(root + "/DEBIAN")
         with open(root + "/DEBIAN/control", "w") as file:
             file.write(control)
-        path = "%s/options-app_%s.deb" % (sys.argv[1], version)
+        path = "%s/options-%s_%s.deb" % (sys.argv[1], name, version)
         subprocess.run(["dpkg-deb", "-b", root, path], check=True, stdout=subprocess.DEVNULL)
     data = open(path, "rb").read()
     digest = hashlib.sha256(data).hexdigest()
@@ -58,6 +61,7 @@ echo proposed >options-origin/a.txt
 {GIT} -C options-origin update-ref refs/pull/7/head HEAD
 {GIT} -C options-origin checkout -q main
 git config --system protocol.file.allow always
+git config --system safe.directory '*'
 """
 PAGE = "<html>\n<body>\n<p>theirs</p>\n</body>\n</html>\n"
 
@@ -190,6 +194,16 @@ def test_a_package_keeps_the_version_that_is_wished_and_is_held(stack: Project, 
     stack.destroy()
 
 
+def test_a_name_that_others_provide_is_refused_with_theirs(stack: Project, box: Machine):
+    write(stack, 'Package("virtual", host="box", name="options-virtual")')
+    for _ in range(2):
+        said = about(stack.failed_up(), "virtual")
+        assert "a name that others provide: options-provider; nothing was changed" in said
+        assert "name the one that you want, as options-provider" in said
+    assert box.run("dpkg-query -W 'options-*'", check=False).stdout == ""
+    stack.destroy()
+
+
 def test_a_checkout_has_as_much_history_as_is_wished_and_other_refs_and_submodules(stack: Project, box: Machine):
     checkout = (
         'GitCheckout("{name}", host="box", path="/srv/options-{name}", url="file:///srv/options-origin",'
@@ -203,8 +217,17 @@ def test_a_checkout_has_as_much_history_as_is_wished_and_other_refs_and_submodul
         checkout.format(name="shallow", revision="v1", more="depth=2"),
         checkout.format(name="proposed", revision=proposed, more='refspec="refs/pull/7/head"'),
         checkout.format(name="parts", revision="v1", more="submodules=True"),
+        checkout.format(name="crlf", revision="v1", more=f"owner={ANN!r}"),
     )
+    # One that was there, of an account that has git write other ends of lines than the repository has.
+    crlf = "git -C /srv/options-crlf"
+    box.run(f"runuser -u {ANN} -- git config --global core.autocrlf true; install -d -o {ANN} /srv/options-crlf")
+    box.run(f"runuser -u {ANN} -- {GIT} clone -q file:///srv/options-origin /srv/options-crlf")
+    box.run(f"runuser -u {ANN} -- {crlf} checkout -q HEAD~1")
+    there = box.run(f"runuser -u {ANN} -- {crlf} rev-parse HEAD; od -c /srv/options-crlf/a.txt").stdout
     stack.up()
+    at = box.run(f"runuser -u {ANN} -- {crlf} log -1 --format=%s; od -An -c /srv/options-crlf/a.txt").stdout
+    assert at.split() == ["with", "a", "part", "4", r"\r", r"\n"]
     assert box.run("git -C /srv/options-shallow rev-list --count HEAD").stdout.strip() == "2"
     assert not box.exists("/srv/options-shallow/part/part.txt")
     assert box.read("/srv/options-proposed/a.txt") == "proposed\n"
@@ -216,3 +239,5 @@ def test_a_checkout_has_as_much_history_as_is_wished_and_other_refs_and_submodul
     assert plan(stack, "--refresh") == {}
     stack.destroy()
     assert box.run("ls -d /srv/options-shallow /srv/options-proposed /srv/options-parts", check=False).stdout == ""
+    assert box.run(f"runuser -u {ANN} -- {crlf} rev-parse HEAD; od -c /srv/options-crlf/a.txt").stdout == there
+    box.run(f"rm -r /srv/options-crlf /home/{ANN}/.gitconfig")
