@@ -33,8 +33,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{folder} has no {REQUIREMENTS}: there are no Python packages to install")
         return 0
     if not virtualenv:
-        print("Pulumi.yaml names no environment to install into. What to do: write `runtime: {name: python, options: ")
-        print("{virtualenv: .venv}}` there")
+        print("Pulumi.yaml names no environment to install into.")
+        print("What to do: write `runtime: {name: python, options: {virtualenv: .venv}}` there")
         return 1
     for command in commands(folder, virtualenv):
         code = subprocess.run(command, cwd=folder, check=False).returncode
