@@ -93,6 +93,7 @@ def test_with_the_windows_machine_off_and_on_again_and_a_boot_between_the_files_
     text = brain.windows.run("cat /srv/PersonalAssistantHub/notes/today.txt").stdout
     until(lambda: brain.reads("notes/today.txt") == text, "the backend reads the share again", PATIENCE)
     until(lambda: brain.backend()[1:] == ["healthy"], "it is healthy", PATIENCE)
+    until(lambda: brain.machine.ssh("true", check=False).ok, "the machine answers over SSH", PATIENCE)
 
 
 def test_destroy_ends_the_containers_and_the_mount(brain: Brain, up: str) -> None:
