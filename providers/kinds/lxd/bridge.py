@@ -22,6 +22,8 @@ from providers.kind import Facts, Inputs, Kind
 from providers.kinds.lxd import bridge_files
 from providers.kinds.lxd.bridge_commands import COMMANDS, up_again
 from providers.kinds.lxd.bridge_files import Renderer
+from providers.kinds.lxd.bridge_notes import PATH as NOTES
+from providers.kinds.lxd.bridge_notes import BridgeNotes, text_of
 from providers.kinds.lxd.bridge_takeover import CLOUD_INIT, CLOUD_INIT_TEXT, CanNotTakeOver, about_link, take_over
 from providers.machine.own_folder import OWN_FOLDER
 from providers.machine.session import Session
@@ -67,7 +69,7 @@ class BridgeFacts(Facts):
 
 
 async def observe(session: Session, inputs: BridgeInputs) -> BridgeFacts:
-    work = {"nic": inputs.nic, "name": inputs.name}
+    work = {"nic": inputs.nic, "name": inputs.name, "notes": NOTES}
     done = await session.run("python3", script=LOOK, stdin=json.dumps(work), timeout=30)
     return facts_of(inputs, json.loads(done.stdout))
 
@@ -101,7 +103,7 @@ def facts_of(inputs: BridgeInputs, found: dict[str, Any]) -> BridgeFacts:
 
 def _text(found: Mapping[str, Any], path: str) -> str | None:
     entry = found["files"].get(path)
-    return None if entry is None else base64.b64decode(entry["content"]).decode(errors="surrogateescape")
+    return None if entry is None else text_of(entry)
 
 
 def renderer_of(inputs: BridgeInputs, found: Mapping[str, Any], files: Mapping[str, str]) -> Renderer:
@@ -185,7 +187,17 @@ async def apply(session: Session, inputs: BridgeInputs, facts: BridgeFacts) -> N
         "again": commands.again,
         "target": None,
     }
-    await _change(session, inputs, work, f"{inputs.nic} goes into {inputs.name}")
+    notes = BridgeNotes.of(found)
+    about = {"nic": inputs.nic, "mac": found["nic"]["mac"], "renderer": renderer}
+    # Before anything is taken over: a run that ends here leaves a note of a bridge that is none, which nobody heeds.
+    with_it = notes.with_bridge(inputs.name, about, texts, found)
+    await with_it.keep(session)
+    try:
+        await _change(session, inputs, work, f"{inputs.nic} goes into {inputs.name}")
+    except InvalidInput:
+        # What was there before stays noted; a try before this one, whose connection was lost, may have noted this.
+        await (notes if inputs.name in notes.held else notes.without(inputs.name)).keep(session)
+        raise
 
 
 def _entries(texts: Mapping[str, str | None], found: Mapping[str, Any]) -> dict[str, Any]:
@@ -234,13 +246,22 @@ async def restore(session: Session, inputs: BridgeInputs, before: BridgeFacts) -
     except (CanNotTakeOver, InvalidInput, ValueError) as error:
         session.warn(f"{inputs.name} on {session.machine} stays: {error}")
         return
-    old = before.found["files"]
+    notes = BridgeNotes.of(now.found)
+    left = notes.without(inputs.name)
+    old = notes.before(inputs.name, before.found["files"])
     # Those that were about the interface, and no other bridge's, which may have come or gone since.
-    about = about_link({path: _text(before.found, path) or "" for path in old}, inputs.nic, now.found["nic"]["mac"])
+    about = about_link({path: text_of(entry) for path, entry in old.items()}, inputs.nic, now.found["nic"]["mac"])
     paths = {*texts, *(path for own in about.values() for path in own)}
-    files = {path: old.get(path) for path in paths if old.get(path) != now.found["files"].get(path)}
+    paths |= notes.files.keys() if inputs.name in notes.bridges else set()
+    try:
+        wanted = left.still_taken({path: old.get(path) for path in paths})
+    except CanNotTakeOver as error:
+        session.warn(f"{inputs.name} on {session.machine} stays: {error}")
+        return
+    files = {path: entry for path, entry in wanted.items() if entry != now.found["files"].get(path)}
     bridged = before.found["nic"]["master"] == inputs.name
     if not files and bridged == (now.found["nic"]["master"] == inputs.name):
+        await left.keep(session)
         return
     commands = COMMANDS[renderer].of(inputs.nic, inputs.name)
     gone = ["-", "ip", "link", "delete", inputs.name]
@@ -259,6 +280,7 @@ async def restore(session: Session, inputs: BridgeInputs, before: BridgeFacts) -
         "target": {key: before.found["nic"][key] for key in ("addresses", "routes", "sysctls")},
     }
     await _change(session, inputs, work, f"{inputs.nic} leaves {inputs.name}")
+    await left.keep(session)
 
 
 KIND = Kind(

@@ -1,7 +1,8 @@
 """Looks at a machine's network without changing it; one text, on the machine's own Python.
 
-Reads `{"nic": ..., "name": ...}` on stdin. Writes one JSON object: the link, the bridge, every file of the network's
-configuration with its content (base64), and what of the three renderers is there.
+Reads `{"nic": ..., "name": ..., "notes": ...}` on stdin. Writes one JSON object: the link, the bridge, every file of
+the network's configuration with its content (base64), what of the three renderers is there, and what was noted of the
+files before the machine's first bridge (bridge_notes.py).
 """
 
 import glob
@@ -27,6 +28,11 @@ FILES = (
     "/etc/network/interfaces.d/*",
     "/etc/cloud/cloud.cfg.d/99-hearth-network.cfg",
 )
+OWN = (
+    "/etc/netplan/99-hearth-%s.yaml",
+    "/etc/systemd/network/10-hearth-%s.netdev",
+    "/etc/network/interfaces.d/hearth-%s",
+)
 
 
 def text(path):
@@ -37,14 +43,33 @@ def text(path):
         return ""
 
 
-def link(name):
+def master_of(name):
     master = "/sys/class/net/%s/master" % name
+    return os.path.basename(os.path.realpath(master)) if os.path.exists(master) else ""
+
+
+def noted(path):
+    """Return the notes; `held` are the bridges that are there: a try that was cut short may have left a note of one."""
+    try:
+        with open(path) as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    found["held"] = [
+        name
+        for name, each in found["bridges"].items()
+        if master_of(each["nic"]) == name or any(os.path.exists(own % name) for own in OWN)
+    ]
+    return found
+
+
+def link(name):
     return {
         "exists": os.path.exists("/sys/class/net/%s" % name),
         "bridge": os.path.isdir("/sys/class/net/%s/bridge" % name),
         "mac": text("/sys/class/net/%s/address" % name),
         "index": text("/sys/class/net/%s/ifindex" % name),
-        "master": os.path.basename(os.path.realpath(master)) if os.path.exists(master) else "",
+        "master": master_of(name),
         **look_at(name),
     }
 
@@ -78,6 +103,7 @@ def main():
             "manager": active("NetworkManager.service"),
             "cloud_init": os.path.isdir("/etc/cloud/cloud.cfg.d"),
             "client_id": client_id(nic["index"]),
+            "noted": noted(work["notes"]),
         },
         sys.stdout,
     )

@@ -169,9 +169,8 @@ def test_a_wrong_change_of_the_uplink_is_taken_back_by_the_machine_within_a_minu
         assert machine.ssh("true").ok
         story.looks_as_before(name)
         # Where the connection was given up meanwhile, the record of the creation waits for the next `up`.
-        records: dict[str, str] = dict.fromkeys(
-            ("/var/lib/hearth", "/var/lib/hearth/records*"), "what was there before"
-        )
+        left = ("/var/lib/hearth", "/var/lib/hearth/records*", "/var/lib/hearth/network-files.json")
+        records: dict[str, str] = dict.fromkeys(left, "what was there before")
         assert lasting_difference(story.before[name], machine, records) == [], name
     story.bridges.update(right)
 
@@ -253,3 +252,28 @@ def test_destroy_gives_every_interface_what_it_had(story: Story):
         story.looks_as_before(name)
         lease = {"/var/lib/dhcpcd/eth1.lease": "the lease itself, which was asked for again"}
         assert lasting_difference(story.before[name], machine, lease) == [], name
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_the_first_of_two_bridges_goes_alone_and_destroy_gives_back_the_file_that_configured_both(story: Story):
+    uplinks = {name: story.bridges[name] for name in ("net2", "net3")}
+    lans = {f"{name}-lan": {"host": name, "name": "lan0", "nic": "eth1", "dhcp": True} for name in uplinks}
+    everything, story.bridges = story.bridges, {**uplinks, **lans}
+    leases = story.leases()
+    story.lay()
+    story.project.up()
+    story.bridges = dict(lans)
+    story.lay()
+    story.project.up()
+    assert story.project.workspace.drift().returncode == 0, "the other bridge is as it was"
+    assert story.leases() == leases
+    for name in uplinks:
+        links = story.machines[name].ssh("ip -o -4 addr show scope global | awk '{ print $2 }'").stdout.split()
+        assert sorted(links) == ["eth0", "lan0"], name
+    story.project.destroy()
+    for name in uplinks:
+        story.looks_as_before(name)
+        lease = {"/var/lib/dhcpcd/eth1.lease": "the lease itself, which was asked for again"}
+        assert lasting_difference(story.before[name], story.machines[name], lease) == [], name
+    story.bridges = everything
