@@ -68,8 +68,9 @@ def test_make_calls_the_launcher_for_each_of_its_commands() -> None:
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
-    # Not what the `make` told that runs the tests: how many recipes at once, and of which system.
-    environment = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS", "SYSTEM"}}
+    # Not what the `make` told that runs the tests: how many recipes at once, its depth, and of which system.
+    told = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "SYSTEM"}
+    environment = {name: value for name, value in os.environ.items() if name not in told}
     return subprocess.run(["make", *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
