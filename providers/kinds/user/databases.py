@@ -89,18 +89,33 @@ def with_list(text: str, group: str, listed: list[str]) -> str:
 
 
 def with_members(text: str, name: str, before: dict[str, list[str]]) -> str:
-    """Return `text` of /etc/group or /etc/gshadow with `name` in just the groups of `before`, each in its old order.
+    """Return `text` of /etc/group or /etc/gshadow with `name` in just the groups of `before`, where it stood in each.
 
-    Who has come to a group or has left it since is as they are now, other members behind those of before.
+    The others stay as they are now and in the order that they have: each account has a record of its own, and the list
+    in one may lack whom another account's resource had taken out before.
     """
     lines: list[str] = []
     for line in text.splitlines(keepends=True):
         fields = line.rstrip("\n").split(":")
         if len(fields) == 4:
             now = [each for each in fields[3].split(",") if each]
-            was = before.get(fields[0], [])
-            kept = [each for each in was if each in now or each == name]
-            fields[3] = ",".join([*kept, *(each for each in now if each not in was and each != name)])
+            fields[3] = ",".join(_placed(now, name, before.get(fields[0], [])))
             line = ":".join(fields) + "\n" * line.endswith("\n")
         lines.append(line)
     return "".join(lines)
+
+
+def _placed(now: list[str], name: str, was: list[str]) -> list[str]:
+    """Return the members `now` with `name` before who stood behind it in `was`, else behind who stood before it."""
+    others = [each for each in now if each != name]
+    if name not in was:
+        return others
+    if others == [each for each in was if each != name]:
+        return was
+    if name in now and [each for each in now if each in was] == [each for each in was if each in now]:
+        return now
+    there = was.index(name)
+    behind = [others.index(each) for each in was[there + 1 :] if each in others]
+    ahead = [others.index(each) for each in was[:there] if each in others]
+    place = behind[0] if behind else ahead[-1] + 1 if ahead else 0
+    return [*others[:place], name, *others[place:]]

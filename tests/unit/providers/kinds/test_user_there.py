@@ -160,7 +160,9 @@ GROUPS = "adm:x:4:syslog,ann,bob\nvideo:x:44:\nusers:x:100:ann,gone,ann\nbare:x:
     [
         ("adm:x:4:syslog,bob,ann\nvideo:x:44:\n", "adm:x:4:syslog,ann,bob\nvideo:x:44:\n"),
         ("adm:x:4:syslog,bob\n", "adm:x:4:syslog,ann,bob\n"),
-        ("adm:x:4:new,bob,ann\n", "adm:x:4:ann,bob,new\n"),
+        ("adm:x:4:new,bob,ann\n", "adm:x:4:new,ann,bob\n"),
+        ("adm:x:4:syslog,new,ann\n", "adm:x:4:syslog,new,ann\n"),
+        ("users:x:100:gone,ann\n", "users:x:100:ann,gone,ann\n"),
         ("video:x:44:ann,eve\n", "video:x:44:eve\n"),
         ("bare:x:9:zoe", "bare:x:9:zoe"),
         ("+::::\nnot a group\n", "+::::\nnot a group\n"),
@@ -168,6 +170,16 @@ GROUPS = "adm:x:4:syslog,ann,bob\nvideo:x:44:\nusers:x:100:ann,gone,ann\nbare:x:
 )
 def test_members_come_back_in_their_order_and_those_who_came_since_stay(now: str, after: str):
     assert with_members(now, "ann", members(GROUPS, "ann")) == after
+
+
+@pytest.mark.parametrize("order", [("ann", "bob"), ("bob", "ann")])
+def test_accounts_that_are_given_back_in_any_order_leave_each_others_places(order: tuple[str, str]):
+    text = "adm:x:4:syslog,bob\n"
+    # bob was looked at after ann had been taken out.
+    was = {"ann": members("adm:x:4:syslog,ann,bob\n", "ann"), "bob": members(text, "bob")}
+    for name in order:
+        text = with_members(text, name, was[name])
+    assert text == "adm:x:4:syslog,ann,bob\n"
 
 
 def test_a_list_of_members_takes_those_without_an_account_too():
