@@ -13,7 +13,7 @@ import pytest
 from lab import Lab, Machine
 from tests.lab.conftest import MachineFactory
 from tests.lab.project import Project, about, shown
-from tests.lab.providers.software import stack, write
+from tests.lab.providers.software import SCRIPTS, bring_units_of_others, stack, write
 
 __all__ = ["stack"]
 
@@ -49,6 +49,14 @@ for number in range(20):
     unit(f"kinds-many-{number}.service", service, enabled=True, running=True, restart_on=["0" if number else restart])
 unit("kinds-enabled.service", enabled=False, running=False)
 unit("kinds-masked.service", running=True)
+
+# --- in each of systemd's other ways: by an alias, static, with another that comes along, of System V ---
+unit("kinds-alias.service", enabled=True, running=True)
+unit("kinds-static.service", enabled=None if mended else True, running=True)
+unit("kinds-also.service", enabled=True)
+unit("kinds-sysv.service", enabled=True, running=True)
+unit("kinds-sysv-off.service", enabled=False, running=False)
+unit("kinds-t-there@one.service", enabled=True, running=True)
 
 # --- a pod of an account, and its image ---
 user = User("pod", host="box", name="kinds-pod", home="/var/lib/kinds-pod", subordinate_ids="auto", linger=True,
@@ -95,6 +103,10 @@ LOOKS = {
     "many": f"systemctl is-active {' '.join(MANY)}",
     "processes": f"systemctl show -p MainPID --value {' '.join(MANY)}",
     "enabled": "systemctl is-active kinds-enabled.service; systemctl is-enabled kinds-enabled.service",
+    "others": "systemctl is-active kinds-real kinds-static kinds-also kinds-along kinds-sysv kinds-sysv-off"
+    " kinds-t-there@one",
+    "links": "find /etc/systemd/system /etc/rc?.d -name '*kinds-[art]*' -printf '%f>%l ' -o -name '*kinds-sysv*'"
+    " -printf '%f>%l '",
     "masked": "systemctl is-active kinds-masked.service; systemctl is-enabled kinds-masked.service",
     "old account": "pgrep -u backstage440",
     "container": f"{AS_POD} podman inspect -f '{{{{.Id}}}} {{{{.State.Health.Status}}}}' kinds-ollama",
@@ -145,7 +157,10 @@ def story(stack: Project) -> Trial:
     for name in ("kinds-enabled", "kinds-masked"):
         text = "[Service]\nExecStart=/bin/sleep 1000000\n[Install]\nWantedBy=multi-user.target\n"
         box.write(f"{SYSTEM}/{name}.service", text)
+    bring_units_of_others(box, SYSTEM)
     box.run("systemctl daemon-reload; systemctl enable --now kinds-enabled; systemctl mask --runtime kinds-masked")
+    box.run("systemctl enable kinds-real kinds-sysv-off; systemctl start kinds-sysv-off")
+    story.keep("before", "")
 
     story.wish(Declared(mended=False))
     story.keep("made", project.failed_up("--continue-on-error"))
@@ -167,7 +182,9 @@ def story(stack: Project) -> Trial:
     box.run("touch /srv/auto/in-use")
     story.keep("destroyed", shown(project.destroy()))
     box.run("test ! -e /srv/kinds-mount && test ! -e /srv/auto")  # what systemd makes to mount on, and leaves
-    box.run("systemctl disable --now kinds-enabled; systemctl unmask --runtime kinds-masked")
+    box.run("systemctl stop kinds-sysv-off; systemctl disable --now kinds-enabled kinds-real")
+    box.run("systemctl unmask --runtime kinds-masked")
+    box.run("; ".join(f"rm /etc/init.d/{name}; update-rc.d {name} remove" for name in SCRIPTS))
     box.run(f"rm -r {SYSTEM}; rmdir /usr/local/lib/systemd; systemctl daemon-reload")
     return story
 
@@ -198,7 +215,7 @@ def test_after_a_start_that_failed_the_next_up_goes_on(story: Trial):
 
 
 def test_a_refresh_after_an_up_finds_nothing_to_do_but_what_failed_or_is_wished_anew(story: Trial):
-    failed = {"kinds-bad.service", "kinds-fails.service", "kinds-late.service"}
+    failed = {"kinds-bad.service", "kinds-fails.service", "kinds-late.service", "kinds-static.service"}
     assert story.done("mended").keys() == {*failed, MANY[0], "kinds-ollama.container"}
     # A pod stops when its last container can't be started.
     assert story.done("repaired").keys() - {"kinds.pod"} == {"srv-auto.automount", "kinds-ollama.container"}
@@ -235,6 +252,26 @@ def test_a_unit_of_the_system_gets_its_enabled_running_and_masked_state_back(sto
     assert story.seen["destroyed"]["enabled"] == "active enabled"
     assert story.seen["made"]["masked"] == "active disabled"
     assert story.seen["destroyed"]["masked"] == "inactive masked-runtime"
+
+
+def test_a_unit_is_managed_by_its_alias_and_with_all_that_comes_along_and_given_back_exactly(story: Trial):
+    before, made, destroyed = (story.seen[step] for step in ("before", "made", "destroyed"))
+    assert before["others"] == "inactive inactive inactive inactive inactive active inactive"
+    assert made["others"] == "active inactive inactive inactive active inactive active"
+    links = {step: set(seen["links"].split()) for step, seen in story.seen.items()}
+    also = {f"{name}.service>{SYSTEM}/{name}.service" for name in ("kinds-also", "kinds-along")}
+    instance = f"kinds-t-there@one.service>{SYSTEM}/kinds-t-there@.service"
+    on, off = (f"S01{name}>../init.d/{name}" for name in SCRIPTS)
+    assert {*also, instance, on} <= links["made"]
+    assert off not in links["made"]
+    assert off in links["before"]
+    assert (destroyed["others"], links["destroyed"]) == (before["others"], links["before"])
+
+
+def test_a_unit_that_can_not_be_enabled_is_refused_with_the_reason(story: Trial):
+    printed = story.about("made", "kinds-static.service")
+    assert "kinds-static.service on box has no [Install] section" in printed
+    assert "Nothing was changed" in printed
 
 
 def test_a_pod_runs_with_the_image_of_an_account_that_is_not_logged_in(story: Trial):
