@@ -16,7 +16,7 @@ from tests.bench.workload import FILE, UNIT, Workload, WrongResult, file_text, u
 from toolchain import apt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from lab import Machine
@@ -119,24 +119,13 @@ class Ansible:
 
     def run(self, phase: str) -> None:
         """Do one phase. A second run or a check that finds something to change is an error."""
-        check = ["--check", "--diff"] if phase == "drift check" else []
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-        answer = subprocess.run(
-            ["ansible-playbook", "site.yml", *check],
-            cwd=self._folder,
-            env={**environment, "ANSIBLE_NOCOLOR": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
+        play(
+            self._folder,
+            phase,
+            lambda changed: (
+                len(changed) == len(self._machines) and all((count > 0) == (phase == "first up") for count in changed)
+            ),
         )
-        changed = [int(number) for number in re.findall(r"^\S+ +: ok=\d+ +changed=(\d+)", answer.stdout, re.MULTILINE)]
-        right = len(changed) == len(self._machines) and all((count > 0) == (phase == "first up") for count in changed)
-        if answer.returncode != 0 or not right:
-            raise WrongResult(
-                f"Ansible's {phase} ended with {answer.returncode} and changed {changed} tasks:\n"
-                + "\n".join([*answer.stdout.splitlines()[-30:], answer.stderr])
-            )
 
     def reset(self) -> None:
         """Take all away over Docker, and close Ansible's connections."""
@@ -157,3 +146,28 @@ def install() -> None:
                 "it. Run `apt-get install ansible-core` and the bench again."
             )
         apt.install("ansible-core")
+
+
+def play(folder: Path, phase: str, right: Callable[[list[int]], bool]) -> None:
+    """Do one phase of the playbook in a folder.
+
+    `right` is asked how many tasks changed something on each machine. Raises WrongResult, with what was printed last,
+    where that is not right or the playbook failed.
+    """
+    check = ["--check", "--diff"] if phase == "drift check" else []
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    answer = subprocess.run(
+        ["ansible-playbook", "site.yml", *check],
+        cwd=folder,
+        env={**environment, "ANSIBLE_NOCOLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    changed = [int(number) for number in re.findall(r"^\S+ +: ok=\d+ +changed=(\d+)", answer.stdout, re.MULTILINE)]
+    if answer.returncode != 0 or not right(changed):
+        raise WrongResult(
+            f"Ansible's {phase} ended with {answer.returncode} and changed {changed} tasks:\n"
+            + "\n".join([*answer.stdout.splitlines()[-40:], answer.stderr])
+        )

@@ -9,8 +9,6 @@ on both sides. Ansible's machines are new ones: there is no playbook that takes 
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from components.lxd.names import network_config
 from components.lxd.profiles import profiles
 from config.systems.lxd import Lxd
 from lab.systems.lxd import instance_image
+from tests.bench.ansible import play
 from tests.bench.compare import Row
 from tests.bench.figures import Figure
 from tests.bench.measure import PHASES, Cost, cost_of
@@ -113,24 +112,11 @@ class Ansible:
 
     def run(self, phase: str) -> None:
         """Do one phase; a second run that changes anything is an error. `lxd_profile` can't be asked by a check."""
-        check = ["--check", "--diff"] if phase == "drift check" else []
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-        answer = subprocess.run(
-            ["ansible-playbook", "site.yml", *check],
-            cwd=self._folder,
-            env={**environment, "ANSIBLE_NOCOLOR": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
+        play(
+            self._folder,
+            phase,
+            lambda changed: len(changed) == len(self._machines) and any(changed) == (phase == "first up"),
         )
-        changed = [int(number) for number in re.findall(r"^\S+ +: ok=\d+ +changed=(\d+)", answer.stdout, re.MULTILINE)]
-        right = len(changed) == len(self._machines) and (any(changed) == (phase == "first up"))
-        if answer.returncode != 0 or not right:
-            raise WrongResult(
-                f"Ansible's {phase} ended with {answer.returncode} and changed {changed} tasks:\n"
-                + "\n".join([*answer.stdout.splitlines()[-40:], answer.stderr])
-            )
 
 
 def install() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from lab.docker import recipes
+from tests.lab.support import free_port
 
 PROGRAM = recipes.recipe("machine-matrix").folder / "files/usr/local/lib/hearth-lab/wait-for-port"
 
@@ -19,11 +20,6 @@ def begun(port: int, seconds: float, **environment: str) -> subprocess.Popen[str
         text=True,
         env={**os.environ, **environment},
     )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def test_it_ends_when_something_listens() -> None:
