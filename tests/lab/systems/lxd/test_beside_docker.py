@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from checks.result import Status
+from checks.lxd.machines import check_beside_docker
+from checks.result import CheckResult, Status
+from checks.run import connected
+from checks.system import Context
 from components.lxd.beside_docker import PROGRAM, UNIT
+from config.hosts import Machines
 from lab import Lab, Machine
 from lab.systems.lxd import instance_image
 from tests.lab.project import Project, shown, went_well
@@ -61,6 +66,18 @@ def through(box: Machine) -> bool:
     return all(box.run(f"ip netns exec {name} python3 -c '{ASK}' {address}", check=False).ok for name, address in asked)
 
 
+def asked(project: Project, box: Machine) -> CheckResult:
+    """Ask what `make check` asks about Docker."""
+    namespace = {"hosts": {box.name: {"address": box.name}}, "ssh-config": str(box.ssh_config)}
+
+    async def ask() -> list[CheckResult]:
+        async with connected(Machines.from_namespace(namespace), project.workspace.folder) as inventory:
+            return await Context(inventory).on(box.name, check_beside_docker)
+
+    (row,) = asyncio.run(ask())
+    return row
+
+
 def test_what_docker_closes_is_let_through_after_each_start_of_it_and_closed_again_by_destroy(
     lab: Lab, box: Machine, tmp_path: Path
 ) -> None:
@@ -85,9 +102,12 @@ def test_what_docker_closes_is_let_through_after_each_start_of_it_and_closed_aga
     again = workspace.up("--refresh", "--expect-no-changes", check=False)
     assert again.returncode == 0, shown(again)
 
-    # A rule that somebody takes away is seen by the check's own question, and comes back with Docker's next start.
+    assert asked(project, box).status is Status.PASS
+    # A rule that somebody takes away is seen by the check, and comes back with Docker's next start.
     box.run("iptables -F DOCKER-USER")
-    assert box.run(f"{PROGRAM} held", check=False).returncode == 1
+    failed = asked(project, box)
+    assert failed.status is Status.FAIL
+    assert failed.reason.startswith(f"{PROGRAM} held ends with 1: a rule of DOCKER-USER is missing")
     assert not through(box)
     box.run("systemctl restart docker")
     until(lambda: through(box), "through again after Docker's start", 120)
