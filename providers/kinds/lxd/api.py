@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -17,12 +17,18 @@ from urllib.parse import quote
 from providers.errors import CouldNotLook, HearthError, Untouched
 from providers.kinds.lxd.daemons import ABOUT, Daemon
 from providers.machine.session import Session
+from toolchain.waiting import as_it_is, wait_until_async
 
 CLIENT = Path(__file__).with_name("client.py").read_text()
 ANSWER_SECONDS = 15.0
 """Seconds in which the daemon answers a question; it is up to a minute slower only while it starts."""
 WORK_SECONDS = 300.0
 """Seconds that an operation may take which makes or moves something."""
+OFFLINE_SECONDS = 20.0
+"""Seconds without a heartbeat after which the cluster calls a member offline, unless cluster.offline_threshold says
+otherwise. The leader sends one in half that time, and notes them all when the last one was answered or given up."""
+HEARTBEATS = 3
+HEARD_PAUSE = 1.0
 NOT_FOUND = 404  # HTTP status
 SERVER_ERROR = 500  # HTTP status
 # Without a quorum some calls are let wait, and some end so after ten seconds [run: LXD 5.0.2; Incus says cowsql].
@@ -144,22 +150,46 @@ class Api:
         return answer.listed
 
     async def need_all_members(self, what: str) -> list[dict[str, Any]]:
-        """Return the members, all of them online.
+        """Return the members, all of them online. Raises as `need_members` does."""
+        return await self.need_members(what, None)
 
-        Raises ApiError that names those that are away, before anything is done.
+    async def need_members(self, what: str, names: Collection[str] | None) -> list[dict[str, Any]]:
+        """Return the members, those of these names online (None: all of them), before anything is done.
+
+        What the cluster knows of a member is as old as its last heartbeat: one that has just started is offline until
+        the next. So members that answer at their addresses are waited for, three times the seconds after which the
+        cluster calls one offline, and those that do not are not. Raises ApiError that names who is away.
         """
+
+        def offline(members: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            return [each for each in _away(members) if names is None or each["server_name"] in names]
+
         members = await self.members()
-        away = [each["server_name"] for each in members if each["status"] not in ("Online", "Evacuated")]
-        if away:
-            raise NotBegun(
-                f"{what} needs every member of the cluster, and {' and '.join(sorted(away))} can't be reached by the"
-                " others, so nothing was changed",
-                status=503,
-                detail="\n".join(f"{each['server_name']}: {each['status']}, {each['message']}" for each in members),
-                remedy=f"start {' and '.join(sorted(away))} (systemctl start {self.about.start}) and run up again;"
-                " a member that is gone for good: docs/systems/lxd.md, under recovery",
+        silent = offline(members)
+        addresses = {str(each["url"]).removeprefix("https://"): each for each in silent}
+        unreached = [addresses[each] for each in await self._unreached([*addresses])] if silent else []
+        if silent and not unreached and all(each["status"] == "Offline" for each in silent):
+            self.session.progress(f"{what} waits until the cluster has heard of {_named(silent)}, which answers again")
+            seconds = HEARTBEATS * await self._offline_seconds()
+            members = await wait_until_async(
+                self.members, seconds, as_it_is, good=lambda found: not offline(found), pause=HEARD_PAUSE
             )
-        return members
+            silent = offline(members)
+        if not silent:
+            return members
+        away = _named(unreached or silent)
+        needs = "every member of the cluster" if names is None else " and ".join(sorted(names))
+        raise NotBegun(
+            f"{what} needs {needs}, and {away} can't be reached by the others, so nothing was changed",
+            status=503,
+            detail="\n".join(f"{each['server_name']}: {each['status']}, {each['message']}" for each in members),
+            remedy=f"start {away} (systemctl start {self.about.start}) and run up again;"
+            " a member that is gone for good: docs/systems/lxd.md, under recovery",
+        )
+
+    async def _offline_seconds(self) -> float:
+        server = await self.get() or {}
+        return float(server.get("config", {}).get("cluster.offline_threshold") or OFFLINE_SECONDS)
 
     async def refusal(self, request: Request, answer: Answer) -> ApiError:
         """Make the error for a request that was refused; it names no value that was sent, and the members away."""
@@ -182,7 +212,7 @@ class Api:
         (answer,) = await self.ask(Request("GET", at("cluster", "members", recursion="1")))
         if answer.failure or answer.status >= 400:
             return []
-        return sorted(each["server_name"] for each in answer.listed if each["status"] not in ("Online", "Evacuated"))
+        return sorted(each["server_name"] for each in _away(answer.listed))
 
     async def no_answer(self, answer: Answer) -> NoAnswer:
         """Return the error for no answer, with the members that can't be reached from there."""
@@ -210,10 +240,21 @@ class Api:
         """Return the addresses of the members that keep the database and can't be reached from this one."""
         listed = await self.session.run(*self.about.database, check=False, timeout=20)
         addresses = addresses_in(listed.stdout)
-        if not addresses:
-            return []
+        return await self._unreached(addresses) if addresses else []
+
+    async def _unreached(self, addresses: list[str]) -> list[str]:
+        """Return those of some addresses at which nobody takes a connection from this machine."""
         probe = await self.session.run("python3", script=_PROBE, stdin=json.dumps(addresses), check=False, timeout=60)
         return cast(list[str], json.loads(probe.stdout)) if probe.ok else []
+
+
+def _away(members: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those members that the cluster does not hear of, or can't work with."""
+    return [each for each in members if each["status"] not in ("Online", "Evacuated")]
+
+
+def _named(members: Iterable[Mapping[str, Any]]) -> str:
+    return " and ".join(sorted(each["server_name"] for each in members))
 
 
 _PROBE = """

@@ -6,17 +6,23 @@ them yet they are removed and made anew.
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from providers.errors import InvalidInput
 from providers.kinds.lxd import ours, things
-from providers.kinds.lxd.api import Api, Request, at
+from providers.kinds.lxd.api import Api, ApiError, Request, at
 from providers.kinds.lxd.daemons import Daemon
 from providers.kinds.lxd.preseed import MEMBER_KEYS
 from providers.machine.session import Session
 
 WHOLE = "Created"
+AWAY_SECONDS = 2.0
+# LXD kills a network's DNS server and starts the next a tenth of a second later, whether the old one is away or not
+# (lxd/dnsmasq/dnsmasq.go, 5.0.2), and a busy machine was seen to need longer. LXD takes its change back then.
+_NOT_YET_AWAY = re.compile(r"exited prematurely.*address already in use", re.IGNORECASE | re.DOTALL)
 
 
 async def make(
@@ -55,13 +61,27 @@ async def make(
     wished = ours.wished(found or {}, config)
     if found is not None:
         kept = {key: value for key, value in wished["config"].items() if key not in _own_keys(group)}
-        await api.change("PUT", at(group, name), {"description": body["description"], "config": kept})
+        await _amend(api, group, name, {"description": body["description"], "config": kept})
         return
     made = {key: value for key, value in body.items() if key != "description"}
     for member in members:
         own = dict(member_config.get(member, {}))
         await api.change("POST", at(group, target=member), {"name": name, **made, "config": own})
     await api.change("POST", at(group), {"name": name, **body, **wished})
+
+
+async def _amend(api: Api, group: str, name: str, body: Mapping[str, Any]) -> None:
+    """Change it in place, and try again where its own DNS server only was not away in time."""
+    for last in (False, False, True):
+        try:
+            await api.change("PUT", at(group, name), body)
+        except ApiError as error:
+            if last or not _NOT_YET_AWAY.search(error.detail):
+                raise
+            api.session.progress(f"{name} of {group}: its DNS server had not let go of its address; once more")
+            await asyncio.sleep(AWAY_SECONDS)
+        else:
+            return
 
 
 def _own_keys(group: str) -> tuple[str, ...]:
@@ -77,6 +97,6 @@ async def put_back(session: Session, daemon: Daemon, group: str, name: str, whol
     await api.need_all_members(f"the removal of {name} ({group})")
     if whole is not None:
         config = {key: value for key, value in whole["config"].items() if key not in _own_keys(group)}
-        await api.change("PUT", at(group, name), {**whole, "config": config})
+        await _amend(api, group, name, {**whole, "config": config})
         return
     await things.put_back(session, daemon, group, name, None)

@@ -112,6 +112,8 @@ async def _make(api: Api, inputs: InstanceInputs) -> None:
         "profiles": inputs.profiles,
         **ours.wished({}, inputs.config, inputs.devices),
     }
+    if inputs.member is not None:
+        await api.need_members(f"the instance {inputs.name}", [inputs.member])
     api.session.progress(f"making {inputs.name} from {inputs.image}")
     try:
         await api.change("POST", at("instances", target=inputs.member), body, wait=MAKE_SECONDS)
@@ -160,7 +162,7 @@ def announce(old: Mapping[str, Any] | None, new: InstanceInputs) -> str:
 
 
 async def _move(api: Api, inputs: InstanceInputs, found: dict[str, Any]) -> None:
-    await api.need_all_members(f"the move of {inputs.name}")
+    await api.need_members(f"the move of {inputs.name}", [found["location"], str(inputs.member)])
     api.session.progress(f"moving {inputs.name} from {found['location']} to {inputs.member}, stopped meanwhile")
     await _state(api, inputs.name, "stop")
     body = {"name": inputs.name, "migration": True}

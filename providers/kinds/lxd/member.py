@@ -101,9 +101,14 @@ async def apply(session: Session, inputs: MemberInputs, facts: MemberFacts) -> N
     await session.run(*api.about.preseed, stdin=text, timeout=PRESEED_SECONDS)
 
 
-async def _refuse_other(api: Api, inputs: MemberInputs) -> None:
+async def _own_name(api: Api) -> str:
+    """Return the name of the member that the daemon takes itself for."""
     server = await api.get() or {}
-    name = server.get("environment", {}).get("server_name", "?")
+    return str(server.get("environment", {}).get("server_name", "?"))
+
+
+async def _refuse_other(api: Api, inputs: MemberInputs) -> None:
+    name = await _own_name(api)
     raise InvalidInput(
         f"{api.session.machine} is the member {name!r} of a cluster already, so it can't be {inputs.name!r};"
         f" nothing was"
@@ -145,7 +150,9 @@ async def restore(session: Session, inputs: MemberInputs, before: MemberFacts) -
         if await disks.taken(api, pool, {inputs.name: disk}):
             own[pool] = disk
     if others:
-        await _leave(api, inputs)
+        # One that the others removed by force takes itself for a member still, and has nothing to leave.
+        if len(others) < len(members) or await _own_name(api) != inputs.name:
+            await _leave(api, inputs)
     else:
         (answer,) = await api.ask(Request("GET", at("instances")))
         instances = names_in(answer.listed) if not answer.failure else []

@@ -101,6 +101,7 @@ class ClusterStack:
         self.machines = {machine.name: machine for machine in machines}
         self.first = machines[0]
         self.lan = lan
+        self.up_seconds = UP_SECONDS * self.first.slowness
         members = [name for name in self.machines if name not in later]
         self.project = Project(folder, self.first)
         hosts = {name: {"address": name} for name in self.machines}
@@ -156,12 +157,12 @@ class ClusterStack:
         """`pulumi up`, which must go well; all that it printed. It installs two daemons, and others use the machine."""
         workspace = self.project.workspace
         words = ("up", "--yes", "--skip-preview", "--stack", workspace.stack, *flags)
-        return shown(went_well(workspace.pulumi(*words, check=False, timeout=UP_SECONDS)))
+        return shown(went_well(workspace.pulumi(*words, check=False, timeout=self.up_seconds)))
 
     def kill_up(self, mark: str, seconds: float) -> None:
         """Kill `make up`, with all that it started, some seconds after it has printed `mark`."""
         with killing.running(self.project, "up") as process:
-            end = time.monotonic() + UP_SECONDS
+            end = time.monotonic() + self.up_seconds
             while mark not in (printed := killing.log(self.project).read_text()):
                 assert process.poll() is None, f"it ended without {mark!r}:\n{printed}"
                 assert time.monotonic() < end, f"no {mark!r} in:\n{printed}"
@@ -174,13 +175,13 @@ class ClusterStack:
 
     def finish(self) -> str:
         """`make up` after a kill: it says what it found, and goes on; all that it printed."""
-        return shown(went_well(self.project.run_make("up", timeout=UP_SECONDS)))
+        return shown(went_well(self.project.run_make("up", timeout=self.up_seconds)))
 
     def destroy(self) -> str:
         """`pulumi destroy`, which must go well; all that it printed."""
         workspace = self.project.workspace
         words = ("destroy", "--yes", "--skip-preview", "--run-program", "--stack", workspace.stack)
-        return shown(went_well(workspace.pulumi(*words, check=False, timeout=UP_SECONDS)))
+        return shown(went_well(workspace.pulumi(*words, check=False, timeout=self.up_seconds)))
 
     def checks(self) -> list[CheckResult]:
         """Every row of `make check`."""
@@ -218,13 +219,15 @@ class ClusterStack:
         hosts = {each: {"address": each} for each in self.machines}
         self._machines = {"hosts": hosts, "ssh-config": str(self.first.ssh_config), "lost": [gone.name]}
         self.project.settings(hosts=hosts, lost=[gone.name])
-        for part in (self.settings["members"], self.settings["bridges"]["br0"]["members"]):
-            del part[name]
+        bridges = [each["members"] for each in self.settings.get("bridges", {}).values()]
+        for members in (self.settings["members"], *bridges):
+            del members[name]
         self.settings["instances"] = {
             each: wanted for each, wanted in self.settings["instances"].items() if wanted["member"] != name
         }
         self.settings["groups"] = {}
-        self.settings["dns"] |= {"member": self.first.name, "wildcard": next(iter(self.settings["instances"]))}
+        if "dns" in self.settings:
+            self.settings["dns"] |= {"member": self.first.name, "wildcard": next(iter(self.settings["instances"]))}
         self.configure()
 
     def address(self, instance: str, link: str) -> str:

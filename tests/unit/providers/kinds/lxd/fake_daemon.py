@@ -13,9 +13,13 @@ SECRET = "5e4c8d1f-the-secret-of-a-token"
 
 
 class Daemon:
-    """Answers the client's requests from a table of `METHOD path`; what is not in it is not found."""
+    """Answers the client's requests from a table of `METHOD path`; what is not in it is not found.
+
+    At the addresses of `closed` nobody takes a connection.
+    """
 
     def __init__(self, **_: Any) -> None:
+        self.closed: set[str] = set()
         self.answers: dict[str, Any] = {}
         self.asked: list[dict[str, Any]] = []
 
@@ -25,11 +29,13 @@ class Daemon:
 
     def __call__(self, call: Call) -> str:
         if b'"requests"' not in call.stdin:
-            return "[]"
+            return json.dumps([each for each in json.loads(call.stdin or "[]") if each in self.closed])
         found: list[Any] = []
         for request in json.loads(call.stdin)["requests"]:
             self.asked.append(request)
             answer = self.answers.get(f"{request['method']} {request['path']}")
+            if callable(answer):
+                answer = answer()
             if answer is None and request["method"] != "GET":
                 answer = {"status": 200, "metadata": {}}
             found.append(answer or {"status": 404, "metadata": None, "error": "not found"})
@@ -44,6 +50,12 @@ class Daemon:
 
 def ok(metadata: Any) -> dict[str, Any]:
     return {"status": 200, "metadata": metadata}
+
+
+def in_turn(*answers: dict[str, Any]) -> Any:
+    """Return each answer once, and the last one from then on."""
+    left = list(answers)
+    return lambda: left.pop(0) if len(left) > 1 else left[0]
 
 
 def box(daemon: Daemon, name: str = "box") -> FakeSession:
