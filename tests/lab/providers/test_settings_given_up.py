@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -31,18 +30,26 @@ def box(machine: MachineFactory) -> Machine:
     return machine("box")
 
 
-@pytest.fixture
-def deployed(box: Machine, tmp_path: Path) -> Iterator[Project]:
-    """Bring up a stack with resources on a machine; it has the real program from there on."""
-    project = Project(tmp_path / "project", box)
+@pytest.fixture(scope="module")
+def project(box: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, str]]:
+    """Yield a stack of the machine's, and its settings as they are right."""
+    made = Project(tmp_path_factory.mktemp("project"), box)
     box.run("printf theirs > /etc/motd")
-    project.program(THINGS)
-    project.up()
-    project.workspace.write((ROOT / "__main__.py").read_text())
-    yield project
-    if box.exists("/srv/data"):
-        project.usual()
-        went_well(project.run_make("down"))
+    yield made, (made.workspace.folder / "Pulumi.dev.yaml").read_text()
+    if made.resources():
+        went_well(made.run_make("down"))
+
+
+@pytest.fixture
+def deployed(project: tuple[Project, str]) -> Project:
+    """Bring up the stack, where its resources are not on the machine; it has the real program from there on."""
+    stack, right = project
+    if not stack.resources():
+        (stack.workspace.folder / "Pulumi.dev.yaml").write_text(right)
+        stack.program(THINGS)
+        stack.up()
+        stack.workspace.write((ROOT / "__main__.py").read_text())
+    return stack
 
 
 def settings(project: Project, text: str) -> None:
