@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -15,8 +15,11 @@ from todo_backend import todos
 from todo_backend.todos import STEP, placed
 
 
+TODAY = date(2026, 12, 28)
+
+
 def day(offset: int) -> str:
-    return (datetime.now(UTC).date() + timedelta(days=offset)).isoformat()
+    return (TODAY + timedelta(days=offset)).isoformat()
 
 
 async def test_a_todo_is_added_and_listed_with_everything_it_has(ada: Visitor) -> None:
@@ -105,7 +108,10 @@ async def test_one_who_is_not_signed_in_gets_401_everywhere(application: Any) ->
         ({"offset": 100}, []),
     ],
 )
-async def test_the_list_is_filtered(ada: Visitor, query: dict[str, Any], expected: list[str]) -> None:
+async def test_the_list_is_filtered(
+    ada: Visitor, monkeypatch: pytest.MonkeyPatch, query: dict[str, Any], expected: list[str]
+) -> None:
+    monkeypatch.setattr("todo_backend.api.todos.server_day", lambda: TODAY)  # midnight may pass meanwhile
     for title, due in (("late", -1), ("late but done", -1), ("now", 0), ("in six days", 6), ("in seven days", 7)):
         made = await ada.add(title, due=day(due))
         if "done" in title:
