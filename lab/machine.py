@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from lab import snapshot
-from lab.docker import cli
+from lab.docker import cli, inside
 from lab.docker.cli import Result
 from lab.errors import EngineError, LabError
 from toolchain.waiting import wait_until
@@ -84,7 +84,7 @@ class Machine:
             words = ["sh", "-c", command]
         else:
             words = ["runuser", "-u", user, "--", "sh", "-c", AS_AFTER_A_LOGIN + command]
-        return cli.docker("exec", "-i", self.container, *words, stdin=stdin or "", timeout=timeout, check=check)
+        return inside.run(self.container, *words, stdin=stdin or "", timeout=timeout, check=check)
 
     def ssh(
         self,
@@ -138,6 +138,7 @@ class Machine:
     def start(self) -> None:
         """Switch the machine on and wait for the end of the boot."""
         cli.docker("start", self.container)
+        inside.forget(self.container)
         if self._names:
             self.run("cat > /etc/hosts", stdin=self._names)
         self.wait_until_up()

@@ -9,7 +9,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.docker import cli, recipes
+from lab.docker import cli, inside, recipes
 from lab.docker.cli import Result
 from lab.errors import EngineError, LabError
 from lab.locks import machine_lock
@@ -43,8 +43,7 @@ class Service:
         self, command: str, *, stdin: str | bytes | None = None, timeout: float = 120, check: bool = True
     ) -> Result:
         """Run a shell command in the container, as root, through Docker."""
-        words = ["exec", "-i", self.container, "sh", "-c", command]
-        return cli.docker(*words, stdin=stdin or "", timeout=timeout, check=check)
+        return inside.run(self.container, "sh", "-c", command, stdin=stdin or "", timeout=timeout, check=check)
 
     def stop(self) -> None:
         """Switch the service off, as when the Windows machine sleeps; its address answers nothing until `start`."""
@@ -53,6 +52,7 @@ class Service:
     def start(self) -> None:
         """Switch the service on and wait until it answers."""
         cli.docker("start", self.container)
+        inside.forget(self.container)
         self.wait_until_up()
 
     def is_running(self) -> bool:
@@ -74,7 +74,7 @@ class Service:
             )
 
         def listens() -> bool:
-            return cli.docker("exec", self.container, "sh", "-c", script, check=False).ok
+            return inside.run(self.container, "sh", "-c", script, check=False).ok
 
         wait_until(listens, START_SECONDS, deaf)
 

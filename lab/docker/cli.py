@@ -43,8 +43,6 @@ def run(
     Raises EngineError if it can't be started, takes too long, or (with `check`) ends with anything but 0.
     """
     data = stdin.encode() if isinstance(stdin, str) else stdin
-    words = shlex.join(command)
-    words = words if len(words) < 400 else words[:400] + " ..."
     try:
         done = subprocess.run(
             list(command),
@@ -61,16 +59,31 @@ def run(
             "`python -m lab up` as root installs it."
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise EngineError(
-            f"`{words}` did not end within {timeout:g} s and was stopped. "
-            "Look at `python -m lab status`, then try again."
-        ) from error
+        raise too_late(command, timeout) from error
     result = Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
-    if check and not result.ok:
-        output = result.stdout.strip().splitlines()[-LAST_LINES:] + result.stderr.strip().splitlines()[-LAST_LINES:]
-        tail = "\n".join(output)
-        raise EngineError(f"`{words}` ended with {result.returncode}:\n{tail}")
-    return result
+    return checked(command, result) if check else result
+
+
+def _shown(command: Sequence[str]) -> str:
+    words = shlex.join(command)
+    return words if len(words) < 400 else words[:400] + " ..."
+
+
+def too_late(command: Sequence[str], seconds: float) -> EngineError:
+    """Return the error of a command that took longer than so many seconds."""
+    return EngineError(
+        f"`{_shown(command)}` did not end within {seconds:g} s and was stopped. "
+        "Look at `python -m lab status`, then try again."
+    )
+
+
+def checked(command: Sequence[str], result: Result) -> Result:
+    """Return what a command answered, or raise EngineError with its last lines where it ended with anything but 0."""
+    if result.ok:
+        return result
+    output = result.stdout.strip().splitlines()[-LAST_LINES:] + result.stderr.strip().splitlines()[-LAST_LINES:]
+    tail = "\n".join(output)
+    raise EngineError(f"`{_shown(command)}` ended with {result.returncode}:\n{tail}")
 
 
 def docker(*arguments: str, stdin: str | bytes | None = None, timeout: float = 120, check: bool = True) -> Result:

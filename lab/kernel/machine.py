@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from lab.docker import cli
+from lab.docker import cli, inside
 from lab.errors import EngineError, LabError
 from lab.kernel.options import OWN, STOP_SECONDS, as_tar
 from lab.machine import AS_AFTER_A_LOGIN, Machine
@@ -54,8 +54,7 @@ class KernelMachine(Machine):
             words = ["/bin/sh", "-c", command]
         else:
             words = ["/usr/sbin/runuser", "-u", user, "--", "sh", "-c", AS_AFTER_A_LOGIN + command]
-        inside = ["exec", "-i", self.container, GUEST, "run", *words]
-        return cli.docker(*inside, stdin=stdin or "", timeout=timeout, check=check)
+        return inside.run(self.container, GUEST, "run", *words, stdin=stdin or "", timeout=timeout, check=check)
 
     def ssh(
         self,
@@ -73,7 +72,7 @@ class KernelMachine(Machine):
         """After the start, wait until `run` works; raise LabError with the console's last lines otherwise."""
 
         def answers() -> bool:
-            pinged = cli.docker("exec", self.container, GUEST, "ping", timeout=60, check=False).ok
+            pinged = inside.run(self.container, GUEST, "ping", timeout=60, check=False).ok
             if not pinged and not self.is_running():
                 not_booted(False)
             return pinged
