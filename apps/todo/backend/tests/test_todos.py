@@ -14,7 +14,6 @@ from tests.conftest import Visitor
 from todo_backend import todos
 from todo_backend.todos import STEP, placed
 
-
 TODAY = date(2026, 12, 28)
 
 

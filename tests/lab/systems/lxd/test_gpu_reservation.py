@@ -98,7 +98,8 @@ class Story:
 @pytest.fixture(scope="module")
 def story(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     # As on a machine whose kernel has the IOMMU off: Debian's own has Intel's on.
-    hardware = KernelOptions(graphics=True, processor="max,la57=off,vendor=GenuineIntel", command_line="intel_iommu=off")
+    processor = f"{KernelOptions.processor},vendor=GenuineIntel"
+    hardware = KernelOptions(graphics=True, processor=processor, command_line="intel_iommu=off")
     made = lab.machine("gpu", image="machine-podman", kernel=hardware, fresh=True)
     assert isinstance(made, KernelMachine)
     boot_loader.install(made, "intel_iommu=off")
