@@ -47,7 +47,8 @@ async def _ask(context: Context, deployed: DeployedCluster) -> list[CheckResult]
     for machine, cards in deployed.cards.items():
         found += await machines.on(machine, lambda session, own=cards: check_reserved(session, own))
     for machine, bridges in deployed.bridges.items():
-        found += await machines.on(machine, lambda session, own=bridges: check_bridges(session, own))
+        through = deployed.answering.get(machine, {})
+        found += await machines.on(machine, lambda session, own=bridges, by=through: check_bridges(session, own, by))
     for machine in deployed.members.values():
         if deployed.networks or machine in deployed.bridges:
             found += await machines.on(machine, check_beside_docker)

@@ -7,6 +7,7 @@ from typing import Any, cast
 from checks.lxd.codes import Code
 from checks.result import CheckResult, Story
 from components.lxd.deployed import DeployedCluster, DeployedInstance
+from config.systems.lxd.rules import NAME_SERVER
 from providers.errors import HearthError
 from providers.kinds.lxd.api import Api, Request, at
 from providers.kinds.lxd.daemons import Daemon
@@ -15,8 +16,14 @@ from providers.machine.session import Session
 EXISTS = Story("38", Code.CONFIGURATION)
 RUNS = Story("38", Code.NOT_RUNNING)
 MAKE_UP = "Run `pulumi up --refresh`"
-PING_SECONDS = 20.0
+EXEC_SECONDS = 20.0
 NO_COMMAND = 127
+NAMES = Story("28", Code.NOT_RUNNING)
+# By whatever the instance itself asks for names; of its own name its file of hosts may tell.
+RESOLVE = """
+command -v getent > /dev/null || exit 127
+getent ahosts "$1" | cut -d ' ' -f 1 | grep -q -x -F "$2"
+"""
 
 
 async def check_instances(session: Session, deployed: DeployedCluster) -> list[CheckResult]:
@@ -33,7 +40,7 @@ async def check_instances(session: Session, deployed: DeployedCluster) -> list[C
     for name, wanted in deployed.instances.items():
         rows += instance_rows(name, wanted, there.get(name))
     rows += await _reach(api, deployed, there)
-    return rows
+    return rows + await _resolve(api, deployed, there)
 
 
 def instance_rows(name: str, wanted: DeployedInstance, found: dict[str, Any] | None) -> list[CheckResult]:
@@ -90,19 +97,48 @@ async def _reach(api: Api, deployed: DeployedCluster, there: dict[str, Any]) -> 
     return rows
 
 
+async def _resolve(api: Api, deployed: DeployedCluster, there: dict[str, Any]) -> list[CheckResult]:
+    """Ask whether each instance that runs finds the zone by its own name servers: that of LXD's network leads there."""
+    if deployed.dns is None:
+        return []
+    server, address = f"{NAME_SERVER}.{deployed.dns.domain}", deployed.dns.address
+    rows: list[CheckResult] = []
+    for name, wanted in deployed.instances.items():
+        question = f"{name} finds {server} by its own name server"
+        if name not in there or not wanted.running:
+            continue
+        if not wanted.name_servers:
+            rows.append(NAMES.skipped(question, "no network of LXD's tells it of a name server"))
+            continue
+        status, seen = await _run(api, name, "sh", "-c", RESOLVE, "sh", server, address)
+        if status == NO_COMMAND:
+            rows.append(NAMES.skipped(question, f"{name} has no command getent"))
+            continue
+        seen = seen or (f"it is {address}" if status == 0 else f"it does not find {address}")
+        remedy = f"See its /etc/resolv.conf; {MAKE_UP} where raw.dnsmasq of {wanted.name_servers[0]} was changed"
+        rows.append(NAMES.verdict(status == 0, question, seen, remedy))
+    return rows
+
+
 async def _ping(api: Api, name: str, address: str) -> tuple[bool, str]:
-    """Let an instance ping an address; whether it answered, and what was seen.
+    """Let an instance ping an address; whether it answered, and what was seen."""
+    status, seen = await _run(api, name, "ping", "-c", "1", "-w", "10", address)
+    if status == NO_COMMAND:
+        return False, f"{name} has no command ping (package iputils-ping)"
+    answer = "answers" if status == 0 else f"does not answer (ping ended with {status})"
+    return status == 0, seen or f"{address} {answer}"
+
+
+async def _run(api: Api, name: str, *command: str) -> tuple[int | None, str]:
+    """Run a command in an instance: how it ended, and why where it could not be run.
 
     By the API, as LXD's own client lays a folder of its own into root's home.
     """
-    body = {"command": ["ping", "-c", "1", "-w", "10", address], "wait-for-websocket": False, "interactive": False}
-    request = Request("POST", at("instances", name, "exec"), body, wait=PING_SECONDS)
+    body = {"command": list(command), "wait-for-websocket": False, "interactive": False}
+    request = Request("POST", at("instances", name, "exec"), body, wait=EXEC_SECONDS)
     try:
         (answer,) = await api.query(request)
     except HearthError as error:
-        return False, f"{error.summary} {error.detail}".strip()
+        return None, f"{error.summary} {error.detail}".strip()
     operation = cast(dict[str, Any], answer.metadata)
-    status = cast(dict[str, Any], operation.get("metadata") or {}).get("return")
-    if status == NO_COMMAND:
-        return False, f"{name} has no command ping (package iputils-ping)"
-    return status == 0, f"{address} {'answers' if status == 0 else f'does not answer (ping ended with {status})'}"
+    return cast(dict[str, Any], operation.get("metadata") or {}).get("return"), ""

@@ -17,6 +17,7 @@ from providers.machine.session import Session
 ENVIRONMENT = Story("28", Code.CONFIGURATION)
 SSH = Story("18", Code.CONFIGURATION)
 BRIDGES = Story("18", Code.CONFIGURATION)
+WAY = Story("18", Code.NOT_RUNNING)
 FORWARDING = Story("18", Code.NOT_RUNNING)
 OVERLAY = Story("18", Code.NOT_RUNNING)
 MAKE_UP = "Run `make up` again"
@@ -106,20 +107,34 @@ async def check_overlay(session: Session, network: str, addresses: dict[str, str
     rows.append(OVERLAY.verdict(holds, f"{machine} is in the network {network}", seen, REFRESH))
     for other, address in addresses.items():
         if other != machine:
-            done = await session.run("python3", script=ECHO, stdin=address, check=False, timeout=20)
-            question = f"{machine} reaches {other} through the overlay"
-            rows.append(
-                OVERLAY.verdict(done.ok, question, f"{address} {'answers' if done.ok else 'is silent'}", REFRESH)
-            )
+            holds, seen = await _echo(session, address)
+            rows.append(OVERLAY.verdict(holds, f"{machine} reaches {other} through the overlay", seen, REFRESH))
     return rows
 
 
-async def check_bridges(session: Session, bridges: dict[str, list[str]]) -> list[CheckResult]:
-    """Ask whether each bridge has its interface, with that one's hardware address, and its own addresses."""
+async def _echo(session: Session, address: str, by: str = "") -> tuple[bool, str]:
+    """Ask an address for an echo, by a certain link; whether it answered, and what was seen."""
+    done = await session.run("python3", script=ECHO, stdin=f"{address} {by}", check=False, timeout=20)
+    return done.ok, f"{address} {'answers' if done.ok else 'is silent'}"
+
+
+async def check_bridges(
+    session: Session, bridges: dict[str, list[str]], answering: dict[str, list[str]]
+) -> list[CheckResult]:
+    """Ask whether each bridge has its interface, with that one's hardware address, and its own addresses.
+
+    And whether what is to answer through it does.
+    """
     rows: list[CheckResult] = []
     for name, (nic, *addresses) in bridges.items():
         done = await session.run("sh", "-c", _BRIDGE, "sh", name, nic, check=False, timeout=20)
         rows += bridge_rows(session.machine, name, nic, addresses, done.stdout)
+        for address in answering.get(name, []):
+            holds, seen = await _echo(session, address, name)
+            rows.append(WAY.verdict(holds, f"{session.machine} reaches {address} through {name}", seen, MAKE_UP))
+        if not answering.get(name):
+            why = "the settings name no gateway there, and no address of another member's"
+            rows.append(WAY.skipped(f"{session.machine} reaches another through {name}", why))
     return rows
 
 

@@ -41,3 +41,25 @@ def deployed(settings: Lxd) -> dict[str, dict[str, list[str]]]:
             links = [port.nic, *(str(each) for each in port.addresses)]
             found.setdefault(settings.host_of(member), {})[bridge] = links
     return found
+
+
+def answering(settings: Lxd) -> dict[str, dict[str, list[str]]]:
+    """Return who is to answer through each bridge: machine -> bridge -> its gateway, and the next member in it.
+
+    In a circle, so that every member is tried. Of those that ask for their addresses none is known.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    for bridge, wanted in settings.bridges.items():
+        members = list(wanted.members)
+        for place, (member, port) in enumerate(wanted.members.items()):
+            others = [*members[place + 1 :], *members[:place]]
+            own = [each.network for each in port.addresses]
+            near = [
+                str(address.ip)
+                for other in others
+                for address in wanted.members[other].addresses
+                if any(address.ip in network for network in own)
+            ]
+            gateway = [] if port.gateway is None else [str(port.gateway)]
+            found.setdefault(settings.host_of(member), {})[bridge] = [*gateway, *near[:1]]
+    return found

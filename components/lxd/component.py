@@ -191,7 +191,7 @@ class LxdCluster(pulumi.ComponentResource):
         """Register each image as the types of instances that use it want it."""
         settings, made = self._settings, dict[str, pulumi.Resource]()
         for image, wanted in settings.images.items():
-            types = {each.type for each in settings.instances.values() if each.image == image} or {"container"}
+            types = sorted({each.type for each in settings.instances.values() if each.image == image})
             made[image] = Image(
                 f"{self._name}-image-{image}",
                 host=self._host,
@@ -200,7 +200,7 @@ class LxdCluster(pulumi.ComponentResource):
                 file=None if wanted.file is None else str(wanted.file),
                 server=wanted.remote,
                 name=wanted.name,
-                type=sorted(types)[0],
+                type=types[0] if types else None,
                 opts=self._options(after),
             )
         return made
@@ -254,11 +254,13 @@ class LxdCluster(pulumi.ComponentResource):
                         if key in ("limits.cpu", "limits.memory")
                     },
                     "addresses": {link: str(found.ip) for link, found in each.addresses.items() if found is not None},
+                    "name_servers": instances.name_servers_of(settings, name),
                 }
                 for name, each in settings.instances.items()
             },
             environment=environment.deployed(settings),
             bridges=bridges.deployed(settings),
+            answering=bridges.answering(settings),
             ssh=ssh.deployed(settings, machines),
             overlay=overlay.deployed(settings),
             dns=name_server.deployed(settings),

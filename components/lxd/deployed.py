@@ -17,6 +17,8 @@ class DeployedInstance(DeployedPart):
     limits: dict[str, str]
     """LXD's own keys of processors and memory, as they were wished for."""
     addresses: dict[str, str]
+    name_servers: list[str] = Field(default_factory=list[str])
+    """Networks of LXD's that tell it of their name servers."""
 
 
 class DeployedDns(DeployedPart):
@@ -70,6 +72,8 @@ class DeployedCluster(Deployed):
     """Path, owner and required variables (with blanks between them) of the environment file; empty without one."""
     bridges: dict[str, dict[str, list[str]]] = Field(default_factory=dict[str, dict[str, list[str]]])
     """Machine -> bridge -> its network interface, then its addresses."""
+    answering: dict[str, dict[str, list[str]]] = Field(default_factory=dict[str, dict[str, list[str]]])
+    """Machine -> bridge -> addresses that are to answer through it."""
     ssh: DeployedSsh | None = None
     overlay: dict[str, dict[str, str]] = Field(default_factory=dict[str, dict[str, str]])
     """Id of the overlay network -> machine -> its address in it, where it is to have a certain one."""

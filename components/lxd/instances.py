@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from components.lxd.profiles import nic, root_disk
+from components.lxd.profiles import nic, profiles, root_disk
 from config.systems.lxd import Lxd
 from config.systems.lxd.parts import Instance
 
@@ -33,6 +33,8 @@ def user_data(name: str, instance: Instance, domain: str | None) -> str:
     if domain:
         content["fqdn"] = f"{name}.{domain}"
         content["prefer_fqdn_over_hostname"] = False
+        # `hostname --fqdn` asks the file of hosts first. The entry alone, not a template over the whole file.
+        content["manage_etc_hosts"] = "localhost"
     if instance.users:
         content["users"] = [
             {
@@ -85,6 +87,19 @@ def config_of(settings: Lxd, name: str) -> dict[str, str]:
     if instance.memory is not None:
         found["limits.memory"] = instance.memory
     return {**found, **instance.config}
+
+
+def name_servers_of(settings: Lxd, name: str) -> list[str]:
+    """List the networks of LXD's that tell an instance of their name servers: it is in them by its profiles, or itself.
+
+    They do by DHCP.
+    """
+    own, devices = profiles(settings), dict[str, Any]()
+    for profile in profiles_of(settings.instances[name]):
+        devices |= own[profile].devices
+    found = {each.get("network") for each in {**devices, **devices_of(settings, name)}.values()}
+    served = {link for link, each in settings.networks.items() if each.dhcp and (each.ipv4 or each.ipv6)}
+    return [link for link in settings.networks if link in found & served]
 
 
 def devices_of(settings: Lxd, name: str) -> dict[str, dict[str, str]]:

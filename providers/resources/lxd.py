@@ -462,8 +462,8 @@ class Image(pulumi.CustomResource):
     """A public server (simplestreams): images, ubuntu, or a URL."""
     name: Output[str | None]
     """The image's name on that server, as debian/13/cloud."""
-    type: Output[str]
-    """container or virtual-machine."""
+    type: Output[str | None]
+    """container or virtual-machine. None: as the archive is; from a server, of containers."""
     fingerprint: Output[str]
     """SHA-256 of the image."""
     machine: Output[Mapping[str, Any]]

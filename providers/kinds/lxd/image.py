@@ -30,7 +30,10 @@ class ImageInputs(Inputs):
         None
     )
     name: Annotated[str | None, Field(description="The image's name on that server, as debian/13/cloud.")] = None
-    type: Annotated[str, Field(description="container or virtual-machine.")] = "container"
+    type: Annotated[
+        str | None,
+        Field(description="container or virtual-machine. None: as the archive is; from a server, of containers."),
+    ] = None
 
 
 class ImageFacts(Facts):
@@ -50,6 +53,8 @@ async def observe(session: Session, inputs: ImageInputs) -> ImageFacts:
 
 async def apply(session: Session, inputs: ImageInputs, facts: ImageFacts) -> None:
     api = Api(session, inputs.daemon)
+    if facts.present and facts.fingerprint and inputs.type in (None, facts.type):
+        return
     if facts.present and facts.fingerprint:
         raise InvalidInput(
             f"the alias {inputs.alias} leads to an image of type {facts.type}, and {inputs.type} is wished for;"
@@ -71,7 +76,7 @@ async def apply(session: Session, inputs: ImageInputs, facts: ImageFacts) -> Non
             "protocol": "simplestreams",
             "server": api.about.servers.get(inputs.server, inputs.server),
             "alias": inputs.name,
-            "image_type": inputs.type,
+            "image_type": inputs.type or "container",
         }
         request = Request("POST", at("images"), {"source": source}, wait=DOWNLOAD_SECONDS, timeout=60)
         session.progress(f"fetching the image {inputs.name}")

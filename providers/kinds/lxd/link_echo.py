@@ -1,7 +1,8 @@
 """Asks an address for an echo over ICMP, as `ping` does, which a fresh machine need not have.
 
 A text for the machine's own Python: in front of link_change.py (see bridge.py), and by itself, where it reads an
-address on stdin and ends with 0 if that answered. The formats are those of RFC 792 and RFC 4443.
+address on stdin, and after it the link that it is to be reached by, if any, and ends with 0 if that answered. The
+formats are those of RFC 792 and RFC 4443.
 """
 
 import os
@@ -37,25 +38,30 @@ def opened(family: socket.AddressFamily, protocol: int) -> socket.socket:
         return socket.socket(family, socket.SOCK_RAW, protocol)
 
 
-def echoes(address: str, seconds: float) -> bool:
-    """Return whether an address answers within these seconds. It is asked each second, as the first may get lost."""
+def echoes(address: str, seconds: float, by: str = "") -> bool:
+    """Return whether an address answers within these seconds, by a certain link if one is given (as root).
+
+    It is asked each second, as the first may get lost.
+    """
     end = time.monotonic() + seconds
     six = ":" in address
     while time.monotonic() < end:
         try:
-            if answered(address, six, min(time.monotonic() + 1, end)):
+            if answered(address, six, min(time.monotonic() + 1, end), by):
                 return True
         except OSError:  # no way there, or not yet
             time.sleep(0.2)
     return False
 
 
-def answered(address: str, six: bool, end: float) -> bool:
+def answered(address: str, six: bool, end: float, by: str = "") -> bool:
     """Ask once, and return whether the answer came before the monotonic clock's `end`."""
     family, protocol = (socket.AF_INET6, socket.IPPROTO_ICMPV6) if six else (socket.AF_INET, socket.IPPROTO_ICMP)
     place = socket.getaddrinfo(address, None, family, socket.SOCK_RAW, protocol, socket.AI_NUMERICHOST)[0][4]
     mark = os.urandom(16)
     with opened(family, protocol) as link:
+        if by:
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, by.encode())
         link.connect(place)
         link.send(request(ECHO_6 if six else ECHO, mark))
         while time.monotonic() < end:
@@ -74,4 +80,5 @@ def answered(address: str, six: bool, end: float) -> bool:
 
 def tell() -> None:
     """Answer for the address on stdin, by the status."""
-    sys.exit(0 if echoes(sys.stdin.read().strip(), 10) else 1)
+    address, _, by = sys.stdin.read().strip().partition(" ")
+    sys.exit(0 if echoes(address, 10, by) else 1)

@@ -139,9 +139,10 @@ def test_cloud_init_reads_logins_as_they_were_meant(name: str, comment: str) -> 
     assert text.startswith("#cloud-config\n")
     read = yaml.safe_load(text)
     assert [(each["name"], each["ssh_authorized_keys"]) for each in read["users"]] == [(name, [key])]
-    assert read.keys() == {"hostname", "ssh_pwauth", "fqdn", "prefer_fqdn_over_hostname", "users", *_PACKAGES}
+    assert read.keys() == {"hostname", "ssh_pwauth", *_WHOLE_NAME, "users", *_PACKAGES}
 
 
+_WHOLE_NAME = ("fqdn", "prefer_fqdn_over_hostname", "manage_etc_hosts")
 _PACKAGES = ("package_update", "packages")
 
 

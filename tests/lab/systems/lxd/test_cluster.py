@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from lab import Lab
+from providers.kinds.lxd import joining
+from tests.lab import killing
 from tests.lab.project import shown
 from tests.lab.support import until
+from tests.lab.systems.lxd.breaks import BREAKS, PLACES
 from tests.lab.systems.lxd.cluster_stack import ClusterStack, Story, story_of
 
 
 @pytest.fixture(scope="module")
 def story(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with story_of(lab, tmp_path_factory.mktemp("cluster"), ("bcn1", "bcn2")) as made:
+        made.stack.settings["instances"]["c1"]["users"] = {"ann": {"keys": [ANNS_KEY]}}
+        made.stack.configure()
         yield made
 
 
+ANNS_KEY = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43} ann@example.org"
 MOMENTS = (
     # While apt installs, while a member joins, while an instance is made.
     ("lxd-daemon-bcn2 creating", 4.0),
@@ -50,12 +57,16 @@ def test_up_killed_at_three_moments_is_finished_by_the_next_and_every_check_pass
 
 
 def test_no_join_token_is_left_anywhere(story: Story):
-    assert story.stack.lxc("cluster list-tokens --format csv") == ""
-    state = str(story.stack.project.workspace.state())
-    assert "cluster_token" not in state
-    assert 'secret": "' not in state
-    for machine in story.stack.machines.values():
-        assert machine.run("grep -rl cluster_token /var/lib/hearth /var/log /root /tmp", check=False).stdout == ""
+    stack = story.stack
+    assert stack.lxc("cluster list-tokens --format csv") == ""
+    token = joining.token_of({"serverName": "bcn2"})[:20]  # each begins so, whatever else is in it
+    for text in (killing.log(stack.project).read_text(), json.dumps(stack.project.workspace.state())):
+        assert "bcn2" in text
+        assert token not in text
+        assert "cluster_token" not in text
+    look = "{ journalctl --no-pager -o cat; grep -rhs . /var/lib/hearth /var/log /root /tmp; }"
+    for machine in stack.machines.values():
+        assert machine.run(f"{look} | grep -a -c -e {token} -e cluster_token", check=False).stdout.strip() == "0"
 
 
 def test_an_instance_resolves_the_zone_by_its_own_name_server(story: Story):
@@ -64,85 +75,17 @@ def test_an_instance_resolves_the_zone_by_its_own_name_server(story: Story):
     until(lambda: sorted(story.stack.lxc(asked, timeout=60, check=False).split()) == wanted, f"the answer {wanted}")
 
 
+def test_an_instance_has_its_whole_name_and_lets_its_user_in(story: Story):
+    stack = story.stack
+    kept = "exec c1 -- cat /home/ann/.ssh/authorized_keys"
+    until(lambda: ANNS_KEY in stack.lxc(kept, check=False), "the user has her key")
+    assert stack.lxc("exec c1 -- hostname --fqdn") == "c1.cluster.example.org"
+    assert stack.lxc("exec c1 -- runuser -u ann -- sudo --non-interactive id -u") == "0"
+
+
 def test_a_second_up_changes_nothing(story: Story):
     again = story.stack.project.workspace.up("--refresh", "--expect-no-changes", check=False)
     assert again.returncode == 0, shown(again)
-
-
-@dataclass(frozen=True)
-class Break:
-    """What a check looks at, broken on one machine and mended again."""
-
-    machine: str
-    spoil: str
-    mend: str
-
-
-KEY, KNOWN = "/home/admin/.ssh/id_ed25519_hearth", "/home/admin/.ssh/known_hosts"
-BREAKS = {
-    "bcn1 has its key, for its user alone": Break("bcn1", f"chmod 0644 {KEY}", f"chmod 0600 {KEY}"),
-    "bcn2 reaches bcn1 as bcn1 over SSH": Break("bcn2", f"mv {KNOWN} {KNOWN}.away", f"mv {KNOWN}.away {KNOWN}"),
-    "bcn1: only root may read it": Break("bcn1", "chmod 0644 /etc/hearth/env", "chmod 0600 /etc/hearth/env"),
-    "bcn1: every required variable is there": Break(
-        "bcn1", "sed -i s/^DOMAIN/XDOMAIN/ /etc/hearth/env", "sed -i s/^XDOMAIN/DOMAIN/ /etc/hearth/env"
-    ),
-    "bcn1: /root/.env leads to the environment file": Break(
-        "bcn1", "ln -sfn /dev/null /root/.env", "ln -sfn /etc/hearth/env /root/.env"
-    ),
-    "bcn2 has its environment file": Break("bcn2", "mv /etc/hearth/env /root/away", "mv /root/away /etc/hearth/env"),
-    # networkd puts it back in by itself, while it runs.
-    "bcn1: eth1 is in br0": Break(
-        "bcn1",
-        "systemctl stop systemd-networkd.socket systemd-networkd.service; ip link set eth1 nomaster",
-        "ip link set eth1 master br0; systemctl start systemd-networkd.socket systemd-networkd.service",
-    ),
-    "bcn2: br0 carries traffic": Break("bcn2", "ip link set br0 down", "ip link set br0 up"),
-    "bcn2: br0 has the hardware address of eth1": Break(
-        "bcn2",
-        "ip link set br0 address 02:00:00:00:77:01",
-        "ip link set br0 address $(cat /sys/class/net/eth1/address)",
-    ),
-    "bcn1: br0 has {bcn1}": Break("bcn1", "ip addr del {bcn1} dev br0", "ip addr replace {bcn1} dev br0"),
-    "the pool default is whole on every member": Break(
-        "bcn1",
-        "lxd sql global 'UPDATE storage_pools_nodes SET state=0 WHERE node_id=2'",
-        "lxd sql global 'UPDATE storage_pools_nodes SET state=1'",
-    ),
-    "the network lxdbr0 is whole on every member": Break(
-        "bcn1",
-        "lxd sql global 'UPDATE networks_nodes SET state=0 WHERE node_id=2'",
-        "lxd sql global 'UPDATE networks_nodes SET state=1'",
-    ),
-    "the profile vm-base is there": Break("bcn1", "lxc profile rename vm-base x", "lxc profile rename x vm-base"),
-    "the profile vm-resources is as configured": Break(
-        "bcn1", "lxc profile set vm-resources limits.cpu 3", "lxc profile set vm-resources limits.cpu 4"
-    ),
-    "c2 has limits.memory 384MiB": Break(
-        "bcn1", "lxc config set c2 limits.memory 300MiB", "lxc config set c2 limits.memory 384MiB"
-    ),
-    "c2 has 10.100.0.12 in lxdbr0": Break(
-        "bcn1",
-        "lxc exec c2 -- ip addr del 10.100.0.12/24 dev eth0",
-        "lxc exec c2 -- ip addr add 10.100.0.12/24 dev eth0",
-    ),
-    "c1 reaches c2": Break("bcn1", ":", ":"),  # by the bridge without its interface
-    "the cluster has no other member": Break("bcn1", "lxc cluster rename bcn2 other", "lxc cluster rename other bcn2"),
-    "the member bcn2 is online": Break("bcn1", ":", ":"),  # there is none of that name then
-    "c2 is a container on bcn2": Break("bcn1", ":", ":"),  # it is on that other member
-    "*.{domain} leads to {c1}": Break("bcn1", "sed -i 's/^[*] /any /' {zone}", "sed -i 's/^any /* /' {zone}"),
-    "c2.{domain} leads to {c2}": Break("bcn1", "sed -i 's/^c2 /c9 /' {zone}", "sed -i 's/^c9 /c2 /' {zone}"),
-    "the zone has a name server": Break(
-        "bcn1", "sed -i 's/NS ns1$/NS bcn1/' {zone}", "sed -i 's/NS bcn1$/NS ns1/' {zone}"
-    ),
-    "10.100.0.11 leads back to c1.{domain}": Break(
-        "bcn1", "sed -i 's/^11 /13 /' {reverse}; rndc reload", "sed -i 's/^13 /11 /' {reverse}; rndc reload"
-    ),
-}
-PLACES = {
-    "domain": "cluster.example.org",
-    "zone": "/var/lib/bind/hearth/cluster.example.org.zone",
-    "reverse": "/var/lib/bind/hearth/0.100.10.in-addr.arpa.zone",
-}
 
 
 @pytest.mark.timeout(900)
@@ -150,6 +93,7 @@ def test_every_check_fails_when_what_it_looks_at_is_broken_and_passes_when_that_
     stack = story.stack
     addresses = {each: ", ".join(stack.addresses(each)) for each in stack.settings["instances"]}
     bridges = {name: port["addresses"][0] for name, port in stack.settings["bridges"]["br0"]["members"].items()}
+    bridges["bcn2_alone"] = bridges["bcn2"].partition("/")[0]
 
     def run(which: str) -> None:
         for machine in ("bcn1", "bcn2"):
@@ -184,7 +128,22 @@ DRIFTS = {
     "ssh-config-bcn1": "rm /home/admin/.ssh/config",
     "bridge-br0-bcn1": "ip -4 addr flush dev br0",
 }
-SEEN_BY_CHECKS = {"c1 is running", "the member bcn2 is online", "the zone has a name server"}
+SHOWN = (
+    "running *: true => false",
+    'limits.processes *: "500" => "400"',
+    'limits.memory *: "512MiB" => "1GiB"',
+    'limits.max *: "20Mbit"',
+    'ipv4.nat *: "true" => "false"',
+    'description *: "somebody else"',
+    'state *: "Online" => "Evacuated"',
+    'mode *: "0600" => "0644"',
+)
+SEEN_BY_CHECKS = {
+    "c1 is running",
+    "the member bcn2 is online",
+    "the zone has a name server",
+    "bcn1 reaches bcn2 as bcn2 over SSH",  # without its entry of SSH's configuration
+}
 
 
 @pytest.mark.timeout(900)
@@ -195,6 +154,8 @@ def test_fifteen_kinds_of_drift_are_named_by_a_preview_seen_by_checks_and_repair
     assert preview.returncode == 7, shown(preview)
     for name in DRIFTS:
         assert f"lxd-{name}" in preview.stdout, name
+    for change in SHOWN:
+        assert re.search(rf"[~+] {change}", preview.stdout), f"{change} in {preview.stdout}"
     assert story.stack.failed().keys() >= SEEN_BY_CHECKS
     story.stack.up("--refresh")
     story.stack.passed()

@@ -122,6 +122,13 @@ def test_a_disk_is_given_by_its_member_and_only_there_may_it_be_wiped():
     assert made.resources["lxd-daemon-bcn1"].inputs["extra"] == ["zfsutils-linux"]
 
 
+def test_an_image_is_of_the_type_that_is_made_from_it_or_of_whatever_its_archive_is():
+    images = {"debian": {"file": "/srv/image.tar"}, "later": {"file": "/srv/later.tar"}}
+    made = build(wished(1, images=images)).resources
+    assert made["lxd-image-debian"].inputs["type"] == "container"
+    assert made["lxd-image-later"].inputs.get("type") is None
+
+
 def test_virtual_machines_bring_what_lxd_needs_for_them():
     content = {"vm": {"member": "bcn1", "image": "debian"}}
     made = build(wished(instances=content))
@@ -281,6 +288,7 @@ def test_cloud_init_gets_the_name_the_logins_and_the_packages():
     assert config["user.user-data"].startswith("#cloud-config\n")
     content = yaml.safe_load(config["user.user-data"])
     assert content["fqdn"] == "web.cluster.example.org"
+    assert content["manage_etc_hosts"] == "localhost"
     assert content["users"][0]["ssh_authorized_keys"] == ["ssh-ed25519 AAAA ann"]
     assert content["packages"] == ["curl"]
     assert (config["limits.cpu"], config["limits.memory"]) == ("2", "2GiB")

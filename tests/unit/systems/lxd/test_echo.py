@@ -30,7 +30,7 @@ def test_the_texts_import_nothing_of_ours_and_what_is_no_address_does_not_answer
     for text in (bridge.LOOK, bridge.CHANGE, machines.ECHO):
         compile(text, "text", "exec")
         assert "from providers" not in text
-    short = machines.ECHO.replace("strip(), 10)", "strip(), 0.1)")
+    short = machines.ECHO.replace("echoes(address, 10, by)", "echoes(address, 0.1, by)")
     assert short != machines.ECHO
     done = subprocess.run(
         [sys.executable, "-I", "-c", short], input="256.0.0.1", text=True, capture_output=True, check=False

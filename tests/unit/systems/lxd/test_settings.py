@@ -151,6 +151,20 @@ def test_mistakes_within_a_part_and_between_parts_are_listed_at_once():
     }
 
 
+def test_mistakes_of_the_five_kinds_between_parts_are_listed_at_once_and_no_others():
+    settings = changed("networks", "other", value={"ipv4": "10.100.0.129/25"})
+    settings["instances"]["c1"] |= {"member": "bcn3", "addresses": {"lxdbr0": "10.100.0.10/24"}}
+    settings["instances"]["vm2"] = VM2
+    settings["bridges"]["br1"] = {"members": {"bcn2": {"nic": "br0"}}}
+    assert mistakes(settings).keys() == {
+        "networks.other.ipv4",
+        "instances.c1.member",
+        "instances.c1.addresses.lxdbr0",
+        "instances.vm2.gpus[0]",
+        "bridges.br1.members.bcn2.nic",
+    }
+
+
 def test_what_refers_to_a_part_that_is_wrong_in_itself_is_no_mistake_besides():
     assert set(mistakes(changed("members", "bcn1", "port", value=0))) == {"members.bcn1.port"}
 
