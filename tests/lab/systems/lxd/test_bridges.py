@@ -19,6 +19,8 @@ from lab.systems.lxd.second_network import second_network
 from tests.lab.project import Project, shown
 from tests.lab.support import lasting_difference, until
 
+PREFIX = "fd6c:6162::"
+"""What net1 advertises in the second network."""
 RENDERERS = {"net1": "networkd", "net2": "netplan", "net3": "ifupdown"}
 PROGRAM = """
 import json
@@ -53,7 +55,7 @@ allow-hotplug eth1
 iface eth1 inet dhcp
 """
 LOOK = """
-ip -o addr show scope global | awk '{ print $2, $4 }' | sort
+ip -o addr show scope global | awk '{ print $2, $4 }' | grep -v fd6c:6162 | sort
 ip -4 route | sed 's/ linkdown//; s/ metric [0-9]*//; s/ proto [a-z]*//; s/ src [0-9.]*//; s/ *$//' | sort
 grep -H . /proc/sys/net/ipv6/conf/eth0/accept_ra /proc/sys/net/ipv6/conf/eth0/disable_ipv6
 ip -o link show type bridge
@@ -70,6 +72,8 @@ class Story:
     links: dict[str, str]
     bridges: dict[str, dict[str, object]]
     lan: IPv4Network
+    advertised: dict[str, str]
+    """What `takes_advertisements` was before."""
 
     def lay(self) -> None:
         """Hand the bridges over as they are wished for now."""
@@ -83,11 +87,24 @@ class Story:
         """Machine -> the address that DHCP gave its second interface, or the bridge over it."""
         return {name: address_by_dhcp(self.machines[name]) for name in ("net2", "net3")}
 
+    def takes_advertisements(self) -> dict[str, str]:
+        """Machine -> the link whose address is of the advertised prefix.
+
+        And that address, which is of the hardware address; but dhcpcd's is of the link's name.
+        """
+        return {name: by_advertisement(self.machines[name]) for name in ("net2", "net3")}
+
 
 def address_by_dhcp(machine: Machine) -> str:
     """Return the address that a machine was given in the second network, on whatever link."""
     lines = machine.run("ip -4 -o addr show dynamic scope global | awk '{ print $2, $4 }'").stdout.split()
     return lines[1] if len(lines) > 1 else ""
+
+
+def by_advertisement(machine: Machine) -> str:
+    """Return the link of a machine that has an address of the advertised prefix; of net2 the address, too."""
+    what = "$2" if RENDERERS[machine.name] == "ifupdown" else "$2, $4"
+    return machine.run(f"ip -6 -o addr show | awk '$4 ~ /^{PREFIX}/ {{ print {what} }}' | sort -u").stdout.strip()
 
 
 def prepare(machine: Machine, lan: IPv4Network) -> dict[str, str]:
@@ -96,15 +113,18 @@ def prepare(machine: Machine, lan: IPv4Network) -> dict[str, str]:
         "ip -4 -o addr show dev eth0 | awk '{ print $4 }'; ip -4 route show default | awk '{ print $3 }'"
     ).stdout.split()
     own = {"address": address, "gateway": gateway}
+    # Docker switches it off where a network has none of its own.
+    machine.run("for link in default eth1; do echo 0 > /proc/sys/net/ipv6/conf/$link/disable_ipv6; done")
     uplink = NETWORKD.format(nic="eth0", lines=f"Address={address}\nGateway={gateway}")
     if machine.name == "net1":
         machine.write("/etc/systemd/network/50-uplink.network", uplink)
-        machine.write("/etc/systemd/network/50-lan.network", NETWORKD.format(nic="eth1", lines=f"Address={lan[2]}/24"))
+        lan_lines = f"Address={lan[2]}/24\nAddress={PREFIX}1/64"
+        machine.write("/etc/systemd/network/50-lan.network", NETWORKD.format(nic="eth1", lines=lan_lines))
         machine.run("systemctl enable --now systemd-networkd")
         machine.run(f"{INSTALL} dnsmasq-base", timeout=300)
         server = (
             f"dnsmasq --interface=eth1 --except-interface=lo --bind-interfaces --port=0 --leasefile-ro"
-            f" --dhcp-range={lan[100]},{lan[150]},1h --pid-file=/run/lan.pid"
+            f" --dhcp-range={lan[100]},{lan[150]},1h --enable-ra --dhcp-range={PREFIX},ra-only --pid-file=/run/lan.pid"
         )
         machine.run(f"ip addr replace {lan[2]}/24 dev eth1; systemd-run --unit=lan {server} --keep-in-foreground")
     elif machine.name == "net2":
@@ -142,14 +162,20 @@ def story(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]
         }
         by_name = {machine.name: machine for machine in machines}
         until(lambda: all(address_by_dhcp(by_name[name]) for name in ("net2", "net3")), "both have a lease", 180)
-        yield Story(
+        until(
+            lambda: all(by_advertisement(by_name[name]) for name in ("net2", "net3")), "both have heard the router", 180
+        )
+        story = Story(
             project,
             by_name,
             {name: machine.snapshot() for name, machine in by_name.items()},
             {name: machine.run(LOOK).stdout for name, machine in by_name.items()},
             bridges,
             lan,
+            {},
         )
+        story.advertised = story.takes_advertisements()
+        yield story
         for name in RENDERERS:
             lab.remove(name)
 
@@ -202,7 +228,7 @@ def test_the_bridge_is_there_after_a_restart_of_the_machine(story: Story):
 
 
 @pytest.mark.timeout(600)
-def test_dhcp_gives_the_bridge_the_interfaces_lease(story: Story):
+def test_the_bridge_has_the_interfaces_lease_and_takes_the_routers_advertisements(story: Story):
     leases = story.leases()
     for name in leases:
         story.bridges[f"{name}-lan"] = {"host": name, "name": "lan0", "nic": "eth1", "dhcp": True}
@@ -212,6 +238,8 @@ def test_dhcp_gives_the_bridge_the_interfaces_lease(story: Story):
     for name in leases:
         assert story.machines[name].run("ip -4 -o addr show dev lan0 dynamic").stdout
         assert not story.machines[name].run("ip -4 -o addr show dev eth1").stdout
+    bridged = {name: found.replace("eth1", "lan0") for name, found in story.advertised.items()}
+    until(lambda: story.takes_advertisements() == bridged, f"the bridges have {bridged}")
     # The client that asks for the lease again goes on after the change, and the interface's own does not.
     clients = "ps -eo args= | grep '^dhcpcd: [el]'"
 
@@ -252,6 +280,7 @@ def test_destroy_gives_every_interface_what_it_had(story: Story):
         story.looks_as_before(name)
         lease = {"/var/lib/dhcpcd/eth1.lease": "the lease itself, which was asked for again"}
         assert lasting_difference(story.before[name], machine, lease) == [], name
+    until(lambda: story.takes_advertisements() == story.advertised, f"the interfaces have {story.advertised}")
 
 
 @pytest.mark.soak
