@@ -128,13 +128,11 @@ def three(vps: Vps, up: str) -> Vps:
         vps.is_set_to(3)
         vps.kill_an_up(one + 1, one + 5)
         vps.stack.run_make("up")
+        vps.rooms |= {bot: vps.homeserver.ask("room", bots=[f"@{bot}:lab.test"]) for bot in BOTS[1:]}
         vps.is_set_to(1)  # bots are killed in their going, too
         vps.kill_an_up(one + 5, one + 1)
         vps.is_set_to(3)
         vps.stack.run_make("up")
-        vps.rooms |= {bot: vps.homeserver.ask("room", bots=[f"@{bot}:lab.test"]) for bot in BOTS[1:]}
-        vps.is_set_to(3)
-        vps.stack.up()
     return vps
 
 

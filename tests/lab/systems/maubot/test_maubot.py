@@ -32,7 +32,7 @@ pytestmark = pytest.mark.timeout(1500)
 PAGE_SECONDS = 2.0
 IN_TIME_SHARE = 0.95
 BACK_SECONDS = 120.0
-ROUNDS = 6
+ROUNDS = 4
 RATIO = 1.2  # wanted, on a computer that does nothing else; what is refused can't come of other work beside
 RATIO_REFUSED = 2.5
 NEW_PASSWORD = "canary-admin-another-9b"
@@ -78,7 +78,7 @@ def test_an_up_that_was_killed_is_finished_by_the_next(three: Vps, capsys: pytes
     with capsys.disabled():
         print(f"\nseed {SEED}: killed {', '.join(three.killed)}", end=" ")
     assert len(three.killed) == 3
-    three.stack.up("--expect-no-changes")
+    three.stack.has_not_drifted()
     assert [three.device(bot) for bot in BOTS] == ["MAUBOT"] * 3
 
 
@@ -111,7 +111,6 @@ def test_three_instances_that_run_at_once_answer_as_quickly_as_one(three: Vps, c
 
 def test_fourteen_kinds_of_drift_are_seen_and_repaired_with_the_same_device(three: Vps):
     stack, machine = three.stack, three.machine
-    stack.has_not_drifted()
     stack.look(check=False)  # so that none is under way, which might mend some of it
     machine.run("systemctl stop maubot-health.timer && systemctl disable -q maubot-backup.timer")
     stack.api("PUT", "/instance/echo-a-1", {"config": "prefix: edited\n"})
@@ -242,8 +241,6 @@ def test_another_admin_password_ends_the_sessions_of_the_old_one(three: Vps):
     assert three.stack.api("GET", f"/plugins?token={old}")["status"] == 401
     assert three.stack.api("GET", "/clients")["status"] == 401
     assert "status" not in three.stack.api("GET", "/plugins", password=NEW_PASSWORD)
-    three.stack.secrets()
-    three.stack.up()
 
 
 def test_a_backup_is_whole_and_brings_everything_back(three: Vps):
