@@ -39,7 +39,7 @@ class AnotherVersion(HearthError):
 class DeployedPart(BaseModel):
     """A part of what a component tells its checks; unknown fields are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Deployed(DeployedPart):

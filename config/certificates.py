@@ -1,23 +1,45 @@
-"""Whether a certificate and a key can serve pages, seen before they are used: what else shows in a browser alone."""
+"""Whether a certificate and a key can serve pages, seen before they are used: what else shows in a browser alone.
+
+The library of certificates is loaded where there is one to look at: it takes as long as all models of the settings, and
+most stacks have none.
+"""
 
 from __future__ import annotations
 
 import datetime
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.x509 import DNSName, IPAddress
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+    from cryptography.x509 import Certificate
 
 DAY = "%Y-%m-%d"
+
+
+def certificates_in(text: str) -> Sequence[Certificate]:
+    """Return the certificates of a text in PEM, one or more. Raises ValueError where it is none."""
+    from cryptography.x509 import load_pem_x509_certificates
+
+    return load_pem_x509_certificates(text.encode())
+
+
+def private_key_in(text: str) -> PrivateKeyTypes:
+    """Return the key of a text in PEM that has no passphrase. Raises ValueError where it is none."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        return load_pem_private_key(text.encode(), None)
+    except (TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError(str(error)) from error
 
 
 def in_pem(value: str) -> str:
     """Validate certificates in PEM."""
     try:
-        x509.load_pem_x509_certificates(value.encode())
+        certificates_in(value)
     except ValueError:
         raise ValueError(
             "must be one or more certificates in PEM; write it as a block that begins with -----BEGIN CERTIFICATE-----"
@@ -31,7 +53,7 @@ def wrong_certificate(text: str, host: str, now: datetime.datetime) -> Iterator[
     Nothing where it is no PEM: the secret's own rule says so.
     """
     try:
-        chain = x509.load_pem_x509_certificates(text.encode())
+        chain = certificates_in(text)
     except ValueError:
         return
     for number, each in enumerate(chain, 1):
@@ -57,20 +79,20 @@ def wrong_key(text: str, certificate: str) -> Iterator[str]:
 
     Nothing where either is no PEM: the secrets' own rules say so.
     """
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     try:
-        key = serialization.load_pem_private_key(text.encode(), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return
-    try:
-        own = x509.load_pem_x509_certificates(certificate.encode())[0]
+        key, own = private_key_in(text), certificates_in(certificate)[0]
     except ValueError:
         return
-    form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if key.public_key().public_bytes(*form) != own.public_key().public_bytes(*form):
         yield "must be the key of todo-tls-certificate, and is another's; set both from one place"
 
 
-def _signed_by(certificate: x509.Certificate, signer: x509.Certificate) -> bool:
+def _signed_by(certificate: Certificate, signer: Certificate) -> bool:
+    from cryptography.exceptions import InvalidSignature
+
     try:
         certificate.verify_directly_issued_by(signer)
     except (ValueError, TypeError, InvalidSignature):
@@ -78,11 +100,13 @@ def _signed_by(certificate: x509.Certificate, signer: x509.Certificate) -> bool:
     return True
 
 
-def _names(certificate: x509.Certificate) -> Sequence[str]:
+def _names(certificate: Certificate) -> Sequence[str]:
     """Return the names that a certificate is for. Browsers have not looked at the common name since 2017 (RFC 6125)."""
+    from cryptography.x509 import DNSName, ExtensionNotFound, IPAddress, SubjectAlternativeName
+
     try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
+        found = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
+    except ExtensionNotFound:
         return ()
     return [*found.get_values_for_type(DNSName), *map(str, found.get_values_for_type(IPAddress))]
 

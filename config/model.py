@@ -102,7 +102,13 @@ class Settings(BaseModel):
     """A part of the settings: keys in kebab-case, unknown keys refused, never changed once read."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_kebab, validate_by_name=False, validate_by_alias=True
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_kebab,
+        validate_by_name=False,
+        validate_by_alias=True,
+        # Most stacks have one system or two; what validates the others' settings is never made.
+        defer_build=True,
     )
 
     @field_validator("*", mode="before")

@@ -6,11 +6,8 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
 from config.addresses import is_loopback
+from config.certificates import certificates_in, private_key_in
 
 
 def one_line(value: str) -> None:
@@ -97,15 +94,15 @@ def _postgres_host(value: str, scheme: str) -> str:
 
 def certificates(value: str) -> None:
     try:
-        x509.load_pem_x509_certificates(value.encode())
+        certificates_in(value)
     except ValueError:
         raise ValueError("must be one or more certificates in PEM; set it again from the file") from None
 
 
 def private_key(value: str) -> None:
     try:
-        load_pem_private_key(value.encode(), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+        private_key_in(value)
+    except ValueError:
         raise ValueError("must be a key in PEM without a passphrase; set it again from the file") from None
 
 

@@ -24,7 +24,13 @@ warnings.filterwarnings("ignore", message='Field name "validate"')
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        # What validates a model is made when it first validates: a preview never asks for facts.
+        defer_build=True,
     )
 
 

@@ -1,44 +1,29 @@
 """The executable behind `pulumi-resource-hearth`: the engine starts it, reads its port, and talks to it.
 
-It ends with its engine. An engine killed by SIGKILL says nothing, so its process is watched.
+Each command starts it anew, once or twice, so what a start costs is what a command costs that has nothing to do.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
+import gc
 import os
-import signal
 import sys
-from pathlib import Path
 
-from providers.kinds.table import FORMERLY, TABLE
-from providers.plugin.adapter import Adapter, serve
-
-
-async def _over(engine: int) -> None:
-    """Done when the engine asks us to end (SIGINT, then SIGKILL 5 s later), or is no longer our parent."""
-    asked = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, asked.set)
-    while os.getppid() == engine:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asked.wait(), 0.5)
-            return
+COLLECT_AFTER = 100_000
+"""Objects more than before, until Python looks for garbage. What a start loads is none, and Python's own 700 make it go
+through all of that again and again, for a tenth of the start."""
 
 
-async def _main() -> None:
-    engine = os.getppid()
-    addresses = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    adapter = Adapter(TABLE, addresses[0] if addresses else "", Path.cwd(), FORMERLY)
-    await serve(adapter, lambda port: print(port, flush=True), _over(engine))
+def main() -> None:
+    """Serve until the engine ends it."""
+    gc.set_threshold(COLLECT_AFTER)
+    from providers.plugin.process import run  # only now: it is what is loaded
+
+    run()
+    # At once: to take apart all that was loaded takes Python a tenth of a start again, and nobody needs that.
+    sys.stderr.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":
-    logging.basicConfig(
-        level=os.environ.get("HEARTH_LOG", "WARNING"), stream=sys.stderr, format="%(name)s: %(message)s"
-    )
-    logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_main())
+    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import sys
 from pathlib import Path
@@ -30,6 +31,10 @@ def traceback_of(program: Path) -> str:
     except BaseException as error:  # noqa: BLE001 - the test's own program raises it
         return host.program_traceback(error, program)
     raise AssertionError("the program did not fail")
+
+
+def test_it_speaks_for_the_version_of_the_sdk_that_is_installed() -> None:
+    assert host.LanguageHost().GetPluginInfo(None, None).version == importlib.metadata.version("pulumi")
 
 
 def test_a_traceback_begins_at_the_program(tmp_path: Path) -> None:
