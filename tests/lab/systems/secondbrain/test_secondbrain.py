@@ -74,12 +74,8 @@ def test_every_check_passes_and_only_the_mount_is_skipped(brain: Brain, up: str)
     assert skips(rows) == [MOUNT]
 
 
-def test_a_second_up_changes_nothing(brain: Brain, up: str):
-    brain.stack.up("--expect-no-changes")
-
-
-def test_nothing_has_drifted(brain: Brain, up: str):
-    assert brain.stack.drifted() == {}
+def test_a_second_up_finds_no_drift_and_changes_nothing(brain: Brain, up: str):
+    brain.stack.up("--refresh", "--expect-no-changes")
 
 
 def test_no_secret_is_in_the_state_or_in_what_was_printed(brain: Brain, up: str):
@@ -143,9 +139,11 @@ systemctl --user stop secondbrain-pod.service
 
 @pytest.fixture(scope="module")
 def drifted(brain: Brain, up: str) -> dict[str, str]:
-    """Return what `make drift` shows after everything of DRIFTS has happened at once."""
+    """Return what `make drift` shows after everything of DRIFTS has happened and the pod was taken apart, at once."""
+    brain.stack.as_account(REMOVE_CONTAINERS)
     for _, _, command in DRIFTS.values():
         brain.machine.run(command)
+    brain.machine.run(f"loginctl disable-linger {ACCOUNT}")
     return brain.stack.drifted()
 
 
@@ -156,8 +154,17 @@ def test_drift_shows_that(drift: str, drifted: dict[str, str]):
     assert word in drifted[resource]
 
 
-def test_up_repairs_all_of_it(brain: Brain, drifted: dict[str, str]):
+@pytest.mark.parametrize("drift", POD_DRIFTS)
+def test_drift_of_the_pod_shows_that(drift: str, drifted: dict[str, str]):
+    resource, word = POD_DRIFTS[drift]
+    assert resource in drifted
+    assert word in drifted[resource]
+
+
+def test_up_repairs_all_of_it_and_brings_the_pod_back(brain: Brain, drifted: dict[str, str]):
     brain.stack.up("--refresh")
+    # What was put there for the test, and would be gone after a restart of the account's manager.
+    brain.stack.as_account("rm -rf $XDG_RUNTIME_DIR/systemd/user/*.d; systemctl --user daemon-reload")
     assert brain.stack.drifted() == {}
     assert failures(brain.stack.check()) == []
 
@@ -167,29 +174,6 @@ def test_a_container_that_fails_its_health_check_three_times_running_is_started_
 ):
     row = brain.stack.ask(disruption.hung)
     assert row.status is Status.PASS, row.reason
-
-
-@pytest.fixture(scope="module")
-def pod_drifted(brain: Brain, drifted: dict[str, str]) -> dict[str, str]:
-    """Return what `make drift` shows after the pod has been taken apart."""
-    brain.stack.as_account(REMOVE_CONTAINERS)
-    brain.machine.run(f"loginctl disable-linger {ACCOUNT}")
-    return brain.stack.drifted()
-
-
-@pytest.mark.parametrize("drift", POD_DRIFTS)
-def test_drift_of_the_pod_shows_that(drift: str, pod_drifted: dict[str, str]):
-    resource, word = POD_DRIFTS[drift]
-    assert resource in pod_drifted
-    assert word in pod_drifted[resource]
-
-
-def test_up_brings_the_pod_back(brain: Brain, pod_drifted: dict[str, str]):
-    brain.stack.up("--refresh")
-    # What was put there for the test, and would be gone after a restart of the account's manager.
-    brain.stack.as_account("rm -rf $XDG_RUNTIME_DIR/systemd/user/*.d; systemctl --user daemon-reload")
-    assert brain.stack.drifted() == {}
-    assert failures(brain.stack.check()) == []
 
 
 def test_a_container_that_is_killed_comes_back_without_help(brain: Brain, up: str):
