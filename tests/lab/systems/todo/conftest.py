@@ -37,5 +37,5 @@ def stack(cluster: Cluster, lab: Lab, tmp_path_factory: pytest.TempPathFactory) 
         assert "canary" not in printed
         yield made
     finally:
-        made.workspace.destroy(check=False)
+        made.gone()
         cluster.kubectl("delete", "namespace", SPACE, "--ignore-not-found", "--timeout=180s", timeout=200)

@@ -64,6 +64,11 @@ class Stack:
         self.whole = {**self.whole, **values}
         self.workspace.configure("hearth:todo", json.dumps(self.whole))
 
+    def gone(self) -> None:
+        """Destroy what a test did not."""
+        if self.workspace.state().get("resources"):
+            self.workspace.destroy(check=False)
+
     def up(self, *flags: str) -> str:
         """Run `pulumi up`, which must go well; return what it printed."""
         return shown(went_well(self.workspace.up(*flags, check=False)))

@@ -166,7 +166,6 @@ def test_the_migration_ran_once_for_one_image_and_one_database(stack: Stack) -> 
 
 
 def test_a_drain_of_a_node_under_load_fails_no_request_and_loses_nothing(stack: Stack, second_node: Machine) -> None:
-    stack.change(environment="drained")
     load = drain(stack, second_node, stack.visitor("drain@example.org"))
     print(f"drain: {load.right} requests, {load.milliseconds}")
 

@@ -83,7 +83,7 @@ def own(
     try:
         yield made
     finally:
-        made.workspace.destroy(check=False)
+        made.gone()
         cluster.kubectl("delete", "namespace", SPACE, "--ignore-not-found", "--timeout=180s", timeout=200)
 
 
