@@ -93,8 +93,8 @@ async def page(request: pytest.FixtureRequest, browser: Browser) -> AsyncIterato
     )
     yield made
     await context.close()
-    # What was refused, or did not answer, is what the tests try; the browser and htmx note it. The server ends before the
-    # page, too, perhaps in the middle of an answer.
+    # What was refused, or did not answer, is what the tests try; the browser and htmx note it. The server ends before
+    # the page, too, perhaps in the middle of an answer.
     ended = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE")
     expected = ("status of 4", "status of 5", "htmx:", *ended)
     assert [line for line in complaints if not any(words in line for words in expected)] == []
