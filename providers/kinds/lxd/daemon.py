@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -98,9 +99,16 @@ for path in ("/etc/subuid", "/etc/subgid"):
 """
 
 
-def _packages(inputs: DaemonInputs) -> list[package.PackageInputs]:
-    names = (*ABOUT[inputs.daemon].packages, *inputs.extra)
+def _packages(inputs: DaemonInputs, once: Iterable[str] = ()) -> list[package.PackageInputs]:
+    """Return its packages, itself behind what it looks for; and those that came with it once."""
+    names = dict.fromkeys((*ABOUT[inputs.daemon].packages, *inputs.extra, *once))
     return [package.PackageInputs(host=inputs.host, name=name) for name in names]
+
+
+def widen(before: DaemonFacts, now: DaemonFacts) -> DaemonFacts:
+    """Return what was there before, with the packages that an update brings in: they may have been there by then."""
+    more = {name: each for name, each in now.packages.items() if name not in before.packages}
+    return before.model_copy(update={"packages": {**before.packages, **more}}) if more else before
 
 
 async def observe(session: Session, inputs: DaemonInputs) -> DaemonFacts:
@@ -160,7 +168,7 @@ async def restore(session: Session, inputs: DaemonInputs, before: DaemonFacts) -
             return
         await reset(session, about, start=False)
     after = await observe(session, inputs)
-    for wanted in reversed(_packages(inputs)):
+    for wanted in reversed(_packages(inputs, before.packages)):
         facts = package.PackageFacts.model_validate(before.packages.get(wanted.name, {"present": False}))
         await package.restore(session, wanted, facts)
         now = await package.observe(session, wanted)
@@ -214,6 +222,7 @@ KIND = Kind(
     identity=("daemon",),
     identify=lambda inputs: f"daemon/{inputs.daemon}",
     parse=lambda identity: {"daemon": identity.removeprefix("daemon/")},
+    widen=widen,
     outputs=("version",),
     locks=lambda _inputs: ("packages", "lxd"),
     deadline=900.0,

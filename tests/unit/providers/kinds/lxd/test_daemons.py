@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from providers.errors import InvalidInput
 from providers.kinds.lxd import daemon, daemons, image, instance, joining, member, reset, things
 from providers.kinds.lxd.api import Answer
-from tests.unit.providers.kinds.fake_session import FakeSession
+from tests.unit.providers.kinds.fake_session import Call, FakeSession
 from tests.unit.providers.kinds.lxd.fake_daemon import NOTHING, WISH, Daemon, box, first_member, joiner, ok, server
 
 ROOT = Path(daemons.__file__).parents[3]
@@ -72,6 +73,46 @@ async def test_the_packages_that_are_installed_are_those_of_containers_and_its_s
     await daemon.apply(session, inputs, daemon.DaemonFacts(present=False))
     assert " ".join(installed) == packages
     assert f"systemctl start {units}" in session.lines()
+
+
+async def test_packages_that_came_with_a_later_change_are_put_back_as_they_were_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    there: dict[str, Any] = {"present": True}
+    bare = daemon.DaemonFacts(present=False, packages={"lxd": {"present": False}, "btrfs-progs": {"present": False}})
+    # By then somebody has QEMU, and the pool that needed btrfs-progs has gone from the settings.
+    now = daemon.DaemonFacts(present=True, packages={"lxd": there, "qemu-utils": there, "ovmf": {"present": False}})
+    before = daemon.widen(bare, now)
+    assert before.packages == {**bare.packages, "qemu-utils": there, "ovmf": {"present": False}}
+    assert daemon.widen(before, now) is before
+    put_back: dict[str, bool] = {}
+
+    async def restore(_session: Any, wanted: Any, facts: Any) -> None:
+        put_back[wanted.name] = facts.present
+
+    async def observe(_session: Any, _wanted: Any) -> daemon.package.PackageFacts:
+        return daemon.package.PackageFacts(present=False)
+
+    monkeypatch.setattr(daemon.package, "restore", restore)
+    monkeypatch.setattr(daemon.package, "observe", observe)
+    found = {"accounts": [], "ids": [], "sysctls": {}, "folders": []}
+
+    asked = Daemon().on("GET /1.0/instances", ok([]))
+
+    def answers(call: Call) -> str:
+        return asked(call) if b'"requests"' in call.stdin else json.dumps(found)
+
+    session = FakeSession(machine="box").on("python3", answers).on("systemctl", "").on("sh", "")
+    inputs = daemon.DaemonInputs(host="box", extra=["qemu-utils", "ovmf"], keep_data=False)
+    await daemon.restore(session, inputs, before)
+    assert put_back == {
+        "nftables": False,
+        "dnsmasq-base": False,
+        "lxd": False,
+        "qemu-utils": True,
+        "ovmf": False,
+        "btrfs-progs": False,
+    }
 
 
 @pytest.mark.parametrize("software", ["lxd", "incus"])
