@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PULL_SECONDS = 90
 DEBOOTSTRAP_SECONDS = 900
-BUILD_SECONDS = 900
+BUILD_SECONDS = 3600
 
 
 def purge_images(say: Callable[[str], None]) -> None:

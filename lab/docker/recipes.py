@@ -46,6 +46,8 @@ RECIPES: dict[str, Recipe] = {
         Recipe("machine-docker", "trixie", "machine"),
         Recipe("machine-kubernetes", "trixie", "machine"),
         Recipe("machine-lxd", "trixie", "machine", source="../systems/lxd/images/machine-lxd"),
+        Recipe("machine-zfs", "trixie", "machine-lxd", source="../systems/lxd/images/machine-zfs"),
+        Recipe("small-instance", "trixie", "debian-trixie", source="../systems/lxd/images/small-instance"),
         Recipe("lxd-instance", "trixie", "debian-trixie", source="../systems/lxd/images/instance"),
         Recipe("emulator", "trixie", "debian-trixie"),
         Recipe("machine-matrix", "trixie", "machine", source="../systems/maubot/images/machine-matrix"),
