@@ -27,6 +27,7 @@ V3 = "/_matrix/client/v3"
 MARK = "net.hearth.wake"
 """The account data by which a sync is made to answer; nothing else reads it."""
 SYNC_SECONDS = 8.0
+PAUSE_SECONDS = 0.25
 KICK_PAUSE = 40.0  # seconds
 RECORD_DAYS = 60
 PLACE = "SELECT next_batch FROM client WHERE id = :'id'"
@@ -126,7 +127,7 @@ def moves(maubot, found):
     wake(found)
     end = time.monotonic() + SYNC_SECONDS
     while time.monotonic() < end:
-        time.sleep(0.25)
+        time.sleep(PAUSE_SECONDS)
         now = maubot.client(user) or {}
         if before is None and maubot.told["database"] is None:
             if now.get("sync_ok"):
@@ -140,7 +141,7 @@ def settled(maubot, user, patience=10.0):
     """Return the client, once its start is over."""
     end, found = time.monotonic() + patience, maubot.client(user)
     while found and found["enabled"] and not found["started"] and time.monotonic() < end:
-        time.sleep(0.2)
+        time.sleep(PAUSE_SECONDS)
         found = maubot.client(user)
     return found
 
@@ -340,7 +341,7 @@ def wait(told):
             maubot = MaubotApi(told)
             break
         except Away:
-            time.sleep(0.2)
+            time.sleep(PAUSE_SECONDS)
         if ended():
             return 1
     with contextlib.suppress(Away):

@@ -74,7 +74,7 @@ fi
 # Well several times in a row: what is started anew all the time is well for moments.
 tries=0 good=0 failed=0 seen=
 while [ "$good" -lt "${SETTLE_LOOKS:-5}" ] && [ "$tries" -lt "${SETTLE_TRIES:-60}" ]; do
-    [ "$tries" -eq 0 ] || sleep 1
+    [ "$tries" -eq 0 ] || sleep "${SETTLE_PAUSE:-1}"
     tries=$((tries + 1)) good=$((good + 1))
     bad=$(unwell "$@")
     [ -z "$bad" ] || good=0 seen=$bad

@@ -58,7 +58,8 @@ def served(answers: Callable[[httpx.Request], httpx.Response]) -> ThreadingHTTPS
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # Its `shutdown` waits for the next look at whether it shall end.
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     return server
 
 
@@ -101,6 +102,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     monkeypatch.setattr(health, "SYNC_SECONDS", 0.6)
+    monkeypatch.setattr(health, "PAUSE_SECONDS", 0.02)
     told = {
         "api": addresses[1],
         "unit": "maubot.service",

@@ -69,6 +69,7 @@ class Rollout:
             "STATE": str(self.state),
             "SETTLE_TRIES": "2",
             "SETTLE_LOOKS": "2",
+            "SETTLE_PAUSE": "0",
             "RUN_SECRETS": str(self.secrets),
         }
         wanted = "" if phase == "modules" else " ".join(secrets(WISH))
