@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
@@ -32,8 +33,7 @@ def right_parts(model: type[Model], value: Any) -> Model | None:
             if not field.is_required():
                 known[name] = field.get_default(call_default_factory=True)
         elif key not in wrong:
-            kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-            known[name] = TypeAdapter[Any](kind).validate_python(given[key])
+            known[name] = _adapter_of(model, name).validate_python(given[key])
         elif (part := _inner(field.annotation, given[key])) is not None:
             known[name] = part
     made = model.__new__(model)
@@ -43,6 +43,14 @@ def right_parts(model: type[Model], value: Any) -> Model | None:
     for name in ("__pydantic_extra__", "__pydantic_private__"):
         object.__setattr__(made, name, None)
     return made
+
+
+@cache
+def _adapter_of(model: type[Settings], name: str) -> TypeAdapter[Any]:
+    """Return what validates one field of a model; made once, as that takes a millisecond."""
+    field = model.model_fields[name]
+    kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    return TypeAdapter[Any](kind)
 
 
 def _inner(annotation: Any, value: Any) -> Any:

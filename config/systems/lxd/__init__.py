@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar, Literal, cast, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, model_validator
@@ -176,6 +177,11 @@ def _detail(error: Any) -> InitErrorDetails:
     return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"], ctx=context)
 
 
+@cache
+def _adapter_of(model: type[Settings], name: str) -> TypeAdapter[Any]:
+    return TypeAdapter[Any](cast(Any, model.model_fields[name].annotation))
+
+
 def _right_parts(model: type[Settings], value: Any) -> dict[str, Any]:
     """Return the fields of settings that are wrong somewhere, without those that hold what is wrong.
 
@@ -189,7 +195,7 @@ def _right_parts(model: type[Settings], value: Any) -> dict[str, Any]:
             if not field.is_required():
                 found[name] = field.get_default(call_default_factory=True)
             continue
-        adapter = TypeAdapter[Any](cast(Any, field.annotation))
+        adapter = _adapter_of(model, name)
         part: Any = given[alias]
         try:
             found[name] = adapter.validate_python(part)
