@@ -48,13 +48,17 @@ def environment_of(user, extra):
 
 
 def become(user):
-    """Give up root for good; runs in the child, before the command."""
+    """Return what gives up root for good, in the child, before the command; None where it stays who we are.
+
+    Without such a function Python need not copy the whole process (vfork).
+    """
+    if user is None:
+        return None
 
     def change():
-        if user is not None:
-            os.setgroups(os.getgrouplist(user.pw_name, user.pw_gid))
-            os.setgid(user.pw_gid)
-            os.setuid(user.pw_uid)
+        os.setgroups(os.getgrouplist(user.pw_name, user.pw_gid))
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
 
     return change
 
