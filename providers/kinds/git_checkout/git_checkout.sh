@@ -3,28 +3,36 @@
 # shellcheck shell=sh disable=SC2154,SC2016
 set -eu
 become=
-home=${HOME:-/nonexistent}
-index=
+export HOME="${HOME:-/nonexistent}"
 local_protocol=
 case ${url:-} in file://*) local_protocol='-c protocol.file.allow=always' ;; esac
 
 # Looking and making go by one configuration, the owner's, but for what would run programs or reach further than asked.
 git() {
     # shellcheck disable=SC2086
-    $become env HOME="$home" ${index:+GIT_INDEX_FILE="$index"} git -c core.hooksPath=/dev/null -c core.fsmonitor=false \
-        -c submodule.recurse=false $local_protocol "$@"
+    set -- -c core.hooksPath=/dev/null -c core.fsmonitor=false -c submodule.recurse=false $local_protocol "$@"
+    if [ -n "$become" ]; then $become git "$@"; else command git "$@"; fi
 }
 
-# The commit that $revision means, as far as this checkout knows without asking the network.
-resolve() {
+# The names by which this checkout may know $revision without asking the network, the first of them first.
+meanings() {
     for prefix in refs/hearth/tags refs/hearth/heads refs/hearth/more refs/tags refs/remotes/origin; do
-        git rev-parse --quiet --verify "$prefix/${revision#refs/}^{commit}" && return
+        printf '%s/%s^{commit}\n' "$prefix" "${revision#refs/}"
     done
     case $revision in
-    *[!0-9a-f]*) return 1 ;;
-    ???????*) git rev-parse --quiet --verify "$revision^{commit}" ;;
-    *) return 1 ;;
+    *[!0-9a-f]*) ;;
+    ???????*) printf '%s^{commit}\n' "$revision" ;;
     esac
+}
+
+# For each name on a line of the input its commit; one that means none comes back, with a blank and why not behind it.
+commits() {
+    git cat-file --batch-check='%(objectname)' 2>/dev/null
+}
+
+# The commit that $revision means; fails where it means none here.
+resolve() {
+    meanings | commits | grep -v -m 1 ' '
 }
 
 has_section() {
@@ -39,11 +47,11 @@ setting() {
 # look at (assume-unchanged, skip-worktree) is looked at in a copy of the index that knows nothing of that.
 changed() {
     changed_scratch=
-    if git ls-files -v >/dev/null && git ls-files -v | LC_ALL=C grep -q '^[a-zS] '; then
+    if git ls-files -v 2>/dev/null | LC_ALL=C grep -q '^[a-zS] '; then
         changed_scratch=$(mktemp -d)
         cat "$(git rev-parse --git-path index)" >"$changed_scratch/index"
         chown -R "$(stat -c %u .)" "$changed_scratch"
-        index=$changed_scratch/index
+        export GIT_INDEX_FILE="$changed_scratch/index"
         git ls-files -z -v | LC_ALL=C grep -z '^[a-z] ' | cut -z -c 3- |
             git update-index -z --no-assume-unchanged --stdin
         # One that is not there is left out of a sparse checkout.
@@ -55,14 +63,19 @@ changed() {
     [ "${submodules:-}" != yes ] || ignored=--ignore-submodules=none
     changed_failed=
     changed_files=$(GIT_OPTIONAL_LOCKS=0 git status --porcelain --untracked-files=no "$ignored") || changed_failed=yes
-    index=
-    [ -z "$changed_scratch" ] || rm -rf "$changed_scratch"
+    [ -z "$changed_scratch" ] || {
+        unset GIT_INDEX_FILE
+        rm -rf "$changed_scratch"
+    }
     [ -z "$changed_failed" ] || return 1
     [ -z "$changed_files" ] || printf '%s\n' "$changed_files" | sed 's/^...//'
 }
 
 # Files of nobody's, tracked neither here nor there, that a checkout of $1 would write over, one to a line.
 in_the_way() {
+    # Mostly there are none, and nothing has to be compared.
+    others=$(git ls-files --others --directory) || return
+    [ -n "$others" ] || return 0
     { git ls-files -z --others && printf '/\0' && git ls-tree -r -z --name-only "$1"; } | python3 -I -c '
 import sys
 names = sys.stdin.buffer.read().split(b"\0")
@@ -85,8 +98,8 @@ observe() {
     # A checkout can name programs to run, so git reads it as its owner, never as root; and it must not refresh the index.
     if [ "$owner" != "$(id -u)" ]; then
         become="setpriv --reuid $owner --regid $(stat -c %g .) --clear-groups"
-        home=$(getent passwd "$owner" | cut -d: -f6)
-        home=${home:-/nonexistent}
+        HOME=$(getent passwd "$owner" | cut -d: -f6)
+        HOME=${HOME:-/nonexistent}
     fi
     export GIT_OPTIONAL_LOCKS=0
     if ! message=$(git rev-parse --git-dir 2>&1); then
@@ -100,11 +113,19 @@ observe() {
         return
     fi
     rm -f "$errors"
-    echo "commit $(git rev-parse --quiet --verify HEAD || true)"
+    { echo 'HEAD^{commit}' && meanings; } | commits | {
+        read -r head || head=
+        case $head in *' '*) head= ;; esac
+        echo "commit $head"
+        echo "wanted $(grep -v -m 1 ' ' || true)"
+    }
     echo "branch $(git symbolic-ref --quiet --short HEAD || true)"
     echo "url $(git config --get remote.origin.url || true)"
-    echo "tag $(git tag --points-at HEAD 2>/dev/null | head -n 1)"
-    echo "wanted $(resolve || true)"
+    # Asked for by an import alone, whose revision are zeros.
+    case $revision in
+    *[!0]*) ;;
+    *) echo "tag $(git tag --points-at HEAD 2>/dev/null | head -n 1)" ;;
+    esac
     [ -z "$names" ] || printf '%s\n' "$names" | sed 's/^/modified /'
     if [ "${submodules:-}" = yes ]; then
         if ! names=$(git submodule status --recursive 2>&1); then

@@ -34,6 +34,7 @@ class Repository:
 
     def __init__(self, folder: Path, template: Path) -> None:
         self.origin, self.path = folder / "origin", folder / "checkout"
+        self.template, self.cloned = template, template.with_name(f"{template.name}-cloned")
         shutil.copytree(template, self.origin)
         self.first, self.second = git(self.origin, "rev-parse", "v1", "v2").split()
         self.url = f"file://{self.origin}"
@@ -51,7 +52,10 @@ class Repository:
         return before, after
 
     def clone(self) -> None:
-        git(self.origin.parent, "clone", "-q", self.url, str(self.path))
+        """Make what `git clone` makes, by a copy of one that it made."""
+        shutil.copytree(self.cloned, self.path)
+        config = self.path / ".git/config"
+        config.write_text(config.read_text().replace(f"file://{self.template}", self.url))
 
     def picture(self) -> dict[str, str]:
         """Return all that a destroy has to put back."""
@@ -64,7 +68,7 @@ class Repository:
         }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("template")
     git(folder, "init", "-q")
@@ -72,6 +76,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(folder, "tag", "v1")
     commit(folder, "two")
     git(folder, "tag", "v2")
+    git(folder.parent, "clone", "-q", f"file://{folder}", f"{folder.name}-cloned")
     return folder
 
 
