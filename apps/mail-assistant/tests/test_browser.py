@@ -177,6 +177,11 @@ async def test_what_needs_the_model_is_disabled_with_the_reason_while_it_is_away
     await page.locator(".tip").focus()
     await expect(reason).to_be_visible()
     await expect(reason).to_contain_text("ollama pull mistral")
+    async with page.expect_response(f"{assistant.url}/draft"):
+        """What is asked for every 10 seconds takes this one's place."""
+    await page.wait_for_timeout(500)
+    await expect(page.locator(".tip")).to_be_focused()
+    await expect(reason).to_be_visible()
     await expect(page.locator("[data-service=llm] .badge")).to_have_text("model_not_found")
     assert await fits(page)
     await shoot(page, request, "dashboard-no-model")
