@@ -17,9 +17,9 @@ install_packages() { # NAME PACKAGE...
         apt-get -q update >/dev/null && apt-get -q -y install --no-install-recommends "$@" >/dev/null' install "$@"
 }
 
-make_environment() { # NAME
-    local wanted
-    wanted=$(sha256sum requirements-dev.lock)
+make_environment() { # NAME [LOCK]
+    local lock=${2:-requirements-dev.lock} wanted
+    wanted=$(sha256sum "$lock")
     # Made anew when the lock changes.
     if [ "$(cat .venv/lock 2>/dev/null)" != "$wanted" ]; then
         echo "$1: making .venv"
@@ -27,9 +27,9 @@ make_environment() { # NAME
         # uv takes seconds; where the project's own environment was not made, pip does it.
         local uv=${BASH_SOURCE[0]%/*}/../.venv/bin/uv
         if [ -x "$uv" ]; then
-            "$uv" pip install --quiet --python .venv/bin/python --require-hashes -r requirements-dev.lock
+            "$uv" pip install --quiet --python .venv/bin/python --require-hashes -r "$lock"
         else
-            .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+            .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
         fi
         echo "$wanted" > .venv/lock
     fi
