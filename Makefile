@@ -94,4 +94,4 @@ lint: setup
 
 # More of them than processors, as some wait; who has done its own takes over from others.
 unit: setup
-	@$(VENV)/pytest -q -n 3 --dist worksteal tests/unit
+	@$(VENV)/pytest -q -n 4 --dist worksteal tests/unit
