@@ -60,8 +60,8 @@ test:
 endif
 
 test-lab:
-	@# Machines make tests wait more than work: three files at a time, each with a lab of its own; one has the cluster.
-	@$(VENV)/pytest -m "not soak" -n 3 --dist loadfile --durations=15 tests/lab
+	@# Machines make tests wait more than work: four files at a time, each with a lab of its own; one has the cluster.
+	@$(VENV)/pytest -m "not soak" -n 4 --dist loadfile --durations=15 tests/lab
 
 test-apps:
 	@# One suite after another. Each says what it has to say at its end, beside what the lab's tests say meanwhile.
