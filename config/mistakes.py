@@ -51,7 +51,7 @@ def seen(text: str) -> str:
 def shown(value: Any) -> str:
     """Return a value as it would be written, in one line of bearable length."""
     try:
-        text = json.dumps(value, ensure_ascii=False)
+        text = json.dumps(value, ensure_ascii=False, default=str)
     except (TypeError, ValueError):
         text = str(value)
     text = without_passwords(text)
@@ -106,21 +106,26 @@ def _rule(error: ErrorDetails) -> tuple[str, str, Any]:
     return error["msg"], "correct it", value
 
 
-def _path(start: str, location: tuple[int | str, ...]) -> str:
-    text = start
-    for part in location:
+def key_of(place: tuple[int | str, ...]) -> str:
+    """Return a place in the settings as a key: `members.m1.gpus[0]`."""
+    text = ""
+    for part in place:
         if isinstance(part, int):
             text += f"[{part}]"
         elif part != "[key]":
-            text += f".{part}"
+            text += f".{part}" if text else part
     return text
+
+
+def _below(path: str, key: str) -> str:
+    return path if not key else f"{path}{key}" if key.startswith("[") else f"{path}.{key}"
 
 
 def mistake_of(found: Disagreement, path: str) -> Mistake:
     """Return what a model found to disagree, as a mistake below the key `path`."""
     rule, _, remedy = found.rule.partition("; ")
     value = None if found.value is None else shown(found.value)
-    return Mistake(f"{path}.{found.key}" if found.key else path, rule, remedy or "correct it", value)
+    return Mistake(_below(path, found.key), rule, remedy or "correct it", value)
 
 
 def mistakes_of(error: ValidationError, path: str) -> list[Mistake]:
@@ -131,7 +136,7 @@ def mistakes_of(error: ValidationError, path: str) -> list[Mistake]:
         if detail["type"].startswith(("ip_v4", "ip_v6")):  # a union says it once for each of its members
             location = location[:-1]
             detail["type"] = "ip_any_address"
-        where = _path(path, location)
+        where = _below(path, key_of(location))
         if detail["type"] == "too_short" and len(detail["input"]) >= detail.get("ctx", {}).get("min_length", 0):
             continue  # its entries are wrong, which is said of each
         several = detail.get("ctx", {}).get("error")

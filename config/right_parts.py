@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 
@@ -17,7 +18,7 @@ Model = TypeVar("Model", bound=Settings)
 def right_parts(model: type[Model], value: Any) -> Model | None:
     """Return a model that has only what is right; asked for the rest it raises NotKnown. None where nothing is.
 
-    Of a group by name it has the entries, each with what is right of it.
+    Of a group by name it has the entries, each with what is right of it; of a model that may be nothing.
     """
     try:
         return model.model_validate(value)
@@ -36,13 +37,25 @@ def right_parts(model: type[Model], value: Any) -> Model | None:
             known[name] = _adapter_of(model, name).validate_python(given[key])
         elif (part := _inner(field.annotation, given[key])) is not None:
             known[name] = part
+    return _of(model, known)
+
+
+def _of(model: type[Model], known: Mapping[str, Any]) -> Model:
+    """Return a model as pydantic's own model_construct makes it, which would put defaults where something is wrong."""
     made = model.__new__(model)
-    # As pydantic's own model_construct does it, which would put defaults where something is wrong.
-    for name, each in (("__dict__", known), ("__pydantic_fields_set__", set(known))):
+    for name, each in (("__dict__", dict(known)), ("__pydantic_fields_set__", set(known))):
         object.__setattr__(made, name, each)
     for name in ("__pydantic_extra__", "__pydantic_private__"):
         object.__setattr__(made, name, None)
     return made
+
+
+def is_whole(part: Any) -> bool:
+    """Return whether a part of settings that are wrong somewhere has nothing wrong itself."""
+    if isinstance(part, Settings):
+        known = part.__dict__
+        return known.keys() >= type(part).model_fields.keys() and all(is_whole(each) for each in known.values())
+    return all(is_whole(each) for each in cast(dict[Any, Any], part).values()) if isinstance(part, dict) else True
 
 
 @cache
@@ -54,14 +67,26 @@ def _adapter_of(model: type[Settings], name: str) -> TypeAdapter[Any]:
 
 
 def _inner(annotation: Any, value: Any) -> Any:
-    """Return what is right of a part that is wrong: of a model, or of models by name."""
+    """Return what is right of a part that is wrong: of a model, or of a group by name."""
     if get_origin(annotation) is dict and isinstance(value, Mapping):
         entries = cast(Mapping[Any, Any], value)
-        model = _model(get_args(annotation)[1])
-        found = {str(name): right_parts(model, entry) for name, entry in entries.items()} if model else {}
-        return {name: entry for name, entry in found.items() if entry is not None}
+        kind = get_args(annotation)[1]
+        if model := _model(kind):
+            return {str(name): right_parts(model, entry) or _of(model, {}) for name, entry in entries.items()}
+        return dict(_right_entries(_adapter_of_entries(kind), entries))
     model = _model(annotation)
     return right_parts(model, value) if model else None
+
+
+@cache
+def _adapter_of_entries(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter[Any](kind)
+
+
+def _right_entries(adapter: TypeAdapter[Any], entries: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    for name, entry in entries.items():
+        with suppress(ValidationError):
+            yield str(name), adapter.validate_python(entry)
 
 
 def _model(annotation: Any) -> type[Settings] | None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
-from typing import Any, ClassVar, Literal, cast, get_args
+from typing import Any, ClassVar, Literal, cast
 
-from pydantic import Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
-from pydantic_core.core_schema import ErrorType
+from pydantic import Field
 
 from config.hosts import Machines
-from config.model import Disagreement, Disagreements, Settings
+from config.model import Disagreement, Rules
 from config.secret_rules import environment_lines, one_line
 from config.system import Holding, Listener, SystemSettings
 from config.systems.lxd import parts, rules
@@ -74,26 +71,8 @@ class Lxd(SystemSettings):
     overlay: parts.Overlay | None = Field(default=None, description="The overlay network. Without it: none.")
     dns: parts.Dns | None = Field(default=None, description="Names by bind9. Without it: none.")
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _all_at_once(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Lxd:
-        """Look at the rules between parts although a part is wrong: what is right of the rest is known."""
-        if isinstance(value, Lxd):
-            return value
-        mistakes: list[InitErrorDetails] = []
-        made: Lxd | None = None
-        try:
-            made = cast(Lxd, handler(value))
-            known = {name: getattr(made, name) for name in cls.model_fields}
-        except ValidationError as error:
-            mistakes += [_detail(each) for each in error.errors(include_url=False)]
-            known = _right_parts(cls, value)
-        for location, rule in rules.between_parts(known, _names(cls, value)):
-            kind = PydanticCustomError("value_error", "Value error, {error}", {"error": rule})
-            mistakes.append(InitErrorDetails(type=kind, loc=location, input=_at(value, location)))
-        if mistakes or made is None:
-            raise ValidationError.from_exception_data(cls.__name__, mistakes)
-        return made
+    def rules(self) -> Rules:
+        return rules.between_parts(self)
 
     def host_of(self, member: str) -> str:
         """Return the machine, a key of `hearth:hosts`, that a member of the cluster is."""
@@ -157,81 +136,3 @@ class Lxd(SystemSettings):
             elif isinstance(host, str):
                 found[f"members.{name}.host"] = host
         return found
-
-
-def _detail(error: Any) -> InitErrorDetails:
-    """Return an error of pydantic's, to be raised again as it is.
-
-    Its own type's context may lack what only Python knows.
-    """
-    kind: Any = error["type"]
-    context = {
-        key: str(value) if isinstance(value, Exception) and not isinstance(value, Disagreements) else value
-        for key, value in error.get("ctx", {}).items()
-    }
-    if kind == "value_error":
-        kind = PydanticCustomError("value_error", "Value error, {error}", context)
-    elif kind not in get_args(ErrorType):
-        # Those of addresses and paths are pydantic's own, and the core that raises them again knows no such type.
-        kind = PydanticCustomError(kind, error["msg"], context)
-    return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"], ctx=context)
-
-
-@cache
-def _adapter_of(model: type[Settings], name: str) -> TypeAdapter[Any]:
-    return TypeAdapter[Any](cast(Any, model.model_fields[name].annotation))
-
-
-def _right_parts(model: type[Settings], value: Any) -> dict[str, Any]:
-    """Return the fields of settings that are wrong somewhere, without those that hold what is wrong.
-
-    Of a group by name, the entries that are right.
-    """
-    given: Mapping[str, Any] = cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
-    found: dict[str, Any] = {}
-    for name, field in model.model_fields.items():
-        alias = field.alias or name
-        if alias not in given:
-            if not field.is_required():
-                found[name] = field.get_default(call_default_factory=True)
-            continue
-        adapter = _adapter_of(model, name)
-        part: Any = given[alias]
-        try:
-            found[name] = adapter.validate_python(part)
-        except ValidationError:
-            if isinstance(part, Mapping) and str(field.annotation).startswith("dict"):
-                found[name] = _right_entries(adapter, cast(Mapping[Any, Any], part))
-    return found
-
-
-def _names(model: type[Settings], value: Any) -> dict[str, list[str]]:
-    """Return the names in each group by name, as they were given; without a group that is none."""
-    given: Mapping[str, Any] = cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
-    found: dict[str, list[str]] = {}
-    for name, field in model.model_fields.items():
-        if str(field.annotation).startswith("dict"):
-            group: Any = given.get(field.alias or name, {})
-            if isinstance(group, Mapping):
-                found[name] = [str(key) for key in cast(Mapping[Any, Any], group)]
-    return found
-
-
-def _right_entries(adapter: TypeAdapter[Any], group: Mapping[Any, Any]) -> dict[Any, Any]:
-    found: dict[Any, Any] = {}
-    for key, entry in group.items():
-        try:
-            found |= adapter.validate_python({key: entry})
-        except ValidationError:
-            continue
-    return found
-
-
-def _at(value: Any, location: tuple[int | str, ...]) -> Any:
-    """Return what stands at a place of the settings as they were given; the whole where it is not there."""
-    for part in location:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value

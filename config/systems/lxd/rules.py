@@ -5,14 +5,20 @@ Each yields (place, `rule; remedy`). They are asked although other parts are wro
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Iterator
+from functools import partial
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from config.mistakes import key_of
+from config.model import Disagreement, Rules
 from config.places import inside
 from config.systems.lxd.keys import keys
 from config.systems.lxd.known import Found, Known, Place
 from config.systems.lxd.routes import routes
+
+if TYPE_CHECKING:
+    from config.systems.lxd import Lxd
 
 Subnet = IPv4Network | IPv6Network
 
@@ -24,14 +30,16 @@ BUILT_IN_PROFILES = ("default", "container", "vm-base", "vm-networks", "vm-resou
 """Profiles that are there without being named."""
 
 
-def between_parts(values: Mapping[str, Any], names: Mapping[str, Collection[str]]) -> list[tuple[Place, str]]:
-    """Return every mistake that concerns two parts, each with its place and `rule; remedy`.
-
-    `values` are the parts that are right by themselves, `names` the names of each group, also of what is wrong.
-    """
-    known = Known(values, names)
+def between_parts(settings: Lxd) -> Rules:
+    """Return the rules that concern two parts, as `Settings.rules` gives them; they may be wrong somewhere."""
+    known = Known(settings)
     checks = (_references, _names, _addresses, _subnets, _disks, _bridges, _graphics, _dns, _environment, keys, routes)
-    return [mistake for check in checks for mistake in check(known)]
+    return [partial(_disagreements, check, known) for check in checks]
+
+
+def _disagreements(check: Callable[[Known], Found], known: Known) -> Iterator[Disagreement]:
+    for place, rule in check(known):
+        yield Disagreement(key_of(place), rule, known.value_at(place))
 
 
 def _known_member(known: Known, place: Place, member: str) -> Found:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from config.mistakes import Mistake, mistakes_of
+from config.right_parts import disagreements_in, right_parts
 from config.systems.lxd import Lxd
 
 GOOD: dict[str, Any] = {
@@ -40,10 +41,12 @@ GOOD: dict[str, Any] = {
 
 
 def mistakes(settings: dict[str, Any]) -> dict[str, Mistake]:
-    """Return path -> everything that is wrong."""
+    """Return path -> everything that is wrong, as the loader finds it."""
     with pytest.raises(ValidationError) as caught:
         Lxd.model_validate(settings)
-    return {each.path.removeprefix("hearth:lxd."): each for each in mistakes_of(caught.value, "hearth:lxd")}
+    known = right_parts(Lxd, settings)
+    found = [*mistakes_of(caught.value, "hearth:lxd"), *(disagreements_in(known, "hearth:lxd") if known else ())]
+    return {each.path.removeprefix("hearth:lxd."): each for each in found}
 
 
 def changed(*path: str, value: Any) -> dict[str, Any]:
@@ -165,8 +168,26 @@ def test_mistakes_of_the_five_kinds_between_parts_are_listed_at_once_and_no_othe
     }
 
 
-def test_what_refers_to_a_part_that_is_wrong_in_itself_is_no_mistake_besides():
-    assert set(mistakes(changed("members", "bcn1", "port", value=0))) == {"members.bcn1.port"}
+@pytest.mark.parametrize(
+    ("path", "value", "where"),
+    [
+        ("members/bcn1/port", 0, "members.bcn1.port"),
+        ("members/bcn1", 5, "members.bcn1"),
+        ("images", 5, "images"),
+        ("images/debian", [], "images.debian"),
+        ("instances/vm1", None, "instances.vm1"),
+        ("bridges/br0/members/bcn1/nic", 5, "bridges.br0.members.bcn1.nic"),
+        ("networks/lxdbr0/ipv4", "x", "networks.lxdbr0.ipv4"),
+        ("dns/domain", "-", "dns.domain"),
+    ],
+)
+def test_what_refers_to_a_part_that_is_wrong_in_itself_is_no_mistake_besides(path: str, value: Any, where: str):
+    assert set(mistakes(changed(*path.split("/"), value=value))) == {where}
+
+
+def test_an_entry_that_is_wrong_hides_no_other_of_its_group():
+    settings = changed("groups", value={"gpu": ["bcn1", "bcn9"], "other": 5})
+    assert set(mistakes(settings)) == {"groups.other", "groups.gpu[1]"}
 
 
 def test_seventeen_members_are_too_many_and_sixteen_are_not():
