@@ -16,8 +16,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncssh
-
 from config.hosts import Host
 from providers.errors import ConnectionFailed, ConnectionLost, HearthError
 from providers.machine import refusals
@@ -25,6 +23,7 @@ from providers.machine.forwards import Forwards
 from providers.machine.outage import Outage
 from providers.machine.remote_worker import BOOT, Worker, program
 from providers.machine.restart import Calm
+from providers.machine.ssh_library import asyncssh
 
 WORKERS = 4
 """Workers on one connection, where sshd allows as many sessions. It refuses the eleventh of a connection, counting

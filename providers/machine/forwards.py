@@ -12,11 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import Any, cast
 
-import asyncssh
-
 from config.addresses import bracketed
 from providers.errors import ConnectionLost, NotAnswering
 from providers.machine.refusals import dropped
+from providers.machine.ssh_library import asyncssh
 
 FORBIDDEN = 1
 """SSH_OPEN_ADMINISTRATIVELY_PROHIBITED of RFC 4254, section 5.1."""

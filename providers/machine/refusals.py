@@ -7,9 +7,8 @@ import os
 import re
 from typing import Any
 
-import asyncssh
-
 from providers.errors import ConnectionFailed, HearthError, OperationRefused
+from providers.machine.ssh_library import asyncssh
 
 REMEDIES = {
     2: "make the folder first, with a Directory that this resource depends on",

@@ -14,10 +14,9 @@ from collections.abc import Awaitable, Sequence
 from importlib.resources import files
 from typing import Any
 
-import asyncssh
-
 from providers.errors import ConnectionLost, OperationRefused
 from providers.machine.refusals import system_error
+from providers.machine.ssh_library import asyncssh
 
 READY = b"hearth worker: ready\n"
 """As in `worker`, which is not imported here: it is for machines."""
