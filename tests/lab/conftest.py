@@ -36,9 +36,10 @@ LONGEST = (
     "test_kinds.py",
     "test_core_stack.py",
     "test_lab_kernel_machine.py",  # not beside the other with a kernel of its own: each takes two processors
-    "test_errors.py",
+    "test_core_power.py",
+    "test_ways_in.py",
     "test_secondbrain_podmgr.py",
-    "test_secondbrain_podman4.py",
+    "test_errors.py",
     "test_killed.py",
     "test_lab.py",
     "test_host_units.py",
