@@ -23,12 +23,13 @@ make_environment() { # NAME [LOCK]
     # Made anew when the lock changes.
     if [ "$(cat .venv/lock 2>/dev/null)" != "$wanted" ]; then
         echo "$1: making .venv"
-        python3 -m venv --clear .venv
-        # uv takes seconds; where the project's own environment was not made, pip does it.
+        # uv takes seconds, and needs no pip in there; where the project's own environment was not made, pip does it.
         local uv=${BASH_SOURCE[0]%/*}/../.venv/bin/uv
         if [ -x "$uv" ]; then
+            "$uv" venv --quiet --clear --no-project --python python3 .venv
             "$uv" pip install --quiet --python .venv/bin/python --require-hashes -r "$lock"
         else
+            python3 -m venv --clear .venv
             .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
         fi
         echo "$wanted" > .venv/lock
