@@ -94,8 +94,7 @@ def test_the_phases_go_on_from_there_and_the_bot_answers(nixos: Nixos):
 
 def test_nothing_is_rolled_out_for_nothing_and_a_changed_setting_by_the_last_phase_alone(nixos: Nixos):
     generations = nixos.stand_in.generations()
-    nixos.stack.up("--expect-no-changes")
-    assert nixos.stack.drifted() == {}
+    nixos.stack.up("--refresh", "--expect-no-changes")
     assert nixos.stand_in.generations() == generations
     nixos.stack.settings(nixos.wish(health={"every": 30}))
     nixos.stack.up()
@@ -107,7 +106,7 @@ def test_what_is_changed_by_hand_in_the_flake_is_seen_and_rolled_out_again(nixos
     nixos.machine.run(f"echo '# by hand' >>{MODULE} && echo '# by hand' >>{FLAKE}/modules/maubot.nix")
     assert nixos.stack.drifted().keys() >= {"maubot-phase-service", "maubot-nixos-module"}
     nixos.stack.up("--refresh")
-    assert nixos.stack.drifted() == {}
+    # That nothing has drifted then is asked once, after a backup was brought back: see below.
 
 
 def test_every_check_passes_on_nixos_too(nixos: Nixos):
