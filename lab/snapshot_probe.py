@@ -60,6 +60,27 @@ def output(*command: str) -> list[str]:
     return sorted(done.stdout.splitlines())
 
 
+def manual_packages() -> list[str]:
+    """Return what `apt-mark showmanual` prints, which takes thirty times as long, as it works out all of apt's cache.
+
+    Those that are there without a mark in apt's own file; there the native architecture stands for "all".
+    """
+    try:
+        with open("/var/lib/apt/extended_states") as file:  # noqa: PTH123
+            states = [dict(line.split(": ", 1) for line in part.splitlines()) for part in file.read().split("\n\n")]
+    except FileNotFoundError:
+        states = []
+    automatic = {(each["Package"], each["Architecture"]) for each in states if each.get("Auto-Installed") == "1"}
+    native = output("dpkg", "--print-architecture")
+    manual: list[str] = []
+    for line in output("dpkg-query", "--show", "--showformat", "${Package} ${Architecture} ${db:Status-Status}\n"):
+        name, architecture, status = line.split(" ")
+        mark = native[0] if architecture == "all" else architecture
+        if status not in {"not-installed", "config-files"} and (name, mark) not in automatic:
+            manual.append(name if mark == native[0] else f"{name}:{architecture}")
+    return sorted(manual)
+
+
 def names_of(path: str) -> list[str]:
     """Return the names in one of podman's own lists (containers.json, images.json)."""
     try:
@@ -99,7 +120,7 @@ def main() -> None:
                 "packages": output(
                     "dpkg-query", "--show", "--showformat", "${Package} ${Version} ${db:Status-Abbrev}\\n"
                 ),
-                "manual_packages": output("apt-mark", "showmanual"),
+                "manual_packages": manual_packages(),
                 "unit_files": output("systemctl", "list-unit-files", "--no-legend", "--no-pager", "--plain"),
                 "failed_units": output("systemctl", "list-units", "--failed", "--no-legend", "--no-pager", "--plain"),
                 "users": users,

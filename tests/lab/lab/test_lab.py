@@ -74,6 +74,15 @@ def test_a_snapshot_sees_a_changed_a_missing_and_an_extra_file(brain: Machine) -
     assert "users: newcomer appeared" in told
 
 
+def test_a_snapshot_has_the_packages_that_apt_calls_manual(brain: Machine) -> None:
+    brain.run("apt-mark auto sudo")
+    shown = brain.run("apt-mark showmanual").stdout.split()
+    assert "sudo" not in shown
+    assert brain.snapshot().manual_packages == sorted(shown)
+    brain.run("apt-mark manual sudo")
+    assert brain.snapshot().manual_packages == sorted([*shown, "sudo"])
+
+
 def test_what_is_put_back_is_no_difference(brain: Machine) -> None:
     before = brain.snapshot()
     brain.run("useradd --create-home passer-by && userdel --remove passer-by && touch /etc/x && rm /etc/x")
