@@ -81,8 +81,16 @@ bench: setup  ## measure against Ansible on lab machines
 down:  ## take the stack down (dev: and the lab with it)
 	@$(HEARTH) down --stack $(STACK)
 
-test-quick:  ## the linters and the unit tests, in about a minute
-	@$(MAKE) --no-print-directory -j 2 lint unit
+# Each in a process of its own, which collects its own tests and no others; what is in neither folder is in the last.
+# The folders are of one size, and some tests wait: all three at a time.
+UNIT_FOLDERS = providers systems
+UNIT_PARTS = $(UNIT_FOLDERS:%=unit-%) unit-rest
+.PHONY: $(UNIT_PARTS)
+# All of a part's output at its end, and the end of each, whichever fails.
+AT_ONCE = $(MAKE) --no-print-directory -k -O -j 4
+
+test-quick:  ## the linters and the unit tests, in less than a minute
+	@$(AT_ONCE) lint $(UNIT_PARTS)
 
 lint: setup
 	@$(VENV)/ruff check .
@@ -92,6 +100,15 @@ lint: setup
 	@$(VENV)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@{ git ls-files '*.sh'; git grep -lIE '^#!/(usr/)?bin/(env )?(ba)?sh' -- ':!*.py' ':!*.md'; } | sort -u | xargs $(VENV)/shellcheck
 
-# More of them than processors, as some wait; who has done its own takes over from others.
-unit: setup
-	@$(VENV)/pytest -q -n 4 --dist worksteal tests/unit
+unit:
+	@$(AT_ONCE) $(UNIT_PARTS)
+
+# The type checker is one thread, and the longest of all: what is many gives way to it. The parts would write one cache.
+PART = nice $(VENV)/pytest -q -p no:xdist -p no:cacheprovider
+$(UNIT_FOLDERS:%=unit-%): unit-%: setup
+	@echo "unit tests: tests/unit/$*"
+	@$(PART) tests/unit/$*
+
+unit-rest: setup
+	@echo "unit tests: all others"
+	@$(PART) tests/unit $(UNIT_FOLDERS:%=--ignore=tests/unit/%)
