@@ -6,6 +6,7 @@ the kind imports: so what a kind would refuse on the machine is refused before a
 
 from __future__ import annotations
 
+import functools
 import re
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -85,6 +86,13 @@ def where_known(*parts: Callable[[], Told]) -> list[Told]:
     return found
 
 
+@functools.cache
+def _takes(model: type[BaseModel], field: str) -> tuple[bool, bool]:
+    """Return whether a field of a model takes whole numbers, and whether truth values. Each value is asked for it."""
+    annotation = model.model_fields[field].annotation
+    return _holds(int, annotation), _holds(bool, annotation)
+
+
 def _holds(kind: type, annotation: Any) -> bool:
     """Return whether a field holds values of a type, by themselves or in a list."""
     if get_origin(annotation) in (Annotated, Union, types.UnionType, tuple, list, frozenset):
@@ -115,13 +123,13 @@ class Settings(BaseModel):
     @classmethod
     def _a_number_is_no_truth_value(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse what Python would take for another type: `port: true` (1), `ai: 1`, `port: '08_0'` (80)."""
-        annotation = cls.model_fields[info.field_name or ""].annotation
-        if _holds(int, annotation):
+        whole_number, truth = _takes(cls, info.field_name or "")
+        if whole_number:
             if isinstance(value, bool):
                 raise ValueError("must be a whole number; write one, without quotes")
             if isinstance(value, str) and _NEARLY.fullmatch(value) and not _NUMBER.fullmatch(value):
                 raise ValueError("must be a whole number; write its digits alone, without quotes and units")
-        if _holds(bool, annotation) and not isinstance(value, bool | None) and str(value).lower() not in _TRUTH:
+        if truth and not isinstance(value, bool | None) and str(value).lower() not in _TRUTH:
             raise ValueError("must be true or false; write one of the two, without quotes")
         return value
 

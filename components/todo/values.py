@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -181,10 +182,14 @@ def _part(part: TodoPart, image: str) -> dict[str, Any]:
     return {"replicas": part.replicas, "image": image_values(image)}
 
 
+@functools.cache
+def _defaults() -> Mapping[str, Any]:
+    return cast(dict[str, Any], yaml.load((CHART / "values.yaml").read_text(), yaml.CSafeLoader))
+
+
 def fewest_pods(values: Mapping[str, Any]) -> dict[str, int]:
     """Return how many pods of each part there have to be, as values and the chart's defaults say."""
-    defaults = cast(dict[str, Any], yaml.safe_load((CHART / "values.yaml").read_text()))
-    whole = merged(defaults, values)
+    whole = merged(_defaults(), values)
     counts: dict[str, int] = {}
     for name in PARTS:
         part = whole[name]
