@@ -87,8 +87,12 @@ def test_postgresqls_address_is_read_from_the_configuration_as_we_write_it(tail:
         assert backup.database_url(path) == url
         path.write_text(json.dumps({"database": url, "server": {}}, indent=1))  # on NixOS
         assert backup.database_url(path) == url
-        path.write_text(config_text(settings(), "hash", "key", None))
-        assert backup.database_url(path) is None
+
+
+def test_a_configuration_without_postgresql_has_no_address_of_it(tmp_path: Path):
+    path = tmp_path / "config.yaml"
+    path.write_text(config_text(settings(), "hash", "key", None))
+    assert backup.database_url(path) is None
 
 
 def test_a_restore_wants_a_backup_of_its_own_kind_of_database(
