@@ -155,6 +155,14 @@ class Workspace:
             values[whole] = value
         path.write_text(yaml.safe_dump({**settings, "config": values}))
 
+    def configure_secrets(self, secrets: Mapping[str, str], *, path: bool = False) -> None:
+        """Set secrets by one run of `pulumi config set-all`, which derives their key once: a third of a second.
+
+        They are among its arguments. With `path`, the keys are paths within settings.
+        """
+        words = [word for key, value in secrets.items() for word in ("--secret", f"{key}={value}")]
+        self.pulumi("config", "set-all", "--stack", self.stack, *(["--path"] if path else []), *words)
+
     def outputs(self, *, show_secrets: bool = False) -> dict[str, Any]:
         """Return the stack's outputs."""
         found = [each for each in self.state().get("resources", []) if each["type"] == "pulumi:pulumi:Stack"]

@@ -51,8 +51,7 @@ def test_a_fork_without_the_passphrase_sees_what_would_change_and_that_its_secre
     own = project(tmp_path / "own")
     given = {key: value for key, value in secrets().items() if key.startswith(SYSTEMS)}
     given |= {"secondbrain-smb-password": CANARY, "maubot-bot-passwords": f"instagram-bot={CANARY}"}
-    for key, value in given.items():
-        own.configure(f"hearth:{key}", value, secret=True)
+    own.configure_secrets({f"hearth:{key}": value for key, value in given.items()})
     with_secrets = went_well(own.preview(check=False))
     assert systems_in(shown(with_secrets)) == set(SYSTEMS)
     assert "encryptionsalt" in (own.folder / "Pulumi.dev.yaml").read_text()

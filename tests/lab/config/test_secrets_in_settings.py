@@ -69,7 +69,7 @@ def refused(workspace: Workspace) -> str:
         for place, _ in PLACES:
             if "[1]" in place:  # Pulumi appends to lists, and makes none with a hole
                 workspace.pulumi("config", "set", *words, f"hearth:{place.replace('[1]', '[0]')}", "plain")
-            workspace.pulumi("config", "set", "--secret", *words, f"hearth:{place}", CANARY)
+        workspace.configure_secrets({f"hearth:{place}": CANARY for place, _ in PLACES}, path=True)
         answer = workspace.preview(check=False)
         assert answer.returncode != 0
         nothing_shown(workspace, answer)
@@ -94,10 +94,8 @@ def test_a_whole_key_that_is_encrypted_is_refused_by_up_too_and_nothing_is_made(
     path = workspace.folder / f"Pulumi.{workspace.stack}.yaml"
     before = path.read_text()
     try:
-        for key, value in secrets().items():
-            workspace.configure(f"hearth:{key}", value, secret=True)
         encrypted = json.dumps({**LEAST["core"], "name": CANARY})
-        workspace.configure("hearth:core", encrypted, secret=True)
+        workspace.configure_secrets({f"hearth:{key}": value for key, value in {**secrets(), "core": encrypted}.items()})
         answer = workspace.up(check=False)
         assert answer.returncode != 0
         assert "hearth:core is encrypted" in shown(answer)

@@ -53,8 +53,7 @@ class Stack:
         )
         self.workspace.configure("hearth:hosts", json.dumps({machine.name: {}}))
         self.workspace.configure("hearth:ssh-config", str(machine.ssh_config))
-        for key, value in SECRETS.items():
-            self.workspace.configure(f"hearth:{key}", value, secret=True)
+        self.workspace.configure_secrets({f"hearth:{key}": value for key, value in SECRETS.items()})
         self.settings()
 
     def settings(self, **values: Any) -> None:

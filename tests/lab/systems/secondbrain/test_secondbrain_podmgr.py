@@ -105,12 +105,8 @@ def test_another_definition_a_share_a_health_command_and_a_secret_make_the_pod_a
     pod = {**SETTINGS["pod"], "backend-environment": {"COLOUR": "green"}, "backend-health-command": command}
     share = {"server": "windows.invalid", "name": "PersonalAssistantHub"}
     brain.stack.settings({**SETTINGS, "pod": pod, "share": share})
-    for key, value in (
-        ("smb-username", "hub"),
-        ("smb-password", "hub"),
-        ("backend-environment", "TOKEN=first\n"),
-    ):
-        brain.stack.workspace.configure(f"hearth:secondbrain-{key}", value, secret=True)
+    secrets = {"smb-username": "hub", "smb-password": "hub", "backend-environment": "TOKEN=first\n"}
+    brain.stack.workspace.configure_secrets({f"hearth:secondbrain-{key}": value for key, value in secrets.items()})
     brain.stack.up()
     form = "{{json .HostConfig.GroupAdd}}|{{json .Config.Healthcheck.Test}}|{{.State.Health.Status}}"
     inspect = f"podman inspect --format '{form}' secondbrain-backend"

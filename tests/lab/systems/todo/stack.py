@@ -54,8 +54,7 @@ class Stack:
             },
         )
         self.workspace.configure("hearth:hosts", "{}")
-        for key, value in SECRETS.items():
-            self.workspace.configure(f"hearth:{key}", value, secret=True)
+        self.workspace.configure_secrets({f"hearth:{key}": value for key, value in SECRETS.items()})
         self.whole = trial(cluster, images, space, host)
         self.settings()
 

@@ -72,8 +72,7 @@ def own(
     images = {part: name.replace("registry:5000", PRIVATE) for part, name in lab.todo_images().items()}
     made = Stack(tmp_path_factory.mktemp("todo-private"), kubernetes_plugins(), cluster, images, SPACE, HOST)
     pair = certificates.issue(authority, HOST, server_names=[HOST])
-    made.workspace.configure("hearth:todo-tls-certificate", pair.public, secret=True)
-    made.workspace.configure("hearth:todo-tls-key", pair.key, secret=True)
+    made.workspace.configure_secrets({"hearth:todo-tls-certificate": pair.public, "hearth:todo-tls-key": pair.key})
     parts = {part: {**made.whole[part], "replicas": 1} for part in images}
     made.settings(
         ingress={**made.whole["ingress"], "own-certificate": True},

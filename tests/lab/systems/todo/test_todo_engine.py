@@ -44,11 +44,12 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
         (made.folder / "kubeconfig").write_text(yaml.safe_dump(content))
         made.configure("hearth:todo", json.dumps(SETTINGS))
         made.configure("hearth:hosts", "{}")
-        for key, value in (
-            ("todo-auth-secret", "canary-signing-key-0123456789abcdef"),
-            ("todo-database-url", "postgresql://todo:canary@db.example.org/todo"),
-        ):
-            made.configure(f"hearth:{key}", value, secret=True)
+        made.configure_secrets(
+            {
+                "hearth:todo-auth-secret": "canary-signing-key-0123456789abcdef",
+                "hearth:todo-database-url": "postgresql://todo:canary@db.example.org/todo",
+            }
+        )
         yield made
 
 
