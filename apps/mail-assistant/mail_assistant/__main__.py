@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 
-import uvicorn
-from pydantic import ValidationError
+from foundation.process import leave, loading
 
-from foundation import logs
-from mail_assistant.about import SERVICE
-from mail_assistant.config import SHORT_SECRET, Settings, problems
-from mail_assistant.main import create_app, wrapped
+with loading():
+    import uvicorn
+    from pydantic import ValidationError
+
+    from foundation import logs
+    from mail_assistant.about import SERVICE
+    from mail_assistant.config import SHORT_SECRET, Settings, problems
+    from mail_assistant.main import create_app, wrapped
 
 GRACE_SECONDS = 8
 """For requests under way, once asked to stop. Docker kills after 10."""
@@ -51,4 +53,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

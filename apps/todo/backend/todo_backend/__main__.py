@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from pydantic import ValidationError
+from foundation.process import leave, loading
 
-from foundation import logs
-from todo_backend.about import SERVICE
-from todo_backend.config import MigrationSettings, Settings, problems
+with loading():
+    from pydantic import ValidationError
+
+    from foundation import logs
+    from todo_backend.about import SERVICE
+    from todo_backend.config import MigrationSettings, Settings, problems
 
 USAGE = "usage: todo-backend [serve | migrate]"
 
@@ -29,13 +32,13 @@ def main(arguments: list[str]) -> int:
     logs.configure(SERVICE, settings.log_level, settings.secrets())
     # Each command needs libraries that take the other one half a second to load.
     if isinstance(settings, Settings):
-        from todo_backend.server import serve
-
+        with loading():
+            from todo_backend.server import serve
         return serve(settings)
-    from todo_backend.schema import run
-
+    with loading():
+        from todo_backend.schema import run
     return run(settings)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -132,6 +132,13 @@ def test_the_container_can_write_nothing_but_its_tmp_and_is_not_root(pi: Machine
     assert int(capabilities, 16) == 0
 
 
+def test_a_start_compiles_nothing_nor_does_its_health_check(pi: Machine) -> None:
+    loaded = "import os, sys, mail_assistant.__main__, mail_assistant.healthcheck"
+    kept = "[each.__cached__ for each in sys.modules.values() if getattr(each, '__cached__', None)]"
+    code = f"{loaded}; print([path for path in {kept} if not os.path.exists(path)])"
+    assert pi.run(f'docker exec mail-assistant-backend-1 python -c "{code}"').stdout.strip() == "[]"
+
+
 def test_a_database_that_stops_is_degraded_and_comes_back_without_a_restart(pi: Machine) -> None:
     ask(pi, "/config", event_name="Kept through it")
     started = pi.run("docker inspect --format '{{.State.StartedAt}}' mail-assistant-backend-1").stdout

@@ -18,6 +18,14 @@ from lab.systems.todo.images import PARTS, build
 from toolchain.versions import ROOT
 
 SCAN = ROOT / "apps/todo/scan.sh"
+COMPILED_ANEW = """
+import os, sys, uvicorn
+from todo_backend import config, main, schema, server
+uvicorn.Config(main.create_app(config.Settings())).load()
+kept = {name: getattr(module, "__cached__", None) for name, module in sys.modules.items()}
+print(*sorted(name for name, path in kept.items() if path and not os.path.exists(path)))
+"""
+"""Prints what of a start has no bytecode in the image, and is compiled by each start."""
 MEGABYTE = 1_000_000  # bytes
 LARGEST = 250  # megabytes of an image
 
@@ -126,3 +134,9 @@ def test_each_image_is_smaller_than_250_megabytes(lab: Lab, part: str) -> None:
     assert found is not None
     print(f"todo-{part}: {found['Size'] / MEGABYTE:.0f} MB")
     assert found["Size"] < LARGEST * MEGABYTE
+
+
+def test_a_start_of_the_backend_compiles_nothing(lab: Lab) -> None:
+    given = ("--env", "DATABASE_URL=postgresql://ada:secret@127.0.0.1/todo", "--env", f"AUTH_SECRET={'x' * 32}")
+    answer = cli.docker("run", "--rm", *given, build(lab, "backend"), "python", "-c", COMPILED_ANEW)
+    assert answer.stdout.split() == []
