@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from ipaddress import ip_address
 
 
+@functools.lru_cache
 def canonical(address: str) -> str:
     """Return a host name or an address in the one form that all its ways of writing share, to compare it."""
     try:
