@@ -37,4 +37,5 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(10_000)  # few tests leave a circle behind: the default looks for one each 700 objects
         gc.enable()

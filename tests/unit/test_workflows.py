@@ -39,7 +39,7 @@ def scripts() -> list[Script]:
     """Return every script of every workflow."""
     found: list[Script] = []
     for path in sorted(FOLDER.glob("*.yml")):
-        jobs: dict[str, Any] = yaml.safe_load(path.read_text())["jobs"]
+        jobs: dict[str, Any] = yaml.load(path.read_text(), yaml.CSafeLoader)["jobs"]
         for job, each in jobs.items():
             for number, step in enumerate(each["steps"]):
                 if "run" in step:
