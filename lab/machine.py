@@ -36,10 +36,10 @@ n=0
 until systemctl is-active --quiet ssh.service && systemctl is-active --quiet multi-user.target; do
     n=$((n + 1))
     [ "$n" -lt {tries} ] || {{ systemctl --no-pager --failed; systemctl --no-pager list-jobs; exit 1; }}
-    sleep 0.1
+    sleep {pause}
 done
 # What logind keeps the door shut with until the boot is over.
-while [ -e /run/nologin ]; do sleep 0.1; done
+while [ -e /run/nologin ]; do sleep {pause}; done
 cat /etc/ssh/ssh_host_ed25519_key.pub
 """
 
@@ -61,6 +61,8 @@ class Machine:
     """/etc/hosts as it was when the machine went off."""
     slowness: ClassVar[int] = 1
     """How many times as long as a container's work may take: what waits for a machine waits that much longer."""
+    pause: ClassVar[float] = 0.1
+    """Seconds between two looks of what waits for something on the machine: each look is work for it."""
 
     @property
     def ssh_config(self) -> Path:
@@ -122,7 +124,8 @@ class Machine:
     def wait_until_up(self, timeout: float = UP_SECONDS) -> str:
         """Wait for the end of the boot; return the machine's public host key, read out through Docker."""
         try:
-            return self.run(_READY.format(tries=int(timeout * 10)), timeout=timeout + 10).stdout.strip()
+            question = _READY.format(tries=int(timeout / self.pause), pause=self.pause)
+            return self.run(question, timeout=timeout + 10).stdout.strip()
         except EngineError as error:
             log = cli.docker("logs", "--tail", "20", self.container, check=False)
             raise LabError(

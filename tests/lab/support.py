@@ -14,18 +14,21 @@ import pytest
 from lab import Machine, Snapshot, difference
 from lab.docker.daemon import engine_answers, probe
 from lab.docker.requirements import decide
-from toolchain.waiting import as_it_is, wait_until
+from toolchain.waiting import PAUSE_SECONDS, as_it_is, wait_until
 
 SETTLE_SECONDS = 60.0
 
 
-def until(answer: Callable[[], Any], what: str, seconds: float = 90) -> Any:
-    """Ask again until the answer is true, for as long as a slow machine may take; the answer."""
+def until(answer: Callable[[], Any], what: str, seconds: float = 90, *, pause: float = PAUSE_SECONDS) -> Any:
+    """Ask again until the answer is true, for as long as a slow machine may take; the answer.
+
+    `pause` seconds go by between two: to answer may be work for the machine, too.
+    """
 
     def late(last: Any) -> NoReturn:
         raise AssertionError(f"not within {seconds:g} s: {what} (the last answer: {last!r})")
 
-    return wait_until(answer, seconds, late)
+    return wait_until(answer, seconds, late, pause=pause)
 
 
 def lasting_difference(

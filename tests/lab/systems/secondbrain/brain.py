@@ -17,6 +17,9 @@ SETTINGS: dict[str, Any] = {
     "share": {"server": "windows", "name": "PersonalAssistantHub"},
 }
 PATIENCE = 300  # seconds
+PAUSE = 4.0
+"""Seconds between two questions to podman: each is a second of a processor's time in software, and health is probed
+every five seconds."""
 
 
 @dataclass
