@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from checks.result import CheckResult, Story
 from checks.secondbrain.codes import Code
-from components.blocks.quadlet import HEALTH_INTERVAL, HEALTH_RETRIES, HEALTH_TIMEOUT
+from components.blocks.quadlet import HEALTH_RETRIES, HEALTH_TIMEOUT
 from components.secondbrain.deployed import DeployedSecondBrain
 from providers.machine.session import Completed, Session
 from toolchain.waiting import as_it_is, wait_until_async
@@ -122,7 +122,7 @@ async def hung(session: Session, deployed: DeployedSecondBrain) -> CheckResult:
     stopped = await session.run("sh", "-c", _STOP, "sh", first.stdout.strip(), check=False)
     if not stopped.ok:
         return STORY.failed(question, f"its processes can't be stopped: {stopped.stderr}", "Run `make up` again")
-    limit = HEALTH_RETRIES * (HEALTH_INTERVAL + HEALTH_TIMEOUT) + BACK_SECONDS
+    limit = HEALTH_RETRIES * (deployed.health_interval + HEALTH_TIMEOUT) + BACK_SECONDS
     took = await _anew(session, deployed, container, before, limit)
     if took is None:
         return STORY.failed(question, f"not after {limit:.0f} s", LOG.format(f"{container}.service"))

@@ -17,8 +17,6 @@ from config import podman
 from config.addresses import bracketed
 
 RESTART_SECONDS = 5
-HEALTH_INTERVAL = 5
-"""Seconds between two health checks."""
 HEALTH_TIMEOUT = 10
 """Seconds after which one counts as failed."""
 HEALTH_RETRIES = 3
@@ -75,6 +73,8 @@ class Group:
     containers: tuple[Container, ...]
     start_timeout: int
     """Seconds until a container that is not healthy counts as failed."""
+    health_interval: int = 5
+    """Seconds between two health checks."""
 
     def container(self, role: str) -> Container:
         """Return the container of that role: its name is the group's, a dash and the role. Raises KeyError."""
@@ -140,7 +140,7 @@ def container_file(container: Container, group: Group, form: Form) -> UnitFile:
     lines += [f"PodmanArgs=--group-add={number}" for number in container.groups]
     lines += [
         f"HealthCmd={shell_line(in_time(container.health_command))}",
-        f"HealthInterval={HEALTH_INTERVAL}s",
+        f"HealthInterval={group.health_interval}s",
         f"HealthTimeout={HEALTH_TIMEOUT}s",
         f"HealthRetries={HEALTH_RETRIES}",
         f"HealthStartPeriod={group.start_timeout}s",

@@ -266,6 +266,7 @@ class SecondBrain(pulumi.ComponentResource):
             pod=pod.name,
             units=units,
             start_timeout=pod.start_timeout,
+            health_interval=pod.health_interval,
             backend_url=self.backend_url,
             health_path=pod.backend_health_path,
             ollama_url=_url(pod.ollama_addresses, pod.ollama_port),

@@ -44,4 +44,5 @@ def described(settings: SecondBrain, port: int, image: str, *, secret_environmen
         # backend whose user is not root reads them too.
         groups=("0",) if settings.share else (),
     )
-    return Group(pod.name, "The containers of SecondBrain", (ollama, backend), pod.start_timeout)
+    containers = (ollama, backend)
+    return Group(pod.name, "The containers of SecondBrain", containers, pod.start_timeout, pod.health_interval)

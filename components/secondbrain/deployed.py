@@ -34,6 +34,8 @@ class DeployedSecondBrain(Deployed):
     """The services that make up the pod, of the account's own manager; empty under podmgr."""
     start_timeout: int
     """Seconds that the containers may take to become healthy."""
+    health_interval: int
+    """Seconds between two health checks of a container."""
     backend_url: str
     health_path: str
     ollama_url: str | None

@@ -193,6 +193,10 @@ class Pod(Settings):
     start_timeout: Annotated[int, Field(ge=5, le=3600)] = Field(
         default=90, description="Seconds that the containers may take to become healthy."
     )
+    health_interval: Annotated[int, Field(ge=1, le=300)] = Field(
+        default=5,
+        description="Seconds between two health checks of a container. Each starts podman: on a slow machine, fewer.",
+    )
 
     def rules(self) -> Rules:
         return (self._one_service_per_port,)

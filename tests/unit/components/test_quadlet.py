@@ -44,7 +44,7 @@ BACKEND = Container(
     after=("brain-ollama",),
     groups=("0",),
 )
-GROUP = Group("brain", "Brain", (OLLAMA, BACKEND), 90)
+GROUP = Group("brain", "Brain", (OLLAMA, BACKEND), 90, 7)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_in_a_pod_a_service_has_started_once_it_is_healthy():
         "[Unit]\nDescription=Ollama\n\n[Container]\nContainerName=brain-ollama\nImage=docker.io/ollama/ollama:latest\n"
         "Pod=brain.pod\nNotify=healthy\nVolume=/var/lib/brain/ollama:/root/.ollama\n"
         "HealthCmd=command -v timeout >/dev/null && set -- timeout 9; \"$$@\" sh -c 'ollama list'\n"
-        "HealthInterval=5s\nHealthTimeout=10s\nHealthRetries=3\nHealthStartPeriod=90s\nHealthOnFailure=kill\n\n"
+        "HealthInterval=7s\nHealthTimeout=10s\nHealthRetries=3\nHealthStartPeriod=90s\nHealthOnFailure=kill\n\n"
         "[Service]\nRestart=always\nRestartSec=5\nTimeoutStartSec=90\n\n[Install]\nWantedBy=default.target\n"
     )
 

@@ -194,6 +194,7 @@ def test_a_full_name_of_an_image_is_taken(image: str):
 WRONG: dict[str, list[Any]] = {
     "hosts/brain/port": [True, 0, 65536, "ssh"],
     "secondbrain/pod/start-timeout": [True, 0, "long"],
+    "secondbrain/pod/health-interval": [True, 0, 301, "often"],
     "core/backend/port": [False, 70000],
     "core/backup/keep": [True],
     "secondbrain/share/port": [True],

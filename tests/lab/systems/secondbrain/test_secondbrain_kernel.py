@@ -17,12 +17,16 @@ from checks.secondbrain.share_access import dropped
 from lab import Lab, Service
 from lab.kernel import KernelMachine
 from tests.lab.support import until
-from tests.lab.systems.secondbrain.brain import PATIENCE, SETTINGS, SHARE, Brain
+from tests.lab.systems.secondbrain.brain import PATIENCE, PAUSE, SETTINGS, SHARE, Brain
 from tests.lab.systems.secondbrain.stack import ACCOUNT, Stack
 from tests.lab.systems.whole_program import failures, skips
 from toolchain.versions import ROOT
 
 pytestmark = pytest.mark.timeout(1800)
+
+# Each health check starts podman, a second and more of a processor in software: with one each five seconds for either
+# container, half of what the machine took went there.
+RARELY = {"pod": {**SETTINGS["pod"], "health-interval": 20}}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +40,7 @@ def brain(lab: Lab, registry: Service, windows: Service, tmp_path_factory: pytes
     made = lab.find("kernel")
     assert isinstance(made, KernelMachine)
     folder = tmp_path_factory.mktemp("secondbrain-kernel")
-    yield Brain(made, Stack(folder, made, SETTINGS, secrets=True), windows)
+    yield Brain(made, Stack(folder, made, {**SETTINGS, **RARELY}, secrets=True), windows)
     lab.remove("kernel")
 
 
@@ -87,12 +91,12 @@ def test_with_the_windows_machine_off_and_on_again_and_a_boot_between_the_files_
         assert isinstance(brain.machine, KernelMachine)
         brain.machine.reboot()
         # Software emulates the boot as well: the pod may still be on its way when ssh answers.
-        until(lambda: brain.backend()[1:] == ["healthy"], "the backend is healthy after the boot", PATIENCE)
+        until(lambda: brain.backend()[1:] == ["healthy"], "the backend is healthy after the boot", PATIENCE, pause=PAUSE)
     finally:
         brain.windows.start()
     text = brain.windows.run("cat /srv/PersonalAssistantHub/notes/today.txt").stdout
-    until(lambda: brain.reads("notes/today.txt") == text, "the backend reads the share again", PATIENCE)
-    until(lambda: brain.backend()[1:] == ["healthy"], "it is healthy", PATIENCE)
+    until(lambda: brain.reads("notes/today.txt") == text, "the backend reads the share again", PATIENCE, pause=PAUSE)
+    until(lambda: brain.backend()[1:] == ["healthy"], "it is healthy", PATIENCE, pause=PAUSE)
     until(lambda: brain.machine.ssh("true", check=False).ok, "the machine answers over SSH", PATIENCE)
 
 

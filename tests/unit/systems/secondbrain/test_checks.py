@@ -38,6 +38,7 @@ WRITTEN: dict[str, Any] = {
     "pod": "secondbrain",
     "units": UNITS,
     "start_timeout": 0,
+    "health_interval": 0,
     "backend_url": "http://127.0.0.1:8000",
     "health_path": "/health",
     "ollama_url": "http://127.0.0.1:11434",

@@ -47,7 +47,6 @@ def _at_once(monkeypatch: pytest.MonkeyPatch):  # pyright: ignore[reportUnusedFu
         (disruption, "BACK_SECONDS"),
         (disruption, "FROM_ZERO_SECONDS"),
         (disruption, "POLL_SECONDS"),
-        (disruption, "HEALTH_INTERVAL"),
         (disruption, "HEALTH_TIMEOUT"),
         (share_access, "BACK_SECONDS"),
     ):
