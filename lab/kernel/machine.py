@@ -110,7 +110,7 @@ class KernelMachine(Machine):
         def away(_: str) -> NoReturn:
             raise LabError(f"{self.name!r} did not come back from its restart within {BOOT_SECONDS} s.")
 
-        # QEMU ends with the boot, and Docker starts it anew: Docker is asked, for whom the answer is no work in software.
+        # QEMU ends with the boot and Docker starts it anew: asking Docker is no work for the machine.
         wait_until(self._begun, BOOT_SECONDS, away, good=lambda now: now != begun, pause=self.pause)
         self.wait_until_up()
         if self.boot_id() == before:

@@ -35,7 +35,7 @@ LONGEST = (
     "test_bridges.py",
     "test_kinds.py",
     "test_core_stack.py",
-    "test_lab_kernel_machine.py",  # not beside the other with a kernel of its own: each takes two processors
+    "test_lab_kernel_machine.py",  # not beside the other with a kernel of its own: each takes a processor
     "test_core_power.py",
     "test_ways_in.py",
     "test_secondbrain_podmgr.py",

@@ -10,7 +10,7 @@ from lab.docker import recipes
 from lab.docker.containers import free_address
 from lab.kernel import KernelOptions, container_options
 from lab.kernel.disk import disk_tag
-from lab.kernel.options import as_tar
+from lab.kernel.options import VIRTUALISING, as_tar
 
 
 def test_an_image_with_a_kernel_is_the_image_itself_and_a_layer_of_one_recipe() -> None:
@@ -35,6 +35,11 @@ def test_the_container_never_gets_the_virtualisation_of_this_machine() -> None:
 def test_the_hardware_is_handed_on() -> None:
     words = container_options(KernelOptions(memory=4096, processors=1, processor="qemu64"), "10.213.0.4")
     assert {"HEARTH_MEMORY=4096", "HEARTH_PROCESSORS=1", "HEARTH_CPU=qemu64", "HEARTH_NAMES=10.213.0.4"} <= set(words)
+
+
+def test_the_processor_virtualises_where_that_is_asked_for_alone() -> None:
+    assert "HEARTH_CPU=max,la57=off,svm=off" in container_options(KernelOptions(), "10.213.0.4")
+    assert "HEARTH_CPU=max,la57=off" in container_options(KernelOptions(processor=VIRTUALISING), "10.213.0.4")
 
 
 def test_a_graphics_card_comes_with_its_audio_function_behind_a_port_of_their_own_and_the_iommu_on() -> None:

@@ -16,6 +16,7 @@ import pytest
 from checks.result import Status
 from lab import Lab
 from lab.kernel import KernelMachine, KernelOptions
+from lab.kernel.options import VIRTUALISING
 from lab.systems.lxd import small_instance
 from lab.systems.lxd.disks import disk
 from tests.lab.project import shown
@@ -44,7 +45,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    hardware = KernelOptions(memory=3072)
+    hardware = KernelOptions(memory=3072, processors=2, processor=VIRTUALISING)
     machine = lab.machine(NAME, image="machine-zfs", kernel=hardware, fresh=True)
     assert isinstance(machine, KernelMachine)
     images = small_instance.put(lab, machine)

@@ -91,7 +91,7 @@ def test_with_the_windows_machine_off_and_on_again_and_a_boot_between_the_files_
         assert isinstance(brain.machine, KernelMachine)
         brain.machine.reboot()
         # Software emulates the boot as well: the pod may still be on its way when ssh answers.
-        until(lambda: brain.backend()[1:] == ["healthy"], "the backend is healthy after the boot", PATIENCE, pause=PAUSE)
+        until(lambda: brain.backend()[1:] == ["healthy"], "it is healthy after the boot", PATIENCE, pause=PAUSE)
     finally:
         brain.windows.start()
     text = brain.windows.run("cat /srv/PersonalAssistantHub/notes/today.txt").stdout
