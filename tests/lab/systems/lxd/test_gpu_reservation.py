@@ -99,7 +99,8 @@ class Story:
 def story(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     # As on a machine whose kernel has the IOMMU off: Debian's own has Intel's on.
     processor = f"{KernelOptions.processor},vendor=GenuineIntel"
-    hardware = KernelOptions(graphics=True, processor=processor, command_line="intel_iommu=off")
+    words = "intel_iommu=off"
+    hardware = KernelOptions(graphics=True, processors=2, processor=processor, command_line=words)
     made = lab.machine("gpu", image="machine-podman", kernel=hardware, fresh=True)
     assert isinstance(made, KernelMachine)
     boot_loader.install(made, "intel_iommu=off")
