@@ -81,16 +81,15 @@ bench: setup  ## measure against Ansible on lab machines
 down:  ## take the stack down (dev: and the lab with it)
 	@$(HEARTH) down --stack $(STACK)
 
-# Each in a process of its own, which collects its own tests and no others; what is in neither folder is in the last.
-# The folders are of one size, and some tests wait: all three at a time.
-UNIT_FOLDERS = providers systems
-UNIT_PARTS = $(UNIT_FOLDERS:%=unit-%) unit-rest
-.PHONY: $(UNIT_PARTS)
+# Each in a process of its own, which collects its own tests and none of the others'; what is elsewhere is in the first.
+# They take a fifth each, and some tests wait: all at a time.
+UNIT_FOLDERS = tests/unit $(addprefix tests/unit/,config systems providers providers/kinds)
+.PHONY: $(UNIT_FOLDERS)
 # All of a part's output at its end, and the end of each, whichever fails.
-AT_ONCE = $(MAKE) --no-print-directory -k -O -j 4
+AT_ONCE = $(MAKE) --no-print-directory -k -O -j 6
 
 test-quick:  ## the linters and the unit tests, in less than a minute
-	@$(AT_ONCE) lint $(UNIT_PARTS)
+	@$(AT_ONCE) lint $(UNIT_FOLDERS)
 
 lint: setup
 	@$(VENV)/ruff check .
@@ -101,14 +100,9 @@ lint: setup
 	@{ git ls-files '*.sh'; git grep -lIE '^#!/(usr/)?bin/(env )?(ba)?sh' -- ':!*.py' ':!*.md'; } | sort -u | xargs $(VENV)/shellcheck
 
 unit:
-	@$(AT_ONCE) $(UNIT_PARTS)
+	@$(AT_ONCE) $(UNIT_FOLDERS)
 
 # The type checker is one thread, and the longest of all: what is many gives way to it. The parts would write one cache.
-PART = nice $(VENV)/pytest -q -p no:xdist -p no:cacheprovider
-$(UNIT_FOLDERS:%=unit-%): unit-%: setup
-	@echo "unit tests: tests/unit/$*"
-	@$(PART) tests/unit/$*
-
-unit-rest: setup
-	@echo "unit tests: all others"
-	@$(PART) tests/unit $(UNIT_FOLDERS:%=--ignore=tests/unit/%)
+$(UNIT_FOLDERS): setup
+	@echo "unit tests: $@"
+	@nice $(VENV)/pytest -q -p no:xdist -p no:cacheprovider $@ $(patsubst %,--ignore=%,$(filter $@/%,$(UNIT_FOLDERS)))
