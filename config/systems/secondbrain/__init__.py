@@ -72,6 +72,7 @@ class SecondBrain(SystemSettings):
             self._of_private_homes,
             self._of_the_home,
             self._of_podmgr,
+            self._of_the_health_checks,
             self._of_the_mount,
             self._of_the_credentials,
             self._of_mount_and_credentials,
@@ -118,6 +119,12 @@ class SecondBrain(SystemSettings):
     def _of_podmgr(self) -> Iterator[Disagreement]:
         if self.manager == "podmgr":
             yield from _apart("account.home", self.account.home, "podmgr's", PODMGR_FOLDER)
+
+    def _of_the_health_checks(self) -> Iterator[Disagreement]:
+        interval = self.pod.health_interval
+        if self.manager == "podmgr" and interval != parts.Pod.model_fields["health_interval"].default:
+            rule = "is for Quadlet's units, and podmgr takes no interval; leave it out"
+            yield Disagreement("pod.health-interval", rule, interval)
 
     def _of_the_mount(self) -> Iterator[Disagreement]:
         if self.share is not None:

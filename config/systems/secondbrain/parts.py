@@ -195,7 +195,7 @@ class Pod(Settings):
     )
     health_interval: Annotated[int, Field(ge=1, le=300)] = Field(
         default=5,
-        description="Seconds between two health checks of a container. Each starts podman: on a slow machine, fewer.",
+        description="Seconds between two health checks of a container. Each starts podman: make it longer on a slow machine.",
     )
 
     def rules(self) -> Rules:

@@ -65,6 +65,10 @@ BETWEEN: list[tuple[dict[str, Any], set[str]]] = [
         {"secondbrain.pod.start-timeout", "secondbrain.pod"},
     ),
     (
+        {"secondbrain/manager": "podmgr", "secondbrain/pod/health-interval": 20, "secondbrain/data": "x"},
+        {"secondbrain.pod.health-interval", "secondbrain.data"},
+    ),
+    (
         {"core/backend/image": "docker.io/a", "core/backend/registry": "docker.io/a", "core/backend/port": 0},
         {"core.backend", "core.backend.port"},
     ),
