@@ -89,7 +89,10 @@ class Runs(Protocol):
 
 
 def take(machine: Runs) -> Snapshot:
-    """Take a snapshot; a second or two. Nothing on the machine is changed, and no podman store comes into being."""
+    """Take a snapshot; a second or two. Nothing on the machine is changed, and no podman store comes into being.
+
+    Raises LabError where something can't be asked.
+    """
     script = (Path(__file__).parent / "snapshot_probe.py").read_text()
     skipped = ["/var/lib/docker", "/var/lib/apt/lists", "/var/lib/containers/storage"]
     request = json.dumps({"roots": ROOTS, "skipped": skipped})

@@ -52,11 +52,10 @@ def walk(folder: str, skipped: list[str], files: dict[str, object]) -> None:
 
 
 def output(*command: str) -> list[str]:
-    """Return the lines that a command prints; none if it is missing or fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    except FileNotFoundError:
-        return []
+    """Return the lines that a command prints. Ends the program if it fails: two empty lists would look alike."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        sys.exit(f"no snapshot: {' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
     return sorted(done.stdout.splitlines())
 
 

@@ -36,8 +36,7 @@ class KernelOptions:
     IOMMU on. `processor` is a model of QEMU's; VIRTUALISING emulates AMD's virtualisation too. `command_line` is added
     to the kernel's, and may be changed later: see KernelMachine.set_command_line. Page tables of five levels are left
     out: they serve more than 64 TiB, and software walks them at each miss of the TLB, a quarter of a boot's processor
-    time. There is one processor: in software two wait for each other, which took a fifth more of this computer's time
-    for the same work (ADR 59).
+    time. There is one processor: in software two wait for each other (ADR 59).
     """
 
     memory: int = 2048

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import asyncssh
 import pytest
 
-from lab import Lab, Machine, Service, difference
+from lab import Lab, LabError, Machine, Service, difference
 from tests.lab.support import until
 
 if TYPE_CHECKING:
@@ -81,6 +81,15 @@ def test_a_snapshot_has_the_packages_that_apt_calls_manual(brain: Machine) -> No
     assert brain.snapshot().manual_packages == sorted(shown)
     brain.run("apt-mark manual sudo")
     assert brain.snapshot().manual_packages == sorted([*shown, "sudo"])
+
+
+def test_a_snapshot_in_which_something_could_not_be_asked_is_none(brain: Machine) -> None:
+    brain.run("mv /usr/bin/systemctl /usr/bin/systemctl-aside && ln -s /bin/false /usr/bin/systemctl")
+    try:
+        with pytest.raises(LabError, match="no snapshot: systemctl list-unit-files"):
+            brain.snapshot()
+    finally:
+        brain.run("mv /usr/bin/systemctl-aside /usr/bin/systemctl")
 
 
 def test_what_is_put_back_is_no_difference(brain: Machine) -> None:

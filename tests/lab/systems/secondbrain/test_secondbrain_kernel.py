@@ -24,8 +24,7 @@ from toolchain.versions import ROOT
 
 pytestmark = pytest.mark.timeout(1800)
 
-# Each health check starts podman, a second and more of a processor in software: with one each five seconds for either
-# container, half of what the machine took went there.
+# Each health check starts podman, a second and more of a processor in software.
 RARELY = {"pod": {**SETTINGS["pod"], "health-interval": 20}}
 
 
