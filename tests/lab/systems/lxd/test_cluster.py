@@ -116,7 +116,8 @@ DRIFTS = {
     "profile-container": "lxc profile set container limits.memory 1GiB",
     "profile-default": "lxc profile device set default eth0 limits.max=20Mbit",
     "profile-vm-base": "lxc profile delete vm-base",
-    "network-lxdbr0": "lxc network set lxdbr0 ipv4.nat false",
+    # LXD starts dnsmasq before the old one has ended ("Address already in use"); the kind asks again, too.
+    "network-lxdbr0": "until lxc network set lxdbr0 ipv4.nat false; do sleep 1; done",
     "pool-default": "lxc storage show default | sed 's/^description:.*/description: somebody else/' | lxc"
     " storage edit default",
     "group-last": "lxc cluster group assign bcn2 default",
