@@ -195,7 +195,8 @@ class Pod(Settings):
     )
     health_interval: Annotated[int, Field(ge=1, le=300)] = Field(
         default=5,
-        description="Seconds between two health checks of a container. Each starts podman: make it longer on a slow machine.",
+        description="Seconds between two health checks of a container. Each starts podman: make it longer on a slow "
+        "machine. Not with podmgr.",
     )
 
     def rules(self) -> Rules:
