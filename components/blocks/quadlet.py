@@ -73,7 +73,7 @@ class Group:
     containers: tuple[Container, ...]
     start_timeout: int
     """Seconds until a container that is not healthy counts as failed."""
-    health_interval: int = 5
+    health_interval: int
     """Seconds between two health checks."""
 
     def container(self, role: str) -> Container:

@@ -82,7 +82,7 @@ def test_quadlet_and_systemd_hand_a_containers_environment_and_health_check_on(
 ) -> None:
     environment = {f"V{number:02}": value for number, value in enumerate(values)}
     container = Container("x", "X", "docker.io/a/b:1", command, environment=environment)
-    unit = container_file(container, Group("g", "G", (container,), 30), form)
+    unit = container_file(container, Group("g", "G", (container,), 30, 5), form)
     reader.run("rm -rf /root/quadlet && mkdir /root/quadlet")
     reader.write("/root/quadlet/x.container", unit.text.replace("Pod=g.pod\n", "").replace("Network=g.network\n", ""))
     generated = reader.run("QUADLET_UNIT_DIRS=/root/quadlet /usr/libexec/podman/quadlet -dryrun").stdout

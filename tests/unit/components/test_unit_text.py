@@ -89,7 +89,7 @@ def test_a_containers_unit_holds_its_settings_and_not_one_line_more(
         "x", "X", "docker.io/a/b:1", command, environment=environment, environment_file="/srv/a b/x.env"
     )
     plain = Container("x", "X", "docker.io/a/b:1", "true", environment_file="/srv/x.env")
-    group = Group("g", "G", (container,), 30)
+    group = Group("g", "G", (container,), 30, 5)
     found = assignments(container_file(container, group, form).text)
     keys = [(section, key) for section, key, _ in found if key != "Environment"]
     assert keys == [(section, key) for section, key, _ in assignments(container_file(plain, group, form).text)]
