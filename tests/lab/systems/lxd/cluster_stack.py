@@ -83,6 +83,15 @@ def story_of(lab: Lab, folder: Path, names: Sequence[str], later: tuple[str, ...
             lab.remove(name)
 
 
+def until_taken(command: str) -> str:
+    """Return a line of sh that gives a change of a network to the daemon's client until it is taken.
+
+    The daemon starts dnsmasq before the old one has ended ("Address already in use"), and takes its change back; the
+    kind asks again for the same reason (providers/kinds/lxd/everywhere.py).
+    """
+    return f"until {command}; do sleep 1; done"
+
+
 def lan_of_its_own(machines: Sequence[Machine], lan: IPv4Network) -> None:
     """Let networkd configure the second interface of each machine, as it would on a server."""
     for number, machine in enumerate(machines, 1):

@@ -14,7 +14,7 @@ from tests.lab import killing
 from tests.lab.project import shown
 from tests.lab.support import until
 from tests.lab.systems.lxd.breaks import BREAKS, PLACES
-from tests.lab.systems.lxd.cluster_stack import ClusterStack, Story, story_of
+from tests.lab.systems.lxd.cluster_stack import ClusterStack, Story, story_of, until_taken
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +116,7 @@ DRIFTS = {
     "profile-container": "lxc profile set container limits.memory 1GiB",
     "profile-default": "lxc profile device set default eth0 limits.max=20Mbit",
     "profile-vm-base": "lxc profile delete vm-base",
-    # LXD starts dnsmasq before the old one has ended ("Address already in use"); the kind asks again, too.
-    "network-lxdbr0": "until lxc network set lxdbr0 ipv4.nat false; do sleep 1; done",
+    "network-lxdbr0": until_taken("lxc network set lxdbr0 ipv4.nat false"),
     "pool-default": "lxc storage show default | sed 's/^description:.*/description: somebody else/' | lxc"
     " storage edit default",
     "group-last": "lxc cluster group assign bcn2 default",

@@ -12,7 +12,7 @@ from lab import Lab, Machine, Snapshot
 from lab.systems.lxd import instance_image
 from tests.lab.project import shown
 from tests.lab.support import lasting_difference, until
-from tests.lab.systems.lxd.cluster_stack import ClusterStack
+from tests.lab.systems.lxd.cluster_stack import ClusterStack, until_taken
 from tests.lab.systems.lxd.plain_stack import plain_stack
 
 NAME = "inc1"
@@ -33,10 +33,12 @@ class Story:
     beside: str
 
     def incus(self, *commands: str) -> str:
-        """Give commands to Incus' own client, which has a home of its own for what it leaves."""
-        text = "\n".join(
-            ("set -e; mkdir -p /run/client; export HOME=/run/client", *(f"incus {command}" for command in commands))
-        )
+        """Give commands to Incus' own client."""
+        return self.shell(*(f"incus {command}" for command in commands))
+
+    def shell(self, *lines: str) -> str:
+        """Run lines in which Incus' own client has a home of its own for what it leaves."""
+        text = "\n".join(("set -e; mkdir -p /run/client; export HOME=/run/client", *lines))
         return self.machine.run(text, timeout=240).stdout.strip()
 
 
@@ -68,16 +70,16 @@ def test_a_second_up_changes_nothing(story: Story):
 
 
 DRIFTS = {
-    "instance-c1": "config set c1 limits.processes 400",
-    "profile-container": "profile set container limits.memory 1GiB",
-    "network-lxdbr0": "network set lxdbr0 ipv4.nat false",
+    "instance-c1": "incus config set c1 limits.processes 400",
+    "profile-container": "incus profile set container limits.memory 1GiB",
+    "network-lxdbr0": until_taken("incus network set lxdbr0 ipv4.nat false"),
 }
 
 
 @pytest.mark.timeout(600)
 def test_a_drift_is_named_by_a_preview_and_repaired(story: Story):
     address = story.incus("config get c1 volatile.eth0.hwaddr")
-    story.incus(*DRIFTS.values(), "stop -f c1")
+    story.shell(*DRIFTS.values(), "incus stop -f c1")
     preview = story.stack.project.workspace.drift()
     assert preview.returncode == 7, shown(preview)
     for name in DRIFTS:
