@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from config.addresses import is_loopback
 from config.certificates import certificates_in, private_key_in
+from config.texts import NO_TEXT
 
 
 def one_line(value: str) -> None:
@@ -36,6 +37,7 @@ def environment_lines(value: str) -> None:
     """Hold a file of variables to its rule, as podman-run(1) reads `--env-file`: NAME=value, or a comment.
 
     A name alone would take the value from whoever starts podman, and of two lines of one name nobody sees which counts.
+    What is no character makes systemd refuse the whole file.
     Raises ValueError, without the value.
     """
     names: dict[str, int] = {}
@@ -43,7 +45,7 @@ def environment_lines(value: str) -> None:
         if (
             line.strip()
             and not line.lstrip().startswith("#")
-            and not re.fullmatch(r"[A-Za-z_]\w*=[^\r\x00]*", line, re.ASCII)
+            and not re.fullmatch(rf"[A-Za-z_]\w*=[^\r\x00{NO_TEXT}]*", line, re.ASCII)
         ):
             raise ValueError(f"must be lines of NAME=value, and line {number} is none; set it again, so")
         name = line.partition("=")[0].strip()

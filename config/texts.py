@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import re
 
+NO_TEXT = r"\ud800-\udfff\ufdd0-\ufdef" + "".join(
+    f"\\U{plane << 16 | 0xFFFE:08x}\\U{plane << 16 | 0xFFFF:08x}" for plane in range(17)
+)
+"""What no text can hold: halves of characters, and Unicode's 66 noncharacters.
+
+Systemd refuses a whole file for one of the latter (utf8_is_valid()), and the service that reads it doesn't start.
+"""
 UNSEEN = (
     r"\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f"
-    r"\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    r"\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb" + NO_TEXT
 )
 """What a text must not hold: what controls a terminal or ends a line, and what nobody sees who reads it.
 

@@ -12,12 +12,19 @@ from __future__ import annotations
 import re
 import shlex
 
-_NO_LINE = re.compile(r"[\x00\n\r\ud800-\udfff]")
+from config.texts import NO_TEXT
+
+# U+0080 is the one character that podman's generator loses, since it takes 128 for ASCII (charNeedEscape() in
+# pkg/systemd/parser/split.go, 4.4 to 5.x): it writes `\x80`, which systemd reads as a byte that is no text.
+_NO_LINE = re.compile(rf"[\x00\n\r\x80{NO_TEXT}]")
 
 
 def _carried(value: str) -> str:
     if _NO_LINE.search(value):
-        raise ValueError("a value in a unit file must be one line of text; write it without line breaks and NUL")
+        raise ValueError(
+            "a value in a unit file must be one line of text; write it without line breaks, NUL, U+0080 and what is no "
+            "character"
+        )
     return value
 
 

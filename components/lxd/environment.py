@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 from collections.abc import Mapping
 from typing import TypedDict
@@ -12,6 +13,7 @@ from pulumi import Input, Output, ResourceOptions
 
 from config.systems.lxd import Lxd
 from config.systems.lxd.parts import Environment
+from config.texts import NO_TEXT
 from providers.resources.host import Directory, File, Script
 
 SECRET = "lxd-environment"
@@ -36,9 +38,9 @@ def text(plain: Mapping[str, str], secret: str, required: tuple[str, ...]) -> st
     `secret` are lines of NAME=value. Raises MissingVariables that names what is required and nowhere, and no value.
     """
     values = dict(plain)
-    for line in secret.splitlines():
-        name, separator, value = line.strip().partition("=")
-        if separator and not name.startswith("#"):
+    for line in secret.split("\n"):
+        name, separator, value = line.partition("=")
+        if separator and not name.lstrip().startswith("#"):
             values[name] = value
     if missing := [name for name in required if not values.get(name)]:
         raise MissingVariables(
@@ -53,10 +55,11 @@ def quoted(value: str) -> str:
 
     One that holds such a quote in double quotes, which both readers take back the same.
 
-    Source: POSIX sh, 2.2 Quoting; systemd.exec(5), EnvironmentFile. Raises ValueError for a line break.
+    Source: POSIX sh, 2.2 Quoting; systemd.exec(5), EnvironmentFile. Raises ValueError for a line break, and for what is
+    no character: systemd would refuse the whole file.
     """
-    if any(character in value for character in "\n\r\x00"):
-        raise ValueError("a variable of the environment file is one line; take the line break out")
+    if re.search(rf"[\n\r\x00{NO_TEXT}]", value):
+        raise ValueError("a variable of the environment file is one line of text; take the line break out")
     if "'" not in value:
         return f"'{value}'"
     for character in ("\\", '"', "$", "`"):

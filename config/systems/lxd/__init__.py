@@ -97,7 +97,7 @@ class Lxd(SystemSettings):
         lines = given.get("lxd-environment")
         if lines is None or self.environment is None:
             return
-        named = {line.partition("=")[0].strip() for line in lines.splitlines() if line.partition("=")[2]}
+        named = {line.partition("=")[0].strip() for line in lines.split("\n") if line.partition("=")[2]}
         needed = [name for name in self.environment.required if name not in self.environment.variables]
         if missing := [name for name in needed if name not in named]:
             rule = (

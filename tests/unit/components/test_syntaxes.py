@@ -24,14 +24,16 @@ from components.lxd.instances import user_data
 from components.lxd.ssh_files import Peer, config_entries
 from config.calendar import calendar
 from config.hosts import Machines
+from config.secret_rules import environment_lines
 from config.systems.lxd.parts import Instance
 from tests.needs import needs
+from tests.unit.components.test_unit_text import NONCHARACTERS
 from tests.unit.components.unit_reader import words
 from tests.unit.systems.maubot.test_programs import health
 
 NASTY = "%$\\\"' \t;#[]{}()`!&|<>*?~=:@,a1ü€😀"
 lines = st.text(
-    st.one_of(st.sampled_from(NASTY), st.characters(exclude_characters="\0\n\r", exclude_categories=["Cs", "Cc"])),
+    st.one_of(st.sampled_from(NASTY), st.characters(exclude_characters=NONCHARACTERS, exclude_categories=["Cs", "Cc"])),
     max_size=30,
 )
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -117,6 +119,19 @@ def read_by_systemd(text: str) -> str:
 @given(lines)
 def test_systemd_reads_a_variable_of_the_environment_file_as_it_was_meant(value: str) -> None:
     assert read_by_systemd(quoted(value)) == value
+
+
+@given(lines)
+def test_a_line_of_the_secret_variables_is_taken_as_it_is(value: str) -> None:
+    secret = f"# a note\nA={value}\n\nB=x"
+    environment_lines(secret)
+    assert environment_text({}, secret, ("B",)) == f"A={quoted(value)}\nB='x'\n"
+
+
+@pytest.mark.parametrize("character", [*"\n\r\0", *NONCHARACTERS])
+def test_what_systemd_refuses_a_file_for_is_in_none(character: str) -> None:
+    with pytest.raises(ValueError, match="one line of text"):
+        quoted(f"a{character}b")
 
 
 @given(lines.filter(lambda value: value != ""))

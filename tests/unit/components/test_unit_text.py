@@ -17,11 +17,18 @@ from components.blocks.unit_text import bare_word, line, shell_line, word
 from tests.unit.components.unit_reader import assignments, exec_line, executed, line_value, words
 
 NASTY = "%$\\\"' \t;#[]{}()`!&|<>*?~=:@,a1\x1b\x7fü€😀"
+NONCHARACTERS = "".join(
+    map(chr, [*range(0xFDD0, 0xFDF0), *(code for code in range(0x110000) if code & 0xFFFE == 0xFFFE)])
+)
+"""The Unicode Standard, 23.7 "Noncharacters"."""
 texts = st.text(
-    st.one_of(st.sampled_from(NASTY), st.characters(exclude_characters="\0\n\r", exclude_categories=["Cs"]))
+    st.one_of(
+        st.sampled_from(NASTY),
+        st.characters(exclude_characters="\0\n\r\x80" + NONCHARACTERS, exclude_categories=["Cs"]),
+    )
 )
 ends = re.compile(r'^[\s"]|[\s"\\]$')
-NO_LINE = ["a\nb", "a\rb", "a\0b", "\ud800"]
+NO_LINE = ["a\nb", "a\rb", "a\0b", "a\x80b", "\ud800", *NONCHARACTERS]
 
 
 @given(texts)

@@ -76,10 +76,11 @@ def _escape(rest: str) -> tuple[str, int]:
     """Return what stands for a backslash and what follows, and how many characters follow."""
     if rest[:1] in ESCAPES and rest:
         return ESCAPES[rest[0]], 1
-    if match := re.match(r"x([0-9a-fA-F]{2})", rest):
-        return chr(int(match[1], 16)), 3
-    if match := re.match(r"[0-7]{3}", rest):
-        return chr(int(match[0], 8)), 3
+    if (match := re.match(r"x([0-9a-fA-F]{2})", rest)) and (code := int(match[1], 16)) < 0x80:
+        return chr(code), 3
+    if (match := re.match(r"[0-7]{3}", rest)) and (code := int(match[0], 8)) < 0x80:
+        return chr(code), 3
+    # From 0x80 on an escape is one byte to systemd, so no character of UTF-8.
     raise NotRead(f"an escape that does not exist: {rest[:4]!r}")
 
 
@@ -97,10 +98,10 @@ def exec_line(arguments: list[str]) -> str:
 
 
 def _exec_word(argument: str) -> str:
-    if not re.search(r"[\x00-\x20\x7f\"'\\]", argument):
+    if not re.search(r"[\x00-\x20\x7f\x80\"'\\]", argument):
         return argument
     inner = argument.replace("\\", "\\\\").replace('"', '\\"')
-    inner = re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", inner)
+    inner = re.sub(r"[\x00-\x1f\x7f\x80]", lambda found: f"\\x{ord(found[0]):02x}", inner)
     return f'"{inner}"'
 
 

@@ -110,7 +110,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ),
     *(
         ({"secondbrain/share/mount-point": f"/mnt/Hu{mark}b"}, ["secondbrain.share.mount-point"])
-        for mark in "\u200b\u202e"
+        for mark in "\u200b\u202e\ufdd0\uffff\U0010fffe"
     ),
     *(
         ({"todo/context": name}, ["todo.context"])
@@ -171,6 +171,7 @@ SECRETS: list[tuple[str, str, str]] = [
     ("maubot-database-url", "postgresql+asyncpg://canary@127.0.0.1/d", "must be an address of PostgreSQL"),
     ("secondbrain-backend-environment", "A=canary\n# A=x\nB=1\nA=canary2\n", "lines 1 and 4"),
     ("lxd-environment", "A=canary\nA=canary", "lines 1 and 2"),
+    ("lxd-environment", "A=canary\nB=canary\ufdd0", "line 2 is none"),
     ("maubot-bot-passwords", "instagram-bot=canary\ninstagram-bot = canary2", "instagram-bot has two"),
 ]
 LEGAL: list[dict[str, Any]] = [
