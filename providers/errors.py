@@ -6,6 +6,8 @@ import re
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from toolchain.lines import lines_in
+
 
 class HearthError(RuntimeError):
     """Something that a person has to read. `str()` of it is the whole message; no traceback is ever shown.
@@ -22,7 +24,7 @@ class HearthError(RuntimeError):
     def __str__(self) -> str:
         parts = [self.summary]
         if self.detail:
-            parts.append("\n".join(f"  | {line}" for line in self.detail.splitlines()[-12:]))
+            parts.append("\n".join(f"  | {line}" for line in lines_in(self.detail)[-12:]))
         if self.remedy:
             parts.append(f"  What to do: {self.remedy}")
         return "\n".join(parts)

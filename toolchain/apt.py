@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 from toolchain.errors import UnavailableError
+from toolchain.lines import lines_in
 
 
 def is_root() -> bool:
@@ -29,5 +30,5 @@ def install(*packages: str) -> None:
         answer = subprocess.run(attempt, env=environment, capture_output=True, text=True, check=False)
         if attempt is command and answer.returncode == 0:
             return
-    last = (answer.stdout + answer.stderr).strip().splitlines()[-3:]
+    last = lines_in((answer.stdout + answer.stderr).strip())[-3:]
     raise UnavailableError(f"apt could not install {' '.join(packages)}: {' | '.join(last)}")

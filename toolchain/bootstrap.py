@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from toolchain import apt
 from toolchain.errors import ToolchainError
 from toolchain.files import write_whole
+from toolchain.lines import lines_in
 from toolchain.locks import exclusive
 from toolchain.versions import PYTHON_FLOOR, cache_folder, show
 
@@ -86,7 +87,7 @@ def install(python: Path, lock: Path, say: Callable[[str], None]) -> None:
             run([str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "-r", str(only_uv)])
             run([str(python), "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", *packages])
         except ToolchainError as error:
-            say(f"uv could not install them, so pip does: {str(error).splitlines()[-1].strip()}")
+            say(f"uv could not install them, so pip does: {lines_in(str(error))[-1].strip()}")
             run([str(python), "-m", "pip", "install", "--quiet", *packages])
 
 
@@ -116,5 +117,5 @@ def run(command: list[str]) -> None:
     environment.setdefault("UV_LINK_MODE", "copy")
     answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if answer.returncode != 0:
-        lines = (answer.stdout + answer.stderr).strip().splitlines()[-6:]
+        lines = lines_in((answer.stdout + answer.stderr).strip())[-6:]
         raise ToolchainError("\n".join([f"`{' '.join(command)}` ended with {answer.returncode}:", *lines]))

@@ -18,6 +18,7 @@ from providers.kinds.lxd.daemons import ABOUT, Daemon
 from providers.kinds.lxd.gpu_functions import BRIDGE_CLASS, VFIO, Function, functions_in, of_cards
 from providers.kinds.lxd.gpu_reservation import GpuReservationFacts, GpuReservationInputs, observe
 from providers.machine.session import Completed, Session
+from toolchain.lines import lines_in
 
 KEPT = Story("38", Code.CONFIGURATION)
 GIVEN = Story("68", Code.CONFIGURATION)
@@ -133,7 +134,7 @@ def device_row(name: str, cards: list[str], functions: list[str], instance: dict
 def smi_row(question: str, cards: int, said: Completed) -> CheckResult:
     """Read the answer of nvidia-smi: a line for each card, as `NVIDIA RTX A2000, 550.163.01, 00000000:06:00.0`."""
     lines = [
-        line.strip() for line in said.stdout.splitlines() if re.fullmatch(r".+, [\d.]+, [0-9A-Fa-f:.]+", line.strip())
+        line.strip() for line in lines_in(said.stdout) if re.fullmatch(r".+, [\d.]+, [0-9A-Fa-f:.]+", line.strip())
     ]
     holds = said.ok and len(lines) >= cards
     seen = "; ".join(lines) if holds else " ".join((said.stdout + said.stderr).split())[:200] or f"status {said.status}"

@@ -13,6 +13,7 @@ from providers.errors import HearthError
 from providers.kinds.lxd import link_echo
 from providers.kinds.lxd.zerotier import assigned, service
 from providers.machine.session import Session
+from toolchain.lines import lines_in
 
 ENVIRONMENT = Story("28", Code.CONFIGURATION)
 SSH = Story("18", Code.CONFIGURATION)
@@ -141,7 +142,7 @@ async def check_bridges(
 def bridge_rows(machine: str, name: str, nic: str, addresses: list[str], said: str) -> list[CheckResult]:
     """Hold what a machine said of a bridge against what it is to be."""
     found: dict[str, list[str]] = {}
-    for line in said.splitlines():
+    for line in lines_in(said):
         word, _, rest = line.partition(" ")
         found.setdefault(word, []).extend(rest.split())
     has = [str(ip_interface(each)) for each in found.get("has", [])]

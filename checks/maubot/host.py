@@ -19,6 +19,7 @@ from components.maubot.deployed import DeployedMaubot
 from components.maubot.nix_phases import PHASE_LINE, PHASES
 from components.maubot.units import KEY_FILE
 from providers.machine.session import Session
+from toolchain.lines import lines_in
 
 MAKE_UP = "Run `make up` again"
 EXPOSURE = 2.0
@@ -43,7 +44,7 @@ async def check_service(session: Session, deployed: DeployedMaubot) -> list[Chec
         session.run("ss", "--listening", "--tcp", "--numeric", "--no-header", f"sport = :{deployed.port}", check=False),
         session.stat(deployed.config_file, content=True),
     )
-    unit = dict(line.split("=", 1) for line in show.stdout.splitlines() if "=" in line)
+    unit = dict(line.split("=", 1) for line in lines_in(show.stdout) if "=" in line)
     active = unit.get("ActiveState") == "active"
     rows = [
         Story("US1", Code.NOT_RUNNING).verdict(
@@ -68,7 +69,7 @@ async def check_service(session: Session, deployed: DeployedMaubot) -> list[Chec
             MAKE_UP,
         )
     )
-    places = [line.split()[3] for line in listens.stdout.splitlines() if len(line.split()) > 3]
+    places = [line.split()[3] for line in lines_in(listens.stdout) if len(line.split()) > 3]
     rows.append(
         story.verdict(
             places == [f"127.0.0.1:{deployed.port}"],
@@ -211,7 +212,7 @@ async def check_others(session: Session, deployed: DeployedMaubot) -> list[Check
         )
     )
     for name, result in zip(deployed.services, shown, strict=True):
-        unit = dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
+        unit = dict(line.split("=", 1) for line in lines_in(result.stdout) if "=" in line)
         question = f"{name} is well (T013b, T013c, T013g, T017a)"
         if unit.get("LoadState") != "loaded":
             rows.append(story.skipped(question, "it is not on this machine"))

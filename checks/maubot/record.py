@@ -14,6 +14,7 @@ from checks.maubot.codes import Code
 from checks.result import CheckResult, Story
 from components.maubot.deployed import DeployedMaubot
 from providers.machine.session import Session
+from toolchain.lines import lines_in
 
 DAYS = 7
 REPLY_SECONDS, IN_TIME_SHARE = 5.0, 0.99
@@ -53,7 +54,7 @@ async def check_record(session: Session, deployed: DeployedMaubot) -> list[Check
 
 async def _journal(session: Session, unit: str, grep: str, since: str) -> list[str]:
     words = ("--since", since, "--output", "short-unix", "--quiet", "--no-pager", f"--grep={grep}")
-    return (await session.run("journalctl", "--unit", unit, *words, check=False)).stdout.splitlines()
+    return lines_in((await session.run("journalctl", "--unit", unit, *words, check=False)).stdout)
 
 
 async def _recent(session: Session) -> list[str]:
@@ -62,7 +63,7 @@ async def _recent(session: Session) -> list[str]:
     run = re.search(r"InvocationID=([0-9a-f]{32})", shown.stdout)
     which = [f"_SYSTEMD_INVOCATION_ID={run[1]}"] if run else ["--unit", "maubot"]
     words = ("--lines", str(LOG_LINES), "--output", "cat", "--quiet")
-    return (await session.run("journalctl", *which, *words, check=False)).stdout.splitlines()
+    return lines_in((await session.run("journalctl", *which, *words, check=False)).stdout)
 
 
 def _in_time(story: Story, seconds: list[float]) -> CheckResult:

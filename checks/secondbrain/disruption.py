@@ -15,6 +15,7 @@ from checks.secondbrain.codes import Code
 from components.blocks.quadlet import HEALTH_RETRIES, HEALTH_TIMEOUT
 from components.secondbrain.deployed import DeployedSecondBrain
 from providers.machine.session import Completed, Session
+from toolchain.lines import lines_in
 from toolchain.waiting import as_it_is, wait_until_async
 
 BACK_SECONDS = 30.0
@@ -143,7 +144,7 @@ def _not_in(journal: str, container: str, identity: str) -> Sequence[str]:
     Podman 5 writes each check's outcome; of podman 4's the journal keeps only that its unit, called by the container's
     id, failed.
     """
-    lines = journal.splitlines()
+    lines = lines_in(journal)
     told = sum(f"name={container}," in line and "health_status=unhealthy" in line for line in lines)
     failed = sum(line.startswith(identity) and "Failed with result" in line for line in lines)
     restarted = any(line.startswith(f"{container}.service: Scheduled restart job") for line in lines)

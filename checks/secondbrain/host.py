@@ -13,6 +13,7 @@ from checks.result import CheckResult, Story
 from checks.secondbrain.codes import Code
 from components.secondbrain.deployed import DeployedSecondBrain
 from providers.machine.session import Completed, Session
+from toolchain.lines import lines_in
 from toolchain.waiting import as_it_is, wait_until_async
 
 COMMANDS = ("podman", "systemctl", "loginctl", "machinectl", "newuidmap")
@@ -30,7 +31,7 @@ _NOISE = re.compile(r"^time=.*cgroups-v1.*$", re.MULTILINE)
 def _said(result: Completed) -> str:
     """Return the last line of what a command wrote, errors first."""
     text = _NOISE.sub("", result.stderr).strip() or result.stdout.strip()
-    return text.splitlines()[-1] if text else f"exit status {result.status}"
+    return lines_in(text)[-1] if text else f"exit status {result.status}"
 
 
 async def _account_run(session: Session, deployed: DeployedSecondBrain, *argv: str) -> Completed:
@@ -92,7 +93,7 @@ async def _isolation(session: Session, deployed: DeployedSecondBrain, story: Sto
     question = "it can't read another user's home"
     listed = await session.run("getent", "passwd", check=False)
     home_of = {
-        fields[5]: fields[0] for fields in (line.split(":") for line in listed.stdout.splitlines()) if len(fields) > 5
+        fields[5]: fields[0] for fields in (line.split(":") for line in lines_in(listed.stdout)) if len(fields) > 5
     }
     homes = sorted(home for home in home_of if home == "/root" or home.startswith("/home/"))
     loop = 'for home in "$@"; do [ -d "$home" ] && ls "$home" >/dev/null 2>&1 && echo "$home"; done; exit 0'
@@ -126,7 +127,7 @@ async def _units(session: Session, deployed: DeployedSecondBrain) -> list[CheckR
         _account_run(session, deployed, "systemctl", "--user", "show", "--property=Wants", "--value", "default.target"),
     )
     blocks = [
-        dict(line.split("=", 1) for line in block.splitlines()) for block in shown.stdout.strip().split("\n\n") if block
+        dict(line.split("=", 1) for line in lines_in(block)) for block in shown.stdout.strip().split("\n\n") if block
     ]
     missing = sorted(set(units) - {block["Id"] for block in blocks if block.get("LoadState") == "loaded"})
     rows = [

@@ -11,6 +11,7 @@ from checks.secondbrain.share_access import check_read, has_cifs
 from components.blocks.fstab import unfield
 from components.secondbrain.deployed import DeployedSecondBrain, DeployedShare
 from providers.machine.session import Completed, Session
+from toolchain.lines import lines_in
 
 OPTIONS = ("file_mode=0640", "dir_mode=0750", "soft", "_netdev", "x-systemd.automount", "nofail")
 MAKE_UP = "Run `make up` again"
@@ -21,7 +22,7 @@ STORY = Story("US3", Code.SHARE)
 
 def _last(result: Completed) -> str:
     text = result.stderr.strip() or result.stdout.strip()
-    return text.splitlines()[-1] if text else f"exit status {result.status}"
+    return lines_in(text)[-1] if text else f"exit status {result.status}"
 
 
 async def check_us3(session: Session, deployed: DeployedSecondBrain) -> list[CheckResult]:
@@ -75,7 +76,7 @@ async def _mounted(session: Session, deployed: DeployedSecondBrain, share: Deplo
     listed = await session.run("ls", path, user=deployed.account, check=False, timeout=MOUNT_SECONDS)
     if not listed.ok:
         return [STORY.failed(question, _last(listed), f"{IS_IT_ON}?")]
-    entries = STORY.passed(question, f"{len(listed.stdout.splitlines())} entries")
+    entries = STORY.passed(question, f"{len(lines_in(listed.stdout))} entries")
     return [entries, await check_read(session, deployed, share)]
 
 
@@ -90,7 +91,5 @@ async def _smbclient(session: Session, share: DeployedShare) -> CheckResult:
     if not listed.ok:
         return STORY.failed(question, f"{place}: {_last(listed)}", f"{IS_IT_ON}?")
     # One line an entry, then how many blocks are free.
-    entries = [
-        line for line in listed.stdout.splitlines() if line.startswith("  ") and line.split()[0] not in (".", "..")
-    ]
+    entries = [line for line in lines_in(listed.stdout) if line.startswith("  ") and line.split()[0] not in (".", "..")]
     return STORY.passed(question, f"{place}: {len(entries)} entries, by smbclient")

@@ -9,6 +9,7 @@ from checks.result import CheckResult, Story
 from checks.secondbrain.codes import Code
 from components.secondbrain.deployed import DeployedSecondBrain, DeployedShare
 from providers.machine.session import Session
+from toolchain.lines import lines_in
 from toolchain.waiting import as_it_is, wait_until_async
 
 READ_MILLISECONDS = 500.0
@@ -85,7 +86,7 @@ async def check_read(session: Session, deployed: DeployedSecondBrain, share: Dep
     result = await session.run(*command, user=deployed.account, check=False, timeout=FIND_SECONDS)
     words = result.stdout.strip().split(" ", 2)
     if not result.ok or len(words) != 3:
-        said = result.stderr.strip().splitlines()[-1:] or [f"no file under 1 MB was found in {share.mount_point}"]
+        said = lines_in(result.stderr.strip())[-1:] or [f"no file under 1 MB was found in {share.mount_point}"]
         return STORY.failed(question, said[0], "Put one there, and let the account read it")
     took, count, path = float(words[0]), int(words[1]), words[2]
     seen = f"{path}: {count} bytes in {took:.0f} ms"

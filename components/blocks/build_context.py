@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolchain.lines import lines_in
+
 APPS = Path(__file__).resolve().parents[2] / "apps"
 _COPY = re.compile(r"^\s*COPY\s+(.+)$", re.IGNORECASE)
 
@@ -40,7 +42,7 @@ class BuildContext:
     def files(self) -> Iterator[Path]:
         """Yield the files of these parts that .dockerignore lets in, in a fixed order."""
         ignored = self.folder / ".dockerignore"
-        lines = [line.strip() for line in ignored.read_text().splitlines()] if ignored.is_file() else []
+        lines = [line.strip() for line in lines_in(ignored.read_text())] if ignored.is_file() else []
         patterns = [line for line in lines if line and not line.startswith("#")]
         for part in sorted(self.parts):
             path = self.folder / part
@@ -84,7 +86,7 @@ TODO: Mapping[str, BuildContext] = {
 def copied(text: str) -> tuple[str, ...]:
     """Return the sources of a Dockerfile's COPY lines, but for those from another stage or image. Raises ValueError."""
     found: list[str] = []
-    for line in text.splitlines():
+    for line in lines_in(text):
         match = _COPY.match(line)
         if match is None:
             continue

@@ -11,6 +11,7 @@ from textwrap import indent
 from components.maubot.units import ACCOUNT, hardening
 from config.systems.maubot import Maubot
 from providers.kinds.matrix.common import CONFIG_FILE
+from toolchain.lines import lines_in
 
 ANSWERS = """\
 import os, socket, sys, time
@@ -48,7 +49,7 @@ def _nix_value(text: str) -> str:
 def _service_config() -> str:
     """Return the hardening of units.py as attributes of serviceConfig; what stands there twice is a list."""
     found: dict[str, list[str]] = {}
-    for line in hardening().splitlines():
+    for line in lines_in(hardening()):
         name, _, value = line.partition("=")
         found.setdefault(name, []).append(value)
     return "\n".join(

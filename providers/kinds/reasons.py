@@ -9,6 +9,7 @@ import re
 import shlex
 
 from providers.machine.session import Session
+from toolchain.lines import lines_in
 
 _WITHOUT_OWNERS = (
     "vfat",
@@ -73,7 +74,7 @@ async def environment(session: Session, path: str, owner: str | None) -> str:
     """Return why a Python environment does not hold what was asked for."""
     user = None if owner in (None, "root") else owner
     done = await session.run(f"{path}/bin/python", "-m", "pip", "check", user=user, check=False)
-    lines = [line for line in done.stdout.splitlines() if line.strip()]
+    lines = [line for line in lines_in(done.stdout) if line.strip()]
     if done.ok or not lines:
         return "what was installed has another name or version: see pip's own settings there (pip config list)"
     return f"its packages do not agree with each other: {lines[0]}"
@@ -84,7 +85,7 @@ async def unit(session: Session, service: str, user: str | None) -> str:
     scope = ("--user",) if user else ()
     names = "LoadState,LoadError,ActiveState,SubState,Result,ConditionResult,AssertResult,NeedDaemonReload"
     done = await session.run("systemctl", *scope, "show", "-p", names, service, user=user, check=False)
-    shown = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    shown = dict(line.split("=", 1) for line in lines_in(done.stdout) if "=" in line)
     if not shown:
         return "its service manager does not answer"
     if shown.get("LoadState") not in ("loaded", None):

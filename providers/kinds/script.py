@@ -20,6 +20,7 @@ from pydantic import AfterValidator, Field
 from providers.errors import CommandFailed
 from providers.kind import AbsolutePath, AccountName, Facts, Inputs, Kind
 from providers.machine.session import Completed, Session
+from toolchain.lines import lines_in
 
 
 def _one_line(value: str) -> str:
@@ -129,7 +130,7 @@ async def restore(session: Session, inputs: ScriptInputs, before: ScriptFacts) -
 async def explain(session: Session, inputs: ScriptInputs, facts: ScriptFacts) -> str:
     """Return why a script's wish does not hold after its `apply` went well: what `check` says."""
     result = await _run(session, inputs, inputs.check)
-    said = (result.stderr.strip() or result.stdout.strip()).splitlines()
+    said = lines_in(result.stderr.strip() or result.stdout.strip())
     return f"`apply` ended well, and `check` ended with {result.status}" + (f": {said[-1]}" if said else "")
 
 

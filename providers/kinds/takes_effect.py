@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from providers.kind import canonical
 from providers.machine.session import Session, Stat
+from toolchain.lines import lines_in
 
 FSTAB = "/etc/fstab"
 _SYSTEM = re.compile(
@@ -124,7 +125,7 @@ async def read_all_anew(session: Session, changes: Mapping[str, tuple[str, str]]
 
 async def _user_at(session: Session, home: str) -> str | None:
     """Return whose home it is: by its name, or where a link leads there, as /home may be one."""
-    lines = (line.split(":") for line in (await session.run("getent", "passwd", check=False)).stdout.splitlines())
+    lines = (line.split(":") for line in lines_in((await session.run("getent", "passwd", check=False)).stdout))
     users = {canonical(fields[5]): fields[0] for fields in lines if len(fields) == 7 and fields[5].startswith("/")}
     if home in users:
         return users[home]

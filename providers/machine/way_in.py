@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from providers.errors import InvalidInput
 from providers.machine.session import Session
+from toolchain.lines import lines_in
 
 ALLOW = "allow_lockout"
 SSH_UNITS = frozenset({"ssh.service", "ssh.socket", "sshd.service", "sshd.socket", "dropbear.service"})
@@ -82,7 +83,7 @@ async def way_in(session: Session) -> WayIn:
     """Return how we come in. One round trip, and another for the interface."""
     done = await session.run("sh", script=_LOOK, check=False)
     account, connection, units = "", list[str](), set[str]()
-    for line in done.stdout.splitlines():
+    for line in lines_in(done.stdout):
         key, _, value = line.partition(" ")
         if key == "account":
             account = value

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from toolchain import apt
 from toolchain.builds import kept_build
 from toolchain.errors import UnavailableError
+from toolchain.lines import lines_in
 from toolchain.locks import exclusive
 from toolchain.versions import (
     ENGINE,
@@ -191,7 +192,7 @@ def run_visibly(
                     break
                 except subprocess.TimeoutExpired:
                     passed = time.monotonic() - begun
-                    done = f", {len(log.read_text().splitlines())} of at most {packages} packages" if packages else ""
+                    done = f", {len(lines_in(log.read_text()))} of at most {packages} packages" if packages else ""
                     say(f"still building, {passed:.0f} s{done}")
                     if passed > DEADLINE_SECONDS:
                         raise UnavailableError(f"the build took more than {passed:.0f} s; its output: {log}") from None
@@ -205,4 +206,4 @@ def run_visibly(
 
 def last_lines(text: str, count: int = 4) -> str:
     """Return the end of a command's output, on one line."""
-    return " | ".join(line.strip() for line in text.strip().splitlines()[-count:])
+    return " | ".join(line.strip() for line in lines_in(text.strip())[-count:])

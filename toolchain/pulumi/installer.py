@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolchain.errors import UnavailableError
+from toolchain.lines import lines_in
 from toolchain.locks import exclusive
 from toolchain.versions import ENGINE, cache_folder
 
@@ -52,7 +53,7 @@ def installed() -> Path | None:
 
 def expected_checksum(listing: str, archive: str) -> str:
     """Return the SHA-256 that the published list gives for an archive."""
-    for line in listing.splitlines():
+    for line in lines_in(listing):
         digest, _, name = line.strip().partition(" ")
         if name.strip(" *") == archive:
             return digest.lower()

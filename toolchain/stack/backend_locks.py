@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from toolchain.lines import lines_in
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -133,7 +135,7 @@ def backend_folder(url: str) -> Path | None:
 def is_shared(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
     """Return whether a folder lies on a file system that other machines may see."""
     try:
-        lines = mounts.read_text().splitlines()
+        lines = lines_in(mounts.read_text())
     except OSError:
         return False
     kinds: dict[str, str] = {}

@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from toolchain.errors import ToolchainError
+from toolchain.lines import lines_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,7 @@ def is_readable(text: str, environ: Mapping[str, str]) -> bool:
 
 def without_secrets(text: str) -> tuple[str, list[str]]:
     """Return the text of a stack's file without its salt and its encrypted keys, and the names of these keys."""
-    lines = _SALT.sub("", text).splitlines(keepends=True)
+    lines = lines_in(_SALT.sub("", text), keepends=True)
     kept: list[str] = []
     gone: list[str] = []
     position = 0

@@ -186,11 +186,11 @@ def alert(told, maubot, state):
     command = ["journalctl", "--unit", told["unit"], "--output=cat", "--quiet", "--no-pager", f"--cursor-file={cursor}"]
     if not cursor.exists():
         command.append("--lines=0")  # what was before the first look is old news
-    lines = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout.splitlines()
+    lines = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout.split("\n")
     bad = [line[:300] for line in lines if line.startswith(("[ERROR@", "[CRITICAL@"))]
     held = state / "untold"
     if held.exists():
-        bad = held.read_text().splitlines() + bad
+        bad = [line for line in held.read_text().split("\n") if line] + bad
     if not bad:
         return
     held.write_text("\n".join(bad[-50:]) + "\n")

@@ -37,6 +37,7 @@ from providers.kinds.owned_folder import (
     take_folder,
 )
 from providers.machine.session import Completed, Session
+from toolchain.lines import lines_in
 
 PROGRAM = Path(__file__).with_name("git_checkout.sh").read_text()
 ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "/bin/false", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
@@ -133,7 +134,7 @@ def revision_of(wish: str, found: dict[str, list[str]]) -> str:
 def parse_facts(wish: str, output: str) -> dict[str, Any]:
     """Fields of the facts from what `observe` in git_checkout.sh printed."""
     found: dict[str, list[str]] = {}
-    for line in output.splitlines():
+    for line in lines_in(output):
         word, _, rest = line.partition(" ")
         found.setdefault(word, []).append(rest)
     if "unreadable" in found:

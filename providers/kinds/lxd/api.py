@@ -17,6 +17,7 @@ from urllib.parse import quote
 from providers.errors import CouldNotLook, HearthError, Untouched
 from providers.kinds.lxd.daemons import ABOUT, Daemon
 from providers.machine.session import Session
+from toolchain.lines import lines_in
 from toolchain.waiting import as_it_is, wait_until_async
 
 CLIENT = Path(__file__).with_name("client.py").read_text()
@@ -272,7 +273,7 @@ json.dump(away, sys.stdout)
 
 def addresses_in(table: str) -> list[str]:
     """Return the addresses in the table of `lxd cluster list-database`: one column within bars."""
-    cells = [line.strip("| \n") for line in table.splitlines() if line.startswith("|")]
+    cells = [line.strip("| \n") for line in lines_in(table) if line.startswith("|")]
     return [cell for cell in cells if ":" in cell and " " not in cell]
 
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 import yaml
 
 from providers.kinds.lxd.bridge_files import PREFIX, Renderer, about, group, names_link
+from toolchain.lines import lines_in
 
 CLOUD_INIT = "/etc/cloud/cloud.cfg.d/99-hearth-network.cfg"
 CLOUD_INIT_TEXT = "# Written by Hearth: cloud-init would write the network's files anew at the next boot.\n" + (
@@ -117,7 +118,7 @@ def _ifupdown(text: str, nic: str) -> str:
     """Take the stanzas of an interface out of a file; a stanza reaches to the next one (interfaces(5))."""
     kept: list[str] = []
     dropping = False
-    for line in text.splitlines(keepends=True):
+    for line in lines_in(text, keepends=True):
         words = line.split()
         head = words[0] if words and not words[0].startswith("#") else ""
         if head in ("auto", "allow-hotplug", "no-auto-down", "no-scripts") or head.startswith("allow-"):

@@ -61,7 +61,7 @@ accounts += ["group:" + name for name in names if known(grp.getgrnam, name)]
 ids = []
 for path in ("/etc/subuid", "/etc/subgid"):
     if os.path.exists(path):
-        ids += [path + ":" + line for line in open(path).read().splitlines()]
+        ids += [path + ":" + line for line in open(path).read().split("\\n") if line]
 sysctls = {}
 for path in ["/proc/sys/net/ipv4/ip_forward", *glob.glob("/proc/sys/net/ipv[46]/conf/*/forwarding"),
              *glob.glob("/proc/sys/net/ipv6/conf/*/accept_ra")]:
@@ -92,7 +92,7 @@ for account in work["accounts"]:
     subprocess.run(["userdel" if kind == "user" else "groupdel", name], check=False, stderr=subprocess.DEVNULL)
 for path in ("/etc/subuid", "/etc/subgid"):
     if os.path.exists(path):
-        lines = open(path).read().splitlines()
+        lines = open(path).read().removesuffix("\\n").split("\\n")
         kept = [line for line in lines if path + ":" + line not in work["ids"]]
         if kept != lines:
             open(path, "w").write("".join(line + "\\n" for line in kept))

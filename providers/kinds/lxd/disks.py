@@ -12,6 +12,7 @@ from typing import Any
 from providers.errors import HearthError, InvalidInput
 from providers.kinds.lxd.api import Api, Request, at
 from providers.machine.session import Session
+from toolchain.lines import lines_in
 
 Sources = Mapping[str, Mapping[str, str]]
 
@@ -74,7 +75,7 @@ async def make_ready(
     to_wipe: list[str] = []
     for member, disk in sources.items():
         async with session.elsewhere(machines.get(member, member)) as there:
-            found = (await there.run("sh", script=_LOOK, stdin=disk)).stdout.splitlines()
+            found = lines_in((await there.run("sh", script=_LOOK, stdin=disk)).stdout)
         if found and found[0].startswith("<"):
             wrong.append(f"{member}: {disk} {_why(found[0])}")
         elif found and member not in wipe:

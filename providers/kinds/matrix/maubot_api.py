@@ -16,6 +16,7 @@ import yaml
 
 from providers.errors import HearthError, NotAnswering
 from providers.machine.session import Session
+from toolchain.lines import lines_in
 
 V1 = "/_matrix/maubot/v1"
 REMEDIES = {
@@ -38,7 +39,7 @@ REMEDIES = {
 
 def _cause(stack_trace: str) -> str:
     """Return Python's own words on what went wrong first, in brackets; nothing where there is no stack trace."""
-    words = [line for line in stack_trace.splitlines() if re.match(r"[\w.]+(Error|Exception|Warning)\b", line)]
+    words = [line for line in lines_in(stack_trace) if re.match(r"[\w.]+(Error|Exception|Warning)\b", line)]
     return f" ({words[0]})" if words else ""
 
 

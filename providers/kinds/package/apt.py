@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from providers.errors import CommandFailed, DeadlineExceeded, GivenUp, HearthError
 from providers.machine.session import Completed, Session
+from toolchain.lines import lines_in
 from toolchain.waiting import wait_until_async
 
 LOCK_WAIT = 400.0
@@ -55,7 +56,7 @@ class LockHolder:
 
 
 def parse_holders(text: str) -> list[LockHolder]:
-    return [LockHolder(*line.split("\t")) for line in text.splitlines() if line.count("\t") == 2]
+    return [LockHolder(*line.split("\t")) for line in lines_in(text) if line.count("\t") == 2]
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ async def apt_get(session: Session, *arguments: str, check: bool = True) -> Comp
 def failure(machine: str, arguments: Sequence[str], done: Completed) -> HearthError:
     """Return what a failed apt-get means, and what to do about it."""
     text = f"{done.stderr}\n{done.stdout}"
-    errors = [line for line in text.splitlines() if line.startswith(("E:", "Err:", "dpkg: error", " No space left"))]
+    errors = [line for line in lines_in(text) if line.startswith(("E:", "Err:", "dpkg: error", " No space left"))]
     detail = "\n".join(errors) or done.stderr or done.stdout
     line = f"`apt-get {' '.join(arguments)}` on {machine}"
     if "No space left on device" in text or "enough free space" in text:

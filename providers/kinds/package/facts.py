@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from providers.errors import CouldNotLook
 from providers.kind import Facts, Inputs
 from providers.machine.session import Session
+from toolchain.lines import lines_in
 
 _THERE = ("installed", "triggers-awaited", "triggers-pending")
 _HALF = ("unpacked", "half-configured", "half-installed")
@@ -67,7 +68,7 @@ def facts_of(query: str, states: str) -> PackageFacts:
     `query` is the answer to `dpkg-query -f '${db:Status-Status}\t${Version}\t${db:Status-Want}'`, a line for each
     architecture, and `states` the package's paragraph of apt's extended_states.
     """
-    lines = [(*line.split("\t"), "", "")[:3] for line in query.splitlines() if line.strip()]
+    lines = [(*line.split("\t"), "", "")[:3] for line in lines_in(query) if line.strip()]
     automatic = "Auto-Installed: 1" in states
     for status, version, want in lines:
         if status in _THERE:
@@ -116,7 +117,7 @@ async def packages_there(session: Session) -> frozenset[str]:
 
 def names_of(listed: str, native: str) -> list[str]:
     """Read dpkg's `status<TAB>name<TAB>architecture`: the names of what is there, as apt's plans have them."""
-    fields = [line.split("\t") for line in listed.splitlines()]
+    fields = [line.split("\t") for line in lines_in(listed)]
     return [
         name if architecture in {native, "all"} else f"{name}:{architecture}"
         for status, name, architecture in fields

@@ -17,6 +17,7 @@ from providers.kinds.package import apt, brought
 from providers.kinds.package.facts import PackageFacts, PackageInputs, observe, packages_there
 from providers.kinds.package.removal import restore
 from providers.machine.session import Completed, Session
+from toolchain.lines import lines_in
 
 _UNKNOWN = re.compile(r"Unable to locate package|no installation candidate|Version '.*' for '.*' was not found")
 
@@ -48,7 +49,7 @@ async def _refuse_virtual(session: Session, name: str) -> None:
         return
     listed = (await session.run("apt-cache", "showpkg", name, check=False)).stdout
     _, _, reverse = listed.partition("Reverse Provides:")
-    providers = sorted({line.split()[0] for line in reverse.splitlines() if line.strip()})
+    providers = sorted({line.split()[0] for line in lines_in(reverse) if line.strip()})
     if providers:
         raise InvalidInput(
             f"{name} is no package for apt on {session.machine} but a name that others provide:"
@@ -93,7 +94,7 @@ async def _install(session: Session, inputs: PackageInputs, facts: PackageFacts)
 
 async def _madison(session: Session, name: str) -> list[str]:
     """Return `name | version | source` of each version that can be had."""
-    return (await session.run("apt-cache", "madison", name, check=False)).stdout.splitlines()
+    return lines_in((await session.run("apt-cache", "madison", name, check=False)).stdout)
 
 
 def _lists_at_fault(name: str, done: Completed) -> str:

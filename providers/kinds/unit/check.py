@@ -14,6 +14,7 @@ from providers.kinds.unit.facts import UnitFacts
 from providers.kinds.unit.settings import UnitInputs
 from providers.machine.record import path_of
 from providers.machine.session import Session
+from toolchain.lines import lines_in
 
 _FOLDER = """
 folder=$(mktemp -d)
@@ -52,7 +53,7 @@ def complaints(said: str, name: str, *, runs: bool) -> list[str]:
     """
     about = [
         line
-        for line in said.splitlines()
+        for line in lines_in(said)
         if re.search(rf"(^|[\s\"'/]){re.escape(name)}([\s\"':,]|$)", line) and not line.startswith("Loading source")
     ]
     if not runs:

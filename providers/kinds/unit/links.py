@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Mapping
 
 from providers.machine.session import Session
+from toolchain.lines import lines_in
 
 SYSTEM = ("/etc/systemd/system", "/run/systemd/system")
 _SOURCES = ("/usr/local/lib/systemd", "/usr/lib/systemd", "/lib/systemd")
@@ -61,7 +62,7 @@ def folders_of(home: str | None, uid: int | None) -> tuple[str, ...]:
 
 def also_of(text: str | None) -> str:
     """Return the names behind `Also=` in a text."""
-    lines = (line.partition("=") for line in (text or "").splitlines())
+    lines = (line.partition("=") for line in lines_in(text or ""))
     return " ".join(value.strip() for key, _, value in lines if key.strip() == "Also")
 
 

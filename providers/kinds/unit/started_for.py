@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from providers.kinds.unit.systemd import Manager
+from toolchain.lines import lines_in
 
 # A folder stands for the files in it; that one has come or gone shows in its own change time and in the list.
 _LOOK = """
@@ -44,7 +45,7 @@ async def look(manager: Manager, unit: str, paths: Sequence[str], known: Mapping
     since = _number(begun.stdout)
     digests: dict[str, str] = {}
     stale: list[str] = []
-    for line in files.stdout.splitlines():
+    for line in lines_in(files.stdout):
         changed, digest, path = line.split(" ", 2)
         digests[path] = digest
         later = since is not None and (when := _number(changed)) is not None and when > since

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from providers.errors import DeadlineExceeded, NotConverged, Untouched
 from providers.kinds.takes_effect import reload
 from providers.machine.session import Completed, Session
+from toolchain.lines import lines_in
 
 QUADLET = {
     "container": "",
@@ -91,7 +92,7 @@ def service_of(name: str, text: str | None) -> str:
 def installs(text: str) -> bool:
     """Return whether a unit's text says what starts it: an [Install] section with a line that does something."""
     section = ""
-    for line in text.splitlines():
+    for line in lines_in(text):
         stripped = line.strip()
         if stripped.startswith("["):
             section = stripped
@@ -115,7 +116,7 @@ def starts_at_once(name: str, text: str | None) -> bool:
 
 
 def parse_show(text: str) -> dict[str, str]:
-    pairs = (line.partition("=") for line in text.splitlines())
+    pairs = (line.partition("=") for line in lines_in(text))
     return {key: value for key, separator, value in pairs if separator}
 
 
@@ -184,7 +185,7 @@ class Manager:
         # What the unit said a moment ago may not be written down yet.
         await self.session.run("journalctl", "--sync", check=False)
         done = await self.session.run("journalctl", "-q", "--no-pager", "-n", "60", *match, check=False)
-        return "\n".join([line for line in done.stdout.splitlines() if not _NOISE.search(line)][-20:])
+        return "\n".join([line for line in lines_in(done.stdout) if not _NOISE.search(line)][-20:])
 
     async def start(self, unit: str, timeout: float, *, restart: bool = False, settle: bool = False) -> None:
         """Start (or restart) a unit and see that it runs; with `settle` a moment later.

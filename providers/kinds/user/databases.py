@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from providers.errors import HearthError
 from providers.machine.session import Session
+from toolchain.lines import lines_in
 
 GROUP, GSHADOW = "/etc/group", "/etc/gshadow"
 _CHANGED, _BUSY = 75, 76
@@ -72,7 +73,7 @@ async def edit(session: Session, path: str, change: Callable[[str], str]) -> Non
 def members(text: str, name: str) -> dict[str, list[str]]:
     """Group -> all its members, in their order, for each group that lists `name`."""
     found: dict[str, list[str]] = {}
-    for line in text.splitlines():
+    for line in lines_in(text):
         fields = line.split(":")
         if len(fields) == 4 and name in (listed := fields[3].split(",")):
             found[fields[0]] = listed
@@ -81,7 +82,7 @@ def members(text: str, name: str) -> dict[str, list[str]]:
 
 def with_list(text: str, group: str, listed: list[str]) -> str:
     """Return `text` of /etc/group or /etc/gshadow with just these members in a group."""
-    lines = (line.split(":") for line in text.splitlines())
+    lines = (line.split(":") for line in lines_in(text))
     return "".join(
         ":".join([*fields[:3], ",".join(listed)] if fields[0] == group and len(fields) == 4 else fields) + "\n"
         for fields in lines
@@ -95,7 +96,7 @@ def with_members(text: str, name: str, before: dict[str, list[str]]) -> str:
     in one may lack whom another account's resource had taken out before.
     """
     lines: list[str] = []
-    for line in text.splitlines(keepends=True):
+    for line in lines_in(text, keepends=True):
         fields = line.rstrip("\n").split(":")
         if len(fields) == 4:
             now = [each for each in fields[3].split(",") if each]

@@ -22,6 +22,7 @@ from providers.kinds.user.subordinate_ids import (
     parse_wish,
 )
 from providers.machine.session import Account, Session, Stat
+from toolchain.lines import lines_in
 
 LINGER = "/var/lib/systemd/linger"
 HOMELESS = "/nonexistent"
@@ -202,7 +203,7 @@ def facts_of(
         "members": members(group, inputs.name),
     }
     if account is None:
-        own_line = next((line for line in group.splitlines() if line.startswith(f"{inputs.name}:")), "")
+        own_line = next((line for line in lines_in(group) if line.startswith(f"{inputs.name}:")), "")
         return UserFacts(present=False, group_line=own_line, **lines, **at_home)
     ids = own_range(databases, inputs.name, uid)
     ranges = [Range(int(start), int(count)) for start, count in re.findall(r"(\d+):(\d+)", ids)]
@@ -271,7 +272,7 @@ async def observe(session: Session, inputs: UserInputs) -> UserFacts:
         }
     if account is not None and not same_path(new_home(inputs), account.home):
         home = await session.stat(account.home) if account.home.startswith("/") else None
-    line = next((line for line in shadow.splitlines() if line.startswith(f"{inputs.name}:")), "")
+    line = next((line for line in lines_in(shadow) if line.startswith(f"{inputs.name}:")), "")
     databases = Databases(subuid, subgid)
     facts = facts_of(inputs, account, databases, group, home, linger is not None, line, useless)
     return facts.model_copy(update=wished)

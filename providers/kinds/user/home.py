@@ -6,6 +6,7 @@ from providers.errors import CommandFailed, HearthError, InvalidInput, NotConver
 from providers.kind import canonical
 from providers.kinds.user.facts import HOMELESS, HomeFacts, UserFacts, UserInputs, same_path, text_of
 from providers.machine.session import Account, Session, called
+from toolchain.lines import lines_in
 
 _ROOT = "bin boot dev etc home lib lib64 media mnt nonexistent opt proc run sbin srv sys tmp usr var"
 _USR = "bin games lib libexec local sbin share"
@@ -128,7 +129,7 @@ async def others_below(session: Session, home: str, name: str) -> list[str]:
 
 
 async def _homes_of_others(session: Session, name: str) -> list[tuple[str, str]]:
-    lines = (line.split(":") for line in (await text_of(session, "/etc/passwd")).splitlines())
+    lines = (line.split(":") for line in lines_in(await text_of(session, "/etc/passwd")))
     return [(fields[0], fields[5]) for fields in lines if len(fields) == 7 and fields[0] != name]
 
 

@@ -33,6 +33,7 @@ from providers.kinds.user.ranges import lines_for, mend_helpers, wanted_range, w
 from providers.kinds.user.removal import remove_account
 from providers.kinds.user.shadow import SHADOW, never, with_line
 from providers.machine.session import Session
+from toolchain.lines import lines_in
 
 NOLOGIN = "/usr/sbin/nologin"
 NO_HOMES = ("/", HOMELESS)
@@ -133,7 +134,7 @@ async def _check_groups(session: Session, inputs: UserInputs) -> None:
     if not wanted:
         return
     done = await session.run("getent", "group", *wanted, check=False)
-    known = {line.partition(":")[0] for line in done.stdout.splitlines()}
+    known = {line.partition(":")[0] for line in lines_in(done.stdout)}
     missing = [name for name in wanted if name not in known]
     if missing:
         raise InvalidInput(

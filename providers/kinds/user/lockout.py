@@ -6,6 +6,7 @@ from providers.kinds.user.databases import GROUP, read, with_members
 from providers.kinds.user.facts import UserFacts, UserInputs, differs, same_path
 from providers.machine.session import Session
 from providers.machine.way_in import refusal, still_root, way_in
+from toolchain.lines import lines_in
 
 
 async def check_way_in(session: Session, inputs: UserInputs, facts: UserFacts) -> None:
@@ -71,7 +72,7 @@ async def closes(
         return f"Hearth logs in as {name}, and sshd takes no keys from a home of {owner}"
     if groups is not None and name != "root":
         text = await read(session, GROUP) or ""
-        lists = {line.partition(":")[0]: [name] for line in text.splitlines() if line.partition(":")[0] in groups}
+        lists = {line.partition(":")[0]: [name] for line in lines_in(text) if line.partition(":")[0] in groups}
         new = with_members(text, name, lists)
         if not await still_root(session, name, GROUP, new.encode(errors="surrogateescape")):
             lost = sorted(set(facts.groups) - set(groups))

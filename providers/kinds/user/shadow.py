@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
+from toolchain.lines import lines_in
+
 SHADOW = "/etc/shadow"
 _FOREVER = 99999
 """Days that login.defs(5) sets for a password that need not be changed."""
@@ -80,7 +82,7 @@ def with_line(text: str, line: str, keep: tuple[bool, bool]) -> str:
     """
     name, new = line.partition(":")[0], line.split(":")
     lines: list[str] = []
-    for each in text.splitlines(keepends=True):
+    for each in lines_in(text, keepends=True):
         fields = each.rstrip("\n").split(":")
         if fields[0] == name and len(fields) == len(new):
             fields = [

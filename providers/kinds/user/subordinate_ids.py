@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from toolchain.lines import lines_in
+
 COUNT = 65536
 """Ids that a rootless container wants: all that fit in 16 bits."""
 LOWEST = 100000  # the first id that Debian hands out
@@ -50,7 +52,7 @@ class Databases:
 
 def parse(text: str, source: str = "") -> list[Range]:
     """Return the ranges of a subuid or subgid text; lines that are none are passed over, as shadow does."""
-    found = (re.fullmatch(r"([^:#]+):(\d+):(\d+)", line.strip()) for line in text.splitlines())
+    found = (re.fullmatch(r"([^:#]+):(\d+):(\d+)", line.strip()) for line in lines_in(text))
     return [Range(int(m[2]), int(m[3]), m[1], source) for m in found if m]
 
 
@@ -65,7 +67,7 @@ def parse_wish(text: str) -> Range:
 def lines_of(text: str, name: str, uid: int | None) -> list[str]:
     """Return the lines of one account, by its name or its number."""
     owners = {name} if uid is None else {name, str(uid)}
-    return [line for line in text.splitlines() if line.partition(":")[0] in owners]
+    return [line for line in lines_in(text) if line.partition(":")[0] in owners]
 
 
 def with_lines(text: str, name: str, uid: int | None, lines: Iterable[str]) -> str:
@@ -74,7 +76,7 @@ def with_lines(text: str, name: str, uid: int | None, lines: Iterable[str]) -> s
     new = [f"{line}\n" for line in lines]
     kept: list[str] = []
     last: int | None = None
-    for line in text.splitlines(keepends=True):
+    for line in lines_in(text, keepends=True):
         if line.partition(":")[0].rstrip("\n") not in owners:
             kept.append(line)
         elif new:
@@ -161,7 +163,7 @@ def free_range(databases: Databases, name: str, uid: int | None) -> Range | None
 
 
 def _accounts(passwd: str) -> list[tuple[str, int]]:
-    fields = (line.split(":") for line in passwd.splitlines())
+    fields = (line.split(":") for line in lines_in(passwd))
     return [(each[0], int(each[2])) for each in fields if len(each) == 7 and each[2].isdigit()]
 
 
