@@ -11,7 +11,8 @@ import pytest
 from hypothesis import settings
 
 # No test fails on a time: these computers are shared. `make test` tries the same inputs each time, so that a failure is
-# of the change and not of the day; the soak tries others, and more of them.
+# of the change and not of the day; the soak tries others, and more of them. What differs still: Hypothesis also tries
+# texts that stand in our modules, of those that the process has loaded, and `make test` shares the files out anew.
 settings.register_profile("test", deadline=None, derandomize=True)
 settings.register_profile("soak", deadline=None, max_examples=1000, print_blob=True)
 
