@@ -1,4 +1,4 @@
-"""The lines of a text, as the programs of a machine read them."""
+"""The lines of a text, and the fields of a table of mounts, as the programs of a machine read them."""
 
 from __future__ import annotations
 
@@ -13,3 +13,13 @@ def lines_in(text: str, *, keepends: bool = False) -> list[str]:
     """
     lines = re.findall(r"[^\n]*\n|[^\n]+", text)
     return lines if keepends else [line.removesuffix("\n").removesuffix("\r") for line in lines]
+
+
+def mount_fields(line: str) -> list[str]:
+    r"""Return the fields of a line of fstab(5) or /proc/self/mounts, with `\040` and its like taken back, byte by byte.
+
+    Spaces and tabs are between fields, and no other blank: `str.split` would cut a path at a no-break space.
+    """
+    found = re.findall(rb"[^ \t]+", line.rstrip("\n").encode(errors="surrogateescape"))
+    plain = (re.sub(rb"\\([0-3][0-7]{2})", lambda code: bytes([int(code[1], 8)]), field) for field in found)
+    return [field.decode(errors="surrogateescape") for field in plain]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 
 from checks.result import CheckResult, Story
 from checks.secondbrain.codes import Code
 from checks.secondbrain.share_access import check_read, has_cifs
-from components.blocks.fstab import unfield
 from components.secondbrain.deployed import DeployedSecondBrain, DeployedShare
 from providers.machine.session import Completed, Session
-from toolchain.lines import lines_in
+from toolchain.lines import lines_in, mount_fields
 
 OPTIONS = ("file_mode=0640", "dir_mode=0750", "soft", "_netdev", "x-systemd.automount", "nofail")
 MAKE_UP = "Run `make up` again"
@@ -52,7 +50,7 @@ async def _fstab(session: Session, deployed: DeployedSecondBrain, share: Deploye
     question = "a boot never waits for the Windows machine"
     stat = await session.stat("/etc/fstab", content=True)
     text = ((stat.content or b"") if stat else b"").decode(errors="replace")
-    lines = [[unfield(each) for each in re.split(r"[ \t]+", line.strip(" \t"))] for line in text.split("\n")]
+    lines = [mount_fields(line) for line in text.split("\n")]
     found = [fields for fields in lines if len(fields) > 3 and fields[1] == share.mount_point and fields[2] == "cifs"]
     if len(found) != 1:
         return STORY.failed(question, f"/etc/fstab has {len(found)} lines for {share.mount_point}", MAKE_UP)

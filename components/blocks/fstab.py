@@ -51,11 +51,6 @@ def field(value: str) -> str:
     return re.sub(r"[ \t\n\\]", lambda found: f"\\{ord(found[0]):03o}", value)
 
 
-def unfield(written: str) -> str:
-    """Return what a field of /etc/fstab says: `field` the other way round."""
-    return re.sub(r"\\([0-3][0-7]{2})", lambda found: chr(int(found[1], 8)), written)
-
-
 def option(name: str, value: str) -> str:
     """Return `NAME=value` for a list of mount options, before `field`. mount.cifs(8) has no escape for the comma."""
     if re.search(r'[,"\x00]', value):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from providers.kind import canonical
 from providers.machine.session import Session, Stat
-from toolchain.lines import lines_in
+from toolchain.lines import lines_in, mount_fields
 
 FSTAB = "/etc/fstab"
 _SYSTEM = re.compile(
@@ -136,11 +136,10 @@ async def _user_at(session: Session, home: str) -> str | None:
 
 def mount_point(line: str) -> str | None:
     """Return the path that a line of /etc/fstab mounts on; None for a line that mounts on none."""
-    fields = line.split()
+    fields = mount_fields(line)
     if len(fields) < 2 or fields[0].startswith("#") or not fields[1].startswith("/"):
         return None
-    path = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), fields[1])
-    return canonical(path)
+    return canonical(fields[1])
 
 
 def mount_points(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from toolchain.lines import lines_in
+from toolchain.lines import lines_in, mount_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -135,13 +135,13 @@ def backend_folder(url: str) -> Path | None:
 def is_shared(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
     """Return whether a folder lies on a file system that other machines may see."""
     try:
-        lines = lines_in(mounts.read_text())
+        lines = lines_in(mounts.read_text(errors="surrogateescape"))
     except OSError:
         return False
     kinds: dict[str, str] = {}
     for line in lines:
-        fields = line.split()
-        kinds[fields[1].replace("\\040", " ")] = fields[2]
+        fields = mount_fields(line)
+        kinds[fields[1]] = fields[2]
     for parent in (folder, *folder.parents):
         if str(parent) in kinds:
             return kinds[str(parent)].startswith(SHARED_FILE_SYSTEMS)

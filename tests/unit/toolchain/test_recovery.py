@@ -93,8 +93,8 @@ def test_only_a_file_backend_has_a_folder(url: str, folder: str | None) -> None:
 @pytest.mark.parametrize(("kind", "shared"), [("ext4", False), ("nfs4", True), ("cifs", True), ("tmpfs", False)])
 def test_a_state_on_a_file_system_of_several_machines_is_known(tmp_path: Path, kind: str, shared: bool) -> None:
     mounts = tmp_path / "mounts"
-    mounts.write_text(f"none / ext4 rw 0 0\nserver:/x /srv/my\\040state {kind} rw 0 0\n")
-    assert backend_locks.is_shared(Path("/srv/my state/.state"), mounts) is shared
+    mounts.write_text(f"none / ext4 rw 0 0\nserver:/x /srv/my\\040\u00a0state {kind} rw 0 0\n")
+    assert backend_locks.is_shared(Path("/srv/my \u00a0state/.state"), mounts) is shared
     assert not backend_locks.is_shared(Path("/other"), mounts)
 
 

@@ -141,6 +141,8 @@ async def test_a_new_block_goes_before_a_line_for_its_mount_point():
     [
         ("a /srv/with\\040blank auto 0 0", "/srv/with blank"),
         ("\t a\t/b/\tauto", "/b"),
+        ("LABEL=My\u00a0Disk /srv/no\u00a0break\u2003blank auto", "/srv/no\u00a0break\u2003blank"),
+        ("a /srv/M\\303\\274ll auto", "/srv/Müll"),
         ("# a /b auto", None),
         ("a none swap", None),
         ("", None),
