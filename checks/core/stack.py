@@ -64,7 +64,7 @@ for service, name in names.items():
         access = {"Authorization": "Basic " + word}
     logs = docker("logs", "--tail", "2000", name)
     text = logs.stdout + logs.stderr
-    lines = [line for line in lines_in(logs.stdout) if line.strip()]
+    lines = [line for line in logs.stdout.split("\\n") if line.strip()]
     bad = []
     for line in lines:
         try:
