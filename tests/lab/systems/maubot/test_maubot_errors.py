@@ -25,6 +25,7 @@ PATIENCE = 120.0
 TWO = BOTS[:2]
 LIFE_SECONDS = 5.0
 """Of a token that is expired by when it is used, and was not when it was made, on a machine that may be busy."""
+ODD = "odd/bot=1+x._-"
 UPLOADED = 5_000_000
 """Bytes of a large plugin: more than a file's content is read by itself."""
 
@@ -105,6 +106,42 @@ def test_a_broken_plugin_is_refused_and_the_one_before_still_runs(mended: Vps, t
     assert told in printed
     mended.machine.run("systemctl restart maubot")  # a plugin that maubot could not load would end its next start
     assert answer(mended)
+
+
+@pytest.mark.soak
+def test_a_plugin_that_loads_and_does_not_start_is_an_error_and_the_right_one_has_its_instances_run_again(
+    mended: Vps, tmp_path: Path
+):
+    broken = tmp_path / "broken"
+    shutil.copytree(ECHO, broken)
+    source = broken / "echo.py"
+    source.write_text(source.read_text().replace('if self.config["broken"]:', "if True:"))
+    mended.is_set_to(2, broken)
+    printed = " ".join(mended.stack.failed_up().split())
+    assert "the instance echo-a-1, and it did not start; maubot has disabled it" in printed
+    assert "did not start" in mended.stack.failed_up()  # told again as long as it is so, though nothing has changed
+    mended.is_set_to(2)
+    mended.stack.up()
+    assert answer(mended)
+
+
+@pytest.mark.soak
+def test_a_bot_of_an_odd_name_with_an_odd_password_is_registered_logged_in_again_and_answers(mended: Vps):
+    lines = "".join(f"{bot}={BOT_PASSWORD}\n" for bot in TWO)
+    mended.stack.secrets(bot_passwords=f'{lines}{ODD}=it\'s "p=ä" $(id) `id` \\n %s\n')
+    wish = mended.wish(2)
+    wish["bots"][ODD] = {}
+    config = {"prefix": f"{ODD}: ", "limits": {"size": 5}}
+    wish["instances"]["odd-1"] = {"plugin": "org.example.echo", "bot": ODD, "config": config}
+    mended.stack.settings(wish)
+    mended.stack.up()
+    mended.rooms[ODD] = mended.homeserver.ask("room", bots=[f"@{ODD}:lab.test"])
+    config["room_subscriptions"] = [mended.rooms[ODD]]
+    mended.stack.settings(wish)
+    mended.machine.run("rm /var/lib/maubot-accounts/odd*.json")  # its token
+    mended.stack.up("--refresh")
+    assert mended.says(ODD, patience=PATIENCE, every=3.0) is not None
+    assert mended.stack.drifted() == {}
 
 
 @pytest.mark.soak

@@ -1,26 +1,28 @@
 """Whatever a check of the SecondBrain host asks is broken once, on a real machine, and the check says so.
 
-One machine for all. test_secondbrain_kernel.py does the same with the mounted share: the Windows machine is off.
+One machine for all, and one with a kernel of its own for what is asked of the mounted share.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from checks.result import CheckResult, Status
 from checks.secondbrain import disruption
+from checks.secondbrain.share_access import dropped
 from components.secondbrain.deployed import DeployedSecondBrain
-from lab import Service
+from lab import Lab, Service
 from providers.machine.session import Session
 from tests.lab.conftest import MachineFactory
 from tests.lab.support import until
 from tests.lab.systems.secondbrain.stack import ACCOUNT, Stack
 from tests.lab.systems.secondbrain.test_secondbrain import MOUNT, SETTINGS, UNITS
-from tests.lab.systems.secondbrain.test_secondbrain_kernel import PATIENCE
+from tests.lab.systems.secondbrain.test_secondbrain_kernel import PATIENCE, SHARE
+from tests.lab.systems.secondbrain.test_secondbrain_kernel import SETTINGS as ON_A_KERNEL
 from tests.lab.systems.whole_program import failures, skips
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
@@ -85,6 +87,16 @@ def stack(
     made = Stack(tmp_path_factory.mktemp("broken"), machine("broken", image="machine-podman"), SETTINGS, secrets=True)
     made.up()
     return made
+
+
+@pytest.fixture(scope="module")
+def mounted(lab: Lab, registry: Service, windows: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Bring the same up on a kernel of its own, where the share is mounted."""
+    made = lab.machine("mounted", image="machine-podman", kernel=True, fresh=True)
+    stack = Stack(tmp_path_factory.mktemp("mounted"), made, ON_A_KERNEL, secrets=True)
+    stack.up()
+    yield stack
+    lab.remove("mounted")
 
 
 @contextlib.contextmanager
@@ -179,3 +191,13 @@ def test_a_pod_that_is_late_is_seen(stack: Stack) -> None:
     with broken(stack, Break(*drop_in("secondbrain-backend", "ExecStartPre=/bin/sleep 60"), ACCOUNT)):
         not_in_time(stack, disruption.from_zero, FROM_ZERO_SECONDS=30)
     wait_until_well(stack)
+
+
+def test_a_mount_that_hangs_is_seen(mounted: Stack) -> None:
+    again = f"systemctl daemon-reload && systemctl stop {UNIT}.mount && ls {SHARE}"
+    with broken(mounted, Break(*edited("/etc/fstab", "s/,soft,/,hard,/", again))):
+        options = mounted.machine.run(f"findmnt --noheadings --types cifs --output OPTIONS {SHARE}").stdout
+        assert "hard" in options
+        row = mounted.ask(dropped, NO_HANG_SECONDS=100)
+    assert (row.status, row.reason[:10]) == (Status.FAIL, "it hung fo")
+    assert failures(mounted.check()) == []
