@@ -28,7 +28,7 @@ from tests.lab.systems.whole_program import failures, skips
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
 RELOAD = "systemctl --user daemon-reload"
-LISTED = "the share's files can be listed with the same credentials"
+LISTED, READ = "the share's files can be listed with the same credentials", "a file under 1 MB is read"
 UNIT = "mnt-PersonalAssistantHub"
 
 
@@ -191,6 +191,13 @@ def test_a_pod_that_is_late_is_seen(stack: Stack) -> None:
     with broken(stack, Break(*drop_in("secondbrain-backend", "ExecStartPre=/bin/sleep 60"), ACCOUNT)):
         not_in_time(stack, disruption.from_zero, FROM_ZERO_SECONDS=30)
     wait_until_well(stack)
+
+
+def test_a_slow_share_is_seen(mounted: Stack) -> None:
+    late = "modprobe sch_netem && tc qdisc add dev eth0 root netem delay 1s"
+    with broken(mounted, Break(late, "tc qdisc del dev eth0 root")):
+        failed = questions_that_fail(mounted, READ_MILLISECONDS=500)
+    assert [question.startswith(READ) for question in failed] == [True]
 
 
 def test_a_mount_that_hangs_is_seen(mounted: Stack) -> None:
