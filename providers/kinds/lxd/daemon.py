@@ -92,10 +92,10 @@ for account in work["accounts"]:
     subprocess.run(["userdel" if kind == "user" else "groupdel", name], check=False, stderr=subprocess.DEVNULL)
 for path in ("/etc/subuid", "/etc/subgid"):
     if os.path.exists(path):
-        lines = open(path).read().removesuffix("\\n").split("\\n")
+        lines = open(path).read().split("\\n")
         kept = [line for line in lines if path + ":" + line not in work["ids"]]
         if kept != lines:
-            open(path, "w").write("".join(line + "\\n" for line in kept))
+            open(path, "w").write("\\n".join(kept))
 """
 
 
